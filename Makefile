@@ -1,0 +1,69 @@
+# Everything a person types here. Each target sets up what it needs by itself.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+LOCK ?= requirements.lock
+BIN := .venv/bin
+INSTALLED := .venv/.installed-$(basename $(notdir $(LOCK)))
+
+export DO_NOT_TRACK := 1
+export PYTHONUTF8 := 1
+
+.PHONY: help
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: install
+install: $(INSTALLED) ## Make .venv with exactly what requirements.lock names (LOCK=requirements-gpu.lock for NVIDIA GPUs)
+
+# uv installs a locked environment in seconds where pip takes minutes; it is itself installed from the lock.
+$(INSTALLED): $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Say which: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
+		-r <(sed -n '/^uv==/,/^[^ ].*==/{/^uv==/p;/^ /p;}' $(LOCK))
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(LOCK)
+	@rm -f .venv/.installed-*
+	@touch $@
+
+.PHONY: run
+run: install ## Train, evaluate and compare the three approaches on generated sample images
+	@$(BIN)/kedro run
+
+.PHONY: test
+test: install ## Run all tests
+	@$(BIN)/pytest
+
+.PHONY: test-fast
+test-fast: install ## Run the tests that take less than five seconds each
+	@$(BIN)/pytest -m "not slow"
+
+.PHONY: lint
+lint: install ## Check style, types and security
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/kedro dvc sync --check
+	@$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
+
+.PHONY: lock
+lock: install ## Renew both lock files from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
+		--extra viz --extra app --extra tuning --extra cluster --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
+		--extra viz --extra app --extra tuning --extra cluster --extra gpu --group dev pyproject.toml -o requirements-gpu.lock
+
+.PHONY: mlflow
+mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:5000
+	@MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db \
+		--artifacts-destination $(CURDIR)/mlartifacts
+
+.PHONY: app
+app: install ## Open a page to drop photos on, on http://127.0.0.1:7860 (ENV=lecture, MODELS="champion naive_cnn")
+	@PYTHONPATH=src $(BIN)/python -m dogs_vs_cats.app $(addprefix --env=,$(ENV)) $(addprefix --model=,$(MODELS))
+
+.PHONY: clean-runs
+clean-runs: ## Delete what runs have made: arrays, models, reports, the local tracking store
+	@find data -mindepth 2 -not -name .gitkeep -not -path 'data/01_raw/*' -not -name '*.dvc' -delete
+	@rm -rf mlflow.db mlartifacts .tracking_spool

@@ -1,0 +1,3 @@
+"""Image classification three ways, compared reproducibly with Kedro, DVC and MLflow."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,67 @@
+"""Starts the page: `python -m dogs_vs_cats.app`, or `make app`."""
+
+import os
+import tempfile
+from typing import cast
+
+import click
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from dogs_vs_cats.classifiers import find_model, load_classifier, trained
+from dogs_vs_cats.compute import start_keras
+from dogs_vs_cats.errors import ModelFileError, ProjectError
+from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.project import ROOT
+
+
+@click.command()
+@click.option("--env", help="Kedro environment, whose models are shown; base if there is none.")
+@click.option(
+    "--model",
+    "wanted",
+    multiple=True,
+    help="An approach, champion (from MLflow's registry) or a .keras file; may be given several times. "
+    "By default all approaches that have been trained.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others can then reach it.")
+@click.option("--port", type=click.IntRange(0, 65535), help="TCP port. By default the first free one from 7860 on.")
+def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) -> None:
+    """Open a page on which one drops photos and sees what each approach says."""
+    bootstrap_project(ROOT)
+    with KedroSession.create(project_path=ROOT, env=env) as session:
+        context = cast(KedroSession, session).load_context()
+        parameters, catalog = context.config_loader["parameters"], context.catalog
+    names = wanted or trained(catalog, parameters["approaches"])
+    if not names:
+        raise ModelFileError(
+            "No approach has been trained yet, so there is nothing to ask. Train first (make run), or name a model: "
+            "make app MODELS=champion"
+        )
+    click.echo("Loading the models …")
+    start_keras()
+    class_names = catalog.load("class_names") if catalog.exists("class_names") else None
+    registered = parameters["tracking"]["registered_model"]
+    classifiers = [
+        load_classifier(*find_model(name, catalog, parameters["approaches"], registered), class_names) for name in names
+    ]
+    different = {tuple(classifier.classes) for classifier in classifiers}
+    if len(different) > 1:
+        raise ProjectError(
+            f"The models tell different classes apart ({'; '.join(', '.join(classes) for classes in different)}), so "
+            "their answers can't stand side by side. Show them one by one."
+        )
+    # Nothing of what is dropped outlives the page.
+    with tempfile.TemporaryDirectory(prefix="photos-") as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = uploads
+        from dogs_vs_cats.app.answers import Answerer
+        from dogs_vs_cats.app.page import build, serve
+
+        compute = ComputeParameters.model_validate(parameters["compute"])
+        answerer = Answerer(classifiers, compute, parameters["ingestion"]["max_pixels"])
+        page = build(answerer, classifiers[0].classes, [classifier.name for classifier in classifiers])
+        serve(page, host, port)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m dogs_vs_cats.app")

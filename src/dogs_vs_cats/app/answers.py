@@ -1,0 +1,172 @@
+"""What the page says about a photo, without anything of the page itself."""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+from matplotlib import colormaps
+from PIL import Image
+
+from dogs_vs_cats.classifiers import Classifier
+from dogs_vs_cats.decoding import ImageRejected, decode, to_channels
+from dogs_vs_cats.explanation import explainer
+from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.prediction import predictor
+
+SHOWN_CLASSES = 3
+"""Of many classes, how many are named for each answer."""
+
+_SHOWN_SIDE = 360
+_HEAT = colormaps["inferno"]
+_HEAT_OPACITY = 0.7
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model says about one photo.
+
+    Attributes:
+        model: Its name.
+        predicted: The most probable class.
+        probabilities: (class, probability) of the most probable classes, in falling order.
+        picture: The photo with the model's heat map, as a `data:` address; where the model has no convolutions, the
+            photo.
+        explained: Whether there is a heat map.
+        unfamiliar: Whether the photo is unlike all that the model was trained on, as far as that is known.
+    """
+
+    model: str
+    predicted: str
+    probabilities: list[tuple[str, float]]
+    picture: str
+    explained: bool
+    unfamiliar: bool
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One dropped file.
+
+    Attributes:
+        name: Its name.
+        problem: Why it can't be used; empty if it can.
+        picture: The upright photo, as a `data:` address.
+        size: Width and height in pixels, in words.
+        answers: One for each model.
+    """
+
+    name: str
+    problem: str = ""
+    picture: str = ""
+    size: str = ""
+    answers: Sequence[Answer] = ()
+
+
+class Answerer:
+    """Asks all models about a photo."""
+
+    def __init__(self, classifiers: Sequence[Classifier], compute: ComputeParameters, max_pixels: int):
+        """Prepares the models.
+
+        Args:
+            classifiers: The models, in the order in which they are shown.
+            compute: How to compute.
+            max_pixels: Photos with more pixels are refused.
+        """
+        self._classifiers = classifiers
+        self._predict = [predictor(classifier.observed(), compute) for classifier in classifiers]
+        self._explain = [_explainer(classifier) for classifier in classifiers]
+        self._max_pixels = max_pixels
+
+    def photo(self, name: str, data: bytes) -> Photo:
+        """Answers for one file.
+
+        Args:
+            name: Its name.
+            data: Its content, whatever that is.
+        """
+        try:
+            shown = decode(data, image_size=_SHOWN_SIDE, channels=3, max_pixels=self._max_pixels)
+            scale = _SHOWN_SIDE / max(shown.width, shown.height)
+            size = max(1, round(shown.width * scale)), max(1, round(shown.height * scale))
+            picture = cv2.resize(shown.pixels, size, interpolation=cv2.INTER_AREA)
+            answers = [self._answer(place, data, picture) for place in range(len(self._classifiers))]
+        except ImageRejected as error:
+            return Photo(name, problem=error.reason)
+        return Photo(name, "", _address(picture), f"{shown.width} × {shown.height} pixels", answers)
+
+    def _answer(self, place: int, data: bytes, picture: np.ndarray) -> Answer:
+        classifier, explain = self._classifiers[place], self._explain[place]
+        side, channels = classifier.image_size, classifier.channels
+        pixels = decode(data, image_size=side, channels=channels, max_pixels=self._max_pixels).pixels
+        probabilities, distances = classifier.understood(self._predict[place](pixels[np.newaxis]))
+        output = probabilities[0].astype(float).tolist()
+        every = [1 - output[0], output[0]] if len(output) == 1 else output
+        order = np.argsort(every)[::-1][:SHOWN_CLASSES]
+        if explain is not None:
+            seen = picture if channels == 3 else to_channels(to_channels(picture, 1), 3)
+            picture = _heated(seen, explain(pixels, int(order[0])))
+        return Answer(
+            model=classifier.name,
+            predicted=classifier.classes[order[0]],
+            probabilities=[(classifier.classes[label], every[label]) for label in order],
+            picture=_address(picture),
+            explained=explain is not None,
+            unfamiliar=distances is not None and bool(distances[0] > 1),
+        )
+
+
+def render(photos: Sequence[Photo], left_out: int = 0) -> str:
+    """Writes answers as HTML; names of files and classes are escaped.
+
+    Args:
+        photos: What was dropped.
+        left_out: How many files too many there were.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("dogs_vs_cats.app"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = _percent
+    return environment.get_template("answers.html.jinja").render(photos=photos, left_out=left_out)
+
+
+def _explainer(classifier: Classifier) -> Callable[[np.ndarray, int], np.ndarray] | None:
+    from dogs_vs_cats.errors import ModelFileError
+
+    try:
+        return explainer(classifier.model)
+    except ModelFileError:  # a model without convolutions still answers
+        return None
+
+
+def _heated(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Lays a heat map over a picture: the stronger, the brighter and the less transparent."""
+    heat = cv2.resize(heat, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    opacity = _HEAT_OPACITY * heat[..., np.newaxis]
+    # Where nothing speaks for the class the photo darkens a little, so that the rest stands out on any photo.
+    coloured: Any = _HEAT(0.3 + 0.65 * heat)[..., :3] * 255
+    return (picture * (1 - opacity) * 0.85 + coloured * opacity).clip(0, 255).astype(np.uint8)
+
+
+def _address(pixels: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _percent(probability: float) -> str:
+    """A probability in words; never 100 or 0 %, because no model can be that certain."""
+    if probability >= 0.9995:
+        return "> 99.9 %"
+    if probability < 0.0005:
+        return "< 0.1 %"
+    return f"{100 * probability:.1f} %"

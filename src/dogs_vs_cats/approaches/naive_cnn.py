@@ -1,0 +1,51 @@
+"""The naive CNN: three convolutions trained from scratch.
+
+The lecture's table (L1): 148×148×16, 74×74×16, 72×72×64, 36×36×64, 34×34×128, 17×17×128, 512, 1; 19,024,513
+parameters on 150×150×3 images.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from dogs_vs_cats.parameters.training import TrainingParameters
+
+if TYPE_CHECKING:
+    import keras
+
+TRAINS_ON: Literal["images", "features"] = "images"
+USES_BACKBONE = False
+
+
+class Parameters(TrainingParameters):
+    """The naive CNN adds none."""
+
+
+def build(
+    parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: "keras.Model | None" = None
+) -> "keras.Model":
+    """Builds the lecture's network.
+
+    Args:
+        parameters: Not used by this architecture.
+        input_shape: Height, width and channels of the images.
+        classes: Number of classes.
+        backbone: Not used.
+
+    Returns:
+        An uncompiled model from raw images, (n, height, width, channels) in 0..255, to probabilities.
+    """
+    import keras
+    from keras import layers
+
+    from dogs_vs_cats.output_layers import probabilities
+
+    image = keras.Input(input_shape, name="image")
+    x = layers.Rescaling(1 / 255, name="rescale")(image)
+    x = layers.Conv2D(16, 3, activation="relu", name="convolution_1")(x)
+    x = layers.MaxPooling2D(2, name="pooling_1")(x)
+    x = layers.Conv2D(64, 3, activation="relu", name="convolution_2")(x)
+    x = layers.MaxPooling2D(2, name="pooling_2")(x)
+    x = layers.Conv2D(128, 3, activation="relu", name="convolution_3")(x)
+    x = layers.MaxPooling2D(2, name="pooling_3")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(512, activation="relu", name="dense_1")(x)
+    return keras.Model(image, probabilities(x, classes), name="naive_cnn")

@@ -1,0 +1,68 @@
+"""Transfer learning, approach 2: a small head on bottleneck features that were extracted once.
+
+With VGG16 at 150×150 the features are 4×4×512 = 8,192 numbers, and the lecture's head (L1) has 4,457,985
+parameters. After training, base and head are joined, so that the model file takes images like every other.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PositiveInt, field_validator
+
+from dogs_vs_cats.parameters.training import TrainingParameters
+
+if TYPE_CHECKING:
+    import keras
+
+TRAINS_ON: Literal["images", "features"] = "features"
+USES_BACKBONE = True
+
+
+class Parameters(TrainingParameters):
+    """What approach 2 adds.
+
+    Attributes:
+        pooling: `flatten` keeps every position of the base's output; `avg` averages over positions.
+        dense_units: Units of each of the two dense layers.
+        dropout: Share of units dropped after each of them while training.
+    """
+
+    pooling: Literal["flatten", "avg"]
+    dense_units: PositiveInt
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+    @field_validator("augment")
+    @classmethod
+    def _no_augmentation(cls, augment: bool) -> bool:
+        if augment:
+            raise ValueError(
+                "bottleneck features are extracted once, from unchanged images, so there is nothing to augment: "
+                "set it to false, or use transfer_end_to_end"
+            )
+        return augment
+
+
+def build(
+    parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: "keras.Model | None" = None
+) -> "keras.Model":
+    """Builds the head.
+
+    Args:
+        parameters: Give `dense_units` and `dropout`.
+        input_shape: Number of features, as a tuple of one.
+        classes: Number of classes.
+        backbone: Not used; the head is joined with it after training.
+
+    Returns:
+        An uncompiled model from feature rows, (n, features), to probabilities.
+    """
+    import keras
+    from keras import layers
+
+    from dogs_vs_cats.output_layers import probabilities
+
+    features = keras.Input(input_shape, name="features")
+    x = layers.Dense(parameters.dense_units, activation="relu", name="dense_1")(features)
+    x = layers.Dropout(parameters.dropout, name="dropout_1")(x)
+    x = layers.Dense(parameters.dense_units, activation="relu", name="dense_2")(x)
+    x = layers.Dropout(parameters.dropout, name="dropout_2")(x)
+    return keras.Model(features, probabilities(x, classes), name="head")

@@ -1,0 +1,79 @@
+"""The lectures' networks, found by name.
+
+Every one is a plain function `build(input_shape, classes, **options)` that returns an uncompiled Keras model with
+freshly drawn weights. The models keep the project's model contract: raw images (n, height, width, channels), uint8 or
+float in 0..255, in; float32 probabilities out, (n, 1) for two classes (that of class 1) and (n, N) for N > 2. Dividing
+by 255 is their first layer, all layers are Keras's own, and every layer has a fixed name.
+
+The building blocks that are no classifiers of images by themselves are imported from their modules: the Inception
+modules and the training with auxiliary losses (`inception`), residual blocks (`resnet`), the multilayer perceptrons on
+tables (`mlp`), and transfer from one's own earlier model (`transfer`).
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from dogs_vs_cats.architectures.alexnet import alexnet, alexnet_224
+from dogs_vs_cats.architectures.inception import googlenet
+from dogs_vs_cats.architectures.lenet import lenet5, lenet5_original
+from dogs_vs_cats.architectures.mlp import mlp
+from dogs_vs_cats.architectures.mnist_cnn import mnist_cnn, mnist_cnn_batchnorm, mnist_cnn_pytorch
+from dogs_vs_cats.architectures.resnet import resnet18, resnet34
+from dogs_vs_cats.architectures.vgg import vgg16
+from dogs_vs_cats.errors import ParameterError
+
+ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
+    "alexnet": alexnet,
+    "alexnet_224": alexnet_224,
+    "googlenet": googlenet,
+    "lenet5": lenet5,
+    "lenet5_original": lenet5_original,
+    "mlp": mlp,
+    "mnist_cnn": mnist_cnn,
+    "mnist_cnn_batchnorm": mnist_cnn_batchnorm,
+    "mnist_cnn_pytorch": mnist_cnn_pytorch,
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+    "vgg16": vgg16,
+}
+"""All classifiers of images, by name."""
+
+
+def build_architecture(name: str, input_shape: tuple[int, int, int], classes: int, **options: Any) -> keras.Model:
+    """Builds a network by its name.
+
+    Args:
+        name: One of `ARCHITECTURES`.
+        input_shape: Height, width and channels of the images.
+        classes: Number of classes, at least 2.
+        **options: What the network adds, for instance `dropout`; see its own function.
+
+    Returns:
+        The network, uncompiled.
+
+    Raises:
+        ParameterError: There is no such network or option, or the network can't be built for such images or classes.
+    """
+    if name not in ARCHITECTURES:
+        raise ParameterError(f"There is no architecture {name!r}; there are {', '.join(ARCHITECTURES)}.")
+    build = ARCHITECTURES[name]
+    allowed = list(inspect.signature(build).parameters)[2:]
+    unknown = [option for option in options if option not in allowed]
+    if unknown:
+        takes = f"it takes {', '.join(allowed)}" if allowed else "it takes none"
+        raise ParameterError(f"The architecture {name} has no option {', '.join(unknown)}; {takes}.")
+    if classes < 2:
+        raise ParameterError(f"A classifier needs at least 2 classes; {name} was given {classes}.")
+    try:
+        return build(input_shape, classes, **options)
+    except ValueError as error:
+        if "Computed output size" not in str(error):
+            raise
+        size = "×".join(map(str, input_shape))
+        raise ParameterError(
+            f"Images of {size} are too small for the convolutions and poolings of {name}. Use larger ones "
+            "(ingestion.image_size), or a network made for 28×28, such as lenet5, mnist_cnn or mlp."
+        ) from error

@@ -1,0 +1,160 @@
+"""Headless bases for transfer learning: every class of `keras.applications`, and `source_cnn`.
+
+A base is a Keras model from raw images, (n, height, width, channels) in 0..255, to feature maps,
+(n, rows, columns, features). Its preprocessing is inside.
+"""
+
+import hashlib
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import keras
+import numpy as np
+from keras import layers
+
+from dogs_vs_cats.errors import BackboneError
+from dogs_vs_cats.parameters.backbone import BackboneParameters
+from dogs_vs_cats.project import resolve
+
+SOURCE_CNN = "source_cnn"
+
+
+def application_names() -> list[str]:
+    """Names of the classes of `keras.applications`, sorted."""
+    return sorted(
+        name
+        for name, value in vars(keras.applications).items()
+        if callable(value) and not isinstance(value, ModuleType) and name[0].isupper()
+    )
+
+
+def pretrained(parameters: BackboneParameters, image_size: int, channels: int) -> keras.Model:
+    """Builds a class of `keras.applications` without its top, with pretrained weights.
+
+    Args:
+        parameters: Name, weights, further arguments and preprocessing.
+        image_size: Height and width of the images.
+        channels: 3, or 1 for grey images, which are then repeated into three channels.
+
+    Returns:
+        The base, uncompiled, its layers named by Keras.
+
+    Raises:
+        BackboneError: The name or an argument is unknown, the images are too small for the base, its ImageNet
+            weights can't be fetched, or the weights file is missing or doesn't fit.
+    """
+    if parameters.name not in application_names():
+        raise BackboneError(
+            f"backbone.name={parameters.name!r} is unknown. Use {SOURCE_CNN}, or one of keras.applications: "
+            f"{', '.join(application_names())}."
+        )
+    application = getattr(keras.applications, parameters.name)
+    image = keras.Input((image_size, image_size, channels), name="image")
+    prepared = _preprocess(image, parameters.preprocessing, application)
+    if parameters.weights == "imagenet":
+        return _with_imagenet_weights(application, prepared, parameters)
+    base = _construct(application, prepared, None, parameters)
+    _load_weights(base, resolve(parameters.weights), parameters)
+    return base
+
+
+def _preprocess(
+    image: keras.KerasTensor, preprocessing: str, application: Callable[..., keras.Model]
+) -> keras.KerasTensor:
+    """Prepares raw images as the base was trained, or by the lectures' division by 255."""
+    x = keras.ops.cast(image, "float32")
+    if image.shape[-1] == 1:
+        x = keras.ops.repeat(x, 3, axis=-1)
+    if preprocessing == "rescale":
+        return x / 255
+    # Each class lives in a module beside the preprocessing that it was trained with.
+    return sys.modules[application.__module__].preprocess_input(x)
+
+
+def _construct(
+    application: Callable[..., keras.Model], x: keras.KerasTensor, weights: str | None, parameters: BackboneParameters
+) -> keras.Model:
+    try:
+        with warnings.catch_warnings():
+            # Weights made for 224 pixels fit any size without the top; Keras warns of it all the same.
+            warnings.filterwarnings("ignore", message="`input_shape` is undefined")
+            return application(include_top=False, weights=weights, input_tensor=x, **parameters.kwargs)
+    except (TypeError, ValueError) as error:
+        raise BackboneError(
+            f"{parameters.name} can't be built with backbone.kwargs={parameters.kwargs} for images of "
+            f"{x.shape[1]}×{x.shape[2]} pixels: {_first_line(error)}"
+        ) from error
+
+
+def _with_imagenet_weights(
+    application: Callable[..., keras.Model], x: keras.KerasTensor, parameters: BackboneParameters
+) -> keras.Model:
+    try:
+        return _construct(application, x, "imagenet", parameters)
+    except BackboneError:
+        raise
+    except Exception as error:
+        raise BackboneError(
+            f"The ImageNet weights of {parameters.name} can't be fetched: {_first_line(error)}\n"
+            "Connect to the network once (Keras keeps them in ~/.keras/models), or fetch the file named above on "
+            "another machine and set backbone.weights to it, or use backbone.name=source_cnn and "
+            "backbone.weights=generated, which need no download."
+        ) from error
+
+
+def _load_weights(base: keras.Model, path: Path, parameters: BackboneParameters) -> None:
+    """Loads a weights file, and makes sure that it sets every weight of the base."""
+    if not path.is_file():
+        raise BackboneError(
+            f"backbone.weights={parameters.weights!r}: there is no file {path}. Give `imagenet`, or a file of weights "
+            f"for {parameters.name} without its top; relative paths count from the project's root."
+        )
+    base.set_weights([np.full(weight.shape, np.nan, weight.dtype) for weight in base.weights])
+    try:
+        base.load_weights(path)
+    except Exception as error:
+        raise BackboneError(
+            f"{path} doesn't fit {parameters.name} with backbone.kwargs={parameters.kwargs}: {_first_line(error)} "
+            "Give the file that belongs to these arguments, made without the top (include_top=False)."
+        ) from error
+    values = zip(base.weights, base.get_weights(), strict=True)
+    unset = [weight.path for weight, value in values if np.isnan(value).any()]
+    if unset:
+        raise BackboneError(
+            f"{path} leaves {len(unset)} of {len(base.weights)} weights of {parameters.name} unset, first {unset[0]}. "
+            f"Give the file that belongs to backbone.kwargs={parameters.kwargs}."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def source_cnn(image_size: int, channels: int) -> keras.Model:
+    """The base that is developed here: a small network in the style of VGG, untrained.
+
+    Args:
+        image_size: Height and width of the images.
+        channels: 1 or 3.
+    """
+    image = keras.Input((image_size, image_size, channels), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
+    for block, filters in enumerate((16, 32, 64), start=1):
+        for convolution in (1, 2):
+            x = layers.Conv2D(
+                filters, 3, padding="same", activation="relu", name=f"block{block}_convolution{convolution}"
+            )(x)
+        x = layers.MaxPooling2D(2, name=f"block{block}_pooling")(x)
+    return keras.Model(image, x, name=SOURCE_CNN)
+
+
+def weights_digest(model: keras.Model) -> str:
+    """SHA-256 over all weights of a model, as hex digits."""
+    digest = hashlib.sha256()
+    for value in model.get_weights():
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,209 @@
+"""Trained models as others use them: found by name, loaded with everything that is needed to ask them."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from kedro.io import CatalogProtocol
+
+from dogs_vs_cats import approaches
+from dogs_vs_cats.errors import ModelFileError, ParameterError
+from dogs_vs_cats.lazy_types import Model
+from dogs_vs_cats.project import resolve
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.out_of_distribution import Distribution
+
+logger = logging.getLogger(__name__)
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model, and what its answers mean.
+
+    Attributes:
+        name: What it is called in messages.
+        model: Raw images in, probabilities out.
+        classes: Names in the order of the labels.
+        image_size: Height and width of the images it takes, in pixels.
+        channels: 3 for RGB, 1 for grey.
+        digest: SHA-256 of its files, as hex digits.
+        distribution: Where its training images lie; None where that isn't known.
+    """
+
+    name: str
+    model: Model
+    classes: list[str]
+    image_size: int
+    channels: int
+    digest: str
+    distribution: "Distribution | None"
+
+    def observed(self) -> Model:
+        """The model to run: with its features beside its answer, where these say something; see `understood`."""
+        if self.distribution is None:
+            return self.model
+        from dogs_vs_cats.out_of_distribution import with_features
+
+        return with_features(self.model)
+
+    def understood(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Reads what `observed` returns.
+
+        Args:
+            outputs: float32 array of shape (n, outputs).
+
+        Returns:
+            Probabilities as of `model`, and how far each image lies from the training images, 1 being as far as is
+            still usual; None where that isn't known.
+        """
+        if self.distribution is None:
+            return outputs, None
+        probabilities, features = np.split(outputs, [self.model.output_shape[-1]], axis=1)
+        return probabilities, self.distribution.distances(features) / self.distribution.threshold
+
+
+def find_model(
+    wanted: str | None, catalog: CatalogProtocol, approach_names: Sequence[str], registered_model: str | None
+) -> tuple[str, Path]:
+    """Finds the file of a model.
+
+    Args:
+        wanted: An approach, `champion`, a `.keras` file (relative paths count from the project root), or None for
+            the approach with the lowest validation log loss.
+        catalog: Knows where the models and metrics of the experiment lie.
+        approach_names: The approaches of the environment.
+        registered_model: Name in MLflow's registry.
+
+    Returns:
+        What to call it, and its path.
+
+    Raises:
+        ParameterError: There is no such model.
+        ModelFileError: No approach has been trained yet.
+        ProjectError: The registry has no champion, or doesn't answer.
+    """
+    if wanted is None:
+        return _best(catalog, approach_names)
+    if wanted in approaches.names():
+        return wanted, _file(catalog, wanted)
+    if wanted == CHAMPION:
+        if registered_model is None:
+            raise ParameterError(
+                "The model champion is the one in MLflow's registry, but tracking.registered_model is null. "
+                "Name the registered model there, or give an approach or a .keras file."
+            )
+        from dogs_vs_cats.tracking.champion import champion_file
+
+        return f"{CHAMPION} of {registered_model}", champion_file(registered_model, catalog.load("champion_folder"))
+    if not wanted.endswith(".keras"):
+        raise ParameterError(
+            f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {CHAMPION}, and the path of a "
+            ".keras file."
+        )
+    return wanted, resolve(wanted)
+
+
+def load_classifier(name: str, path: Path, class_names: Sequence[str] | None) -> Classifier:
+    """Loads a model in safe mode, and finds out what it takes and what its answers mean.
+
+    The class names come from the `.json` file that training writes beside the model; a model without one must answer
+    for the classes of the present experiment. Where the training images lie is in the `.npz` file beside it, if any.
+
+    Args:
+        name: What to call it.
+        path: The `.keras` file.
+        class_names: Classes of the present experiment, where there are any.
+
+    Raises:
+        ModelFileError: The file is missing or damaged, or the model doesn't keep the model contract.
+    """
+    from dogs_vs_cats.datasets.keras_model import load_model
+
+    model = load_model(path)
+    shape, outputs = model.input_shape, model.output_shape
+    if len(model.inputs) != 1 or len(shape) != 4 or len(outputs) != 2 or shape[1] != shape[2] or not shape[1]:
+        raise ModelFileError(
+            f"{path} takes {shape} and returns {outputs}. A model takes square images of a fixed size, "
+            "(n, size, size, channels), and returns probabilities, (n, 1) for two classes or (n, classes)."
+        )
+    classes = _information(path).get("classes") or class_names
+    count = max(2, outputs[1])
+    if classes is None or len(classes) != count:
+        raise ModelFileError(
+            f"{path} tells {count} classes apart, but their names aren't known. Write them, in the order of their "
+            f'labels, into {path.with_suffix(".json").name} beside it: {{"classes": ["cat", "dog"]}}'
+        )
+    beside = path.with_suffix(".npz")
+    digest = hashlib.sha256()
+    for file in (path, beside):
+        digest.update(file.read_bytes() if file.is_file() else b"")
+    distribution = _distribution(beside) if beside.is_file() else None
+    return Classifier(name, model, list(classes), shape[1], shape[3], digest.hexdigest(), distribution)
+
+
+def trained(catalog: CatalogProtocol, approach_names: Sequence[str]) -> list[str]:
+    """Those approaches of an experiment that have a model on disk."""
+    return [name for name in approach_names if catalog.exists(f"{name}.model")]
+
+
+def _best(catalog: CatalogProtocol, approach_names: Sequence[str]) -> tuple[str, Path]:
+    losses = {
+        name: metrics["validation"]["log_loss"]
+        for name in trained(catalog, approach_names)
+        # An approach that was trained on the validation images has no such metrics.
+        if catalog.exists(f"{name}.metrics") and "validation" in (metrics := catalog.load(f"{name}.metrics"))
+    }
+    if not losses:
+        raise ModelFileError(
+            f"No approach of this experiment has been trained and evaluated yet ({', '.join(approach_names)}). "
+            "Train first (kedro run), or say which model is meant: --params=inference.model=FILE.keras"
+        )
+    best = min(losses, key=losses.__getitem__)
+    others = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items() if name != best)
+    logger.info(
+        "Model: %s, the best by validation log loss (%.4f%s)", best, losses[best], f"; {others}" if others else ""
+    )
+    return best, _file(catalog, best)
+
+
+def _file(catalog: CatalogProtocol, approach: str) -> Path:
+    dataset = catalog.get(f"{approach}.model")
+    if dataset is None or not dataset.exists():
+        raise ModelFileError(f"{approach} has not been trained in this experiment: kedro run --pipelines={approach}")
+    return Path(str(dataset._describe()["filepath"]))
+
+
+def _distribution(path: Path) -> "Distribution":
+    from dogs_vs_cats.datasets import ArraysDataset
+    from dogs_vs_cats.out_of_distribution import Distribution
+
+    try:
+        return Distribution.from_arrays(ArraysDataset(filepath=str(path)).load())
+    except Exception as error:
+        raise ModelFileError(
+            f"{path}, which says where the training images of the model beside it lie, is damaged: {error}. "
+            "Evaluate the model again, or delete that file: then no photo is flagged as unlike them."
+        ) from error
+
+
+def _information(path: Path) -> dict[str, Any]:
+    """What training wrote beside a model file; empty where there is nothing."""
+    beside = path.with_suffix(".json")
+    try:
+        content = json.loads(beside.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{beside}, which describes the model beside it, can't be read: {error}") from error
+    classes = content.get("classes") if isinstance(content, dict) else None
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise ModelFileError(f'{beside} must hold the names of the classes: {{"classes": ["cat", "dog"]}}')
+    return content

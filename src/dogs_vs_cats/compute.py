@@ -1,0 +1,185 @@
+"""How Keras uses the machine: threads, precision, compilation; and a quiet start of it.
+
+The one place that knows which backend runs. Everything else is written for any Keras backend.
+"""
+
+import importlib.util
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dogs_vs_cats.parameters.compute import ComputeParameters
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_environment(compute: ComputeParameters) -> None:
+    """Sets what a backend reads from the environment when it starts; changes nothing once it has started.
+
+    Where TensorFlow isn't installed and no backend is asked for, JAX takes its place.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if importlib.util.find_spec("tensorflow") is None:
+        os.environ.setdefault("KERAS_BACKEND", "jax")
+    if compute.threads is not None:
+        threads = str(compute.threads)
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+            os.environ[name] = threads
+
+
+def start_keras() -> None:
+    """Imports Keras and its backend without the lines that they write on the way.
+
+    TensorFlow's start reports which instructions the processor has and which GPU libraries it didn't find,
+    from C++ and before any log level applies. If the import fails, they are shown after all.
+    """
+    with _quiet_standard_error():
+        import keras
+
+        # Makes the backend choose its device now, while it is quiet.
+        keras.ops.zeros(())
+    logging.getLogger("jax").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    logging.getLogger("h5py").setLevel(logging.WARNING)
+
+
+@contextmanager
+def _quiet_standard_error() -> Iterator[None]:
+    """Keeps what native code writes to standard error away, unless the block raises."""
+    with tempfile.TemporaryFile() as kept:
+        saved = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(saved, kept.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def policy(compute: ComputeParameters) -> str:
+    """Name of the Keras dtype policy to compute with: `float32` or `mixed_bfloat16`."""
+    if compute.precision != "auto":
+        return compute.precision
+    return "mixed_bfloat16" if _multiplies_bfloat16() else "float32"
+
+
+@cache
+def _multiplies_bfloat16() -> bool:
+    """Whether the accelerator, or else the processor, multiplies bfloat16 natively."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        if gpus:
+            capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+            return capability >= (8, 0)
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        # On the CPU, JAX has no native bfloat16 convolutions: they are slower than float32.
+        return jax.default_backend() != "cpu"
+    return "avx512_bf16" in _processor_flags() or "amx_bf16" in _processor_flags()
+
+
+@cache
+def _processor_flags() -> frozenset[str]:
+    """Instruction sets of the first processor; empty where the system doesn't tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+def with_policy(model: "keras.Model", policy_name: str) -> "keras.Model":
+    """Copies a model under a dtype policy; its float32 weights are the same.
+
+    What is fixed to float32 by the model contract stays so: the last layer with weights and all after it.
+
+    Args:
+        model: Any model of stock layers.
+        policy_name: `float32` or `mixed_bfloat16`.
+
+    Returns:
+        An uncompiled model that shares nothing with `model`.
+    """
+    import keras
+
+    ends_in_float32 = _output_layers(model)
+
+    def copy(layer: "keras.layers.Layer") -> "keras.layers.Layer":
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Layer) and layer.name not in ends_in_float32:
+            config["dtype"] = policy_name
+        return layer.__class__.from_config(config)
+
+    # Around the same layers but uncompiled, or Keras would compile the copy like the original.
+    uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
+    clone = keras.models.clone_model(uncompiled, clone_function=copy, recursive=True)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+def _output_layers(model: "keras.Model") -> set[str]:
+    """Names of the last layer with weights and of those after it, where the model ends in probabilities."""
+    import keras
+
+    names: set[str] = set()
+    for layer in reversed(model.layers):
+        if isinstance(layer, keras.Model):
+            # A joined model ends in the head that was trained by itself.
+            inside = _output_layers(layer)
+            return names | inside if inside else set()
+        names.add(layer.name)
+        if layer.weights:
+            activation = getattr(layer, "activation", None)
+            return names if activation in (keras.activations.sigmoid, keras.activations.softmax) else set()
+    return set()
+
+
+def gradient(function: Callable[[Any], Any], at: "np.ndarray") -> "np.ndarray":
+    """Differentiates a function written in Keras operations.
+
+    Args:
+        function: Takes a float32 tensor of the shape of `at` and returns a scalar tensor.
+        at: Where, float32 array.
+
+    Returns:
+        float32 array of the shape of `at`.
+
+    Raises:
+        NotImplementedError: The backend is neither TensorFlow nor JAX.
+    """
+    import keras
+    import numpy as np
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        point = tf.convert_to_tensor(at)
+        with tf.GradientTape() as tape:
+            tape.watch(point)
+            value = function(point)
+        return np.asarray(tape.gradient(value, point))
+    if backend == "jax":
+        import jax
+
+        return np.asarray(jax.grad(function)(jax.numpy.asarray(at)))
+    raise NotImplementedError(f"no gradients are implemented for the backend {backend}")

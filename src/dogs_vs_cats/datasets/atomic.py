@@ -1,0 +1,99 @@
+"""Writing a file so that a reader sees the old content or the new, never a part."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from kedro.io.core import parse_dataset_definition
+
+from dogs_vs_cats.errors import WriteError
+
+
+@contextmanager
+def replace_atomically(path: Path) -> Iterator[Path]:
+    """Gives a path beside `path` to write to; what was written takes its place when the block ends well.
+
+    The content is synced to the disk before it is renamed. When the block raises, or the process dies,
+    `path` is as it was.
+
+    Args:
+        path: The file to replace or create; its folder is made where it is missing.
+
+    Yields:
+        A path of the same name, in a folder beside, that doesn't exist yet.
+
+    Raises:
+        WriteError: The disk is full, or the folder can't be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".partial", dir=path.parent) as folder:
+            partial = Path(folder) / path.name
+            yield partial
+            _sync(partial)
+            partial.replace(path)
+            _sync(path.parent)
+    except OSError as error:
+        raise WriteError(
+            f"{path} can't be written: {error.strerror or error}. What was there before is unchanged; "
+            "make room or give the right to write, and run again."
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class AtomicDataset(AbstractDataset[Any, Any]):
+    """Wraps any file dataset so that it is written beside its place, synced and renamed.
+
+    Example:
+        ```yaml
+        manifest:
+          type: dogs_vs_cats.datasets.AtomicDataset
+          filepath: data/02_intermediate/sample/manifest.csv
+          dataset:
+            type: pandas.CSVDataset
+            save_args: {index: false}
+        ```
+    """
+
+    def __init__(self, *, filepath: str, dataset: dict[str, Any], metadata: dict[str, Any] | None = None):
+        """Remembers what to wrap.
+
+        Args:
+            filepath: The local file.
+            dataset: Definition of the wrapped dataset, without its `filepath`.
+            metadata: Anything; Kedro hands it through.
+        """
+        self._filepath = Path(filepath)
+        self._dataset = dataset
+        self.metadata = metadata
+
+    def _wrapped(self, path: Path) -> AbstractDataset[Any, Any]:
+        dataset_class, arguments = parse_dataset_definition({**deepcopy(self._dataset), "filepath": str(path)})
+        return dataset_class(**arguments)
+
+    def load(self) -> Any:
+        """Loads through the wrapped dataset."""
+        return self._wrapped(self._filepath).load()
+
+    def save(self, data: Any) -> None:
+        """Saves through the wrapped dataset into a file beside, which then takes the place of the old one."""
+        with replace_atomically(self._filepath) as partial:
+            self._wrapped(partial).save(data)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "dataset": self._dataset}

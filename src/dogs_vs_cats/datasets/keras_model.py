@@ -1,0 +1,117 @@
+"""A Keras model in one `.keras` file, the same bytes for the same model."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractDataset
+
+from dogs_vs_cats.datasets.atomic import replace_atomically
+from dogs_vs_cats.errors import ModelFileError
+
+if TYPE_CHECKING:
+    import keras
+
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest time a zip archive can hold."""
+
+
+class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
+    """Saves and loads a model in Keras's native format.
+
+    Keras writes the date, the time of each zip entry and memory addresses into the archive; they are replaced
+    by constants, so that equal models give equal files. Loading is in safe mode: nothing in the file is run.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
+        """Remembers the file.
+
+        Args:
+            filepath: The local `.keras` file.
+            metadata: Anything; Kedro hands it through.
+        """
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> "keras.Model":
+        """Loads the model, uncompiled.
+
+        Raises:
+            ModelFileError: The file is damaged or isn't a Keras model.
+        """
+        return load_model(self._filepath)
+
+    def save(self, data: "keras.Model") -> None:
+        """Saves an uncompiled model.
+
+        Raises:
+            ModelFileError: The model is compiled: its optimizer would be saved with it.
+        """
+        if getattr(data, "compiled", False):
+            raise ModelFileError(f"{data.name} is compiled; a model file holds no optimizer.")
+        with replace_atomically(self._filepath) as partial:
+            raw = partial.with_name("raw.keras")
+            try:
+                data.save(raw)
+                normalise(raw, partial)
+            finally:
+                raw.unlink(missing_ok=True)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+def load_model(path: Path) -> "keras.Model":
+    """Loads a model file in safe mode, uncompiled.
+
+    Raises:
+        ModelFileError: There is no such file, it is damaged, or it isn't a Keras model.
+    """
+    import keras
+
+    if not path.is_file():
+        raise ModelFileError(f"There is no model file {path}. Train first: kedro run")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelFileError(f"{path} can't be loaded as a Keras model: {reason}") from error
+
+
+def normalise(source: Path, target: Path) -> None:
+    """Copies a `.keras` archive without what differs between equal models.
+
+    Args:
+        source: An archive as Keras writes it.
+        target: Where the copy goes.
+    """
+    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as copy:
+        for name in sorted(archive.namelist()):
+            content = archive.read(name)
+            if name == "metadata.json":
+                content = _without_date(content)
+            elif name == "config.json":
+                content = _with_counted_objects(content)
+            copy.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), content)
+
+
+def _without_date(content: bytes) -> bytes:
+    metadata = json.loads(content)
+    metadata["date_saved"] = "1980-01-01@00:00:00"
+    return json.dumps(metadata).encode()
+
+
+def _with_counted_objects(content: bytes) -> bytes:
+    """Replaces the ids of shared objects, which are memory addresses, by 1, 2, 3 … as they appear."""
+    numbers: dict[int, int] = {}
+
+    def count(value: dict[str, Any]) -> dict[str, Any]:
+        if "shared_object_id" in value:
+            value["shared_object_id"] = numbers.setdefault(value["shared_object_id"], len(numbers) + 1)
+        return value
+
+    return json.dumps(json.loads(content, object_hook=count)).encode()

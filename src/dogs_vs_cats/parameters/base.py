@@ -1,0 +1,12 @@
+"""What all groups of parameters have in common."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ParameterGroup(BaseModel):
+    """One top-level block of `parameters*.yml`: immutable, and strict about names and types.
+
+    A misspelt name is an error; numbers are not made of strings.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

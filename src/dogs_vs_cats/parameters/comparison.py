@@ -1,0 +1,42 @@
+"""Parameters of the comparison."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dogs_vs_cats.parameters.base import ParameterGroup
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class LectureFigures(ParameterGroup):
+    """What a lecture prints about an approach; what it doesn't say stays out.
+
+    Attributes:
+        train_accuracy: 0..1.
+        validation_accuracy: 0..1.
+        test_accuracy: 0..1.
+        parameters: Of the whole model, as printed.
+        trainable_parameters: As printed.
+        epochs: Passes over the training images.
+        seconds_per_epoch: As printed, in seconds.
+    """
+
+    train_accuracy: Share | None = None
+    validation_accuracy: Share | None = None
+    test_accuracy: Share | None = None
+    parameters: Count | None = None
+    trainable_parameters: Count | None = None
+    epochs: Count | None = None
+    seconds_per_epoch: Annotated[float, Field(ge=0)] | None = None
+
+
+class ComparisonParameters(ParameterGroup):
+    """What the results are held against.
+
+    Attributes:
+        lecture: For each approach the lecture's figures; None where an experiment is not a lecture's.
+    """
+
+    lecture: dict[str, LectureFigures] | None

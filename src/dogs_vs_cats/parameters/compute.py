@@ -1,0 +1,27 @@
+"""Parameters of the machine's use."""
+
+from typing import Literal
+
+from pydantic import PositiveInt
+
+from dogs_vs_cats.parameters.base import ParameterGroup
+
+
+class ComputeParameters(ParameterGroup):
+    """How the work is computed. None of these changes what is computed beyond rounding.
+
+    Attributes:
+        threads: Threads of one operation on the CPU; None takes one a core. On the CPU results repeat
+            exactly for equal seeds and thread counts.
+        precision: `auto` computes in bfloat16 where the processor or accelerator multiplies it natively,
+            else in float32; the two others force one. Weights, outputs and saved models are float32 always.
+        jit_compile: `auto` lets Keras decide; true and false force XLA on or off.
+        steps_per_execution: Training steps run in one call of the compiled function; `auto` picks by backend.
+        workers: Threads that prepare batches; `auto` picks by the number of cores. Batches don't depend on it.
+    """
+
+    threads: PositiveInt | None
+    precision: Literal["auto", "float32", "mixed_bfloat16"]
+    jit_compile: Literal["auto"] | bool
+    steps_per_execution: Literal["auto"] | PositiveInt
+    workers: Literal["auto"] | PositiveInt

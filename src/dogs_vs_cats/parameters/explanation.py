@@ -1,0 +1,22 @@
+"""Parameters of the look inside trained models."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from dogs_vs_cats.parameters.base import ParameterGroup
+
+
+class ExplanationParameters(ParameterGroup):
+    """Whose inside is shown, and on which picture.
+
+    Attributes:
+        approach: One of the environment's approaches; None takes all of them, each of which must have been trained.
+        image: The picture whose feature maps are shown: a path in the manifest, or a file (relative paths count from
+            the project root). None takes the first test image.
+        examples: How many right and how many wrong answers on test images Grad-CAM explains.
+    """
+
+    approach: Annotated[str, Field(min_length=1)] | None
+    image: Annotated[str, Field(min_length=1)] | None
+    examples: Annotated[int, Field(ge=1, le=12)]

@@ -1,0 +1,27 @@
+"""Parameters of the classification of new photos."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dogs_vs_cats.parameters.base import ParameterGroup
+
+
+class InferenceParameters(ParameterGroup):
+    """What is classified, by which model, and what is written.
+
+    Attributes:
+        source: A folder, a `.zip` or its address, an image file, or a list (`.txt` or `.csv`); relative paths count
+            from the project root. None until something is to be classified.
+        model: An approach, `champion` (the alias in MLflow's registry) or a `.keras` file; None takes the approach
+            with the lowest validation log loss of this experiment.
+        format: `csv` writes `inference.csv`, a row for each file; `kaggle` writes `submission.csv`, with the id and
+            the probability of a dog for names such as `test1/17.jpg`.
+        unsure_below: Predictions with a lower probability of the predicted class are marked as unsure, 0.5..1;
+            None marks none. The figure `coverage_curve` of each approach shows what a value costs and brings.
+    """
+
+    source: Annotated[str, Field(min_length=1)] | None
+    model: Annotated[str, Field(min_length=1)] | None
+    format: Literal["csv", "kaggle"]
+    unsure_below: Annotated[float, Field(ge=0.5, le=1)] | None

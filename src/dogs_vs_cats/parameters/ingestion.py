@@ -1,0 +1,42 @@
+"""Parameters of data ingestion."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from dogs_vs_cats.parameters.base import ParameterGroup
+
+SplitSize = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
+
+
+class IngestionParameters(ParameterGroup):
+    """Where the images come from, how many are used, and what becomes of each.
+
+    Attributes:
+        source: `sample`; a folder; a `.zip` file; an `http(s)` URL of a zip; `keras:mnist`, `keras:fashion_mnist`
+            or `keras:cifar10`. Relative paths count from the project root.
+        classes: Folder or file-name classes in the order of their labels; None takes the sorted names.
+        train_size: Training images: a count, or a fraction of the usable images.
+        validation_size: Validation images, likewise.
+        test_size: Test images, likewise.
+        image_size: Height and width of the stored images, in pixels.
+        channels: 3 for RGB, 1 for grey.
+        sha256: Expected SHA-256 of the downloaded or local archive, as 64 hex digits; None does not check.
+        max_pixels: Images with more pixels (width times height) are rejected.
+        split: `random` draws a seeded stratified split; `official` keeps the source's own training and test
+            parts and cuts validation off the end of the training part in file order.
+        near_duplicates: `group` keeps re-encoded, resized or mirrored copies of a photo in one split;
+            `ignore` does not look for them.
+    """
+
+    source: Annotated[str, Field(min_length=1)]
+    classes: Annotated[list[str], Field(min_length=2)] | None
+    train_size: SplitSize
+    validation_size: SplitSize
+    test_size: SplitSize
+    image_size: Annotated[int, Field(ge=8, le=4096)]
+    channels: Literal[1, 3]
+    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None
+    max_pixels: Annotated[int, Field(ge=1)]
+    split: Literal["random", "official"]
+    near_duplicates: Literal["group", "ignore"]

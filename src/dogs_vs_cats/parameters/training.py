@@ -1,0 +1,41 @@
+"""Parameters that every approach has."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, field_validator
+
+from dogs_vs_cats.parameters.base import ParameterGroup
+
+
+class TrainingParameters(ParameterGroup):
+    """How an approach is trained; each approach adds parameters of its own.
+
+    Attributes:
+        epochs: Passes over the training images, at least 1.
+        batch_size: Images (or feature rows) a step.
+        optimizer: A Keras optimizer.
+        learning_rate: Step size of the optimizer, above 0.
+        augment: Whether training batches are augmented with the `augmentation` parameters.
+        class_weights: Weighs classes inversely to their frequency, for uneven folders.
+        keep_best_epoch: Keeps the weights of the epoch with the lowest validation loss, not those of the last.
+        early_stopping_patience: Stops after this many epochs without a lower validation loss; None never stops.
+        seeds: Trains once for each of these seeds and reports mean and standard deviation; the first one's
+            model is kept. Empty: once, with the project's `seed`.
+    """
+
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    optimizer: Literal["adam", "rmsprop", "sgd", "nadam", "adamw"]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    augment: bool
+    class_weights: bool
+    keep_best_epoch: bool
+    early_stopping_patience: PositiveInt | None
+    seeds: list[Annotated[int, Field(ge=0, lt=2**31)]]
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("seeds must differ from each other")
+        return seeds

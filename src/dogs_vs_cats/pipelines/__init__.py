@@ -1,0 +1,1 @@
+"""The pipelines, a package each: nodes are pure functions, the pipeline module wires them."""

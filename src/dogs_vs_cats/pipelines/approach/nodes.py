@@ -1,0 +1,450 @@
+"""Training, evaluation and figures of one approach."""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from dogs_vs_cats import approaches, calibration, evaluation, figures
+from dogs_vs_cats.errors import BackboneError
+from dogs_vs_cats.lazy_types import Figure, Model
+from dogs_vs_cats.parameters.augmentation import AugmentationParameters
+from dogs_vs_cats.parameters.calibration import CalibrationParameters
+from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.parameters.training import TrainingParameters
+
+if TYPE_CHECKING:
+    import keras
+
+    from dogs_vs_cats.training import Outcome, Phase
+
+logger = logging.getLogger(__name__)
+
+Trained = tuple[Model, dict[str, Any], pd.DataFrame, dict[str, float], dict[str, Any]]
+UNCALIBRATED = CalibrationParameters(temperature=False)
+
+TrainOnce = Callable[[int, str], "tuple[Model, Outcome, int]"]
+
+
+def train_on_images(
+    approach: str,
+    parameters: dict[str, Any],
+    compute: ComputeParameters,
+    seed: int,
+    augmentation: AugmentationParameters,
+    images: np.ndarray,
+    manifest: pd.DataFrame,
+    class_names: list[str],
+    ingestion_record: dict[str, Any],
+    state_folder: Path,
+    # Before what an approach may lack: Kedro finds the types of parameters by counting the inputs there are.
+    calibrate: CalibrationParameters = UNCALIBRATED,
+    backbone: Model | None = None,
+    backbone_record: dict[str, Any] | None = None,
+) -> Trained:
+    """Trains an approach on batches of images, augmented where its parameters say so.
+
+    Args:
+        approach: Its name.
+        parameters: Its block of parameters.
+        compute: How to compute.
+        seed: Used where the approach has no `seeds` of its own.
+        augmentation: How training batches are augmented.
+        images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
+        manifest: Gives each image's label and split.
+        class_names: Names in the order of the labels.
+        ingestion_record: Identifies the data.
+        state_folder: Where the state after each epoch is kept until training ends.
+        backbone: The base, for approaches that build on one.
+        backbone_record: Identifies the base.
+        calibrate: Whether a temperature is put into the model.
+
+    Returns:
+        The model of the first seed, which keeps the model contract; facts about it; the learning history of all
+        seeds; `train_seconds` and `seconds_per_epoch`; and the metrics of every seed, where there are several.
+
+    Raises:
+        TrainingError: The loss stopped being a number, or a batch didn't fit into memory.
+        BackboneError: `unfreeze_from` isn't a layer of the base.
+    """
+    import keras
+
+    from dogs_vs_cats.augmentation import DeviceAugmentation, choose_engine, create_generator
+    from dogs_vs_cats.batches import ImageBatches, RowBatches
+    from dogs_vs_cats.compute import policy, with_policy
+    from dogs_vs_cats.training import Training, train
+
+    module = approaches.load(approach)
+    typed = module.Parameters.model_validate(parameters)
+    classes = len(class_names)
+    labels = manifest["label"].to_numpy()
+    rows = {split: np.flatnonzero(manifest["split"] == split) for split in ("train", "validation")}
+    manifest = _as_used(manifest, parameters)
+    rows["train"] = np.flatnonzero(manifest["split"] == "train")
+    if not (manifest["split"] == "validation").any():
+        logger.warning(
+            "%s trains on the validation images too: its validation curve says nothing about new images", approach
+        )
+
+    def train_once(seed: int, identity: str) -> "tuple[Model, Outcome, int]":
+        model = with_policy(module.build(typed, images.shape[1:], classes, backbone), policy(compute))
+        trainable = _count(model.trainable_weights)
+        trained, augmenter = model, None
+        if typed.augment:
+            engine = choose_engine(augmentation)
+            if engine == "device":
+                # A wrapper for training only: the model inside, which is kept, has no augmentation.
+                image = keras.Input(images.shape[1:], dtype="uint8", name="image")
+                trained = keras.Model(image, model(DeviceAugmentation(augmentation, seed)(image)), name="augmented")
+            else:
+                augmenter = create_generator(augmentation, engine)
+        training = Training(
+            approach=approach,
+            seed=seed,
+            model=trained,
+            batches=ImageBatches(
+                images,
+                rows["train"],
+                labels,
+                batch_size=typed.batch_size,
+                shuffle=True,
+                seed=seed,
+                augmenter=augmenter,
+                workers=compute.workers,
+            ),
+            validation=RowBatches(images, rows["validation"], labels, batch_size=typed.batch_size),
+            classes=classes,
+            class_weight=_class_weight(typed, labels[rows["train"]]),
+            parameters=typed,
+            compute=compute,
+            steps_per_execution=1 if compute.steps_per_execution == "auto" else compute.steps_per_execution,
+        )
+        outcome = train(training, _phases(typed, model, backbone), state_folder, identity)
+        return with_policy(model, "float32"), outcome, trainable
+
+    identity = _identity(parameters, compute, augmentation.model_dump(), ingestion_record, backbone_record)
+    return _train_seeds(
+        approach, typed, seed, train_once, identity, images, manifest, class_names, compute, backbone_record, calibrate
+    )
+
+
+def train_on_features(
+    approach: str,
+    parameters: dict[str, Any],
+    compute: ComputeParameters,
+    seed: int,
+    features: np.ndarray,
+    images: np.ndarray,
+    manifest: pd.DataFrame,
+    class_names: list[str],
+    ingestion_record: dict[str, Any],
+    state_folder: Path,
+    backbone: Model,
+    backbone_record: dict[str, Any],
+    calibrate: CalibrationParameters = UNCALIBRATED,
+) -> Trained:
+    """Trains a head on bottleneck features and joins it with the base that they came from.
+
+    Args:
+        approach: Its name.
+        parameters: Its block of parameters.
+        compute: How to compute.
+        seed: Used where the approach has no `seeds` of its own.
+        features: float32 memory map, (images in use, features), in the manifest's order.
+        images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
+        manifest: Gives each image's label and split.
+        class_names: Names in the order of the labels.
+        ingestion_record: Identifies the data.
+        state_folder: Where the state after each epoch is kept until training ends.
+        backbone: The base.
+        backbone_record: Identifies the base.
+        calibrate: Whether a temperature is put into the model.
+
+    Returns:
+        As `train_on_images`.
+
+    Raises:
+        TrainingError: The loss stopped being a number, or a batch didn't fit into memory.
+    """
+    from dogs_vs_cats.batches import RowBatches
+    from dogs_vs_cats.compute import with_policy
+    from dogs_vs_cats.training import Phase, Training, train
+
+    module = approaches.load(approach)
+    typed = module.Parameters.model_validate(parameters)
+    classes = len(class_names)
+    used = manifest.loc[manifest["split"] != "unused"]
+    labels = used["label"].to_numpy()
+    rows = {split: np.flatnonzero(used["split"] == split) for split in ("train", "validation")}
+
+    def train_once(seed: int, identity: str) -> "tuple[Model, Outcome, int]":
+        # Dense layers this small gain nothing from bfloat16.
+        head = module.build(typed, features.shape[1:], classes)
+        training = Training(
+            approach=approach,
+            seed=seed,
+            model=head,
+            batches=RowBatches(
+                features,
+                rows["train"],
+                labels,
+                batch_size=typed.batch_size,
+                shuffle=True,
+                seed=seed,
+            ),
+            validation=RowBatches(features, rows["validation"], labels, batch_size=typed.batch_size),
+            classes=classes,
+            class_weight=_class_weight(typed, labels[rows["train"]]),
+            parameters=typed,
+            compute=compute,
+            steps_per_execution=_steps_per_execution(compute, len(rows["train"]) // typed.batch_size),
+        )
+        phases = [Phase("head", typed.epochs, typed.learning_rate)]
+        outcome = train(training, phases, state_folder, identity)
+        joined = join(approach, backbone, with_policy(head, "float32"), cast(Any, typed).pooling)
+        return joined, outcome, _count(head.trainable_weights)
+
+    identity = _identity(parameters, compute, None, ingestion_record, backbone_record)
+    return _train_seeds(
+        approach, typed, seed, train_once, identity, images, manifest, class_names, compute, backbone_record, calibrate
+    )
+
+
+def join(name: str, backbone: Model, head: Model, pooling: Literal["flatten", "avg"]) -> Model:
+    """Puts a head on the base whose pooled output it was trained on.
+
+    Args:
+        name: Name of the new model.
+        backbone: Raw images in, feature maps out.
+        head: Feature rows in, probabilities out.
+        pooling: `flatten` or `avg`, as the features were made.
+
+    Returns:
+        A model from raw images to probabilities, whose base is frozen.
+    """
+    import keras
+
+    from dogs_vs_cats.pipelines.feature_extraction.nodes import pooled
+
+    features = pooled(backbone, pooling)
+    return keras.Model(features.input, head(features.output), name=name)
+
+
+def evaluate(
+    model: Model,
+    model_info: dict[str, Any],
+    seed_metrics: dict[str, Any],
+    images: np.ndarray,
+    manifest: pd.DataFrame,
+    class_names: list[str],
+    compute: ComputeParameters,
+) -> tuple[pd.DataFrame, dict[str, Any], dict[str, np.ndarray]]:
+    """Predicts all three splits and measures how right that is.
+
+    Args:
+        model: Takes raw images, (n, height, width, channels) in 0..255.
+        model_info: Facts about it that go into the metrics.
+        seed_metrics: Metrics by seed, empty where there was one.
+        images: uint8 memory map, a row for each row of the manifest.
+        manifest: Gives each image's label and split.
+        class_names: Names in the order of the labels.
+        compute: How to compute.
+
+    Returns:
+        A row for each image: `path`, `label`, `probability_<class>`, `predicted`, `split`; and the metrics of each
+        split with the model's counts, epochs, what a temperature brings (see `calibration`) and, for several seeds,
+        mean and standard deviation; and where the training images lie, see `out_of_distribution`.
+    """
+    from dogs_vs_cats.out_of_distribution import fit, with_features
+    from dogs_vs_cats.prediction import predict
+
+    manifest = _as_used(manifest, model_info["made_with"]["parameters"])
+    used = manifest[manifest["split"] != "unused"]
+    rows = np.flatnonzero(manifest["split"] != "unused")
+    both = predict(with_features(model), images, rows, compute, f"Predicting with {model.name}")
+    probabilities, features = np.split(both, [model.output_shape[-1]], axis=1)
+    predictions = evaluation.predictions_table(used, probabilities, class_names)
+    train, validation = ((used["split"] == split).to_numpy() for split in ("train", "validation"))
+    distribution = fit(features[train], used["label"].to_numpy()[train], features[validation])
+    facts = {name: model_info[name] for name in ("parameters", "trainable_parameters", "epochs", "backbone")}
+    metrics = {**evaluation.classification_metrics(predictions, class_names), **facts}
+    if validation.any():
+        metrics["calibration"] = calibration.summarise(predictions, class_names, model_info.get("temperature"))
+    if seed_metrics:
+        metrics["seeds"] = evaluation.seed_summary({int(seed): values for seed, values in seed_metrics.items()})
+    return predictions, metrics, distribution.arrays()
+
+
+def draw_figures(
+    history: pd.DataFrame,
+    predictions: pd.DataFrame,
+    metrics: dict[str, Any],
+    images: np.ndarray,
+    manifest: pd.DataFrame,
+    class_names: list[str],
+) -> tuple[Figure, Figure, Figure, Figure, Figure, Figure]:
+    """Draws learning curves; of the test split confusion matrix, ROC curve, calibration, worst mistakes; coverage."""
+    return (
+        figures.learning_curves(history),
+        figures.confusion_matrix(predictions, class_names),
+        figures.roc_curve(predictions, class_names),
+        figures.calibration_curve(predictions, class_names, calibration=metrics.get("calibration")),
+        figures.mistakes_gallery(predictions, images, manifest, class_names),
+        figures.coverage_curve(predictions, class_names),
+    )
+
+
+def _predictions(
+    model: Model,
+    images: np.ndarray,
+    manifest: pd.DataFrame,
+    class_names: list[str],
+    compute: ComputeParameters,
+    rows: "pd.Series[bool]",
+) -> pd.DataFrame:
+    from dogs_vs_cats.prediction import predict
+
+    probabilities = predict(model, images, np.flatnonzero(rows), compute, f"Predicting with {model.name}")
+    return evaluation.predictions_table(manifest[rows], probabilities, class_names)
+
+
+def _train_seeds(
+    approach: str,
+    parameters: TrainingParameters,
+    project_seed: int,
+    train_once: TrainOnce,
+    identity: dict[str, Any],
+    images: np.ndarray,
+    manifest: pd.DataFrame,
+    class_names: list[str],
+    compute: ComputeParameters,
+    backbone_record: dict[str, Any] | None,
+    calibrate: CalibrationParameters,
+) -> Trained:
+    """Trains once for each seed, and keeps the model of the first."""
+    import keras
+
+    seeds = parameters.seeds or [project_seed]
+    models: list[Model] = []
+    rows: list[dict[str, Any]] = []
+    metrics: dict[str, Any] = {}
+    temperatures: list[float | None] = []
+    seconds, trainable = 0.0, 0
+    for seed in seeds:
+        # Names and random states then don't depend on what this process built before.
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(seed)
+        model, outcome, trainable = train_once(seed, json.dumps({**identity, "seed": seed}, sort_keys=True))
+        temperatures.append(None)
+        validation = manifest["split"] == "validation"
+        if calibrate.temperature and not validation.any():
+            logger.warning("%s has no validation images of its own, so that it can't be calibrated", approach)
+        elif calibrate.temperature:
+            told = _predictions(model, images, manifest, class_names, compute, validation)
+            temperatures[-1] = calibration.fit_temperature(told, class_names)
+            calibration.put_into(model, cast(float, temperatures[-1]))
+        models = models or [model]
+        rows += outcome.history
+        seconds += outcome.seconds
+        if len(seeds) > 1:
+            used = manifest["split"] != "unused"
+            predictions = _predictions(model, images, manifest, class_names, compute, used)
+            metrics[str(seed)] = evaluation.classification_metrics(predictions, class_names)
+            reached = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
+            logger.info("%s, seed %d: accuracy %s", approach, seed, reached)
+    history = pd.DataFrame(rows)
+    epochs = int((history["seed"] == seeds[0]).sum())
+    info = {
+        "approach": approach,
+        "classes": class_names,
+        "image_size": images.shape[1],
+        "channels": images.shape[3],
+        "backbone": backbone_record["name"] if backbone_record else "",
+        "parameters": models[0].count_params(),
+        "trainable_parameters": trainable,
+        "epochs": epochs,
+        "seed": seeds[0],
+        "temperature": temperatures[0],
+        "made_with": identity,
+    }
+    timings = {"train_seconds": seconds / len(seeds), "seconds_per_epoch": seconds / len(history)}
+    return models[0], info, history, timings, metrics
+
+
+def _as_used(manifest: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFrame:
+    """The manifest with the splits as an approach uses them: with `train_on_all`, validation is training."""
+    if not parameters.get("train_on_all"):
+        return manifest
+    return manifest.assign(split=manifest["split"].replace("validation", "train"))
+
+
+def _phases(parameters: TrainingParameters, model: Model, backbone: Model | None) -> "list[Phase]":
+    """The head's phase, and a second one where a base is to be unfrozen."""
+    from dogs_vs_cats.training import Phase
+
+    schedule: Any = getattr(parameters, "schedule", "constant")
+    head = Phase("head", parameters.epochs, parameters.learning_rate, schedule)
+    first = getattr(parameters, "unfreeze_from", None)
+    if first is None or backbone is None:
+        return [head]
+    fine_tuned = cast(Any, parameters)
+    base = model.get_layer(backbone.name)
+    names = [layer.name for layer in base.layers]
+    if first not in names:
+        raise BackboneError(f"unfreeze_from={first!r} isn't a layer of {base.name}. Its layers: {', '.join(names)}.")
+
+    def unfreeze() -> None:
+        import keras
+
+        for layer in base.layers[names.index(first) :]:
+            layer.trainable = not isinstance(layer, keras.layers.BatchNormalization)
+
+    return [
+        head,
+        Phase("fine_tuning", fine_tuned.fine_tuning_epochs, fine_tuned.fine_tuning_learning_rate, prepare=unfreeze),
+    ]
+
+
+def _identity(
+    parameters: dict[str, Any],
+    compute: ComputeParameters,
+    augmentation: dict[str, Any] | None,
+    ingestion_record: dict[str, Any],
+    backbone_record: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """All that a training depends on, the initial weights and the seed apart."""
+    return {
+        "parameters": parameters,
+        "compute": compute.model_dump(),
+        "augmentation": augmentation,
+        "data": ingestion_record["identity"],
+        "backbone": backbone_record["identity"] if backbone_record else None,
+    }
+
+
+def _class_weight(parameters: TrainingParameters, labels: np.ndarray) -> dict[int, float] | None:
+    if not parameters.class_weights:
+        return None
+    from sklearn.utils.class_weight import compute_class_weight
+
+    present = np.unique(labels)
+    weights = compute_class_weight("balanced", classes=present, y=labels)
+    return dict(zip(present.tolist(), weights.tolist(), strict=True))
+
+
+def _steps_per_execution(compute: ComputeParameters, steps: int) -> int:
+    """Steps of a small model in one call: the calls themselves would cost more than the steps."""
+    import keras
+
+    if compute.steps_per_execution != "auto":
+        return compute.steps_per_execution
+    # Under JAX it is a loop in Python, which gains nothing.
+    return max(1, min(20, steps)) if keras.backend.backend() == "tensorflow" else 1
+
+
+def _count(weights: "list[keras.Variable]") -> int:
+    return int(sum(np.prod(weight.shape) for weight in weights))

@@ -1,0 +1,25 @@
+"""Wiring of the augmentation pipeline."""
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from dogs_vs_cats.pipelines.augmentation.nodes import preview
+
+
+def create_pipeline() -> Pipeline:
+    """One node: training images in, a picture of them above their augmented versions out."""
+    return pipeline(
+        [
+            node(
+                preview,
+                inputs={
+                    "images": "images",
+                    "manifest": "manifest",
+                    "augmentation": "params:augmentation",
+                    "seed": "params:seed",
+                },
+                outputs="augmentation_preview",
+                name="preview_augmentation",
+                tags="keras",
+            )
+        ]
+    )

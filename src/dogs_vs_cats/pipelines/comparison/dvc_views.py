@@ -1,0 +1,82 @@
+"""What DVC's commands show of an experiment: few numbers for its tables, and the points of its plots."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from sklearn import metrics
+
+from dogs_vs_cats.evaluation import BASELINE, class_probabilities
+from dogs_vs_cats.pipelines.comparison.nodes import ApproachResult
+
+Points = list[dict[str, Any]]
+
+HEADLINES = (
+    "train_accuracy",
+    "validation_accuracy",
+    "validation_log_loss",
+    "test_accuracy",
+    "test_roc_auc",
+    "test_log_loss",
+)
+
+
+def headline_metrics(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Picks the numbers that fit into the columns of a table.
+
+    Args:
+        summary: What `summarise` returned.
+
+    Returns:
+        For each approach its `HEADLINES`, as they are in the summary.
+    """
+    rows = summary["approaches"].items()
+    return {approach: {name: row[name] for name in HEADLINES} for approach, row in rows if approach != BASELINE}
+
+
+def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points, Points, Points]:
+    """Collects the points of all approaches, each with the name of its approach.
+
+    Args:
+        class_names: The classes, in the order of their labels.
+        *results: The approaches.
+
+    Returns:
+        Learning curves: `approach`, `seed`, `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy`. Test images:
+        `approach`, `actual`, `predicted`. ROC curves of the test images: `approach`, `class`, `false_positive_rate`,
+        `true_positive_rate`; one curve for two classes, else one per class against the rest.
+    """
+    columns = ["seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
+    curves = [
+        {"approach": result.name, **{str(name): value for name, value in point.items()}}
+        for result in results
+        for point in result.history[columns].to_dict("records")
+    ]
+    tested = {result.name: result.predictions.query("split == 'test'") for result in results}
+    confusion = [
+        {"approach": name, "actual": class_names[label], "predicted": class_names[predicted]}
+        for name, rows in tested.items()
+        for label, predicted in zip(rows["label"], rows["predicted"], strict=True)
+    ]
+    roc = [point for name, rows in tested.items() for point in _roc_points(name, rows, class_names)]
+    return curves, confusion, roc
+
+
+def _roc_points(approach: str, rows: pd.DataFrame, class_names: Sequence[str]) -> Points:
+    probabilities = class_probabilities(rows, class_names)
+    points = []
+    for index in [1] if len(class_names) == 2 else range(len(class_names)):
+        positive = rows["label"].to_numpy() == index
+        if positive.all() or not positive.any():
+            continue
+        false_positive_rate, true_positive_rate, _ = metrics.roc_curve(positive, probabilities[:, index])
+        points += [
+            {
+                "approach": approach,
+                "class": class_names[index],
+                "false_positive_rate": float(false_positive),
+                "true_positive_rate": float(true_positive),
+            }
+            for false_positive, true_positive in zip(false_positive_rate, true_positive_rate, strict=True)
+        ]
+    return points

@@ -1,0 +1,231 @@
+"""What the comparison computes from the results of the approaches."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from dogs_vs_cats import evaluation
+from dogs_vs_cats.evaluation import BASELINE, SPLITS
+from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
+from dogs_vs_cats.report import rendering
+from dogs_vs_cats.report.findings import closing_lines
+
+__all__ = ["ApproachResult", "closing_lines", "collect_result", "report", "summarise", "tabulate"]
+
+TABLE_COLUMNS = [
+    "approach",
+    "backbone",
+    "parameters",
+    "trainable_parameters",
+    "epochs",
+    "train_seconds",
+    "seconds_per_epoch",
+    "train_accuracy",
+    "validation_accuracy",
+    "test_accuracy",
+    "test_roc_auc",
+    "test_log_loss",
+    "lecture_validation_accuracy",
+    "lecture_test_accuracy",
+]
+
+
+EXPLANATION = {
+    "explanation_filters": "The filters of its first layer",
+    "explanation_feature_maps": "What its layers make of one picture",
+    "explanation_pooling": "One map before and after pooling",
+    "explanation_grad_cam": "Where it looks",
+}
+"""Pictures of an approach's inside, by the name of their dataset, and what they show."""
+
+
+@dataclass(frozen=True)
+class ApproachResult:
+    """Everything one approach left behind.
+
+    Attributes:
+        name: Its name.
+        settings: The parameters it was trained with.
+        metrics: See `evaluation.classification_metrics`; also `backbone`, `parameters`, `trainable_parameters`,
+            `epochs` and, for several seeds, `seeds`.
+        history: Accuracy and loss by seed and epoch.
+        predictions: Its predictions table.
+        timings: `train_seconds`, `seconds_per_epoch`, `predict_seconds`; empty where it was trained elsewhere.
+        mistakes: PNG picture of its most confident mistakes.
+        explanation: PNG pictures of its inside, by what they show; empty where none were drawn of this model.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    metrics: dict[str, Any]
+    history: pd.DataFrame
+    predictions: pd.DataFrame
+    timings: dict[str, float]
+    mistakes: bytes
+    explanation: dict[str, bytes] = field(default_factory=dict)
+
+
+def collect_result(
+    model_info: dict[str, Any],
+    settings: dict[str, Any],
+    metrics: dict[str, Any],
+    history: pd.DataFrame,
+    predictions: pd.DataFrame,
+    timings: dict[str, float],
+    mistakes: bytes,
+    explanation_record: dict[str, Any],
+    *explanation: bytes,
+) -> ApproachResult:
+    """Bundles what one approach left behind.
+
+    Pictures of the inside of an earlier model are left out; so are all where there are none.
+    """
+    is_of_this_model = bool(explanation_record) and explanation_record["made_with"] == model_info["made_with"]
+    return ApproachResult(
+        name=model_info["approach"],
+        settings=settings,
+        metrics=metrics,
+        history=history,
+        predictions=predictions,
+        timings=timings,
+        mistakes=mistakes,
+        explanation=dict(zip(EXPLANATION.values(), explanation, strict=True)) if is_of_this_model else {},
+    )
+
+
+def summarise(
+    parameters: ComparisonParameters,
+    manifest: pd.DataFrame,
+    class_names: list[str],
+    rejected_images: pd.DataFrame,
+    *results: ApproachResult,
+) -> dict[str, Any]:
+    """Compares the approaches with each other and with the majority-class baseline.
+
+    Args:
+        parameters: The lecture's figures.
+        manifest: The images, with `label` and `split`.
+        class_names: The classes, in the order of their labels.
+        rejected_images: The images that were not usable.
+        *results: The approaches.
+
+    Returns:
+        The same for the same results on any day and machine, ready for JSON:
+
+        * `best`: the approach with the lowest validation log loss; one that was trained on the validation images has
+          none, and is the best only where it is the first of approaches that were all trained so
+        * `approaches`: for each, the baseline last: the columns of the table but its seconds, 95 % intervals,
+          `seeds` with mean and standard deviation where there are several
+        * `pairs`: McNemar's test on the test images, for each pair
+        * `data`: classes, images by split and class, number of rejected images
+    """
+    baseline = evaluation.majority_baseline(manifest, class_names)
+    baseline_metrics = {
+        "backbone": None,
+        "parameters": 0,
+        "trainable_parameters": 0,
+        "epochs": 0,
+        **evaluation.classification_metrics(baseline, class_names),
+    }
+    lecture = parameters.lecture or {}
+    rows = {result.name: _summary_row(result.metrics, lecture.get(result.name, LectureFigures())) for result in results}
+    best = min(rows, key=lambda name: _or_infinite(rows[name]["validation_log_loss"]))
+    rows[BASELINE] = _summary_row(baseline_metrics, LectureFigures())
+    predictions = {result.name: result.predictions for result in results} | {BASELINE: baseline}
+    return {
+        "best": {
+            "approach": best,
+            **{
+                name: rows[best][name]
+                for name in ("validation_log_loss", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
+            },
+        },
+        "approaches": rows,
+        "pairs": evaluation.mcnemar_pairs(predictions),
+        "data": {
+            "classes": list(class_names),
+            "images": {
+                split: {
+                    name: int(((manifest["split"] == split) & (manifest["label"] == label)).sum())
+                    for label, name in enumerate(class_names)
+                }
+                for split in SPLITS
+            },
+            "rejected": len(rejected_images),
+        },
+    }
+
+
+def _or_infinite(loss: float | None) -> float:
+    """Puts a loss that isn't known behind all others."""
+    return math.inf if loss is None else loss
+
+
+def _summary_row(metrics: Mapping[str, Any], lecture: LectureFigures) -> dict[str, Any]:
+    """Returns what the summary says of one approach."""
+    row = {name: metrics[name] for name in ("backbone", "parameters", "trainable_parameters", "epochs")}
+    for split in SPLITS:
+        for name in ("images", "accuracy", "accuracy_low", "accuracy_high", "roc_auc", "log_loss"):
+            row[f"{split}_{name}"] = metrics.get(split, {}).get(name)
+    row["lecture_validation_accuracy"] = lecture.validation_accuracy
+    row["lecture_test_accuracy"] = lecture.test_accuracy
+    seeds = metrics.get("seeds") or {}
+    if len(seeds.get("seeds", ())) > 1:
+        row["seeds"] = {name: seeds[name] for name in ("seeds", "mean", "std")}
+    return row
+
+
+def tabulate(summary: dict[str, Any], *results: ApproachResult) -> pd.DataFrame:
+    """Lays the comparison out as a table.
+
+    Args:
+        summary: What `summarise` returned.
+        *results: The approaches, for the seconds they took.
+
+    Returns:
+        One row per approach and one for the majority-class baseline; the columns of `TABLE_COLUMNS`. What is not
+        known is empty.
+    """
+    seconds = {result.name: result.timings for result in results}
+    rows = [{"approach": name, **row, **seconds.get(name, {})} for name, row in summary["approaches"].items()]
+    return pd.DataFrame(rows).reindex(columns=TABLE_COLUMNS)
+
+
+def report(
+    parameters: ComparisonParameters,
+    summary: dict[str, Any],
+    table: pd.DataFrame,
+    rejected_images: pd.DataFrame,
+    ingestion_record: dict[str, Any],
+    run_record: dict[str, Any],
+    tracking_links: dict[str, str],
+    *results: ApproachResult,
+) -> str:
+    """Writes the report.
+
+    Args:
+        parameters: The lecture's figures.
+        summary: What `summarise` returned.
+        table: What `tabulate` returned.
+        rejected_images: `path` and `reason` of the images that were not usable.
+        ingestion_record: The parameters the images were ingested with.
+        run_record: `experiment` and `command` of the run, as far as they are known.
+        tracking_links: For each approach the address of its tracked run, as far as there is one.
+        *results: The approaches.
+
+    Returns:
+        A self-contained HTML page.
+    """
+    return rendering.render(
+        summary=summary,
+        table=table,
+        results=results,
+        lecture=parameters.lecture or {},
+        rejected_images=rejected_images,
+        ingestion_record=ingestion_record,
+        run_record=run_record,
+        tracking_links=tracking_links,
+    )

@@ -1,0 +1,218 @@
+"""Images from anywhere become one array and one table."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dogs_vs_cats.datasets.content_store import ContentStore
+from dogs_vs_cats.errors import ProjectError, SourceError, SplitError
+from dogs_vs_cats.near_duplicates import find_groups
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.splitting import SPLITS, UNUSED, official_split, random_split
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.pipelines.data_ingestion.reading import DecodedSource
+
+logger = logging.getLogger(__name__)
+
+
+def made_with(ingestion: IngestionParameters, seed: int) -> dict[str, Any]:
+    """What the images and their split depend on, as plain JSON values."""
+    return {**ingestion.model_dump(mode="json"), "seed": seed}
+
+
+def read_images(
+    ingestion: IngestionParameters, seed: int, store_folder: Path
+) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame, list[str]]:
+    """Reads, checks, decodes and resizes every image of the source.
+
+    What was decoded is kept by what it was made of. A second run on an unchanged source decodes nothing; nor does one
+    with another split, or another seed unless the images themselves are drawn from it.
+
+    Args:
+        ingestion: Where the images are, and what they are made into.
+        seed: Seed of the sample images.
+        store_folder: Where decoded sources are kept between runs.
+
+    Returns:
+        All usable images, uint8 memory map (n, height, width, channels), in the source's order; a table with a row for
+        each of them (path, label, part, sha256, width, height, group, which is the same for copies of one photo where
+        these are looked for); path and reason of each rejected image; and the class names, by label.
+
+    Raises:
+        SourceError: The source can't be opened, or has no usable image.
+        SplitError: The number of sample images to draw is given as a fraction.
+        ProjectError: The decoded images can't be written.
+    """
+    # Not at the top: commands that decode nothing shouldn't have to wait for the image libraries.
+    from dogs_vs_cats import decoding
+    from dogs_vs_cats.pipelines.data_ingestion.reading import LAYOUT, load_decoded, write_decoded
+    from dogs_vs_cats.sources import fingerprint, open_source
+
+    try:
+        store = ContentStore(store_folder)
+        with open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed) as source:
+            made_of = [fingerprint(source), ingestion.image_size, ingestion.channels, ingestion.max_pixels]
+            key = hashlib.sha256(json.dumps([*made_of, decoding.VERSION, LAYOUT]).encode()).hexdigest()[:32]
+            decoded = _reusable(store.find(key))
+            if decoded is None:
+                with store.create(key) as folder:
+                    write_decoded(source, ingestion, folder)
+                decoded = load_decoded(store_folder / key)
+            else:
+                logger.info("All %d images are decoded already", len(decoded.images))
+    except OSError as error:
+        raise ProjectError(
+            f"Decoded images can't be kept in {store_folder}: {error.strerror or error}. "
+            "Make room or make the folder writable, and run again."
+        ) from error
+    if not len(decoded.usable):
+        first = "".join(f"; the first, {row.path}: {row.reason}" for row in decoded.rejected[:1].itertuples())
+        raise SourceError(
+            f"None of the images of {ingestion.source} can be used ({len(decoded.rejected):,} were rejected{first})."
+        )
+    if len(decoded.rejected):
+        logger.warning(
+            "%d of %d images can't be used; rejected_images.csv says why",
+            len(decoded.rejected),
+            len(decoded.rejected) + len(decoded.usable),
+        )
+    grouped = ingestion.near_duplicates == "group"
+    groups = find_groups(decoded.thumbnails) if grouped else np.arange(len(decoded.images))
+    return decoded.images, decoded.usable.assign(group=groups), decoded.rejected, decoded.class_names
+
+
+def split_images(
+    usable_images: pd.DataFrame,
+    rejected_images: pd.DataFrame,
+    class_names: list[str],
+    ingestion: IngestionParameters,
+    seed: int,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Divides the images into training, validation and test, copies of one photo into the same split.
+
+    Args:
+        usable_images: path, label, part, sha256, width, height and group of each image.
+        rejected_images: The images that can't be used; they are only counted.
+        class_names: Names of the classes, by label.
+        ingestion: Sizes and kind of the split.
+        seed: Seed of the split.
+
+    Returns:
+        The manifest: path, label, class_name, split (train, validation, test, unused), sha256, width, height, group
+        (copies of one photo have the same number); and a record of what it was made with and what is in it.
+
+    Raises:
+        SplitError: The images there are don't allow the split.
+    """
+    labels = usable_images["label"].to_numpy(dtype=np.int64)
+    groups = usable_images["group"].to_numpy()
+    sizes = {name: getattr(ingestion, f"{name}_size") for name in SPLITS}
+    if ingestion.split == "official":
+        splits = official_split(labels, usable_images["part"].tolist(), sizes, class_names)
+    else:
+        splits = random_split(labels, usable_images["sha256"].tolist(), groups, sizes, seed, class_names)
+    manifest = pd.DataFrame(
+        {
+            "path": usable_images["path"],
+            "label": labels,
+            "class_name": [class_names[label] for label in labels],
+            "split": splits,
+            "sha256": usable_images["sha256"],
+            "width": usable_images["width"],
+            "height": usable_images["height"],
+            "group": groups,
+        }
+    )
+    record = {
+        "parameters": made_with(ingestion, seed),
+        "identity": _identity(manifest, class_names, ingestion),
+        "class_names": class_names,
+        "usable": len(manifest),
+        "rejected": len(rejected_images),
+        "splits": {
+            name: {
+                class_name: int(((splits == name) & (labels == label)).sum())
+                for label, class_name in enumerate(class_names)
+            }
+            for name in (*SPLITS, UNUSED)
+        },
+        "near_duplicates": _near_duplicates(manifest) if ingestion.near_duplicates == "group" else None,
+    }
+    _report(record)
+    return manifest, record
+
+
+def _reusable(folder: Path | None) -> "DecodedSource | None":
+    """Opens what an earlier run has decoded, unless it is damaged or lacks files that could be readable by now."""
+    from dogs_vs_cats.pipelines.data_ingestion.reading import load_decoded
+
+    if folder is None:
+        return None
+    try:
+        decoded = load_decoded(folder)
+    except (OSError, ValueError, KeyError):
+        logger.warning("The decoded images in %s are damaged, so they are decoded again", folder)
+        return None
+    return None if decoded.unreadable else decoded
+
+
+def _sample_count(ingestion: IngestionParameters) -> int | None:
+    """How many sample images there have to be: as many as the splits ask for."""
+    if ingestion.source != "sample":
+        return None
+    count = 0
+    for name in SPLITS:
+        size = getattr(ingestion, f"{name}_size")
+        if isinstance(size, float):
+            raise SplitError(
+                f"ingestion.{name}_size is {size}, a fraction, but as many sample images are drawn as are asked for: "
+                "give a count."
+            )
+        count += size
+    return count
+
+
+def _identity(manifest: pd.DataFrame, class_names: list[str], ingestion: IngestionParameters) -> str:
+    """SHA-256 that stands for the pixels, the labels and the splits, wherever the images came from."""
+    from dogs_vs_cats import decoding
+
+    head = [class_names, ingestion.image_size, ingestion.channels, decoding.VERSION]
+    digest = hashlib.sha256(json.dumps(head).encode())
+    for row in manifest[["path", "label", "split", "sha256"]].itertuples(index=False):
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()
+
+
+def _near_duplicates(manifest: pd.DataFrame) -> dict[str, int]:
+    in_groups = manifest[manifest["group"].duplicated(keep=False)]
+    used = in_groups[in_groups["split"] != UNUSED]
+    return {
+        "groups": int(in_groups["group"].nunique()),
+        "images": len(in_groups),
+        "groups_across_splits": int((used.groupby("group")["split"].nunique() > 1).sum()),
+    }
+
+
+def _report(record: dict[str, Any]) -> None:
+    for name in SPLITS:
+        counts = record["splits"][name]
+        shares = ", ".join(f"{count:,} {class_name}" for class_name, count in counts.items())
+        logger.info("%s: %s images (%s)", name.capitalize(), f"{sum(counts.values()):,}", shares)
+        if missing := [class_name for class_name, count in counts.items() if count == 0]:
+            logger.warning("The %s split has no image of %s", name, ", ".join(missing))
+    copies = record["near_duplicates"]
+    if copies and copies["groups"]:
+        logger.info("%d images are copies of a photo or have copies (%d groups)", copies["images"], copies["groups"])
+    if copies and copies["groups_across_splits"]:
+        logger.warning(
+            "The source's official parts hold copies across splits: %s. Results look better than they are; "
+            "ingestion.split: random would keep copies together",
+            "1 group" if copies["groups_across_splits"] == 1 else f"{copies['groups_across_splits']} groups",
+        )

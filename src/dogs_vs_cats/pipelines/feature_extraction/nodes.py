@@ -1,0 +1,103 @@
+"""Bottleneck features: what the frozen base makes of each image."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from dogs_vs_cats.datasets.feature_store import KEY_BYTES, FeatureStore, missing
+from dogs_vs_cats.lazy_types import Model
+from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.progress import progress, track
+
+logger = logging.getLogger(__name__)
+
+
+def extract_features(
+    backbone: Model,
+    backbone_record: dict[str, Any],
+    images: np.ndarray,
+    manifest: pd.DataFrame,
+    ingestion_record: dict[str, Any],
+    pooling: Literal["flatten", "avg"],
+    compute: ComputeParameters,
+    store_folder: Path,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Computes the features of every image in use that the store doesn't have yet.
+
+    Features are kept by the content of their image and of the base. So a changed head, seed, split or number of
+    epochs extracts nothing again, and a killed run goes on where it stopped.
+
+    Args:
+        backbone: Raw images in, feature maps (n, rows, columns, features) out.
+        backbone_record: Its identity.
+        images: uint8 memory map, (n, height, width, channels), a row for each row of the manifest.
+        manifest: Gives each image's split; images of the split `unused` are left out.
+        ingestion_record: Identity of the images and their split.
+        pooling: `flatten` keeps every position of the maps, `avg` averages over positions.
+        compute: How to compute; features are float32 in any precision.
+        store_folder: Where features are kept between runs.
+
+    Returns:
+        float32 memory map, (images in use, features), in the manifest's order; and a record of what it was
+        made from.
+    """
+    from dogs_vs_cats.compute import policy
+
+    rows = np.flatnonzero(manifest["split"] != "unused")
+    keys = [
+        hashlib.blake2b(images[row].tobytes(), digest_size=KEY_BYTES).digest()
+        for row in track(rows, "Looking up features", len(rows))
+    ]
+    model = pooled(backbone, pooling)
+    identity = {
+        "backbone": backbone_record["identity"],
+        "pooling": pooling,
+        "image_shape": list(images.shape[1:]),
+        "precision": policy(compute),
+    }
+    name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+    store = FeatureStore(store_folder / name, model.output_shape[-1])
+    places = missing(store, keys)
+    logger.info("Features of %d images are there already, %d are extracted", len(rows) - len(places), len(places))
+    for batch_keys, batch in _predicted(model, images, rows, keys, places, compute):
+        store.append(batch_keys, batch)
+    path = store_folder / name / "features.npy"
+    path.unlink(missing_ok=True)
+    store.write_npy(keys, path)
+    record = {**identity, "data": ingestion_record["identity"], "images": len(keys)}
+    return np.load(path, mmap_mode="r"), record
+
+
+def pooled(backbone: Model, pooling: Literal["flatten", "avg"]) -> Model:
+    """The base with its feature maps flattened or averaged, in inference mode and frozen."""
+    import keras
+
+    backbone.trainable = False
+    image = keras.Input(backbone.input_shape[1:], name="image")
+    maps = backbone(image, training=False)
+    pool = keras.layers.GlobalAveragePooling2D if pooling == "avg" else keras.layers.Flatten
+    return keras.Model(image, pool(dtype="float32", name="pooling")(maps), name="features")
+
+
+def _predicted(
+    model: Model,
+    images: np.ndarray,
+    rows: np.ndarray,
+    keys: list[bytes],
+    places: list[int],
+    compute: ComputeParameters,
+) -> Iterator[tuple[list[bytes], np.ndarray]]:
+    from dogs_vs_cats.prediction import predict_batches, row_batches
+
+    done = 0
+    with progress("Extracting features", len(places)) as advance:
+        for batch in predict_batches(model, row_batches(images, rows[places]), compute):
+            yield [keys[place] for place in places[done : done + len(batch)]], batch
+            done += len(batch)
+            advance(len(batch))

@@ -1,0 +1,32 @@
+"""Wiring of the inference pipeline."""
+
+from kedro.pipeline import Pipeline, node, pipeline
+
+from dogs_vs_cats.pipelines.inference.nodes import classify, forget_journal
+
+
+def create_pipeline() -> Pipeline:
+    """Two nodes: files in, a table out; and once the table is safe, what an interrupted run needs is dropped."""
+    return pipeline(
+        [
+            node(
+                classify,
+                inputs={
+                    "inference": "params:inference",
+                    "ingestion": "params:ingestion",
+                    "compute": "params:compute",
+                    "classifier": "classifier",
+                    "journal_folder": "inference_journals",
+                },
+                outputs=["inference_result", "inference_journal"],
+                name="classify",
+                tags="keras",
+            ),
+            node(
+                forget_journal,
+                inputs=["inference_journal", "inference_result"],
+                outputs=None,
+                name="forget_journal",
+            ),
+        ]
+    )

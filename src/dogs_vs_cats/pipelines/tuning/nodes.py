@@ -1,0 +1,197 @@
+"""Searching better parameters of one approach, and making an environment of the best."""
+
+import json
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dogs_vs_cats import approaches
+from dogs_vs_cats.datasets.environments import Environment, refuse_unless_free
+from dogs_vs_cats.errors import TuningError
+from dogs_vs_cats.lazy_types import Figure, Model
+from dogs_vs_cats.parameters.augmentation import AugmentationParameters
+from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.parameters.tuning import TuningParameters
+from dogs_vs_cats.pipelines.approach.nodes import Trained, train_on_features, train_on_images
+from dogs_vs_cats.pipelines.tuning import drawing
+from dogs_vs_cats.pipelines.tuning.environment import environment_files
+from dogs_vs_cats.pipelines.tuning.page import render
+from dogs_vs_cats.pipelines.tuning.search import Search
+
+
+def search(
+    tuning: TuningParameters,
+    parameters: dict[str, Any],
+    approaches_run: list[str],
+    compute: ComputeParameters,
+    seed: int,
+    augmentation: AugmentationParameters,
+    images: np.ndarray,
+    manifest: pd.DataFrame,
+    class_names: list[str],
+    ingestion_record: dict[str, Any],
+    environments: list[Environment],
+    folder: Path,
+    backbone: Model | None = None,
+    backbone_record: dict[str, Any] | None = None,
+    features: np.ndarray | None = None,
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Trains an approach with one proposal after another, each as the approach itself is trained.
+
+    Args:
+        tuning: What is searched, and how long.
+        parameters: The approach's block of parameters.
+        approaches_run: The approaches that the environment runs.
+        compute: How to compute.
+        seed: Of the proposals, and of the trainings unless the approach has `seeds`: then the first of them.
+        augmentation: How training batches are augmented.
+        images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
+        manifest: Gives each image's label and split.
+        class_names: Names in the order of the labels.
+        ingestion_record: Identifies the data.
+        environments: Those there are; the new one must not be among them, unless a search wrote it.
+        folder: Where the search is kept, so that an interrupted one goes on.
+        backbone: The base, for approaches that build on one.
+        backbone_record: Identifies the base.
+        features: Bottleneck features, for approaches that train on them.
+
+    Returns:
+        A row for each trial, see `Search.table`; and `approach`, `best_trial`, `best_val_loss`, `best_values`,
+        `own_val_loss` (of the approach's own values, None where they weren't tried), `trials`, `pruned` and
+        `importance`.
+
+    Raises:
+        TuningError: There is nothing to search, the environment doesn't run the approach, or no trial came to its end.
+        EnvironmentFilesError: The environment to write is someone else's.
+    """
+    _check(tuning, approaches_run, parameters)
+    refuse_unless_free(tuning.environment, environments)
+    seeds = parameters["seeds"][:1]
+    epochs = tuning.epochs or parameters["epochs"]
+    block = {**parameters, "seeds": seeds, "epochs": epochs}
+    data: dict[str, Any] = {
+        "images": images,
+        "manifest": manifest,
+        "class_names": class_names,
+        "ingestion_record": ingestion_record,
+        "state_folder": folder / "state",
+    }
+    weights = None
+    if backbone is not None:
+        data |= {"backbone": backbone, "backbone_record": backbone_record}
+        weights = backbone.get_weights()
+    train_approach: Callable[..., Trained] = partial(train_on_images, augmentation=augmentation)
+    if features is not None:
+        train_approach = partial(train_on_features, features=features)
+
+    def train(values: dict[str, Any]) -> pd.DataFrame:
+        if backbone is not None:
+            # Fine-tuning changes the base in place, and every trial begins with the same.
+            backbone.set_weights(weights)
+        return train_approach(tuning.approach, values, compute=compute, seed=seed, **data)[2]
+
+    spaces = tuning.searched()
+    identity = {
+        "parameters": {name: value for name, value in block.items() if name not in spaces},
+        "own": {name: parameters[name] for name in spaces},
+        "search_space": {name: space.model_dump() for name, space in spaces.items()},
+        "seed": seed,
+        "compute": compute.model_dump(),
+        "augmentation": augmentation.model_dump() if features is None else None,
+        "data": ingestion_record["identity"],
+        "backbone": backbone_record["identity"] if backbone_record else None,
+    }
+    found = Search(folder, tuning.approach, json.dumps(identity, sort_keys=True), spaces, seed)
+    (folder / "state").mkdir(exist_ok=True)
+    found.run(tuning.trials, block, epochs, train)
+    shutil.rmtree(folder / "state")
+    trials = found.table()
+    return trials, _summary(tuning, parameters, trials, found.importance())
+
+
+def _check(tuning: TuningParameters, approaches_run: list[str], parameters: dict[str, Any]) -> None:
+    approach = tuning.approach
+    if approach not in approaches_run:
+        raise TuningError(
+            f"tuning.approach is {approach}, which this environment doesn't run; it runs {', '.join(approaches_run)}. "
+            f"Name one of these: kedro run --pipelines=tuning --params=tuning.approach={approaches_run[0]}"
+        )
+    if not tuning.searched():
+        names = sorted(approaches.load(approach).Parameters.model_fields)
+        raise TuningError(
+            f"tuning.search_space has nothing for {approach}. Write which of its parameters are searched, and where: "
+            f"{', '.join(names)}"
+        )
+    if parameters.get("train_on_all"):
+        raise TuningError(
+            f"{approach}.train_on_all leaves no validation images to choose by. Set it to false for the search."
+        )
+
+
+def _summary(
+    tuning: TuningParameters, parameters: dict[str, Any], trials: pd.DataFrame, importance: dict[str, float]
+) -> dict[str, Any]:
+    names = list(tuning.searched())
+    best = trials.iloc[int(np.nanargmin(trials["val_loss"]))]
+    own = trials[(trials[names] == [parameters[name] for name in names]).all(axis=1)]["val_loss"].min()
+    return {
+        "approach": tuning.approach,
+        "environment": tuning.environment,
+        "best_trial": int(best["trial"]),
+        "best_val_loss": float(best["val_loss"]),
+        "best_values": {name: _plain(best[name]) for name in names},
+        "own_val_loss": None if np.isnan(own) else float(own),
+        "trials": len(trials),
+        "pruned": int((trials["outcome"] == "pruned").sum()),
+        "importance": importance,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value as YAML and JSON know it, not as NumPy does."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def draw_figures(trials: pd.DataFrame, summary: dict[str, Any]) -> tuple[Figure, Figure]:
+    """Draws how the search went, and which parameters matter."""
+    return drawing.search_history(trials), drawing.importance(summary["importance"])
+
+
+def make_environment(
+    summary: dict[str, Any],
+    parameters: dict[str, Any],
+    environments: list[Environment],
+    run_record: dict[str, Any],
+) -> Environment:
+    """Makes an environment of the parameters of this run and the best values.
+
+    Args:
+        summary: What the search found.
+        parameters: All parameters of this run.
+        environments: Tell which file each group belongs to.
+        run_record: `command` and `globals` of this run.
+
+    Returns:
+        The environment, complete: what base says later doesn't change it.
+    """
+    return Environment(summary["environment"], environment_files(summary, parameters, environments, run_record))
+
+
+def report(trials: pd.DataFrame, summary: dict[str, Any], history: bytes, importance: bytes) -> str:
+    """Writes the page about the search.
+
+    Args:
+        trials: A row for each trial.
+        summary: What the search found.
+        history: PNG file of how it went.
+        importance: PNG file of which parameters matter.
+
+    Returns:
+        A self-contained HTML page.
+    """
+    return render(trials, summary, history, importance)

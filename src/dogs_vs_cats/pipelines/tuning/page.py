@@ -1,0 +1,70 @@
+"""The page about a search, one HTML file that needs nothing else."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+
+def render(trials: pd.DataFrame, summary: Mapping[str, Any], history: bytes, importance: bytes) -> str:
+    """Writes the page.
+
+    Args:
+        trials: A row for each trial: `trial`, `outcome`, `val_loss`, `epochs`, and the searched parameters.
+        summary: What the search found.
+        history: PNG file of how it went.
+        importance: PNG file of which parameters matter.
+
+    Returns:
+        The HTML text. All values are escaped.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("dogs_vs_cats.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names = list(summary["best_values"])
+    ranked = trials.sort_values(["val_loss", "trial"], na_position="last")
+    return environment.get_template("tuning.html.jinja").render(
+        summary=summary,
+        finding=_finding(summary),
+        best_values={name: _text(value) for name, value in summary["best_values"].items()},
+        names=names,
+        rows=[
+            {
+                "trial": row["trial"],
+                "val_loss": _loss(row["val_loss"]) if row["outcome"] == "finished" else "stopped early",
+                "epochs": row["epochs"],
+                "values": [_text(row[name]) for name in names],
+            }
+            for row in ranked.to_dict("records")
+        ],
+        history=_data_uri(history),
+        importance=_data_uri(importance),
+    )
+
+
+def _finding(summary: Mapping[str, Any]) -> str:
+    counts = f"{summary['trials']} trials, {summary['pruned']} of them stopped early."
+    own = summary["own_val_loss"]
+    if own is None:
+        return counts
+    if summary["best_val_loss"] >= own:
+        return f"{counts} None was better than the environment's own values ({_loss(own)})."
+    return f"{counts} The environment's own values reach {_loss(own)}."
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _data_uri(picture: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture).decode()

@@ -1,0 +1,76 @@
+"""Progress of long work: a bar on a terminal, a log line now and then elsewhere."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 10.0
+"""How often work without a terminal reports, in seconds."""
+
+Item = TypeVar("Item")
+
+
+class Advance(Protocol):
+    """Call it with the number of units done since the last call."""
+
+    def __call__(self, units: int = 1, /) -> None:
+        """Counts `units` as done."""
+
+
+@contextmanager
+def progress(description: str, total: int | None = None, unit: str = "images") -> Iterator[Advance]:
+    """Shows how far a piece of work has come.
+
+    On a terminal this is a live bar on standard error. Elsewhere (a file, a pipe, a CI log) it is one log
+    line at most every `SECONDS_BETWEEN_LINES`, and none for work that is over sooner.
+
+    Args:
+        description: What is being done, for instance `"Decoding"`.
+        total: How many units there are, or None where that is not known beforehand.
+        unit: What is counted, in the plural.
+
+    Yields:
+        A function to call with the number of units just finished.
+    """
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(description, total=total)
+            yield lambda units=1: bar.advance(task, units)
+        return
+
+    done = 0
+    last = time.monotonic()
+
+    def advance(units: int = 1) -> None:
+        nonlocal done, last
+        done += units
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            share = f" of {total} ({done / total:.0%})" if total else ""
+            logger.info("%s: %d%s %s", description, done, share, unit)
+
+    yield advance
+
+
+def track(items: Iterable[Item], description: str, total: int | None = None, unit: str = "images") -> Iterator[Item]:
+    """Yields `items` one by one while showing `progress`."""
+    with progress(description, total, unit) as advance:
+        for item in items:
+            yield item
+            advance()

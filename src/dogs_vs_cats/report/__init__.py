@@ -1,0 +1,1 @@
+"""The report of a comparison: what was found, in words and as a page."""

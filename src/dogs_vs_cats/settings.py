@@ -1,0 +1,17 @@
+"""Kedro's settings of this project."""
+
+from dogs_vs_cats.hooks import ProjectHooks
+from dogs_vs_cats.reproduction.hooks import ReproductionHooks
+from dogs_vs_cats.tracking.hooks import TrackingHooks
+
+# The last registered is called first: tracking sees a run that has already been checked.
+HOOKS = (TrackingHooks(), ReproductionHooks(), ProjectHooks())
+
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+
+# An environment changes single parameters of base; without `soft` it would have to repeat whole blocks.
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+}

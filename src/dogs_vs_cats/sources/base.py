@@ -1,0 +1,94 @@
+"""What every source of images offers: a list of its files, and the bytes or pixels of each."""
+
+import hashlib
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+UNLABELLED = -1
+"""Label of an entry whose class isn't known."""
+
+
+class ImageReadError(Exception):
+    """One file of a source can't be read; the others still can.
+
+    Attributes:
+        reason: Why, in a few words that fit into a row of the rejected images.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of a source, not yet read.
+
+    Attributes:
+        path: Posix path within the source, unique there.
+        label: Index into the source's `class_names`, or -1 where the class isn't known.
+        part: `train` or `test` where the source has official parts, else empty.
+        size: Stored bytes, or -1 where that isn't known.
+        token: Cheap identity of the content. It changes when the content does, and is found without reading
+            an image file: `crc32:size` in a zip, `size:mtime_ns` in a folder.
+    """
+
+    path: str
+    label: int
+    part: str
+    size: int
+    token: str
+
+
+class Source(Protocol):
+    """A place that images come from. Use it as a context manager; `read` and `decoded` are thread-safe.
+
+    Attributes:
+        class_names: Names of the classes; an entry's label is an index into them. Empty without labels.
+        rejected: (path, reason) of what was refused while listing, before anything was read.
+    """
+
+    class_names: list[str]
+    rejected: list[tuple[str, str]]
+
+    def entries(self) -> list[Entry]:
+        """Lists the files in a fixed, natural order (`cat.2` before `cat.10`) and opens none of them."""
+
+    def read(self, entry: Entry) -> bytes:
+        """Returns the bytes of one file.
+
+        Raises:
+            ImageReadError: This file can't be read (gone, changed, encrypted, damaged, too large, …).
+        """
+
+    def decoded(self, entry: Entry) -> np.ndarray | None:
+        """Returns pixels, uint8 (height, width, channels), where the source holds pixels; else None: read and decode.
+
+        Raises:
+            ImageReadError: This image can't be read.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+def fingerprint(source: Source) -> str:
+    """Identifies what a source would deliver, without reading an image: equal fingerprints, equal data.
+
+    Returns:
+        SHA-256, as hex digits, over the class names, every entry's path, label, part and token in their order, and
+        what was rejected while listing.
+    """
+    digest = hashlib.sha256()
+    rows: list[tuple[object, ...]] = [("classes", *source.class_names)]
+    rows += [(entry.path, entry.label, entry.part, entry.token) for entry in source.entries()]
+    rows += [("rejected", *row) for row in source.rejected]
+    for row in rows:
+        digest.update(repr(row).encode())
+    return digest.hexdigest()

@@ -1,0 +1,142 @@
+"""What is written down about a run beside its results: who, what, where, and with which parameters."""
+
+import getpass
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dogs_vs_cats import approaches
+from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.tracking.store import without_credentials
+
+
+@dataclass(frozen=True)
+class Group:
+    """What runs under one parent.
+
+    Attributes:
+        key: The same for all processes that belong together; the tag `run_group`.
+        label: What a person calls it; part of the runs' names.
+        command: `kedro run`, `dvc repro` or `dvc exp`.
+    """
+
+    key: str
+    label: str
+    command: str
+
+
+def group() -> Group:
+    """Finds what this process belongs to: a DVC experiment, a `dvc repro`, or itself alone."""
+    experiment = os.environ.get("DVC_EXP_NAME")
+    if experiment:
+        baseline = os.environ.get("DVC_EXP_BASELINE_REV", "")[:10]
+        return Group(f"dvc exp {experiment} {baseline}".strip(), experiment, "dvc exp")
+    process = _dvc_process() if "DVC_STAGE" in os.environ else None
+    command = "dvc repro" if process else "kedro run"
+    process = process or psutil.Process()
+    started = process.create_time()
+    label = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started if command == "dvc repro" else None))
+    # One process may run Kedro several times, for instance a notebook.
+    moment = started if command == "dvc repro" else time.time()
+    return Group(f"{command} {platform.node()} {process.pid} {moment:.3f}", label, command)
+
+
+def _dvc_process() -> psutil.Process | None:
+    """The `dvc` command that started this process."""
+    for process in psutil.Process().parents():
+        try:
+            words = [Path(word).name for word in process.cmdline()[:3]]
+        except psutil.Error:
+            continue
+        if "dvc" in words or "dvc.exe" in words:
+            return process
+    return None
+
+
+def tags() -> dict[str, str]:
+    """Tags of every run: command, user, git commit, DVC experiment; without credentials."""
+    command = kedro_command()
+    found = {
+        "kedro_command": command,
+        "mlflow.source.name": command,
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": _user(),
+        "dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
+        **_git_tags(),
+    }
+    return {name: without_credentials(value) for name, value in found.items() if value}
+
+
+def kedro_command() -> str:
+    """The command line as it was typed, parameters included."""
+    program = Path(sys.argv[0])
+    # Kedro renames itself to "python -m kedro" where it was started so.
+    name = "kedro" if program.stem.endswith("kedro") or program.parent.name == "kedro" else program.name
+    return shlex.join([name, *sys.argv[1:]])
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        return ""
+
+
+def _git_tags() -> dict[str, str]:
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return {}
+    # DVC writes dvc.lock after each stage; that makes no difference to what the next one runs.
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
+    return {"mlflow.source.git.commit": commit, "git_commit": commit, "git_dirty": str(bool(changes)).lower()}
+
+
+def _git(*arguments: str) -> str:
+    """Output of a git command; empty where there is no git, no repository or no commit."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def parameters_of(approach: str, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Flattens the parameters that one approach depends on.
+
+    Its own block comes without its name, so that `learning_rate` is the same column for every approach; shared
+    groups keep theirs (`ingestion.image_size`), and those it doesn't use are left out.
+
+    Args:
+        approach: Its name.
+        parameters: All parameters of the run.
+
+    Returns:
+        Name and value as text.
+    """
+    module = approaches.load(approach)
+    own = parameters[approach]
+    shared = {name: parameters[name] for name in ("seed", "ingestion", "compute") if name in parameters}
+    if own.get("augment"):
+        shared["augmentation"] = parameters["augmentation"]
+    if module.USES_BACKBONE:
+        shared["backbone"] = parameters["backbone"]
+    flat = {"approach": approach, **dict(_flatten(own)), **dict(_flatten(shared))}
+    return {name: without_credentials(value) for name, value in flat.items()}
+
+
+def _flatten(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, item in value.items():
+        if isinstance(item, Mapping) and item:
+            yield from _flatten(item, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", item if isinstance(item, str) else json.dumps(item)

@@ -1,0 +1,113 @@
+"""The model as MLflow serves it. MLflow keeps this file with the model and runs it: nothing is pickled.
+
+A request's `inputs` is a list with one entry for each image, which is either
+
+* the base64 text of an image file, in any format that ingestion reads, or
+* an array (height, width, channels) of raw pixels, 0..255, in the size that the model was trained on.
+
+The answer has a prediction for each: `{"predicted": "dog", "probabilities": {"cat": 0.07, "dog": 0.93}}`.
+"""
+
+import base64
+import binascii
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+BATCH_SIZE = 64
+
+
+class Prediction(pydantic.BaseModel):
+    """What the model says about one image.
+
+    Attributes:
+        predicted: The class with the highest probability.
+        probabilities: For each class its probability, 0..1.
+    """
+
+    predicted: str
+    probabilities: dict[str, float]
+
+
+class ServedModel(PythonModel):
+    """A `.keras` file behind MLflow's interface."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Loads the model file, in safe mode."""
+        import keras
+
+        self._model = keras.models.load_model(context.artifacts["model"], compile=False, safe_mode=True)
+        settings = json.loads(Path(context.artifacts["settings"]).read_text(encoding="utf-8"))
+        self._classes: list[str] = settings["classes"]
+        self._max_pixels: int = settings["max_pixels"]
+
+    def predict(
+        self, context: PythonModelContext, model_input: list[Any], params: dict[str, Any] | None = None
+    ) -> list[Prediction]:
+        """Predicts images.
+
+        Args:
+            context: Unused.
+            model_input: Base64 texts of image files, arrays of pixels, or a mixture.
+            params: Unused.
+
+        Returns:
+            A prediction for each.
+
+        Raises:
+            MlflowException: An entry is no usable image; the message says which one and why.
+        """
+        predictions = []
+        for start in range(0, len(model_input), BATCH_SIZE):
+            entries = model_input[start : start + BATCH_SIZE]
+            batch = np.stack([self._pixels(start + i, entry) for i, entry in enumerate(entries)])
+            predictions += [self._prediction(row) for row in np.asarray(self._model.predict_on_batch(batch))]
+        return predictions
+
+    def _pixels(self, number: int, entry: Any) -> np.ndarray:
+        """The pixels of one entry, float32, (height, width, channels), 0..255."""
+        shape = tuple(self._model.input_shape[1:])
+        if isinstance(entry, str):
+            return self._decoded(number, entry, shape)
+        try:
+            pixels = np.asarray(entry, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise _refusal(number, "is neither base64 text nor an array of numbers") from None
+        if pixels.shape != shape:
+            raise _refusal(number, f"has the shape {list(pixels.shape)}; the model takes {list(shape)}")
+        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 255):
+            raise _refusal(number, "has values outside of 0..255")
+        return pixels
+
+    def _decoded(self, number: int, text: str, shape: tuple[int, ...]) -> np.ndarray:
+        from dogs_vs_cats.decoding import ImageRejected, decode
+
+        try:
+            data = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise _refusal(number, "is not valid base64 text") from None
+        try:
+            image = decode(data, image_size=shape[0], channels=shape[2], max_pixels=self._max_pixels)
+        except ImageRejected as error:
+            raise _refusal(number, f"is not a usable image file: {error.reason}") from None
+        return image.pixels.astype(np.float32)
+
+    def _prediction(self, output: np.ndarray) -> Prediction:
+        row = [1 - float(output[0]), float(output[0])] if len(self._classes) == 2 else [float(p) for p in output]
+        return Prediction(
+            predicted=self._classes[int(np.argmax(row))], probabilities=dict(zip(self._classes, row, strict=True))
+        )
+
+
+def _refusal(number: int, reason: str) -> MlflowException:
+    return MlflowException(f"inputs[{number}] {reason}", error_code=INVALID_PARAMETER_VALUE)
+
+
+set_model(ServedModel())

@@ -1,0 +1,82 @@
+"""Tells whoever listens what happens during training: an epoch has ended, a trial of a search begins or ends.
+
+Training publishes, tracking subscribes; neither imports the other.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """What is known at the end of an epoch.
+
+    Attributes:
+        approach: Name of the approach being trained.
+        seed: Seed of this training; an approach with several `seeds` trains once for each.
+        epoch: Number of the epoch, from 1, counted through all phases.
+        logs: `loss`, `accuracy`, `val_loss`, `val_accuracy` and `learning_rate` after the epoch.
+    """
+
+    approach: str
+    seed: int
+    epoch: int
+    logs: dict[str, float]
+
+
+@dataclass(frozen=True)
+class TrialBegin:
+    """A search begins to train with some values; the epochs until its `TrialEnd` are this trial's.
+
+    Attributes:
+        approach: Name of the approach whose parameters are searched.
+        trial: Number of the trial, from 1.
+        parameters: The approach's whole block of parameters in this trial.
+        values: Those of them that are searched.
+    """
+
+    approach: str
+    trial: int
+    parameters: Mapping[str, Any]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TrialEnd:
+    """A trial is over.
+
+    Attributes:
+        approach: As in its `TrialBegin`.
+        trial: As in its `TrialBegin`.
+        outcome: `finished` or `pruned`.
+        val_loss: Validation log loss of the weights that the training kept; None for a pruned trial.
+    """
+
+    approach: str
+    trial: int
+    outcome: str
+    val_loss: float | None
+
+
+Event = EpochEnd | TrialBegin | TrialEnd
+Observer = Callable[[Event], None]
+
+_observers: list[Observer] = []
+
+
+def subscribe(observer: Observer) -> None:
+    """Calls `observer` with every event from now on."""
+    _observers.append(observer)
+
+
+def unsubscribe(observer: Observer) -> None:
+    """Stops calling `observer`; does nothing for one that was never subscribed."""
+    if observer in _observers:
+        _observers.remove(observer)
+
+
+def publish(event: Event) -> None:
+    """Calls every observer with `event`, in the order of their subscription."""
+    for observer in tuple(_observers):
+        observer(event)

@@ -1,0 +1,66 @@
+"""What several test modules share."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+SHARED = PROJECT.parent / "shared"
+COPIED = ("src", "conf", "pyproject.toml", "requirements.lock", ".telemetry", ".gitignore")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real photos and weights; tests that need it skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no folder of real test material at {SHARED}")
+    return SHARED
+
+
+def copy_project(target: Path) -> Path:
+    """Copies the project, without data and without anyone's local settings, for a test to run in."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__", "local", "*.egg-info"))
+        elif source.is_file():
+            shutil.copy(source, target / name)
+    (target / "conf" / "local").mkdir(exist_ok=True)
+    return target
+
+
+def kedro(project: Path, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a kedro command in its own process, as a user would.
+
+    Args:
+        project: Root of the project.
+        *arguments: What follows `kedro`.
+        check: Whether a failure fails the test, showing what was printed.
+        **environment: Variables set for the process.
+    """
+    result = subprocess.run(
+        [sys.executable, "-m", "kedro", *arguments],
+        cwd=project,
+        env={**os.environ, "COLUMNS": "200", "DO_NOT_TRACK": "1", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    if check and result.returncode:
+        pytest.fail(f"kedro {' '.join(arguments)} exited with {result.returncode}:\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+@pytest.fixture(scope="session")
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which `kedro run --env=test` has run once. Read only: tests share it."""
+    project = copy_project(tmp_path_factory.mktemp("finished") / "project")
+    result = kedro(project, "run", "--env=test")
+    (project / "output.txt").write_text(result.stdout + result.stderr, encoding="utf-8")
+    return project

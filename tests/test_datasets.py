@@ -1,0 +1,183 @@
+"""Catalog types: the same bytes for the same content, and never a half-written file."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog
+
+from dogs_vs_cats.datasets import FigureDataset, FolderDataset, JSONDataset, KerasModelDataset, MemoryMapDataset
+from dogs_vs_cats.datasets.atomic import replace_atomically
+from dogs_vs_cats.datasets.feature_store import FeatureStore, missing
+from dogs_vs_cats.errors import ModelFileError
+
+
+def small_model(units=3):
+    import keras
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(7)
+    image = keras.Input((4, 4, 3), name="image")
+    x = keras.layers.Flatten(name="flatten")(keras.layers.Rescaling(1 / 255, name="rescale")(image))
+    x = keras.layers.Dense(units, name="dense")(x)
+    return keras.Model(image, keras.layers.Dense(1, activation="sigmoid", name="probability")(x))
+
+
+def test_a_failed_write_leaves_the_old_content_and_nothing_beside_it(tmp_path):
+    path = tmp_path / "report.txt"
+    path.write_text("old")
+
+    def write_half() -> None:
+        with replace_atomically(path) as partial:
+            partial.write_text("half of the n")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_writer_killed_midway_leaves_the_old_content(tmp_path):
+    path = tmp_path / "array.npy"
+    np.save(path, np.arange(3))
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from dogs_vs_cats.datasets.atomic import replace_atomically\n"
+        f"with replace_atomically(Path({str(path)!r})) as partial:\n"
+        "    partial.write_bytes(b'half'); print('writing', flush=True); time.sleep(60)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "writing\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert np.load(path).tolist() == [0, 1, 2]
+
+
+def test_any_dataset_can_be_written_atomically(tmp_path):
+    definition = {
+        "type": "dogs_vs_cats.datasets.AtomicDataset",
+        "filepath": str(tmp_path / "new" / "table.csv"),
+        "dataset": {"type": "pandas.CSVDataset", "save_args": {"index": False}},
+    }
+    catalog = DataCatalog.from_config({"table": definition})
+    assert not catalog.exists("table")
+    catalog.save("table", pd.DataFrame({"a": [1, 2]}))
+    assert (tmp_path / "new" / "table.csv").read_text() == "a\n1\n2\n"
+    assert catalog.load("table")["a"].tolist() == [1, 2]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["table.csv"]
+
+
+def test_equal_models_are_equal_files_at_any_time(tmp_path):
+    first, second = tmp_path / "first.keras", tmp_path / "second.keras"
+    KerasModelDataset(filepath=str(first)).save(small_model())
+    time.sleep(2.1)  # a zip archive's times are two seconds apart
+    KerasModelDataset(filepath=str(second)).save(small_model())
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_saved_model_predicts_the_same_and_has_no_optimizer(tmp_path):
+    dataset = KerasModelDataset(filepath=str(tmp_path / "model.keras"))
+    model = small_model()
+    dataset.save(model)
+    loaded = dataset.load()
+    images = np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3)
+    assert np.array_equal(model.predict(images, verbose=0), loaded.predict(images, verbose=0))
+    assert not loaded.compiled
+    model.compile("adam", "mse")
+    with pytest.raises(ModelFileError, match="holds no optimizer"):
+        dataset.save(model)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 truncated"])
+def test_a_damaged_model_file_is_named(tmp_path, content):
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"model\.keras can't be loaded"):
+        KerasModelDataset(filepath=str(path)).load()
+
+
+def test_a_model_file_with_code_in_it_is_refused(tmp_path):
+    import keras
+
+    image = keras.Input((2,), name="image")
+    model = keras.Model(image, keras.layers.Lambda(lambda x: x * 2, name="code")(image))
+    path = tmp_path / "model.keras"
+    model.save(path)
+    with pytest.raises(ModelFileError, match="can't be loaded"):
+        KerasModelDataset(filepath=str(path)).load()
+
+
+def test_a_memory_map_is_linked_not_copied(tmp_path):
+    source = tmp_path / "store.npy"
+    np.save(source, np.arange(12, dtype=np.uint8).reshape(3, 4))
+    dataset = MemoryMapDataset(filepath=str(tmp_path / "images.npy"))
+    dataset.save(np.load(source, mmap_mode="r"))
+    assert (tmp_path / "images.npy").samefile(source)
+    loaded = dataset.load()
+    assert isinstance(loaded, np.memmap)
+    assert loaded.tolist() == np.arange(12).reshape(3, 4).tolist()
+    with pytest.raises(ValueError, match="read-only"):
+        loaded[0] = 1
+
+
+def test_json_is_plain_and_refuses_what_json_lacks(tmp_path):
+    dataset = JSONDataset(filepath=str(tmp_path / "metrics.json"))
+    dataset.save({"b": 1, "a": "ä"})
+    assert (tmp_path / "metrics.json").read_text(encoding="utf-8") == '{\n  "b": 1,\n  "a": "ä"\n}\n'
+    with pytest.raises(Exception, match="JSON compliant"):
+        dataset.save({"loss": float("nan")})
+    assert dataset.load() == {"b": 1, "a": "ä"}
+
+
+def test_optional_json_has_its_default(tmp_path):
+    assert JSONDataset(filepath=str(tmp_path / "timings.json"), default={}).load() == {}
+    with pytest.raises(Exception, match=r"timings\.json"):
+        JSONDataset(filepath=str(tmp_path / "timings.json")).load()
+
+
+def test_equal_figures_are_equal_files(tmp_path):
+    from matplotlib.figure import Figure
+
+    for name in ("first.png", "second.png"):
+        figure = Figure()
+        figure.subplots().plot([1, 3, 2])
+        FigureDataset(filepath=str(tmp_path / name)).save(figure)
+    first = FigureDataset(filepath=str(tmp_path / "first.png")).load()
+    assert first == (tmp_path / "second.png").read_bytes()
+    assert first.startswith(b"\x89PNG")
+    assert b"matplotlib" not in first.lower()
+
+
+def test_a_working_folder_is_made_when_it_is_used(tmp_path):
+    folder = FolderDataset(filepath=str(tmp_path / "a" / "store")).load()
+    assert folder.is_dir()
+
+
+def test_the_feature_store_survives_a_torn_write(tmp_path):
+    keys = [bytes([i]) * 16 for i in range(4)]
+    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
+    store = FeatureStore(tmp_path, 3)
+    store.append(keys[:2], rows[:2])
+    with (tmp_path / "rows.f32").open("ab") as file:
+        file.write(b"\x00" * 7)
+    with (tmp_path / "keys.bin").open("ab") as file:
+        file.write(keys[3][:5])
+    reopened = FeatureStore(tmp_path, 3)
+    assert missing(reopened, keys) == [2, 3]
+    reopened.append(keys[2:], rows[2:])
+    reopened.write_npy([keys[3], keys[0], keys[0]], tmp_path / "out.npy")
+    assert np.load(tmp_path / "out.npy").tolist() == rows[[3, 0, 0]].tolist()
+
+
+def test_only_the_first_of_equal_images_is_missing(tmp_path):
+    store = FeatureStore(tmp_path, 2)
+    assert missing(store, [b"a" * 16, b"b" * 16, b"a" * 16]) == [0, 1]

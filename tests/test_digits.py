@@ -1,0 +1,184 @@
+"""The lectures' networks on digits: N classes from IDX files to the report, and training on all images."""
+
+import gzip
+import json
+import shutil
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import SHARED, copy_project, kedro
+from test_parameters import parameters as environment_parameters
+from test_parameters import refused
+
+from dogs_vs_cats import approaches
+from dogs_vs_cats.parameters.architecture import Architecture
+from dogs_vs_cats.parameters.schema import check
+
+NETWORKS = {"lenet5": 257_546, "mnist_cnn": 592_074, "mnist_cnn_batchnorm": 87_290, "mlp": 109_386}
+
+
+def block(name, **changes):
+    return approaches.load(name).Parameters.model_validate({**environment_parameters("mnist")[name], **changes})
+
+
+def test_every_network_of_the_zoo_can_be_named():
+    from dogs_vs_cats.architectures import ARCHITECTURES
+
+    assert sorted(get_args(Architecture)) == sorted(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_approach_builds_the_network_of_its_lecture(name):
+    model = approaches.load(name).build(block(name), (28, 28, 1), 10)
+    assert model.count_params() == NETWORKS[name]
+    assert model.output_shape == (None, 10)
+
+
+def test_another_network_and_its_dropout_can_be_named():
+    model = approaches.load("mnist_cnn").build(
+        block("mnist_cnn", architecture="mnist_cnn_pytorch", dropout=0.1), (28, 28, 1), 10
+    )
+    assert model.count_params() == 35_330
+    assert model.get_layer("dropout_1").rate == 0.1
+
+
+def test_the_environment_has_the_lectures_settings():
+    values = environment_parameters("mnist")
+    assert values["approaches"] == list(NETWORKS)
+    assert (values["lenet5"]["batch_size"], values["lenet5"]["epochs"], values["lenet5"]["optimizer"]) == (
+        1024,
+        20,
+        "adam",
+    )
+    sizes = [values["ingestion"][f"{split}_size"] for split in ("train", "validation", "test")]
+    assert (sizes, values["ingestion"]["split"]) == ([40_000, 20_000, 10_000], "official")
+    assert values["tracking"]["registered_model"] == "mnist"
+
+
+def test_training_on_all_images_leaves_nothing_to_choose_an_epoch_by():
+    values = environment_parameters("mnist")
+    values["mlp"] |= {"train_on_all": True}
+    check(values)
+    values["mlp"] |= {"keep_best_epoch": True}
+    assert "leaves no validation images to choose an epoch by" in refused(values)
+
+
+def test_only_an_approach_of_the_environment_can_be_explained():
+    values = environment_parameters("mnist")
+    values["explanation"]["approach"] = "naive_cnn"
+    assert "explanation.approach: 'naive_cnn' isn't one of the approaches lenet5" in refused(values)
+
+
+def write_idx(path, array):
+    header = bytes((0, 0, 8, array.ndim)) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+    with gzip.open(path, "wb") as file:
+        file.write(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A finished run on three kinds of "digits", bright in different places; another run trained on all images."""
+    root = tmp_path_factory.mktemp("digits")
+    folder = root / "idx"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for part, count in (("train", 90), ("t10k", 30)):
+        labels = np.arange(count) % 3
+        images = random.integers(0, 60, (count, 28, 28))
+        for image, label in zip(images, labels, strict=True):
+            image[:, 9 * label : 9 * label + 9] += 150
+        write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
+        write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
+    project = copy_project(root / "project")
+    quick = {"epochs": 2, "batch_size": 16}
+    changes = {
+        "parameters_ingestion.yml": {"ingestion": {"train_size": 60, "validation_size": 30, "test_size": 30}},
+        "parameters_approaches.yml": {"approaches": ["lenet5", "mlp"]},
+        "parameters_lenet5.yml": {"lenet5": quick},
+        "parameters_mlp.yml": {"mlp": quick},
+    }
+    for name, content in changes.items():
+        path = project / "conf/mnist" / name
+        values = yaml.safe_load(path.read_text())
+        for group, block_of_file in content.items():
+            values[group] = {**values[group], **block_of_file} if isinstance(block_of_file, dict) else block_of_file
+        path.write_text(yaml.safe_dump(values))
+    source = f"ingestion.source={folder}"
+    kedro(project, "run", "--env=mnist", f"--params={source}", DOGS_VS_CATS_TRACKING="off")
+    kedro(project, "run", "--env=mnist", f"--params={source}", "--pipelines=explanation", DOGS_VS_CATS_TRACKING="off")
+    again = root / "again"
+    shutil.copytree(project, again)
+    kedro(again, "run", "--env=mnist", f"--params={source},mlp.train_on_all=true", "--pipelines=mlp,comparison",
+          DOGS_VS_CATS_TRACKING="off")  # fmt: skip
+    return project, again
+
+
+@pytest.mark.slow
+def test_classes_called_by_numbers_stay_names(digits):
+    data = digits[0] / "data"
+    assert json.loads((data / "02_intermediate/mnist/class_names.json").read_text()) == ["0", "1", "2"]
+    predictions = pd.read_csv(data / "07_model_output/mnist/lenet5/predictions.csv")
+    assert list(predictions.columns) == [
+        "path", "label", "probability_0", "probability_1", "probability_2", "predicted", "split",
+    ]  # fmt: skip
+    assert predictions["split"].value_counts().to_dict() == {"train": 60, "validation": 30, "test": 30}
+    assert predictions["path"].iloc[60] == "train/60"
+    metrics = json.loads((data / "08_reporting/mnist/lenet5/metrics.json").read_text())
+    assert np.shape(metrics["test"]["confusion_matrix"]) == (3, 3)
+    assert (data / "08_reporting/mnist/comparison.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_learning_rate_of_a_cosine_falls(digits):
+    reporting = digits[0] / "data/08_reporting/mnist"
+    rates = {
+        name: pd.read_csv(reporting / f"{name}/history.csv")["learning_rate"].tolist() for name in ("lenet5", "mlp")
+    }
+    assert rates["lenet5"] == [0.001, 0.001]
+    assert rates["mlp"] == pytest.approx([0.001, 0.0005])
+
+
+@pytest.mark.slow
+def test_every_approach_is_explained(digits):
+    reporting = digits[0] / "data/08_reporting/mnist"
+    for name in ("lenet5", "mlp"):
+        made = {path.name for path in (reporting / name / "explanation").iterdir()}
+        assert made == {
+            "first_layer_filters.png", "feature_maps.png", "pooling.png", "grad_cam.png", "layers.csv", "record.json",
+        }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_report_shows_the_inside_of_the_present_models_only(digits):
+    page = (digits[1] / "data/08_reporting/mnist/comparison.html").read_text(encoding="utf-8")
+    assert "Inside lenet5" in page
+    # Trained anew since it was explained.
+    assert "Inside mlp" not in page
+
+
+@pytest.mark.slow
+def test_what_is_trained_on_all_images_has_no_validation_metrics_and_is_not_chosen(digits):
+    reporting = digits[1] / "data/08_reporting/mnist"
+    metrics = json.loads((reporting / "mlp/metrics.json").read_text())
+    assert metrics["train"]["images"] == 90
+    assert "validation" not in metrics
+    summary = json.loads((reporting / "comparison.json").read_text())
+    assert summary["best"]["approach"] == "lenet5"
+    assert summary["approaches"]["mlp"]["validation_accuracy"] is None
+    table = pd.read_csv(reporting / "comparison.csv").set_index("approach")
+    assert np.isnan(table.loc["mlp", "validation_accuracy"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "data/mnist").is_dir(), reason="no MNIST beside the project")
+def test_mnist_is_split_as_in_the_lecture(tmp_path):
+    project = copy_project(tmp_path / "project")
+    source = SHARED / "data/mnist"
+    kedro(project, "run", "--env=mnist", f"--params=ingestion.source={source}", "--pipelines=data_ingestion")
+    manifest = pd.read_csv(project / "data/02_intermediate/mnist/manifest.csv", dtype={"class_name": str})
+    assert manifest["split"].tolist() == ["train"] * 40_000 + ["validation"] * 20_000 + ["test"] * 10_000
+    assert manifest["path"].iloc[[0, 40_000, 60_000]].tolist() == ["train/0", "train/40000", "test/0"]
+    assert np.load(project / "data/02_intermediate/mnist/images.npy", mmap_mode="r").shape == (70_000, 28, 28, 1)

@@ -1,0 +1,396 @@
+"""DVC itself, in processes of its own, on one prepared project that all tests here share."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+import yaml
+from conftest import PROJECT, copy_project, kedro
+from filelock import FileLock
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+APPROACHES = ["naive_cnn", "transfer_end_to_end", "transfer_bottleneck"]
+RATE = "conf/base/parameters_transfer_bottleneck.yml:transfer_bottleneck.learning_rate=0.0005"
+
+
+class Project:
+    """A git repository with the project in it, and DVC's own state beside it."""
+
+    def __init__(self, root: Path, state: Path, **variables: str):
+        self.root = root
+        # The environment's commands are found as if it were active: a copy has no .venv of its own.
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "COLUMNS": "200",
+            "DO_NOT_TRACK": "1",
+            "DVC_NO_ANALYTICS": "1",
+            "DVC_SITE_CACHE_DIR": str(state),
+            "DVC_GLOBAL_CONFIG_DIR": str(state),
+            "DVC_SYSTEM_CONFIG_DIR": str(state),
+            "DOGS_VS_CATS_TRACKING": "off",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_AUTHOR_NAME": "Test",
+            "GIT_AUTHOR_EMAIL": "test@example.org",
+            "GIT_COMMITTER_NAME": "Test",
+            "GIT_COMMITTER_EMAIL": "test@example.org",
+            **variables,
+        }
+        self.environment.pop("DVC_STAGE", None)
+
+    def run(self, *command: str, check: bool = True) -> str:
+        result = subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            stdin=subprocess.DEVNULL,
+        )
+        output = result.stdout + result.stderr
+        if check and result.returncode:
+            pytest.fail(f"{' '.join(command)} exited with {result.returncode}:\n{output}")
+        if not check:
+            assert result.returncode, output
+        return output
+
+    def dvc(self, *arguments: str, check: bool = True) -> str:
+        return self.run(sys.executable, "-m", "dvc", *arguments, check=check)
+
+    def git(self, *arguments: str) -> str:
+        return self.run("git", *arguments)
+
+    def commit(self) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "state")
+
+    def clone(self, root: Path, state: Path) -> "Project":
+        """Clones the repository, with an empty cache."""
+        self.git("clone", "--quiet", str(self.root), str(root))
+        return Project(root, state)
+
+    def use_cache_of(self, other: "Project") -> None:
+        self.dvc("cache", "dir", "--local", str(other.root / ".dvc/cache"))
+
+    def changed(self) -> set[str]:
+        """Names of the stages that something was changed for."""
+        status = json.loads(self.dvc("status", "--json").splitlines()[-1])
+        return {name.rpartition(":")[2].rpartition("@")[2] for name in status}
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.root / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+
+def stages_in(output: str) -> list[str]:
+    return [line.split("'")[1].rpartition("@")[2] for line in output.splitlines() if line.startswith("Running stage ")]
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory):
+    """A committed project in environment `test`, in which `dvc repro` has run once. Read only: tests clone it."""
+    folder = tmp_path_factory.mktemp("reproduced")
+    root = copy_project(folder / "project")
+    for name in (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", "dvc.yaml", "params.yaml"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (shutil.copytree if (PROJECT / name).is_dir() else shutil.copy)(PROJECT / name, root / name)
+    for path in PROJECT.glob("data/*/.gitkeep"):
+        (root / path.relative_to(PROJECT)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, root / path.relative_to(PROJECT))
+    project = Project(root, folder / "state")
+    project.edit("params.yaml", "env: base", "env: test")
+    project.git("init", "--quiet", "--initial-branch=main", ".")
+    project.commit()
+    output = project.dvc("repro")
+    assert stages_in(output) == ["prepare", "backbone", "features", *APPROACHES, "compare"]
+    project.commit()
+    return project
+
+
+@pytest.fixture
+def clone(reproduced, tmp_path):
+    """A clone with all results checked out from the shared cache."""
+    project = reproduced.clone(tmp_path / "clone", tmp_path / "state")
+    project.use_cache_of(reproduced)
+    project.dvc("checkout")
+    return project
+
+
+def test_separate_processes_give_the_same_files_as_one_run(reproduced, finished_project):
+    lock = yaml.safe_load((reproduced.root / "dvc.lock").read_text())
+    outs = [out["path"].removeprefix("../../") for stage in lock["stages"].values() for out in stage["outs"]]
+    assert len(outs) > 40
+    for name in outs:
+        assert (reproduced.root / name).read_bytes() == (finished_project / name).read_bytes(), name
+
+
+def test_nothing_changed_starts_no_kedro_process(clone):
+    clone.environment["PATH"] = "/usr/bin:/bin"
+    assert "Data and pipelines are up to date" in clone.dvc("repro")
+    assert clone.git("status", "--porcelain") == ""
+
+
+def test_force_in_another_clone_gives_the_same_lock(reproduced, tmp_path):
+    project = reproduced.clone(tmp_path / "clone", tmp_path / "state")
+    assert len(stages_in(project.dvc("repro", "--force"))) == 7
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_a_change_touches_what_it_can_affect_and_no_more(clone):
+    assert clone.changed() == set()
+    for name, old, new, stages in (
+        (
+            "conf/base/parameters_naive_cnn.yml",
+            "learning_rate: 0.001",
+            "learning_rate: 0.002",
+            {"naive_cnn", "compare"},
+        ),
+        ("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 1", {"naive_cnn", "compare"}),
+        (
+            "conf/base/parameters_transfer_bottleneck.yml",
+            "learning_rate: 0.0001",
+            "learning_rate: 0.1",
+            {"transfer_bottleneck", "compare"},
+        ),
+        (
+            "conf/test/parameters_transfer_bottleneck.yml",
+            "pooling: flatten",
+            "pooling: avg",
+            {"features", "transfer_bottleneck", "compare"},
+        ),
+        ("conf/base/parameters_tracking.yml", "tracking:", "# a remark\ntracking:", set()),
+        ("src/dogs_vs_cats/splitting.py", '"""', '"""Changed. ', {"prepare"}),
+        ("src/dogs_vs_cats/approaches/naive_cnn.py", '"""', '"""Changed. ', {"naive_cnn"}),
+        ("src/dogs_vs_cats/training.py", '"""', '"""Changed. ', set(APPROACHES)),
+        ("src/dogs_vs_cats/report/rendering.py", '"""', '"""Changed. ', {"compare"}),
+        ("requirements.lock", "numpy==", "# numpy==", {"prepare", "backbone", "features", *APPROACHES, "compare"}),
+    ):
+        clone.edit(name, old, new)
+        assert clone.changed() == stages, name
+        clone.git("checkout", "--quiet", name)
+
+
+def test_experiments_run_only_what_changed_and_can_be_compared(clone):
+    clone.dvc("exp", "run", "--queue", "-S", RATE, "--name", "faster")
+    output = clone.dvc("exp", "run", "--run-all")
+    assert stages_in(output) == ["transfer_bottleneck", "compare"]
+    assert clone.git("status", "--porcelain") == ""
+
+    shown = pd.read_csv(io.StringIO(clone.dvc("exp", "show", "--csv")))
+    (faster,) = shown[shown["Experiment"] == "faster"].to_dict("records")
+    (main,) = shown[shown["rev"] == "main"].to_dict("records")
+    assert faster["transfer_bottleneck.learning_rate"] == 0.0005
+    assert main["transfer_bottleneck.learning_rate"] == 0.0001
+    assert faster["naive_cnn.test_log_loss"] == main["naive_cnn.test_log_loss"]
+    assert faster["transfer_bottleneck.test_log_loss"] != main["transfer_bottleneck.test_log_loss"]
+
+    clone.dvc("exp", "apply", "faster")
+    summary = json.loads((clone.root / "data/08_reporting/test/comparison.json").read_text())["approaches"]
+    metrics = json.loads((clone.root / "data/08_reporting/test/metrics.json").read_text())
+    for approach, values in metrics.items():
+        assert values == {name: summary[approach][name] for name in values}
+    in_dvc = json.loads(clone.dvc("metrics", "show", "--json").splitlines()[-1])
+    assert in_dvc[""]["data"]["data/08_reporting/test/metrics.json"]["data"] == metrics
+
+    changes = json.loads(clone.dvc("metrics", "diff", "--json").splitlines()[-1])
+    (changed,) = changes.values()
+    assert {name.split(".")[0] for name in changed} == {"transfer_bottleneck"}
+    parameters = json.loads(clone.dvc("params", "diff", "--json").splitlines()[-1])
+    (changed,) = parameters.values()
+    (rate,) = changed.values()
+    assert (list(changed), rate["old"], rate["new"]) == (["transfer_bottleneck.learning_rate"], 0.0001, 0.0005)
+
+    page = clone.root.parent / "plots"
+    clone.dvc("plots", "diff", "HEAD", "--out", str(page))
+    text = (page / "index.html").read_text()
+    for title in ("Learning curves", "Confusion matrices of the test images", "ROC curves of the test images"):
+        assert title in text
+    assert all(f'"approach": "{approach}"' in text for approach in APPROACHES)
+    assert len(list((page / "static").glob("*mistakes.png"))) >= 3
+
+
+@pytest.fixture
+def photos(clone):
+    """The clone with an environment `photos` of its own, on an archive that DVC tracks."""
+    folder = clone.root / "data/01_raw"
+    with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
+        for label, name in enumerate(("cat", "dog")):
+            for number in range(40):
+                picture = clone.root.parent / "picture.png"
+                Image.new("RGB", (40, 40), (5 * number, 255 * label, number)).save(picture)
+                archive.write(picture, f"{name}/{number}.png")
+    clone.dvc("add", "data/01_raw/photos.zip")
+    shutil.copytree(clone.root / "conf/test", clone.root / "conf/photos")
+    (clone.root / "conf/photos/globals.yml").write_text("experiment: photos\n")
+    clone.edit("conf/photos/parameters_ingestion.yml", "source: sample", "source: data/01_raw/photos.zip")
+    clone.edit("conf/photos/dvc_vars.yml", "conf/test/dvc_vars.yml", "data/01_raw")
+    clone.edit("params.yaml", "env: test", "env: photos")
+    clone.commit()
+    return clone
+
+
+def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary_folder(photos, tmp_path):
+    assert "data/01_raw/photos.zip.dvc" in photos.git("ls-files", "data")
+    assert stages_in(photos.dvc("repro", "prepare")) == ["prepare"]
+    manifest = pd.read_csv(photos.root / "data/02_intermediate/photos/manifest.csv")
+    assert manifest["class_name"].value_counts().to_dict() == {"cat": 40, "dog": 40}
+    assert "up to date" in photos.dvc("repro", "prepare")
+    assert (photos.root / "data/02_intermediate/test/manifest.csv").is_file()
+
+    with zipfile.ZipFile(photos.root / "data/01_raw/photos.zip", "a") as archive:
+        archive.writestr("cat/readme.txt", "not an image")
+    assert "prepare" in photos.changed()
+    photos.dvc("checkout", "--force", "data/01_raw/photos.zip.dvc")
+
+    outside = shutil.copy(photos.root / "data/01_raw/photos.zip", tmp_path / "outside.zip")
+    source = f"conf/photos/parameters_ingestion.yml:ingestion.source={outside}"
+    message = photos.dvc("exp", "run", "--temp", "-S", source, "prepare", check=False)
+    assert "outside of the repository" in message
+    assert "`dvc add` it there" in message
+    assert "Traceback" not in message
+    assert photos.git("status", "--porcelain", "--untracked-files=no").strip() == "M  dvc.lock"
+
+
+def test_a_tracked_archive_is_there_in_a_temporary_folder(photos):
+    assert stages_in(photos.dvc("exp", "run", "--temp", "prepare")) == ["prepare"]
+
+
+def test_the_private_environment_is_refused(clone):
+    (clone.root / "conf/local").mkdir(exist_ok=True)
+    for path in (clone.root / "conf/test").iterdir():
+        shutil.copy(path, clone.root / "conf/local")
+    clone.edit("params.yaml", "env: test", "env: local")
+    assert "never conf/local" in clone.dvc("repro", "prepare", check=False)
+
+
+def round_trip(project: Project, target: Path, state: Path) -> None:
+    """Pushes, clones, pulls, and has nothing left to do."""
+    project.dvc("push")
+    fresh = project.clone(target, state)
+    fresh.environment |= {name: value for name, value in project.environment.items() if name.startswith("AWS_")}
+    fresh.dvc("pull")
+    assert (fresh.root / "data/01_raw/photos.zip").is_file()
+    for approach in APPROACHES:
+        assert (fresh.root / f"data/06_models/test/{approach}.keras").is_file()
+    fresh.environment["PATH"] = "/usr/bin:/bin"
+    assert "Data and pipelines are up to date" in fresh.dvc("repro")
+
+
+@pytest.fixture
+def shared_project(clone):
+    """The clone with raw data of its own beside the finished results of `test`."""
+    (clone.root / "data/01_raw/photos.zip").write_bytes(b"PK\5\6" + bytes(18))
+    clone.dvc("add", "data/01_raw/photos.zip")
+    return clone
+
+
+def test_a_local_remote_gives_a_fresh_clone_everything(shared_project, tmp_path):
+    shared_project.dvc("remote", "add", "--default", "store", str(tmp_path / "store"))
+    shared_project.commit()
+    round_trip(shared_project, tmp_path / "fresh", tmp_path / "fresh-state")
+
+
+def test_an_s3_remote_gives_a_fresh_clone_everything(shared_project, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(urllib.request.Request(f"{address}/bucket", method="PUT"), timeout=5)
+                break
+            except OSError:
+                time.sleep(0.1)
+        shared_project.environment |= {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        shared_project.dvc("remote", "add", "--default", "team", "s3://bucket/dogs-vs-cats")
+        shared_project.dvc("remote", "modify", "team", "endpointurl", address)
+        shared_project.commit()
+        round_trip(shared_project, tmp_path / "fresh", tmp_path / "fresh-state")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_killed_in_the_middle_of_training_and_started_again_gives_the_same_hashes(clone):
+    naive_cnn = ("--single-item", "approach_on_images@naive_cnn")
+    clone.edit("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 100")
+    dvc = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", *naive_cnn],
+        cwd=clone.root,
+        env=clone.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    stages: list[psutil.Process] = []
+    while dvc.poll() is None:
+        stages = psutil.Process(dvc.pid).children(recursive=True) or stages
+        if any((clone.root / "data/06_models/test/.training/naive_cnn").glob("*.npz")):
+            break
+        time.sleep(0.02)
+    dvc.send_signal(signal.SIGKILL)
+    dvc.wait()
+    _, alive = psutil.wait_procs(stages, timeout=30)
+    assert not alive, "a stage outlived its DVC"
+    assert not (clone.root / "data/08_reporting/test/naive_cnn/metrics.json").exists()
+
+    assert "of an interrupted run" in clone.dvc("repro", *naive_cnn)
+    lock = (clone.root / "dvc.lock").read_text()
+    assert "of an interrupted run" not in clone.dvc("repro", "--force", *naive_cnn)
+    assert (clone.root / "dvc.lock").read_text() == lock
+
+
+def test_a_second_run_of_the_same_experiment_says_that_the_first_is_going_on(tmp_path):
+    project = copy_project(tmp_path / "project")
+    (project / "data").mkdir(exist_ok=True)
+    with FileLock(project / "data/.test.lock"):
+        result = kedro(project, "run", "--env=test", "--pipelines=data_ingestion", check=False)
+    assert result.returncode == 1
+    assert "Another run of this experiment is going on" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_two_runs_at_once_mix_nothing(finished_project, tmp_path):
+    project = copy_project(tmp_path / "project")
+    command = [sys.executable, "-m", "kedro", "run", "--env=test", "--pipelines=data_ingestion"]
+    environment = {**os.environ, "DOGS_VS_CATS_TRACKING": "off"}
+    runs = [
+        subprocess.Popen(
+            command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for _ in range(2)
+    ]
+    outputs = [run.communicate(timeout=300)[0] for run in runs]
+    codes = [run.returncode for run in runs]
+    assert 0 in codes, outputs
+    for code, output in zip(codes, outputs, strict=True):
+        assert code == 0 or "Another run of this experiment is going on" in output
+    for name in ("images.npy", "manifest.csv", "ingestion.json"):
+        made = (project / "data/02_intermediate/test" / name).read_bytes()
+        assert made == (finished_project / "data/02_intermediate/test" / name).read_bytes()
