@@ -6,6 +6,9 @@ LOCK ?= requirements.lock
 BIN := .venv/bin
 INSTALLED := .venv/.installed-$(basename $(notdir $(LOCK)))
 
+# Files of tests run side by side; many of them wait for processes that start.
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
+
 export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
@@ -33,11 +36,11 @@ run: install ## Train, evaluate and compare the three approaches on generated sa
 
 .PHONY: test
 test: install ## Run all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
 
 .PHONY: test-fast
 test-fast: install ## Run the tests that take less than five seconds each
-	@$(BIN)/pytest -m "not slow"
+	@$(BIN)/pytest $(PARALLEL) -m "not slow"
 
 .PHONY: lint
 lint: install ## Check style, types and security

@@ -4,13 +4,24 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 COPIED = ("src", "conf", "pyproject.toml", "requirements.lock", ".telemetry", ".gitignore")
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Puts the environment back after each test: MLflow, for one, writes its address into it."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +71,13 @@ def kedro(project: Path, *arguments: str, check: bool = True, **environment: str
 @pytest.fixture(scope="session")
 def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which `kedro run --env=test` has run once. Read only: tests share it."""
-    project = copy_project(tmp_path_factory.mktemp("finished") / "project")
-    result = kedro(project, "run", "--env=test")
-    (project / "output.txt").write_text(result.stdout + result.stderr, encoding="utf-8")
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # all workers' folder
+    project = root / "finished_project"
+    with FileLock(root / "finished_project.lock"):
+        if not (project / "output.txt").is_file():
+            copy_project(project)
+            result = kedro(project, "run", "--env=test")
+            (project / "output.txt").write_text(result.stdout + result.stderr, encoding="utf-8")
     return project
