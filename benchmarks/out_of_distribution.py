@@ -82,7 +82,14 @@ def main(experiment: str, data: Path, mnist: Path | None) -> None:
     from dogs_vs_cats.prediction import predict
 
     compute = ComputeParameters(
-        threads=2, precision="float32", jit_compile="auto", steps_per_execution="auto", workers="auto"
+        threads=2,
+        precision="float32",
+        jit_compile="auto",
+        steps_per_execution="auto",
+        workers="auto",
+        devices="auto",
+        images_on_device="auto",
+        cluster=None,
     )
     images = np.load(data / "02_intermediate" / experiment / "images.npy", mmap_mode="r")
     manifest = pd.read_csv(data / "02_intermediate" / experiment / "manifest.csv", keep_default_na=False)

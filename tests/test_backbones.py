@@ -9,7 +9,14 @@ from dogs_vs_cats.parameters.compute import ComputeParameters
 
 MOBILENET_V2 = "weights/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
 COMPUTE = ComputeParameters(
-    threads=2, precision="float32", jit_compile="auto", steps_per_execution="auto", workers="auto"
+    threads=2,
+    precision="float32",
+    jit_compile="auto",
+    steps_per_execution="auto",
+    workers="auto",
+    devices="auto",
+    images_on_device="auto",
+    cluster=None,
 )
 
 

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_training import COMPUTE, images, manifest, train  # noqa: F401 - fixtures
+from test_approaches import COMMON
+from test_training import COMPUTE, augmentation, images, manifest, train, weights_equal  # noqa: F401 - fixtures
 
+from dogs_vs_cats import devices
+from dogs_vs_cats.errors import ParameterError
 
 TESTS = Path(__file__).parent
 
@@ -40,7 +43,9 @@ HISTORIES = """
         splits = ["train"] * train + ["validation"] * 8 + ["test"] * (52 - train)
         rows = pd.DataFrame({"path": [f"{i}" for i in range(60)], "label": [i % 2 for i in range(60)], "split": splits})
         compute = t.COMPUTE.model_copy(update={"devices": devices})
-        values = {**COMMON, "epochs": 3, "batch_size": batch_size, "augment": True, "class_weights": train == 40}
+        # Adam makes full steps of gradients that are nothing but rounding.
+        values = {**COMMON, "optimizer": "sgd", "learning_rate": 0.1, "epochs": 3,
+            "batch_size": batch_size, "augment": True, "class_weights": train == 40}
         model, info, history, *_ = nodes.train_on_images(
             "naive_cnn", values, compute, 0, t.augmentation(), pixels, rows, t.CLASSES, t.RECORD,
             Path(tempfile.mkdtemp()),
@@ -71,5 +76,48 @@ def run(program: str, backend: str) -> list:
 def test_several_devices_have_the_loss_curve_of_one(backend: str) -> None:
     (_, one), (_, several), (one_curve, _), (several_curve, _) = run(HISTORIES, backend)
     np.testing.assert_allclose(several, one, atol=1e-5)
-    assert one_curve[-1][0] < 0.8 * one_curve[0][0]
+    assert one_curve[-1][0] < 0.95 * one_curve[0][0]
     np.testing.assert_allclose(several_curve, one_curve, atol=1e-5)
+
+
+def test_images_on_the_device_give_the_same_model(images, manifest, tmp_path):  # noqa: F811
+    results = []
+    for resident in (False, True):
+        compute = COMPUTE.model_copy(update={"images_on_device": resident})
+        folder = tmp_path / str(resident)
+        values = {**COMMON, "epochs": 2, "keep_best_epoch": True}
+        model, _, history, *_ = train("naive_cnn", values, images, manifest, folder, compute=compute)
+        assert not any(folder.glob("*"))
+        results.append((model, history))
+    (usual, curve), (resident, same_curve) = results
+    assert weights_equal(usual, resident)
+    assert curve.equals(same_curve)
+    assert [layer.name for layer in resident.layers] == [layer.name for layer in usual.layers]
+
+
+def test_images_on_the_device_are_augmented_there(images, manifest, tmp_path):  # noqa: F811
+    compute = COMPUTE.model_copy(update={"images_on_device": True})
+    on_device = augmentation().model_copy(update={"engine": "device"})
+    model, _, history, *_ = train(
+        "naive_cnn",
+        {**COMMON, "epochs": 2, "augment": True},
+        images,
+        manifest,
+        tmp_path,
+        compute=compute,
+        transforms=on_device,
+    )
+    assert model.input_shape == (None, 32, 32, 3)
+    assert history["loss"].is_monotonic_decreasing
+
+
+def test_more_devices_than_there_are_is_refused():
+    count = len(devices.training_devices(COMPUTE))
+    with pytest.raises(ParameterError, match=rf"compute.devices is 99.*sees {count} \(cpu:0\).*auto and 1 to {count}"):
+        devices.training_devices(COMPUTE.model_copy(update={"devices": 99}))
+
+
+def test_only_images_that_fit_are_kept_on_a_device():
+    assert devices.keeps_images(COMPUTE, 10) == bool(devices.accelerators())
+    assert not devices.keeps_images(COMPUTE, devices.RESIDENT_BYTES + 1)
+    assert devices.keeps_images(COMPUTE.model_copy(update={"images_on_device": True}), devices.RESIDENT_BYTES + 1)

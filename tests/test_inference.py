@@ -29,7 +29,14 @@ from dogs_vs_cats.pipelines.inference import nodes
 from dogs_vs_cats.pipelines.inference.journal import Journal
 
 COMPUTE = ComputeParameters(
-    threads=2, precision="float32", jit_compile="auto", steps_per_execution="auto", workers="auto"
+    threads=2,
+    precision="float32",
+    jit_compile="auto",
+    steps_per_execution="auto",
+    workers="auto",
+    devices="auto",
+    images_on_device="auto",
+    cluster=None,
 )
 INGESTION = IngestionParameters.model_validate({**environment_parameters()["ingestion"], "image_size": 32})
 

@@ -90,7 +90,14 @@ def test_asking_for_features_changes_no_answer(policy):
     head = keras.Model(features, probabilities(features, 2), name="head")
     model = keras.Model(image, head(x), name="joined")
     compute = ComputeParameters(
-        threads=2, precision=policy, jit_compile=False, steps_per_execution="auto", workers="auto"
+        threads=2,
+        precision=policy,
+        jit_compile=False,
+        steps_per_execution="auto",
+        workers="auto",
+        devices="auto",
+        images_on_device="auto",
+        cluster=None,
     )
     pictures = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     plain = predictor(model, compute)(pictures)

@@ -121,3 +121,21 @@ def test_wrong_parameters_and_too_few_images_are_one_clean_line(tmp_path):
         (folder / name).mkdir(parents=True)
     message = refused(project, "run", "--env=test", f"--params=ingestion.source={folder}")
     assert "Error: " in message
+
+
+def test_everything_runs_under_jax_where_tensorflow_is_not_installed(tmp_path):
+    pytest.importorskip("jax")
+    hides = tmp_path / "site"
+    hides.mkdir()
+    (hides / "sitecustomize.py").write_text(
+        "from importlib.machinery import PathFinder\n"
+        "find = PathFinder.find_spec\n"
+        "def without_tensorflow(name, *rest):\n"
+        "    return None if name.partition('.')[0] == 'tensorflow' else find(name, *rest)\n"
+        "PathFinder.find_spec = without_tensorflow\n",
+        encoding="utf-8",
+    )
+    project = copy_project(tmp_path / "project")
+    kedro(project, "run", "--env=test", PYTHONPATH=str(hides), DOGS_VS_CATS_TRACKING="off")
+    table = pd.read_csv(project / "data/08_reporting/test/comparison.csv")
+    assert table["approach"].tolist() == [*APPROACHES, "majority_class"]

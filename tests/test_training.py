@@ -13,7 +13,14 @@ from dogs_vs_cats.pipelines.approach import nodes
 from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features
 
 COMPUTE = ComputeParameters(
-    threads=2, precision="float32", jit_compile="auto", steps_per_execution="auto", workers="auto"
+    threads=2,
+    precision="float32",
+    jit_compile="auto",
+    steps_per_execution="auto",
+    workers="auto",
+    devices="auto",
+    images_on_device="auto",
+    cluster=None,
 )
 RECORD = {"identity": "data"}
 CLASSES = ["cat", "dog"]
@@ -51,9 +58,10 @@ def augmentation():
     return AugmentationParameters.model_validate(environment_parameters()["augmentation"])
 
 
-def train(name, values, images, manifest, folder, **extra):
+def train(name, values, images, manifest, folder, *, compute=COMPUTE, transforms=None, **extra):
+    transforms = transforms or augmentation()
     return nodes.train_on_images(
-        name, values, COMPUTE, 0, augmentation(), images, manifest, CLASSES, RECORD, folder, **extra
+        name, values, compute, 0, transforms, images, manifest, CLASSES, RECORD, folder, **extra
     )
 
 

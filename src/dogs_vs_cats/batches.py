@@ -40,7 +40,7 @@ class RowBatches(keras.utils.PyDataset):
         """Remembers what to read; nothing is read yet.
 
         Args:
-            array: Any array of at least two axes, best a memory map.
+            array: Any array, best a memory map.
             rows: Which of its rows to use, int array of shape (n,).
             labels: A label for each row of `array`, used or not.
             batch_size: Rows in a batch; the last one has what is left.
@@ -142,7 +142,8 @@ class ImageBatches(RowBatches):
         """Remembers what to read; nothing is read yet.
 
         Args:
-            images: uint8 array, best a memory map, of shape (n, height, width, channels), 0..255.
+            images: uint8 array, best a memory map, of shape (n, height, width, channels), 0..255. Without an augmenter,
+                whatever else stands for an image.
             rows: Which images to use, int array of shape (m,).
             labels: A label for each image, used or not.
             batch_size: Images in a batch; the last one has what is left.

@@ -1,6 +1,6 @@
 """How Keras uses the machine: threads, precision, compilation; and a quiet start of it.
 
-The one place that knows which backend runs. Everything else is written for any Keras backend.
+With `devices`, the one place that knows which backend runs. Everything else is written for any Keras backend.
 """
 
 import importlib.util
@@ -67,6 +67,14 @@ def _quiet_standard_error() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+def accelerators() -> list[str]:
+    """Names of the GPUs or TPUs that the backend sees, such as `gpu:0`; empty where there is none."""
+    import keras
+
+    # Asked for a kind that isn't there, JAX raises.
+    return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]
 
 
 def policy(compute: ComputeParameters) -> str:

@@ -32,6 +32,10 @@ class TrainingError(ProjectError):
     """Training can't go on, for instance because the loss is not a number."""
 
 
+class ClusterError(ProjectError):
+    """The machines of a cluster can't be reached, or can't do their work."""
+
+
 class StaleInputError(ProjectError):
     """A stored input was made with other parameters than the ones of this run."""
 

@@ -42,7 +42,9 @@ def predict(
 def predict_batches(
     model: keras.Model, batches: Iterable[np.ndarray], compute: ComputeParameters
 ) -> Iterator[np.ndarray]:
-    """Predicts a stream of batches, reading the next one while the current one is computed.
+    """Predicts a stream of batches, here or on the machines of `compute.cluster`.
+
+    Here, the next batch is read while the current one is computed.
 
     Every batch is filled up to `BATCH_SIZE` with black images, so that a prediction doesn't depend on how many
     neighbours it has.
@@ -50,11 +52,19 @@ def predict_batches(
     Args:
         model: Takes raw images.
         batches: uint8 or float arrays of at most `BATCH_SIZE` images.
-        compute: Gives the precision.
+        compute: Gives the precision and the cluster.
 
     Yields:
         float32 array with one row for each image of the batch.
+
+    Raises:
+        ClusterError: The cluster can't be reached, or can't do it.
     """
+    if compute.cluster is not None:
+        from dogs_vs_cats.cluster import predict_on_cluster
+
+        yield from predict_on_cluster(model, batches, compute)
+        return
     run = predictor(model, compute)
     reader = iter(batches)
     with ThreadPoolExecutor(max_workers=1) as ahead:

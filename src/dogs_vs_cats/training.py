@@ -16,6 +16,7 @@ import numpy as np
 
 from dogs_vs_cats.batches import RowBatches
 from dogs_vs_cats.datasets.atomic import replace_atomically
+from dogs_vs_cats.devices import EvenBatches
 from dogs_vs_cats.errors import TrainingError
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import TrainingParameters
@@ -43,6 +44,7 @@ class Training:
         parameters: Optimizer, early stopping and so on.
         compute: How to compute it.
         steps_per_execution: Steps in one call of the compiled function.
+        devices: How many devices share each batch. More than one need a surrounding `data_parallel`.
     """
 
     approach: str
@@ -55,6 +57,7 @@ class Training:
     parameters: TrainingParameters
     compute: ComputeParameters
     steps_per_execution: int
+    devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,8 @@ def train(training: Training, phases: Sequence[Phase], state_folder: Path, ident
             _fit(training, epochs, first_epoch + phase.epochs)
             outcome, best = epochs.outcome, epochs.best
     if best:
-        training.model.set_weights(best)
+        for variable, value in zip(_without_images(training.model.weights), best, strict=True):
+            variable.assign(value)
         logger.info("%s: keeps epoch %d, which has the lowest validation loss", training.approach, outcome.best_epoch)
     for state in files:
         state.delete()
@@ -147,9 +151,14 @@ def train(training: Training, phases: Sequence[Phase], state_folder: Path, ident
 
 def _digest(identity: str, model: keras.Model) -> str:
     digest = hashlib.sha256(identity.encode())
-    for value in model.get_weights():
-        digest.update(np.ascontiguousarray(value).tobytes())
+    for variable in _without_images(model.weights):
+        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes())
     return digest.hexdigest()
+
+
+def _without_images(variables: Sequence[keras.Variable]) -> list[keras.Variable]:
+    """Leaves out `ResidentImages`, the only bytes there are among a model's variables."""
+    return [variable for variable in variables if variable.dtype != "uint8"]
 
 
 def _compile(training: Training, phase: Phase) -> None:
@@ -162,10 +171,12 @@ def _compile(training: Training, phase: Phase) -> None:
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=phase.epochs * len(training.batches))
     optimizer = keras.optimizers.get(training.parameters.optimizer)
     optimizer = type(optimizer)(learning_rate=rate)
+    # Rows that only fill up a batch weigh nothing in weighted metrics.
+    kind = "metrics" if training.devices == 1 else "weighted_metrics"
     training.model.compile(
         optimizer=optimizer,
         loss=loss,
-        metrics=[accuracy(name="accuracy")],
+        **{kind: [accuracy(name="accuracy")]},
         jit_compile=training.compute.jit_compile,
         steps_per_execution=training.steps_per_execution,
     )
@@ -175,13 +186,20 @@ def _compile(training: Training, phase: Phase) -> None:
 
 def _fit(training: Training, epochs: "_Epochs", last_epoch: int) -> None:
     done = len(epochs.outcome.history)
+    batches: keras.utils.PyDataset = training.batches
+    validation: keras.utils.PyDataset = training.validation
+    class_weight = training.class_weight
+    if training.devices > 1:
+        batches = EvenBatches(training.batches, training.devices, class_weight)
+        validation = EvenBatches(training.validation, training.devices, None)
+        class_weight = None
     try:
         training.model.fit(
-            training.batches,
-            validation_data=training.validation,
+            batches,
+            validation_data=validation,
             initial_epoch=done,
             epochs=last_epoch,
-            class_weight=training.class_weight,
+            class_weight=class_weight,
             shuffle=False,
             verbose=0,
             callbacks=[training.batches.callback(), epochs],
@@ -253,7 +271,7 @@ class _Epochs(keras.callbacks.Callback):
         if row["val_loss"] < outcome.best_loss:
             outcome = replace(outcome, best_loss=row["val_loss"], best_epoch=row["epoch"])
             if self._training.parameters.keep_best_epoch:
-                self.best = self.model.get_weights()
+                self.best = [keras.ops.convert_to_numpy(v) for v in _without_images(self.model.weights)]
         patience = self._training.parameters.early_stopping_patience
         if patience is not None and row["epoch"] - outcome.best_epoch >= patience:
             logger.info("%s: stops early, no better epoch since epoch %d", self._training.approach, outcome.best_epoch)
@@ -307,7 +325,7 @@ class _StateFile:
 
     def _variables(self) -> list[keras.Variable]:
         # `variables` has the random states of dropout, which a file of weights lacks.
-        return [*self._model.variables, *self._model.optimizer.variables]
+        return [*_without_images(self._model.variables), *self._model.optimizer.variables]
 
     def save(self, outcome: Outcome, best: list[np.ndarray]) -> None:
         arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables())}

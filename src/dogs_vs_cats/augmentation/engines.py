@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-import keras
-
 from dogs_vs_cats.augmentation.generator import FastImageDataGenerator, ImageDataGenerator
+from dogs_vs_cats.compute import accelerators
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 
 Engine = Literal["keras", "warp", "device"]
@@ -22,8 +21,7 @@ def choose_engine(parameters: AugmentationParameters) -> Engine:
     """
     if parameters.engine != "auto":
         return parameters.engine
-    has_gpu = bool(keras.distribution.list_devices("gpu"))
-    return "device" if has_gpu and parameters.interpolation_order == 1 else "warp"
+    return "device" if accelerators() and parameters.interpolation_order == 1 else "warp"
 
 
 def create_generator(

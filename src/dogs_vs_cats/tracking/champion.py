@@ -206,7 +206,16 @@ def _log_loss(model_file: Path, comparison: Comparison) -> float | None:
         return None
     manifest = pd.read_csv(comparison.manifest, keep_default_na=False)
     rows = np.flatnonzero(manifest["split"] == "test")
-    compute = ComputeParameters(threads=None, precision="float32", jit_compile=False, steps_per_execution=1, workers=1)
+    compute = ComputeParameters(
+        threads=None,
+        precision="float32",
+        jit_compile=False,
+        steps_per_execution=1,
+        workers=1,
+        devices=1,
+        images_on_device=False,
+        cluster=None,
+    )
     probabilities = predict(model, images, rows, compute, "Measuring the champion")
     predictions = evaluation.predictions_table(manifest.iloc[rows], probabilities, comparison.classes)
     measured: dict[str, Any] = evaluation.classification_metrics(predictions, comparison.classes)

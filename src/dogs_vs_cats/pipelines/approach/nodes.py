@@ -70,18 +70,21 @@ def train_on_images(
     Raises:
         TrainingError: The loss stopped being a number, or a batch didn't fit into memory.
         BackboneError: `unfreeze_from` isn't a layer of the base.
+        ParameterError: There are fewer devices than `compute.devices`.
     """
     import keras
 
     from dogs_vs_cats.augmentation import DeviceAugmentation, choose_engine, create_generator
     from dogs_vs_cats.batches import ImageBatches, RowBatches
     from dogs_vs_cats.compute import policy, with_policy
+    from dogs_vs_cats.devices import ResidentImages, data_parallel, keeps_images, training_devices
     from dogs_vs_cats.training import Training, train
 
     module = approaches.load(approach)
     typed = module.Parameters.model_validate(parameters)
     classes = len(class_names)
     labels = manifest["label"].to_numpy()
+    devices = training_devices(compute)
     rows = {split: np.flatnonzero(manifest["split"] == split) for split in ("train", "validation")}
     manifest = _as_used(manifest, parameters)
     rows["train"] = np.flatnonzero(manifest["split"] == "train")
@@ -90,40 +93,54 @@ def train_on_images(
             "%s trains on the validation images too: its validation curve says nothing about new images", approach
         )
 
+    devices = training_devices(compute)
+    engine = choose_engine(augmentation) if typed.augment else None
+    augmenter = create_generator(augmentation, engine) if engine in ("keras", "warp") else None
+    used = np.concatenate([rows["train"], rows["validation"]])
+    are_resident = augmenter is None and keeps_images(compute, images[:1].nbytes * len(used))
+    # What a batch is read from: images, or their numbers on the device.
+    array = images
+    if are_resident:
+        array = np.zeros(len(images), np.int32)
+        array[used] = np.arange(len(used))
+
+    def wrapped(model: Model, seed: int) -> Model:
+        """Puts before a model what only its training needs; the model itself is the one that is kept."""
+        if engine == "device":
+            image = keras.Input(images.shape[1:], dtype="uint8", name="image")
+            model = keras.Model(image, model(DeviceAugmentation(augmentation, seed)(image)), name="augmented")
+        if are_resident:
+            number = keras.Input((), dtype="int32", name="number")
+            model = keras.Model(number, model(ResidentImages(images[used])(number)), name="resident")
+        return model
+
     def train_once(seed: int, identity: str) -> "tuple[Model, Outcome, int]":
-        model = with_policy(module.build(typed, images.shape[1:], classes, backbone), policy(compute))
-        trainable = _count(model.trainable_weights)
-        trained, augmenter = model, None
-        if typed.augment:
-            engine = choose_engine(augmentation)
-            if engine == "device":
-                # A wrapper for training only: the model inside, which is kept, has no augmentation.
-                image = keras.Input(images.shape[1:], dtype="uint8", name="image")
-                trained = keras.Model(image, model(DeviceAugmentation(augmentation, seed)(image)), name="augmented")
-            else:
-                augmenter = create_generator(augmentation, engine)
-        training = Training(
-            approach=approach,
-            seed=seed,
-            model=trained,
-            batches=ImageBatches(
-                images,
-                rows["train"],
-                labels,
-                batch_size=typed.batch_size,
-                shuffle=True,
+        with data_parallel(devices):
+            model = with_policy(module.build(typed, images.shape[1:], classes, backbone), policy(compute))
+            trainable = _count(model.trainable_weights)
+            training = Training(
+                approach=approach,
                 seed=seed,
-                augmenter=augmenter,
-                workers=compute.workers,
-            ),
-            validation=RowBatches(images, rows["validation"], labels, batch_size=typed.batch_size),
-            classes=classes,
-            class_weight=_class_weight(typed, labels[rows["train"]]),
-            parameters=typed,
-            compute=compute,
-            steps_per_execution=1 if compute.steps_per_execution == "auto" else compute.steps_per_execution,
-        )
-        outcome = train(training, _phases(typed, model, backbone), state_folder, identity)
+                model=wrapped(model, seed),
+                batches=ImageBatches(
+                    array,
+                    rows["train"],
+                    labels,
+                    batch_size=typed.batch_size,
+                    shuffle=True,
+                    seed=seed,
+                    augmenter=augmenter,
+                    workers=compute.workers,
+                ),
+                validation=RowBatches(array, rows["validation"], labels, batch_size=typed.batch_size),
+                classes=classes,
+                class_weight=_class_weight(typed, labels[rows["train"]]),
+                parameters=typed,
+                compute=compute,
+                steps_per_execution=1 if compute.steps_per_execution == "auto" else compute.steps_per_execution,
+                devices=len(devices),
+            )
+            outcome = train(training, _phases(typed, model, backbone), state_folder, identity)
         return with_policy(model, "float32"), outcome, trainable
 
     identity = _identity(parameters, compute, augmentation.model_dump(), ingestion_record, backbone_record)
@@ -172,6 +189,7 @@ def train_on_features(
     """
     from dogs_vs_cats.batches import RowBatches
     from dogs_vs_cats.compute import with_policy
+    from dogs_vs_cats.devices import data_parallel, training_devices
     from dogs_vs_cats.training import Phase, Training, train
 
     module = approaches.load(approach)
@@ -181,30 +199,34 @@ def train_on_features(
     labels = used["label"].to_numpy()
     rows = {split: np.flatnonzero(used["split"] == split) for split in ("train", "validation")}
 
+    devices = training_devices(compute)
+
     def train_once(seed: int, identity: str) -> "tuple[Model, Outcome, int]":
-        # Dense layers this small gain nothing from bfloat16.
-        head = module.build(typed, features.shape[1:], classes)
-        training = Training(
-            approach=approach,
-            seed=seed,
-            model=head,
-            batches=RowBatches(
-                features,
-                rows["train"],
-                labels,
-                batch_size=typed.batch_size,
-                shuffle=True,
+        with data_parallel(devices):
+            # Dense layers this small gain nothing from bfloat16.
+            head = module.build(typed, features.shape[1:], classes)
+            training = Training(
+                approach=approach,
                 seed=seed,
-            ),
-            validation=RowBatches(features, rows["validation"], labels, batch_size=typed.batch_size),
-            classes=classes,
-            class_weight=_class_weight(typed, labels[rows["train"]]),
-            parameters=typed,
-            compute=compute,
-            steps_per_execution=_steps_per_execution(compute, len(rows["train"]) // typed.batch_size),
-        )
-        phases = [Phase("head", typed.epochs, typed.learning_rate)]
-        outcome = train(training, phases, state_folder, identity)
+                model=head,
+                batches=RowBatches(
+                    features,
+                    rows["train"],
+                    labels,
+                    batch_size=typed.batch_size,
+                    shuffle=True,
+                    seed=seed,
+                ),
+                validation=RowBatches(features, rows["validation"], labels, batch_size=typed.batch_size),
+                classes=classes,
+                class_weight=_class_weight(typed, labels[rows["train"]]),
+                parameters=typed,
+                compute=compute,
+                steps_per_execution=_steps_per_execution(compute, len(rows["train"]) // typed.batch_size),
+                devices=len(devices),
+            )
+            phases = [Phase("head", typed.epochs, typed.learning_rate)]
+            outcome = train(training, phases, state_folder, identity)
         joined = join(approach, backbone, with_policy(head, "float32"), cast(Any, typed).pooling)
         return joined, outcome, _count(head.trainable_weights)
 
@@ -419,7 +441,7 @@ def _identity(
     """All that a training depends on, the initial weights and the seed apart."""
     return {
         "parameters": parameters,
-        "compute": compute.model_dump(),
+        "compute": compute.model_dump(exclude={"cluster"}),
         "augmentation": augmentation,
         "data": ingestion_record["identity"],
         "backbone": backbone_record["identity"] if backbone_record else None,
