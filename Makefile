@@ -57,6 +57,10 @@ lock: install ## Renew both lock files from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
 		--extra viz --extra app --extra tuning --extra cluster --extra gpu --group dev pyproject.toml -o requirements-gpu.lock
 
+.PHONY: bench
+bench: install ## Measure speed and memory against the usual way (ROWS="augmentation lecture_run" for some rows)
+	@TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=src $(BIN)/python benchmarks/run.py $(ROWS)
+
 .PHONY: mlflow
 mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:5000
 	@MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db \

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
 
 from dogs_vs_cats.errors import ModelFileError
 from dogs_vs_cats.evaluation import SPLITS, class_probabilities, expected_calibration_error, reliability_bins
@@ -34,6 +32,8 @@ def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray
         Shape (n, classes), float64; rows sum to one.
     """
     logits = np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, 1))
+    from scipy.special import softmax
+
     return softmax(logits / temperature, axis=1)
 
 
@@ -52,6 +52,8 @@ def fit_temperature(predictions: pd.DataFrame, class_names: Sequence[str]) -> fl
 
     def log_loss(logarithm: float) -> float:
         return _log_loss(tempered(probabilities, np.exp(logarithm)), labels)
+
+    from scipy.optimize import minimize_scalar
 
     found = minimize_scalar(log_loss, bounds=np.log(BOUNDS), method="bounded")
     return round(float(np.exp(found.x)), 3)

@@ -16,9 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import binomtest
-from sklearn import metrics
-from sklearn.dummy import DummyClassifier
 
 from dogs_vs_cats.errors import ModelFileError, StaleInputError, TrainingError
 
@@ -171,12 +168,16 @@ def accuracy_interval(correct: int, images: int) -> tuple[float, float]:
     Returns:
         Its lower and upper end, each 0..1.
     """
+    from scipy.stats import binomtest
+
     interval = binomtest(correct, images).proportion_ci(confidence_level=CONFIDENCE_LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def _area_under_roc(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float | None:
     """Returns the area under the ROC curve (one-vs-rest, macro average), or None where a class has no image."""
+    from sklearn import metrics
+
     classes = probabilities.shape[1]
     if len(np.unique(labels)) < classes:
         return None
@@ -187,6 +188,8 @@ def _area_under_roc(labels: NDArray[np.int64], probabilities: NDArray[np.float64
 
 def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
     """Returns the metrics of the rows of one split."""
+    from sklearn import metrics
+
     labels = predictions["label"].to_numpy(np.int64)
     predicted = predictions["predicted"].to_numpy(np.int64)
     probabilities = class_probabilities(predictions, class_names)
@@ -282,6 +285,8 @@ def majority_baseline(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.
         A predictions table.
     """
     training_labels = manifest.loc[manifest["split"] == "train", "label"].to_numpy()
+    from sklearn.dummy import DummyClassifier
+
     dummy = DummyClassifier(strategy="prior").fit(np.zeros((len(training_labels), 1)), training_labels)
     probabilities = np.zeros((len(manifest), len(class_names)))
     probabilities[:, dummy.classes_] = dummy.class_prior_
@@ -316,6 +321,8 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame, split: str = "test") -> d
     other_correct = (other["label"] == other["predicted"]).to_numpy()
     only_one, only_other = int((one_correct & ~other_correct).sum()), int((other_correct & ~one_correct).sum())
     disagreements = only_one + only_other
+    from scipy.stats import binomtest
+
     p_value = float(binomtest(only_one, disagreements, 0.5).pvalue) if disagreements else 1.0
     return {
         "images": len(one),

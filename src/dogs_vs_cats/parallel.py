@@ -24,7 +24,7 @@ def in_order(function: Callable[[Item], Result], items: Sequence[Item], chunk: i
     Yields:
         Each item with its result, in the order of the items.
     """
-    threads = _cores()
+    threads = cores()
 
     def work(part: Sequence[Item]) -> list[tuple[Item, Result]]:
         return [(item, function(item)) for item in part]
@@ -42,7 +42,7 @@ def in_order(function: Callable[[Item], Result], items: Sequence[Item], chunk: i
             yield from running.popleft().result()
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use, which in a container can be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

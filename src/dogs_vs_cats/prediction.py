@@ -76,7 +76,7 @@ def predict_batches(
 
 def predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
     """Prepares a model to predict batches of at most `BATCH_SIZE` images in the precision of `compute`."""
-    fast = with_policy(model, policy(compute))
+    fast = with_policy(model, policy(compute, model))
     fast.compile(jit_compile=compute.jit_compile)
 
     def run(batch: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats import approaches, calibration, evaluation, figures
+from dogs_vs_cats import approaches, calibration, evaluation
 from dogs_vs_cats.errors import BackboneError
 from dogs_vs_cats.lazy_types import Figure, Model
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
@@ -116,7 +116,8 @@ def train_on_images(
 
     def train_once(seed: int, identity: str) -> "tuple[Model, Outcome, int]":
         with data_parallel(devices):
-            model = with_policy(module.build(typed, images.shape[1:], classes, backbone), policy(compute))
+            model = module.build(typed, images.shape[1:], classes, backbone)
+            model = with_policy(model, policy(compute, model))
             trainable = _count(model.trainable_weights)
             training = Training(
                 approach=approach,
@@ -310,6 +311,8 @@ def draw_figures(
     class_names: list[str],
 ) -> tuple[Figure, Figure, Figure, Figure, Figure, Figure]:
     """Draws learning curves; of the test split confusion matrix, ROC curve, calibration, worst mistakes; coverage."""
+    from dogs_vs_cats import figures
+
     return (
         figures.learning_curves(history),
         figures.confusion_matrix(predictions, class_names),

@@ -1,18 +1,20 @@
 """A picture of what augmentation does."""
 
-import matplotlib as mpl
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from dogs_vs_cats.figures import MUTED, STYLE
+from dogs_vs_cats.lazy_types import Figure
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 ORIGINALS = 6
 VERSIONS = 4
 
 
-@mpl.rc_context(STYLE)
 def preview(images: np.ndarray, manifest: pd.DataFrame, augmentation: AugmentationParameters, seed: int) -> Figure:
     """Draws training images above augmented versions of themselves.
 
@@ -35,16 +37,7 @@ def preview(images: np.ndarray, manifest: pd.DataFrame, augmentation: Augmentati
         images, rows, labels, batch_size=len(rows), seed=seed, augmenter=create_generator(augmentation)
     )
     lines = [images[rows], *(versions.batch(version, 0)[0] for version in range(VERSIONS))]
-
-    figure = Figure(figsize=(1.5 * len(rows), 1.5 * len(lines) + 0.3))
-    panels = figure.subplots(len(lines), len(rows), squeeze=False)
-    for line, (pictures, row_of_panels) in enumerate(zip(lines, panels, strict=True)):
-        for panel, picture in zip(row_of_panels, pictures, strict=True):
-            _show(panel, picture)
-        row_of_panels[0].set_ylabel("original" if line == 0 else f"version {line}", color=MUTED)
-    for panel, name in zip(panels[0], manifest["class_name"].to_numpy()[rows], strict=True):
-        panel.set_title(name)
-    return figure
+    return _draw(lines, manifest["class_name"].to_numpy()[rows])
 
 
 def _first_of_each_class(manifest: pd.DataFrame, count: int) -> np.ndarray:
@@ -54,7 +47,26 @@ def _first_of_each_class(manifest: pd.DataFrame, count: int) -> np.ndarray:
     return pd.concat([turn, training["label"]], axis=1).sort_values(["turn", "label"]).index.to_numpy()[:count]
 
 
-def _show(panel: "mpl.axes.Axes", picture: np.ndarray) -> None:
+def _draw(lines: list[np.ndarray], names: np.ndarray) -> Figure:
+    """Draws originals, titled with their names, above their versions."""
+    import matplotlib as mpl
+    from matplotlib import figure as mpl_figure
+
+    from dogs_vs_cats.figures import MUTED, STYLE
+
+    with mpl.rc_context(STYLE):
+        figure = mpl_figure.Figure(figsize=(1.5 * len(names), 1.5 * len(lines) + 0.3))
+        panels = figure.subplots(len(lines), len(names), squeeze=False)
+        for line, (pictures, row_of_panels) in enumerate(zip(lines, panels, strict=True)):
+            for panel, picture in zip(row_of_panels, pictures, strict=True):
+                _show(panel, picture)
+            row_of_panels[0].set_ylabel("original" if line == 0 else f"version {line}", color=MUTED)
+        for panel, name in zip(panels[0], names, strict=True):
+            panel.set_title(name)
+    return figure
+
+
+def _show(panel: "Axes", picture: np.ndarray) -> None:
     """Draws one image, grey or RGB, without axes but with room for a label."""
     pixels = np.clip(picture, 0, 255).astype(np.uint8)
     if pixels.shape[-1] == 1:

@@ -99,7 +99,8 @@ def develop_source_cnn(
     base = source_cnn(image_size, channels)
     x = keras.layers.GlobalAveragePooling2D(name="pooling")(base.output)
     outputs = keras.layers.Dense(len(SOURCE_TASK_CLASSES), activation="softmax", name="probabilities")(x)
-    classifier = with_policy(keras.Model(base.input, outputs, name="source_model"), policy(compute))
+    classifier = keras.Model(base.input, outputs, name="source_model")
+    classifier = with_policy(classifier, policy(compute, classifier))
     classifier.compile(
         keras.optimizers.Adam(task.learning_rate),
         "sparse_categorical_crossentropy",

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from sklearn import metrics
 
 from dogs_vs_cats.evaluation import BASELINE, class_probabilities
 from dogs_vs_cats.pipelines.comparison.nodes import ApproachResult
@@ -63,6 +62,8 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
 
 
 def _roc_points(approach: str, rows: pd.DataFrame, class_names: Sequence[str]) -> Points:
+    from sklearn import metrics
+
     probabilities = class_probabilities(rows, class_names)
     points = []
     for index in [1] if len(class_names) == 2 else range(len(class_names)):

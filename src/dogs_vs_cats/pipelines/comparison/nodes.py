@@ -10,7 +10,6 @@ import pandas as pd
 from dogs_vs_cats import evaluation
 from dogs_vs_cats.evaluation import BASELINE, SPLITS
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
-from dogs_vs_cats.report import rendering
 from dogs_vs_cats.report.findings import closing_lines
 
 __all__ = ["ApproachResult", "closing_lines", "collect_result", "report", "summarise", "tabulate"]
@@ -219,6 +218,8 @@ def report(
     Returns:
         A self-contained HTML page.
     """
+    from dogs_vs_cats.report import rendering
+
     return rendering.render(
         summary=summary,
         table=table,

@@ -59,7 +59,7 @@ def extract_features(
         "backbone": backbone_record["identity"],
         "pooling": pooling,
         "image_shape": list(images.shape[1:]),
-        "precision": policy(compute),
+        "precision": policy(compute, model),
     }
     name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
     store = FeatureStore(store_folder / name, model.output_shape[-1])

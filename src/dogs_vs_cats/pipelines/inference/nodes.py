@@ -112,7 +112,7 @@ def _key(source: Source, reading: IngestionParameters, compute: ComputeParameter
         reading.max_pixels,
         decoding.VERSION,
         keras.backend.backend(),
-        policy(compute),
+        policy(compute, classifier.model),
     ]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
 

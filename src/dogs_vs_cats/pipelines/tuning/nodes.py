@@ -18,7 +18,6 @@ from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.tuning import TuningParameters
 from dogs_vs_cats.pipelines.approach.nodes import Trained, train_on_features, train_on_images
-from dogs_vs_cats.pipelines.tuning import drawing
 from dogs_vs_cats.pipelines.tuning.environment import environment_files
 from dogs_vs_cats.pipelines.tuning.page import render
 from dogs_vs_cats.pipelines.tuning.search import Search
@@ -159,6 +158,8 @@ def _plain(value: Any) -> Any:
 
 def draw_figures(trials: pd.DataFrame, summary: dict[str, Any]) -> tuple[Figure, Figure]:
     """Draws how the search went, and which parameters matter."""
+    from dogs_vs_cats.pipelines.tuning import drawing
+
     return drawing.search_history(trials), drawing.importance(summary["importance"])
 
 
