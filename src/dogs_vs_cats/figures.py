@@ -552,7 +552,8 @@ def accuracy_dots(approaches: Mapping[str, Mapping[str, Any]]) -> Figure:
             if values[f"lecture_{split}_accuracy"] is not None:
                 axes.plot(values[f"lecture_{split}_accuracy"], height, marker="x", color=INK, markersize=7,
                           markeredgewidth=1.8, zorder=3)  # fmt: skip
-        axes.annotate(_accuracy_text(values), (values["test_accuracy_high"], line - 0.14), xytext=(8, 0),
+        rightmost = max(values["test_accuracy_high"], values["lecture_test_accuracy"] or 0.0)
+        axes.annotate(_accuracy_text(values), (rightmost, line - 0.14), xytext=(8, 0),
                       textcoords="offset points", va="center", fontweight="bold")  # fmt: skip
     axes.set_yticks(range(len(approaches)), list(approaches))
     axes.tick_params(axis="y", labelcolor=INK, labelsize=10.5)
