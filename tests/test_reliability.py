@@ -1,9 +1,11 @@
 """Inputs that fight back: each is used as what it is, or refused with a reason, and nothing hangs."""
 
 import os
+import pickle
 import re
 import shutil
 import socket
+import sys
 import threading
 import time
 import zipfile
@@ -17,10 +19,12 @@ import numpy as np
 import pytest
 from conftest import PROJECT
 from hostile_corpus import Accepted, ArchiveCase, Either, FileCase, Ignored, Rejected
+from kedro.io import DataCatalog
 from test_data_ingestion import ingest, jpeg, parameters
 from test_decoding import corners
 
 from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.hooks import ProjectHooks
 from dogs_vs_cats.pipelines.data_ingestion import nodes
 from dogs_vs_cats.pipelines.data_ingestion.reading import load_decoded, write_decoded
 from dogs_vs_cats.sources import open_source
@@ -30,7 +34,7 @@ from dogs_vs_cats.sources.files import MAX_FILE_BYTES
 pytestmark = pytest.mark.timeout(30)
 
 
-def settings(source: Path) -> Any:
+def settings(source: Path | str) -> Any:
     return parameters(source, image_size=24, max_pixels=corpus.MAX_PIXELS, near_duplicates="ignore")
 
 
@@ -238,6 +242,25 @@ def test_names_that_break_programs_come_through_every_table(tmp_path):
     assert set(made["manifest"]["path"]) == expected
     assert made["manifest"]["class_name"].value_counts().to_dict() == {"cat": len(names), "dog": 10}
     assert set(made["rejected_images"]["path"]) == {shown(f"Dog/{case.name}") for case in names}
+
+
+def test_keras_runs_nothing_that_a_file_of_cifar_10_asks_for(tmp_path):
+    # The one format in sight that is a pickle. Keras checks the archive's SHA-256, and lets arrays through alone.
+    from keras.src.datasets.cifar import load_batch
+
+    (tmp_path / "data_batch_1").write_bytes(pickle.dumps(corpus.Trap()))
+    with pytest.raises(pickle.UnpicklingError, match="Refusing to deserialize"):
+        load_batch(tmp_path / "data_batch_1")
+
+
+def test_the_password_to_a_source_comes_into_no_record_and_no_report(monkeypatch):
+    secret = "https://user:geheim@example.org/photos.zip"
+    assert nodes.made_with(settings(secret), 0)["source"] == "https://example.org/photos.zip"
+    monkeypatch.setattr(sys, "argv", ["/bin/kedro", "run", f"--params=ingestion.source={secret},seed=1"])
+    catalog = DataCatalog()
+    ProjectHooks().after_catalog_created(catalog)
+    command = catalog.load("run_record")["command"]
+    assert command == "kedro run --params=ingestion.source=https://example.org/photos.zip,seed=1"
 
 
 def counts() -> Iterator[tuple[str, int, str]]:
