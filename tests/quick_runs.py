@@ -90,13 +90,14 @@ def serve() -> None:
     """Forks a run for each line of the input, says its number, and its end."""
     answers = os.fdopen(os.dup(1), "w")
     redirect(Path("server_log.txt"))
+    import yaml
+
     from dogs_vs_cats.compute import prepare_environment
     from dogs_vs_cats.parameters.compute import ComputeParameters
 
     # As the first run would do, before anything is imported that reads it.
-    prepare_environment(
-        ComputeParameters(threads=2, precision="auto", jit_compile="auto", steps_per_execution="auto", workers="auto")
-    )
+    parameters = yaml.safe_load(Path("conf/base/parameters.yml").read_text(encoding="utf-8"))
+    prepare_environment(ComputeParameters.model_validate(parameters["compute"]))
     for module in MODULES:
         importlib.import_module(module)
     # Every epoch's state is kept, so that short trainings go on in the middle too.

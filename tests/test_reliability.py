@@ -244,6 +244,7 @@ def test_names_that_break_programs_come_through_every_table(tmp_path):
     assert set(made["rejected_images"]["path"]) == {shown(f"Dog/{case.name}") for case in names}
 
 
+@pytest.mark.timeout(300)  # the import of Keras
 def test_keras_runs_nothing_that_a_file_of_cifar_10_asks_for(tmp_path):
     # The one format in sight that is a pickle. Keras checks the archive's SHA-256, and lets arrays through alone.
     from keras.src.datasets.cifar import load_batch
