@@ -50,6 +50,14 @@ lint: install ## Check style, types and security
 	@$(BIN)/kedro dvc sync --check
 	@$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
 
+.PHONY: audit
+audit: install ## Check the locked packages against the known vulnerabilities (needs the network)
+	@$(BIN)/python .ci/audit.py requirements.lock
+
+.PHONY: soak
+soak: install ## Kill 60 runs at random moments, and see that each costs nothing
+	@$(BIN)/pytest tests/test_faults.py --kills=60 --timeout=7200 -s
+
 .PHONY: lock
 lock: install ## Renew both lock files from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \

@@ -15,6 +15,10 @@ SHARED = PROJECT.parent / "shared"
 COPIED = ("src", "conf", "pyproject.toml", "requirements.lock", ".telemetry", ".gitignore")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=12, help="how many runs test_faults.py kills")
+
+
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
     """Puts the environment back after each test: MLflow, for one, writes its address into it."""

@@ -338,6 +338,19 @@ def test_an_s3_remote_gives_a_fresh_clone_everything(shared_project, tmp_path):
         server.wait()
 
 
+def test_a_remote_that_is_gone_costs_nothing(clone, tmp_path):
+    store = tmp_path / "store"
+    clone.dvc("remote", "add", "--default", "store", str(store))
+    before = {path: path.read_bytes() for path in (clone.root / "data").rglob("*") if path.is_file()}
+    store.write_text("a file where the remote was: nothing can be stored there")
+    clone.dvc("push", check=False)
+    assert {path: path.read_bytes() for path in (clone.root / "data").rglob("*") if path.is_file()} == before
+    assert "Data and pipelines are up to date" in clone.dvc("repro")
+    store.unlink()
+    clone.dvc("push")
+    assert "Cache and remote 'store' are in sync" in clone.dvc("status", "--cloud")
+
+
 def test_killed_in_the_middle_of_training_and_started_again_gives_the_same_hashes(clone):
     naive_cnn = ("--single-item", "approach_on_images@naive_cnn")
     clone.edit("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 100")

@@ -94,3 +94,14 @@ def test_an_unknown_approach_and_a_missing_block_are_told():
     values = parameters()
     del values["naive_cnn"]
     assert "naive_cnn: its block of parameters is missing" in refused(values)
+
+
+def test_a_misspelt_name_deep_inside_a_table_of_names_names_its_neighbour():
+    values = parameters("lecture")
+    values["comparison"]["lecture"]["naive_cnn"]["train_accurcy"] = 0.7
+    assert "comparison.lecture.naive_cnn.train_accurcy: there is no such parameter; did you mean train_accuracy?" in (
+        refused(values)
+    )
+    values = parameters()
+    values["tuning"]["search_space"]["naive_cnn"] = {"dropout": {"choises": [1, 2]}}
+    assert "choises: there is no such parameter; did you mean choices?" in refused(values)

@@ -266,6 +266,15 @@ def test_a_loss_that_is_not_a_number_is_told(base, images, manifest, tmp_path):
         train_head(values, base, wild, manifest, tmp_path)
 
 
+def test_a_batch_that_does_not_fit_into_memory_is_told_with_its_parameter(
+    base, images, manifest, tmp_path, monkeypatch
+):
+    # What a batch too large does when it is put together; the allocator's own answer.
+    monkeypatch.setattr("dogs_vs_cats.batches.RowBatches.batch", lambda *_: np.empty((1 << 30, 1 << 20), np.float32))
+    with pytest.raises(TrainingError, match=r"ran out of memory with transfer_bottleneck\.batch_size=\d+.*smaller"):
+        train_head({**BOTTLENECK, "dense_units": 16}, base, images, manifest, tmp_path)
+
+
 def test_uneven_classes_are_weighed_inversely(manifest):
     typed = approaches.load("naive_cnn").Parameters.model_validate({**COMMON, "class_weights": True})
     weights = nodes._class_weight(typed, np.array([0] * 30 + [1] * 10))

@@ -16,8 +16,10 @@ What becomes of unusual files:
 
 import io
 import re
+import struct
 import threading
 import warnings
+import zlib
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -38,7 +40,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-VERSION = 1
+VERSION = 2
 """To be raised with every change that changes pixels: what was decoded before is then decoded again."""
 
 MIN_SIDE = 4
@@ -46,6 +48,10 @@ MIN_SIDE = 4
 
 MAX_ASPECT = 100
 """A longer side above this many times the shorter one is a damaged header or a ruler, not a photo."""
+
+MAX_SCANS = 100
+"""A JPEG with more scans is hostile: each goes through the whole picture again, at the price of a few bytes. Encoders
+write a dozen."""
 
 FORMATS = tuple(
     plugin.format
@@ -74,6 +80,13 @@ _SCRATCH_BYTES = 1 << 22
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _ORIENTATION_TAG = 0x0112
+
+# Start of a scan of 1 to 4 components: marker, length, count. Films behind a photo hold the marker alone by chance.
+_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
+
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PNG_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_PNG_CHUNK = 1 << 20
 
 
 class ImageRejected(Exception):  # noqa: N818 - it is an answer about a file, not a failure of ours
@@ -254,6 +267,8 @@ def _decode_jpeg(data: bytes, image_size: int, channels: int, max_pixels: int) -
             return _decode_other(data, channels, max_pixels)
         raise
     _check_size(width, height, max_pixels)
+    if data.count(b"\xff\xda") > MAX_SCANS and (scans := len(_SCAN.findall(data))) > MAX_SCANS:
+        raise ImageRejected(f"would take too long: {scans} scans, at most {MAX_SCANS} are decoded")
     inks = colorspace in ("CMYK", "YCCK")
     factor = 1 if inks else shrink_factor(height, width, image_size)
     with _large_picture if width * height > _LARGE_PIXELS else nullcontext():
@@ -314,15 +329,51 @@ def _decode_other(data: bytes, channels: int, max_pixels: int) -> _Raw:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         _check_size(width, height, max_pixels)
-        # Pillow is content with these as soon as the first picture is there.
-        if (image.format == "PNG" and b"IEND" not in data[-4096:]) or (
-            image.format == "GIF" and not data.rstrip(b"\0").endswith(b";")
-        ):
+        if image.format == "PNG":
+            _check_png(data)
+        # Pillow is content with it as soon as the first picture is there.
+        if image.format == "GIF" and not data.rstrip(b"\0").endswith(b";"):
             raise ImageRejected("truncated: the end of the file is missing")
         with _large_picture if width * height > _LARGE_PIXELS else nullcontext():
             pixels = _to_array(image, channels)
         height, width, _ = pixels.shape
         return _Raw(pixels, 1, _orientation(image), width, height)
+
+
+def _check_png(data: bytes) -> None:
+    """Refuses what Pillow puts up with in a PNG file: wrong checksums, and missing rows, which it shows as black."""
+    view = memoryview(data)
+    at, end, rows, missing = 8, False, zlib.decompressobj(), -1
+    while not end and at + 12 <= len(view):
+        kind = bytes(view[at + 4 : at + 8])
+        after = at + 8 + int.from_bytes(view[at : at + 4], "big")
+        if after + 4 > len(view):
+            break
+        # Chunks in lower case hold remarks, which may be as damaged as they like.
+        if kind.isupper() and zlib.crc32(view[at + 4 : after]) != int.from_bytes(view[after : after + 4], "big"):
+            raise ImageRejected(f"damaged: wrong checksum of the chunk {kind.decode('ascii')}")
+        if kind == b"IHDR":
+            missing = _png_bytes(view[at + 8 : after])
+        elif kind == b"IDAT":
+            rest: bytes | memoryview = view[at + 8 : after]
+            while missing > 0 and rest:
+                missing -= len(rows.decompress(rest, min(missing, _PNG_CHUNK)))
+                rest = rows.unconsumed_tail
+        end = kind == b"IEND"
+        at = after + 4
+    if not end or missing > 0:
+        raise ImageRejected("truncated: the end of the file is missing" if not end else "truncated: rows are missing")
+
+
+def _png_bytes(header: memoryview) -> int:
+    """Bytes of all rows that a PNG header promises, each with its filter's number (PNG specification, 7.2 and 8.2)."""
+    width, height, depth, colours, _, _, interlaced = struct.unpack_from(">IIBBBBB", header)
+    bits = depth * _PNG_SAMPLES[colours]
+    total = 0
+    for left, top, right, down in _PNG_PASSES if interlaced else ((0, 0, 1, 1),):
+        columns, lines = -(-(width - left) // right), -(-(height - top) // down)
+        total += lines * (1 + -(-columns * bits // 8)) if columns > 0 and lines > 0 else 0
+    return total
 
 
 def _to_array(image: Image.Image, channels: int) -> np.ndarray:

@@ -4,6 +4,8 @@ Kedro prints a `click.ClickException` as a single `Error:` line and exits with 1
 expected to go wrong is one of these. A message says what was given, what is allowed and what to do next.
 """
 
+import errno
+
 import click
 from kedro.io import DatasetError
 
@@ -63,3 +65,50 @@ class DVCFileError(ProjectError):
 
 class ReproductionError(ProjectError):
     """DVC runs a stage with something that it couldn't reproduce."""
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_FORBIDDEN = {errno.EACCES, errno.EPERM}
+_MEMORY = ("RESOURCE_EXHAUSTED", "OOM when", "std::bad_alloc", "MemoryError", "Unable to allocate")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says, in Python's words or a backend's, that there was no memory left."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY)
+
+
+def unwritable(place: object, error: OSError) -> WriteError:
+    """The failure of a place that can't be written to."""
+    return WriteError(
+        f"{place} can't be written: {error.strerror or error}. What was there before is unchanged; make room or give "
+        "the right to write, and run again."
+    )
+
+
+def expected_failure(error: BaseException) -> ProjectError | None:
+    """Finds what a run ended with among what Kedro and others have wrapped around it.
+
+    Args:
+        error: What the run was left by.
+
+    Returns:
+        The first failure among its causes that a user can mend: one of this project's, a disk that is full, a missing
+        right, or memory that has run out; None where it is a failure of the project itself.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ProjectError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in _FULL:
+            return unwritable(cause.filename or "The result", cause)
+        if isinstance(cause, OSError) and cause.errno in _FORBIDDEN:
+            return ProjectError(
+                f"{cause.filename}: {cause.strerror}. Give the right to read and write it, and run again."
+            )
+        if is_out_of_memory(cause):
+            return ProjectError(
+                "There was not enough memory. Close other programs, or set a smaller ingestion.image_size or a smaller "
+                "batch_size of the approach. What was finished before is kept."
+            )
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return None

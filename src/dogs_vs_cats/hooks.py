@@ -14,7 +14,8 @@ from kedro.pipeline import Pipeline
 
 from dogs_vs_cats.classifiers import Classifier, find_model, load_classifier
 from dogs_vs_cats.compute import prepare_environment, start_keras
-from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.credentials import without_credentials
+from dogs_vs_cats.errors import ProjectError, expected_failure, unwritable
 from dogs_vs_cats.parameters import schema
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.pipeline_registry import use_approaches
@@ -53,7 +54,7 @@ class ProjectHooks:
     @hook_impl
     def after_catalog_created(self, catalog: CatalogProtocol) -> None:
         """Lets a report name the experiment and the command, and a search repeat the environment."""
-        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        command = without_credentials(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
         catalog["run_record"] = MemoryDataset(
             {"experiment": self._experiment, "command": command, "globals": self._globals}
         )
@@ -89,9 +90,7 @@ class ProjectHooks:
     def on_pipeline_error(self, error: Exception) -> None:
         """Lets the next run start, and takes expected failures out of what Kedro wraps around them."""
         self._release()
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, ProjectError):
-            cause = cause.__cause__
+        cause = expected_failure(error)
         if cause is not None and cause is not error:
             raise cause from None
 
@@ -107,15 +106,17 @@ class ProjectHooks:
         return load_classifier(name, path, classes)
 
     def _acquire(self) -> None:
-        self._lock_path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._lock_path)
         try:
+            self._lock_path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
-        except Timeout:
+        except Timeout:  # which is an OSError too
             raise ProjectError(
                 f"Another run of this experiment is going on ({self._lock_path} is locked). Wait until it has ended; "
                 "a run in another environment can go on beside it."
             ) from None
+        except OSError as error:
+            raise unwritable(self._lock_path.parent, error) from error
         self._lock = lock
 
     def _release(self) -> None:

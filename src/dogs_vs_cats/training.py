@@ -17,7 +17,7 @@ import numpy as np
 from dogs_vs_cats.batches import RowBatches
 from dogs_vs_cats.datasets.atomic import replace_atomically
 from dogs_vs_cats.devices import EvenBatches
-from dogs_vs_cats.errors import TrainingError
+from dogs_vs_cats.errors import TrainingError, is_out_of_memory
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import TrainingParameters
 from dogs_vs_cats.progress import Advance, progress
@@ -205,7 +205,7 @@ def _fit(training: Training, epochs: "_Epochs", last_epoch: int) -> None:
             callbacks=[training.batches.callback(), epochs],
         )
     except Exception as error:
-        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error) or "OOM when" in str(error):
+        if is_out_of_memory(error):
             raise TrainingError(
                 f"{training.approach} ran out of memory with {training.approach}.batch_size="
                 f"{training.parameters.batch_size}. Set a smaller one."

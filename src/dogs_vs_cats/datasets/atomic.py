@@ -1,6 +1,8 @@
 """Writing a file so that a reader sees the old content or the new, never a part."""
 
+import glob
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +10,11 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import psutil
 from kedro.io import AbstractDataset
 from kedro.io.core import parse_dataset_definition
 
-from dogs_vs_cats.errors import WriteError
+from dogs_vs_cats.errors import unwritable
 
 
 @contextmanager
@@ -19,7 +22,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     """Gives a path beside `path` to write to; what was written takes its place when the block ends well.
 
     The content is synced to the disk before it is renamed. When the block raises, or the process dies,
-    `path` is as it was.
+    `path` is as it was. What a killed process has left beside it is removed at the next write.
 
     Args:
         path: The file to replace or create; its folder is made where it is missing.
@@ -32,17 +35,24 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".partial", dir=path.parent) as folder:
+        _remove_left_behind(path)
+        prefix = f".{path.name}.{os.getpid()}."
+        with tempfile.TemporaryDirectory(prefix=prefix, suffix=".partial", dir=path.parent) as folder:
             partial = Path(folder) / path.name
             yield partial
             _sync(partial)
             partial.replace(path)
             _sync(path.parent)
     except OSError as error:
-        raise WriteError(
-            f"{path} can't be written: {error.strerror or error}. What was there before is unchanged; "
-            "make room or give the right to write, and run again."
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def _remove_left_behind(path: Path) -> None:
+    """Removes the folders that processes which are no more have begun to write `path` in."""
+    for folder in path.parent.glob(f".{glob.escape(path.name)}.*.*.partial"):
+        process = folder.name.removeprefix(f".{path.name}.").split(".")[0]
+        if process.isdigit() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

@@ -1,8 +1,8 @@
 """Parameters of data ingestion."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from dogs_vs_cats.parameters.base import ParameterGroup
 
@@ -40,3 +40,10 @@ class IngestionParameters(ParameterGroup):
     max_pixels: Annotated[int, Field(ge=1)]
     split: Literal["random", "official"]
     near_duplicates: Literal["group", "ignore"]
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _number(cls, channels: Any) -> Any:
+        if isinstance(channels, bool):  # true equals 1 in Python
+            raise ValueError("input should be 1 or 3")
+        return channels

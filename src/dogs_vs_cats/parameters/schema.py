@@ -1,9 +1,10 @@
 """The one schema that checks all parameters of an environment before anything is loaded or run."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from difflib import get_close_matches
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
@@ -63,12 +64,7 @@ def check(parameters: Mapping[str, Any]) -> None:
         ParameterError: One message with a line for each wrong parameter: its name, what was given and
             what is allowed.
     """
-    schema = root_schema()
-    problems: list[str] = []
-    try:
-        schema.model_validate(dict(parameters))
-    except ValidationError as error:
-        problems = [_explain(detail, schema) for detail in _without_union_noise(error.errors())]
+    problems = [_explain(detail, parameters) for detail in _mistakes(parameters)]
     problems += _approach_problems(parameters)
     problems += tuning_problems(parameters)
     if problems:
@@ -88,7 +84,8 @@ def _approach_problems(parameters: Mapping[str, Any]) -> list[str]:
             problems.append(f"approaches: {name!r} is not an approach; there are {', '.join(known)}")
         elif not parameters.get(name):
             problems.append(f"{name}: its block of parameters is missing (parameters_{name}.yml)")
-    explained = (parameters.get("explanation") or {}).get("approach")
+    explanation = parameters.get("explanation")
+    explained = explanation.get("approach") if isinstance(explanation, Mapping) else None
     if explained is not None and explained not in listed:
         problems.append(
             f"explanation.approach: {explained!r} isn't one of the approaches {', '.join(map(str, listed))}"
@@ -98,11 +95,20 @@ def _approach_problems(parameters: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _without_union_noise(details: list[ErrorDetails]) -> list[ErrorDetails]:
+def _mistakes(parameters: Mapping[str, Any]) -> list[ErrorDetails]:
+    """One error for each wrong parameter, with the place it is found at."""
+    try:
+        root_schema().model_validate(dict(parameters))
+    except ValidationError as error:
+        return _without_union_noise(error.errors(), parameters)
+    return []
+
+
+def _without_union_noise(details: list[ErrorDetails], parameters: Mapping[str, Any]) -> list[ErrorDetails]:
     """Keeps one error for each parameter: a union reports one for every type it could have been."""
     kept: dict[tuple[str | int, ...], ErrorDetails] = {}
     for detail in details:
-        location = tuple(part for part in detail["loc"] if _is_name(part))
+        location = _location(detail, parameters)
         if location in kept:
             earlier = kept[location]
             message = f"{earlier['msg']}, or {detail['msg'][0].lower()}{detail['msg'][1:]}"
@@ -112,33 +118,65 @@ def _without_union_noise(details: list[ErrorDetails]) -> list[ErrorDetails]:
     return list(kept.values())
 
 
-def _is_name(part: str | int) -> bool:
-    """Whether a part of an error's location is a key or an index, not pydantic's name of a union member."""
-    if isinstance(part, int):
-        return True
-    return part.isidentifier() and part not in {"int", "float", "bool", "str", "none", "constrained"}
+def _location(detail: ErrorDetails, parameters: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """The keys and indices of an error's location, without pydantic's names of union members among them."""
+    found: list[str | int] = []
+    value: Any = parameters
+    for part in detail["loc"]:
+        if isinstance(value, Mapping) and (part in value or detail["type"] == "missing"):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            continue
+        found.append(part)
+    return tuple(found)
 
 
-def _explain(detail: ErrorDetails, schema: type[ParameterGroup]) -> str:
-    name = ".".join(map(str, detail["loc"]))
+def _explain(detail: ErrorDetails, parameters: Mapping[str, Any]) -> str:
+    # Quoted where it is no name: a space at its end would not be seen.
+    name = ".".join(
+        str(part) if str(part).isalnum() or str(part).isidentifier() else repr(part) for part in detail["loc"]
+    )
     if detail["type"] == "extra_forbidden":
-        allowed = _names_beside(detail["loc"], schema)
+        allowed = _names_beside(detail["loc"], root_schema())
         close = get_close_matches(str(detail["loc"][-1]), allowed, n=1)
         hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(allowed)}"
         return f"{name}: there is no such parameter{hint}"
     if detail["type"] == "missing":
-        return f"{name}: is missing"
+        return f"{name}: is missing; {_allowed(detail['loc'], parameters)}"
+    return f"{name}: {_expected(detail)}; given was {detail['input']!r}"
+
+
+def _expected(detail: ErrorDetails) -> str:
+    if detail["type"] == "model_type":
+        return "input should be a block of named parameters"
     message = detail["msg"].removeprefix("Value error, ")
-    return f"{name}: {message[0].lower()}{message[1:]}; given was {detail['input']!r}"
+    return f"{message[0].lower()}{message[1:]}"
+
+
+def _allowed(location: tuple[str | int, ...], parameters: Mapping[str, Any]) -> str:
+    """What a missing parameter could be: the answer to giving it something that nothing can be."""
+    filled = deepcopy(dict(parameters))
+    group: Any = filled
+    for part in location[:-1]:
+        group = group[part]
+    group[location[-1]] = object()
+    return next(_expected(detail) for detail in _mistakes(filled) if detail["loc"] == location)
 
 
 def _names_beside(location: tuple[str | int, ...], schema: type[ParameterGroup]) -> list[str]:
     """Names allowed in the group in which a wrong name was found."""
     group: Any = schema
     for part in location[:-1]:
-        field = getattr(group, "model_fields", {}).get(part)
-        if field is None:
+        if get_origin(group) is dict:
+            annotation = get_args(group)[1]
+        elif part in group.model_fields:
+            annotation = group.model_fields[part].annotation
+        else:
             return []
-        members = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        group = next((member for member in members if hasattr(member, "model_fields")), None)
+        members = [annotation, *get_args(annotation)]
+        group = next(
+            (member for member in members if hasattr(member, "model_fields") or get_origin(member) is dict), None
+        )
     return sorted(getattr(group, "model_fields", {}))

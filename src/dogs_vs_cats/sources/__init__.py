@@ -7,6 +7,7 @@ import os
 import zipfile
 from pathlib import Path
 
+from dogs_vs_cats.credentials import without_credentials
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.sources.archive import ZipSource, check_sha256
@@ -58,7 +59,7 @@ def open_source(
     if not labelled:
         if not source.entries() and not source.rejected:
             source.__exit__(None, None, None)
-            raise SourceError(f"There are no images in {ingestion.source}. {ALLOWED_UNLABELLED}.")
+            raise SourceError(f"There are no images in {without_credentials(ingestion.source)}. {ALLOWED_UNLABELLED}.")
         return source
     if ingestion.classes is not None:
         try:

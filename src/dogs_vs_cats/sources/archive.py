@@ -26,7 +26,7 @@ import numpy as np
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.sources.base import Entry, ImageReadError
-from dogs_vs_cats.sources.files import MAX_FILE_BYTES
+from dogs_vs_cats.sources.files import MAX_FILE_BYTES, as_text
 from dogs_vs_cats.sources.layouts import arrange_labelled, arrange_unlabelled, has_image_name, report_arrangement
 
 logger = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ def _posix(name: str) -> str:
 
     Names that lead outside are kept as they are: they are only ever shown.
     """
-    name = name.replace("\\", "/")
+    name = as_text(name.replace("\\", "/"))
     if name.startswith("/") or not _EMPTY_STEP.search(name):
         return name
     return "/".join(step for step in name.split("/") if step not in ("", ".")) or name

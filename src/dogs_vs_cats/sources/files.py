@@ -26,7 +26,7 @@ class FileSource:
         entries: The files, in their order.
         class_names: Names of the classes.
         rejected: (path, reason) of what was refused while listing.
-        real_paths: Where entries are whose path can't be written as text (names that aren't UTF-8).
+        real_paths: Name on disk of entries whose path shows it otherwise (see `as_text`).
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class FolderListing:
     Attributes:
         tokens: Token (see `token`) by posix path.
         rejected: (path, reason) of what is no file and no folder, or can't be listed.
-        real_paths: Name on disk by path, where the name isn't UTF-8.
+        real_paths: Name on disk by path, where the path shows it otherwise (see `as_text`).
     """
 
     def __init__(self, root: Path) -> None:
@@ -127,9 +127,9 @@ class FolderListing:
                 earlier = self._seen.setdefault((status.st_dev, status.st_ino), folder)
                 if earlier != folder:
                     loop = f"{folder}/".startswith(f"{earlier}/") or earlier == ""
-                    name = _text(earlier) or "the source itself"
+                    name = as_text(earlier) or "the source itself"
                     reason = f"a symbolic link loop back to {name}" if loop else f"the same folder as {name}"
-                    self.rejected.append((_text(folder), reason))
+                    self.rejected.append((as_text(folder), reason))
                     continue
                 with os.scandir(os.path.join(self._root, folder)) as items:  # noqa: PTH118
                     for item in items:
@@ -141,10 +141,10 @@ class FolderListing:
             except OSError as error:
                 if folder == "":
                     raise SourceError(f"The folder {self._root} can't be listed: {_why(error)}.") from error
-                self.rejected.append((_text(folder), f"can't be listed: {_why(error)}"))
+                self.rejected.append((as_text(folder), f"can't be listed: {_why(error)}"))
 
     def _add(self, path: str, item: os.DirEntry[str]) -> None:
-        shown = _text(path)
+        shown = as_text(path)
         try:
             status = item.stat()
         except OSError as error:
@@ -156,7 +156,9 @@ class FolderListing:
         elif not stat.S_ISREG(status.st_mode):
             self.rejected.append((shown, "not a regular file"))
         elif shown in self.tokens:
-            self.rejected.append((shown, "its name isn't UTF-8, and another file is shown by the same name"))
+            self.rejected.append(
+                (shown, "its name can't be written as it is, and another file is shown by the same name")
+            )
         else:
             self.tokens[shown] = token(status)
             if shown != path:
@@ -214,7 +216,7 @@ def _entries_of(
     rejected = []
     real_paths = {}
     for name in names:
-        shown = _text(name)
+        shown = as_text(name)
         if shown in entries:
             rejected.append((shown, "listed twice"))
             continue
@@ -232,9 +234,13 @@ def _entries_of(
     return list(entries.values()), [], rejected, real_paths
 
 
-def _text(path: str) -> str:
-    r"""A path that any text file can hold: bytes that aren't UTF-8 become `\xNN`."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def as_text(path: str) -> str:
+    r"""A path that any text file and any table can hold.
+
+    Bytes that aren't UTF-8 become `\xNN`; so do carriage returns, which tables of comma-separated values don't quote,
+    and which would end a row of theirs.
+    """
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\r", r"\x0d")
 
 
 def _why(error: Exception) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 
 from dogs_vs_cats import approaches
+from dogs_vs_cats.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
-from dogs_vs_cats.tracking.store import without_credentials
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 import json
 import os
-import re
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from dogs_vs_cats.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
@@ -50,8 +50,3 @@ def _page(store: str) -> str:
 def is_server(store: str) -> bool:
     """Whether a store is reached over HTTP."""
     return urlsplit(store).scheme in ("http", "https")
-
-
-def without_credentials(text: str) -> str:
-    """Removes `user:password@` from every URL in a text."""
-    return re.sub(r"(://)[^/\s@]*@", r"\1", text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dogs_vs_cats.credentials import without_credentials
 from dogs_vs_cats.datasets.content_store import ContentStore
 from dogs_vs_cats.errors import ProjectError, SourceError, SplitError
 from dogs_vs_cats.near_duplicates import find_groups
@@ -23,8 +24,9 @@ logger = logging.getLogger(__name__)
 
 
 def made_with(ingestion: IngestionParameters, seed: int) -> dict[str, Any]:
-    """What the images and their split depend on, as plain JSON values."""
-    return {**ingestion.model_dump(mode="json"), "seed": seed}
+    """What the images and their split depend on, as plain JSON values; without the password to the source."""
+    values = ingestion.model_dump(mode="json")
+    return {**values, "source": without_credentials(ingestion.source), "seed": seed}
 
 
 def read_images(
@@ -75,7 +77,8 @@ def read_images(
     if not len(decoded.usable):
         first = "".join(f"; the first, {row.path}: {row.reason}" for row in decoded.rejected[:1].itertuples())
         raise SourceError(
-            f"None of the images of {ingestion.source} can be used ({len(decoded.rejected):,} were rejected{first})."
+            f"None of the images of {without_credentials(ingestion.source)} can be used "
+            f"({len(decoded.rejected):,} were rejected{first})."
         )
     if len(decoded.rejected):
         logger.warning(
