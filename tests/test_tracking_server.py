@@ -22,6 +22,7 @@ from tracking_stub import Stub
 
 from dogs_vs_cats.tracking import store
 from dogs_vs_cats.tracking.commands import tracking_commands
+from dogs_vs_cats.tracking.fetching import fetch_model
 from dogs_vs_cats.tracking.sender import prepare_mlflow
 from dogs_vs_cats.tracking.spool import FOLDER
 
@@ -271,7 +272,6 @@ def test_the_champion_answers_photos_over_http_as_the_model_file_does(photos, tm
 
     from dogs_vs_cats.approaches import load
     from dogs_vs_cats.decoding import decode
-    from dogs_vs_cats.tracking.champion import champion_file
 
     keras.utils.set_random_seed(3)
     module = load("naive_cnn")
@@ -282,7 +282,7 @@ def test_the_champion_answers_photos_over_http_as_the_model_file_does(photos, tm
     content = (tmp_path / "saved.keras").read_bytes()
     Stub(tmp_path, ["naive_cnn"], models={"naive_cnn": content}, registered_model="pets").run()
 
-    fetched = champion_file("pets", tmp_path / "fetched")
+    fetched = fetch_model("models:/pets@champion", tmp_path / "fetched")
     assert fetched.read_bytes() == content
     pixels = np.stack([decode(p, image_size=32, channels=3, max_pixels=50_000_000).pixels for p in photos])
     expected = keras.models.load_model(fetched, safe_mode=True).predict(pixels, verbose=0)[:, 0]
