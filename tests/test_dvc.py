@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,6 +13,8 @@ import time
 import urllib.request
 import zipfile
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pandas as pd
 import psutil
@@ -21,10 +24,14 @@ from conftest import PROJECT, copy_project, kedro
 from filelock import FileLock
 from PIL import Image
 
+from dogs_vs_cats.pipelines.comparison.dvc_views import HEADLINES
+from dogs_vs_cats.tracking.sender import prepare_mlflow
+from dogs_vs_cats.tracking.spool import FOLDER
+
 pytestmark = pytest.mark.slow
 
 APPROACHES = ["naive_cnn", "transfer_end_to_end", "transfer_bottleneck"]
-RATE = "conf/base/parameters_transfer_bottleneck.yml:transfer_bottleneck.learning_rate=0.0005"
+RATE = "conf/base/parameters_transfer_bottleneck.yml:transfer_bottleneck.learning_rate"
 
 
 class Project:
@@ -114,7 +121,7 @@ def reproduced(tmp_path_factory):
     for path in PROJECT.glob("data/*/.gitkeep"):
         (root / path.relative_to(PROJECT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, root / path.relative_to(PROJECT))
-    project = Project(root, folder / "state")
+    project = Project(root, folder / "state", DOGS_VS_CATS_TRACKING="on")
     project.edit("params.yaml", "env: base", "env: test")
     project.git("init", "--quiet", "--initial-branch=main", ".")
     project.commit()
@@ -187,19 +194,76 @@ def test_a_change_touches_what_it_can_affect_and_no_more(clone):
         clone.git("checkout", "--quiet", name)
 
 
-def test_experiments_run_only_what_changed_and_can_be_compared(clone):
-    clone.dvc("exp", "run", "--queue", "-S", RATE, "--name", "faster")
-    output = clone.dvc("exp", "run", "--run-all")
-    assert stages_in(output) == ["transfer_bottleneck", "compare"]
+def tracked_runs(root: Path) -> list[Any]:
+    """Every run in a project's store, the oldest first."""
+    prepare_mlflow()
+    from mlflow import MlflowClient
+
+    address = f"sqlite:///{root / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=address, registry_uri=address)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return client.search_runs(experiments, order_by=["attributes.start_time ASC"])
+
+
+def families(runs: list[Any]) -> dict[str, dict[str, Any]]:
+    """The runs of approaches, by the name of their parent and by approach."""
+    names = {run.info.run_id: run.info.run_name for run in runs}
+    found: dict[str, dict[str, Any]] = {run.info.run_name: {} for run in runs if "run_group" in run.data.tags}
+    for run in runs:
+        if "approach" in run.data.tags:
+            found[names[run.data.tags["mlflow.parentRunId"]]][run.data.tags["approach"]] = run
+    return found
+
+
+def test_experiments_run_only_what_changed_and_agree_in_dvc_and_mlflow(clone, reproduced):
+    """Two in the queue and one in a temporary folder, on a project whose first `dvc repro` was tracked."""
+    shutil.copy(reproduced.root / "mlflow.db", clone.root)
+    clone.environment["DOGS_VS_CATS_TRACKING"] = "on"
+    alone = "approach_on_features@transfer_bottleneck"
+    clone.dvc("exp", "run", "--queue", "-S", f"{RATE}=0.0005", "--name", "faster")
+    clone.dvc("exp", "run", "--queue", "-S", f"{RATE}=0.002", "--name", "fastest", alone)
+    clone.dvc("queue", "start")
+    while "Queued" in (status := clone.dvc("queue", "status")) or "Running" in status:
+        time.sleep(1)
+    assert status.count("Success") == 2, status
+    assert stages_in(clone.dvc("queue", "logs", "faster")) == ["transfer_bottleneck", "compare"]
+    assert stages_in(clone.dvc("exp", "run", "--temp", "-S", f"{RATE}=0.005", "--name", "temporary", alone)) == [
+        "transfer_bottleneck"
+    ]
     assert clone.git("status", "--porcelain") == ""
 
-    shown = pd.read_csv(io.StringIO(clone.dvc("exp", "show", "--csv")))
+    shown = pd.read_csv(io.StringIO(clone.dvc("exp", "show", "--csv")), float_precision="round_trip")
     (faster,) = shown[shown["Experiment"] == "faster"].to_dict("records")
     (main,) = shown[shown["rev"] == "main"].to_dict("records")
     assert faster["transfer_bottleneck.learning_rate"] == 0.0005
     assert main["transfer_bottleneck.learning_rate"] == 0.0001
     assert faster["naive_cnn.test_log_loss"] == main["naive_cnn.test_log_loss"]
     assert faster["transfer_bottleneck.test_log_loss"] != main["transfer_bottleneck.test_log_loss"]
+
+    runs = tracked_runs(clone.root)
+    (first, *_), found = families(runs), families(runs)
+    assert first.startswith("dvc repro ")
+    assert {name: list(family) for name, family in found.items()} == {
+        first: APPROACHES,
+        "dvc exp faster": ["transfer_bottleneck"],
+        "dvc exp fastest": ["transfer_bottleneck"],
+        "dvc exp temporary": ["transfer_bottleneck"],
+    }
+    experiments = {run.info.run_name: run.data.tags.get("dvc_experiment") for run in runs}
+    for name, rate in (("faster", "0.0005"), ("fastest", "0.002"), ("temporary", "0.005")):
+        run = found[f"dvc exp {name}"]["transfer_bottleneck"]
+        assert run.info.run_name == f"transfer_bottleneck {name}"
+        assert run.data.params["learning_rate"] == rate
+        assert experiments[f"dvc exp {name}"] == experiments[run.info.run_name] == name
+    compared = {**found[first], **found["dvc exp faster"]}
+    for row, family in ((main, found[first]), (faster, compared)):
+        for approach in APPROACHES:
+            for metric in HEADLINES:
+                assert row[f"{approach}.{metric}"] == family[approach].data.metrics[metric]
+    (parent,) = [run for run in runs if run.info.run_name == "dvc exp faster"]
+    link = unquote(parent.data.tags["mlflow.note.content"])
+    assert json.loads(re.search(r"runs=(\[.*?\])", link)[1]) == [compared[name].info.run_id for name in APPROACHES]
+    assert not list((clone.root / FOLDER).iterdir())
 
     clone.dvc("exp", "apply", "faster")
     summary = json.loads((clone.root / "data/08_reporting/test/comparison.json").read_text())["approaches"]
@@ -248,7 +312,9 @@ def photos(clone):
 
 def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary_folder(photos, tmp_path):
     assert "data/01_raw/photos.zip.dvc" in photos.git("ls-files", "data")
-    assert stages_in(photos.dvc("repro", "prepare")) == ["prepare"]
+    assert stages_in(photos.dvc("exp", "run", "--temp", "prepare")) == ["prepare"]
+    # What the experiment has made is in the cache, and comes from there.
+    assert "Stage 'prepare' is cached" in photos.dvc("repro", "prepare")
     manifest = pd.read_csv(photos.root / "data/02_intermediate/photos/manifest.csv")
     assert manifest["class_name"].value_counts().to_dict() == {"cat": 40, "dog": 40}
     assert "up to date" in photos.dvc("repro", "prepare")
@@ -266,10 +332,6 @@ def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary
     assert "`dvc add` it there" in message
     assert "Traceback" not in message
     assert photos.git("status", "--porcelain", "--untracked-files=no").strip() == "M  dvc.lock"
-
-
-def test_a_tracked_archive_is_there_in_a_temporary_folder(photos):
-    assert stages_in(photos.dvc("exp", "run", "--temp", "prepare")) == ["prepare"]
 
 
 def test_the_private_environment_is_refused(clone):

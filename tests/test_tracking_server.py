@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import TRACKING_VARIABLES
 from tracking_stub import Stub
 
 from dogs_vs_cats.tracking import store
@@ -112,7 +113,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    for name in ("MLFLOW_EXPERIMENT_NAME", "DOGS_VS_CATS_TRACKING", "DVC_EXP_NAME", "DVC_STAGE", "DVC_ROOT"):
+    for name in TRACKING_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 

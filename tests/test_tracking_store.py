@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from conftest import TRACKING_VARIABLES
 from filelock import FileLock
 from tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub
 
@@ -42,14 +43,7 @@ def empty_store(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    for name in (
-        "MLFLOW_TRACKING_URI",
-        "MLFLOW_EXPERIMENT_NAME",
-        "DOGS_VS_CATS_TRACKING",
-        "DVC_EXP_NAME",
-        "DVC_STAGE",
-        "DVC_ROOT",
-    ):
+    for name in TRACKING_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -124,6 +118,8 @@ def upload(*arguments):
 def tracked(tmp_path_factory, empty_store):
     """A project in which everything has run once, tracked. Read only."""
     with pytest.MonkeyPatch.context() as patch:
+        for name in TRACKING_VARIABLES:
+            patch.delenv(name, raising=False)
         root = tmp_path_factory.mktemp("tracked")
         shutil.copy(empty_store, root / "mlflow.db")
         patch.setattr(store, "ROOT", root)

@@ -37,7 +37,7 @@ def fetch_model(address: str, folder: Path) -> Path:
         try:
             file = download(address, Path(partial), store.uri())
         except Exception as error:
-            reason = store.without_credentials(" ".join(str(error).split()))[:300]
+            reason = store.without_credentials(" ".join(str(error).split()))[:300].rstrip(".")
             raise ProjectError(
                 f"The model {address} can't be fetched from MLflow: {reason}. `make mlflow` shows which models there "
                 "are; every tracked `kedro run` adds its own, and chooses a champion."
@@ -65,7 +65,7 @@ def download(address: str, folder: Path, store_uri: str) -> Path:
     """
     import mlflow
 
-    mlflow.set_tracking_uri(store_uri)  # the one that downloads ask
+    mlflow.set_tracking_uri(store_uri)  # the one that downloads ask, whichever is given to them
     mlflow.artifacts.download_artifacts(address, dst_path=str(folder))
     found = next((file for file in folder.rglob(Path(MODEL_FILE).name) if file.match(MODEL_FILE)), None)
     if found is None:
