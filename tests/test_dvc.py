@@ -131,6 +131,26 @@ def reproduced(tmp_path_factory):
     return project
 
 
+@pytest.fixture(scope="session")
+def forced(reproduced, tmp_path_factory):
+    """A clone with an empty cache, in which everything is made again on the processor that the other tests leave."""
+    folder = tmp_path_factory.mktemp("forced")
+    project = reproduced.clone(folder / "clone", folder / "state")
+    output = folder / "output.txt"
+    with output.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "repro", "--force"],
+            cwd=project.root,
+            env=project.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    yield project, process, output
+    process.kill()  # its stage ends with it
+    process.wait()
+
+
 @pytest.fixture
 def clone(reproduced, tmp_path):
     """A clone with all results checked out from the shared cache."""
@@ -152,12 +172,6 @@ def test_nothing_changed_starts_no_kedro_process(clone):
     clone.environment["PATH"] = "/usr/bin:/bin"
     assert "Data and pipelines are up to date" in clone.dvc("repro")
     assert clone.git("status", "--porcelain") == ""
-
-
-def test_force_in_another_clone_gives_the_same_lock(reproduced, tmp_path):
-    project = reproduced.clone(tmp_path / "clone", tmp_path / "state")
-    assert len(stages_in(project.dvc("repro", "--force"))) == 7
-    assert project.git("status", "--porcelain") == ""
 
 
 def test_a_change_touches_what_it_can_affect_and_no_more(clone):
@@ -215,6 +229,7 @@ def families(runs: list[Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
+@pytest.mark.usefixtures("forced")
 def test_experiments_run_only_what_changed_and_agree_in_dvc_and_mlflow(clone, reproduced):
     """Two in the queue and one in a temporary folder, on a project whose first `dvc repro` was tracked."""
     shutil.copy(reproduced.root / "mlflow.db", clone.root)
@@ -222,7 +237,7 @@ def test_experiments_run_only_what_changed_and_agree_in_dvc_and_mlflow(clone, re
     alone = "approach_on_features@transfer_bottleneck"
     clone.dvc("exp", "run", "--queue", "-S", f"{RATE}=0.0005", "--name", "faster")
     clone.dvc("exp", "run", "--queue", "-S", f"{RATE}=0.002", "--name", "fastest", alone)
-    clone.dvc("queue", "start")
+    clone.dvc("queue", "start", "--jobs", "2")
     while "Queued" in (status := clone.dvc("queue", "status")) or "Running" in status:
         time.sleep(1)
     assert status.count("Success") == 2, status
@@ -241,7 +256,8 @@ def test_experiments_run_only_what_changed_and_agree_in_dvc_and_mlflow(clone, re
     assert faster["transfer_bottleneck.test_log_loss"] != main["transfer_bottleneck.test_log_loss"]
 
     runs = tracked_runs(clone.root)
-    (first, *_), found = families(runs), families(runs)
+    found = families(runs)
+    first = next(iter(found))
     assert first.startswith("dvc repro ")
     assert {name: list(family) for name, family in found.items()} == {
         first: APPROACHES,
@@ -402,7 +418,7 @@ def test_an_s3_remote_gives_a_fresh_clone_everything(shared_project, tmp_path):
 
 def test_killed_in_the_middle_of_training_and_started_again_gives_the_same_hashes(clone):
     naive_cnn = ("--single-item", "approach_on_images@naive_cnn")
-    clone.edit("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 100")
+    clone.edit("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 40")
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", *naive_cnn],
         cwd=clone.root,
@@ -426,6 +442,13 @@ def test_killed_in_the_middle_of_training_and_started_again_gives_the_same_hashe
     lock = (clone.root / "dvc.lock").read_text()
     assert "of an interrupted run" not in clone.dvc("repro", "--force", *naive_cnn)
     assert (clone.root / "dvc.lock").read_text() == lock
+
+
+def test_force_in_another_clone_gives_the_same_lock(forced):
+    project, process, output = forced
+    assert process.wait(timeout=600) == 0, output.read_text()
+    assert len(stages_in(output.read_text())) == 7
+    assert project.git("status", "--porcelain") == ""
 
 
 def test_a_second_run_of_the_same_experiment_says_that_the_first_is_going_on(tmp_path):
