@@ -12,7 +12,10 @@ import sys
 import time
 import urllib.request
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import unquote
 
@@ -172,6 +175,8 @@ def test_nothing_changed_starts_no_kedro_process(clone):
     clone.environment["PATH"] = "/usr/bin:/bin"
     assert "Data and pipelines are up to date" in clone.dvc("repro")
     assert clone.git("status", "--porcelain") == ""
+    drawn = clone.dvc("dag")
+    assert all(stage in drawn for stage in ("prepare", "backbone", "features", *APPROACHES, "compare"))
 
 
 def test_a_change_touches_what_it_can_affect_and_no_more(clone):
@@ -306,17 +311,33 @@ def test_experiments_run_only_what_changed_and_agree_in_dvc_and_mlflow(clone, re
     assert len(list((page / "static").glob("*mistakes.png"))) >= 3
 
 
+class Archives(SimpleHTTPRequestHandler):
+    """Serves files as archives are served; DVC asks for what tells one version from the next."""
+
+    def end_headers(self):
+        self.send_header("ETag", '"1"')
+        super().end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
 @pytest.fixture
 def photos(clone):
-    """The clone with an environment `photos` of its own, on an archive that DVC tracks."""
-    folder = clone.root / "data/01_raw"
+    """The clone with an environment `photos` of its own, on a published archive that DVC tracks with its address."""
+    folder = clone.root.parent / "published"
+    folder.mkdir()
     with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
         for label, name in enumerate(("cat", "dog")):
             for number in range(40):
                 picture = clone.root.parent / "picture.png"
                 Image.new("RGB", (40, 40), (5 * number, 255 * label, number)).save(picture)
                 archive.write(picture, f"{name}/{number}.png")
-    clone.dvc("add", "data/01_raw/photos.zip")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Archives, directory=folder)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/photos.zip"
+        clone.dvc("import-url", address, "data/01_raw/photos.zip")
+        server.shutdown()
     shutil.copytree(clone.root / "conf/test", clone.root / "conf/photos")
     (clone.root / "conf/photos/globals.yml").write_text("experiment: photos\n")
     clone.edit("conf/photos/parameters_ingestion.yml", "source: sample", "source: data/01_raw/photos.zip")
@@ -328,6 +349,7 @@ def photos(clone):
 
 def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary_folder(photos, tmp_path):
     assert "data/01_raw/photos.zip.dvc" in photos.git("ls-files", "data")
+    assert "http://127.0.0.1:" in (photos.root / "data/01_raw/photos.zip.dvc").read_text()
     assert stages_in(photos.dvc("exp", "run", "--temp", "prepare")) == ["prepare"]
     # What the experiment has made is in the cache, and comes from there.
     assert "Stage 'prepare' is cached" in photos.dvc("repro", "prepare")

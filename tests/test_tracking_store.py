@@ -18,8 +18,11 @@ import pytest
 from click.testing import CliRunner
 from conftest import TRACKING_VARIABLES
 from filelock import FileLock
+from kedro.io import DataCatalog
 from tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub
 
+from dogs_vs_cats.classifiers import find_model
+from dogs_vs_cats.datasets import FolderDataset
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.tracking import recorder, store
 from dogs_vs_cats.tracking.commands import tracking_commands
@@ -276,8 +279,11 @@ def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):
     (run,) = of(runs(root), "naive_cnn")
     (other,) = of(runs(root), "transfer_bottleneck")
     addresses = ["models:/pets@champion", "models:/pets/1", f"models:/{run.outputs.model_outputs[0].model_id}"]
+    catalog = DataCatalog({"fetched_models": FolderDataset(filepath=str(root / "fetched"))})
+    assert find_model("champion", catalog, [], "pets")[0] == "champion of pets"
     for address in (*addresses, f"runs:/{run.info.run_id}/naive_cnn"):
-        fetched = fetch_model(address, root / "fetched")
+        name, fetched = find_model(address, catalog, [], None)
+        assert name == address
         assert fetched.read_bytes() == b"a model of naive_cnn"
         assert json.loads(fetched.with_suffix(".json").read_text())["classes"] == ["cat", "dog"]
         assert fetched.with_suffix(".npz").read_bytes() == b"the photos of naive_cnn"
