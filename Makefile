@@ -75,7 +75,7 @@ mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:500
 		--artifacts-destination $(CURDIR)/mlartifacts
 
 .PHONY: app
-app: install ## Open a page to drop photos on, on http://127.0.0.1:7860 (ENV=lecture, MODELS="champion naive_cnn")
+app: install ## Open a page to drop photos on, on http://127.0.0.1:7860 (ENV=lecture, MODELS="champion runs:/RUN/naive_cnn")
 	@PYTHONPATH=src $(BIN)/python -m dogs_vs_cats.app $(addprefix --env=,$(ENV)) $(addprefix --model=,$(MODELS))
 
 .PHONY: clean-runs

@@ -13,6 +13,18 @@ from filelock import FileLock
 PROJECT = Path(__file__).parents[1]
 SHARED = PROJECT.parent / "shared"
 COPIED = ("src", "conf", "pyproject.toml", "requirements.lock", ".telemetry", ".gitignore")
+TRACKING_VARIABLES = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_EXPERIMENT_NAME",
+    "DOGS_VS_CATS_TRACKING",
+    "DVC_EXP_NAME",
+    "DVC_STAGE",
+    "DVC_ROOT",
+)
+
+# Whatever store the shell names, tests don't write into it.
+for _name in TRACKING_VARIABLES:
+    os.environ.pop(_name, None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

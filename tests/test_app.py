@@ -16,9 +16,12 @@ import pytest
 from conftest import SHARED, copy_project
 from PIL import Image
 from test_approaches import COMMON
+from test_tracking_store import SenderThread, of, runs
+from tracking_stub import Stub
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.datasets import KerasModelDataset
+from dogs_vs_cats.tracking import recorder, store
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +30,7 @@ CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project with two models, which nobody has trained."""
+    """A project with two models, which nobody has trained; MLflow has the second one too."""
     import keras
 
     project = copy_project(tmp_path_factory.mktemp("app") / "project")
@@ -39,7 +42,20 @@ def project(tmp_path_factory):
         model = module.build(module.Parameters.model_validate(COMMON), (32, 32, 3), 2)
         KerasModelDataset(filepath=str(folder / f"{name}.keras")).save(model)
         (folder / f"{name}.json").write_text(json.dumps({"classes": ["cat", "dog"]}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", "")  # which MLflow sets
+        patch.setattr(store, "ROOT", project)
+        patch.setattr(recorder, "_start_sender", SenderThread)
+        logged = {"transfer_end_to_end": (folder / "transfer_end_to_end.keras").read_bytes()}
+        Stub(project.parent / "training", list(logged), models=logged).run(evaluate=[], compare=False)
     return project
+
+
+@pytest.fixture(scope="module")
+def logged_model(project):
+    """Address of the second model in MLflow."""
+    (run,) = of(runs(project), "transfer_end_to_end")
+    return f"runs:/{run.info.run_id}/transfer_end_to_end"
 
 
 def start(project, *arguments):
@@ -55,12 +71,12 @@ def start(project, *arguments):
 
 
 @pytest.fixture(scope="module")
-def address(project):
-    """The running page."""
+def address(project, logged_model):
+    """The running page, with one model from disk and one from MLflow."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = start(project, f"--port={port}")
+    process = start(project, f"--port={port}", "--model=naive_cnn", f"--model={logged_model}")
     deadline = time.monotonic() + 180
     while True:
         try:
@@ -115,7 +131,9 @@ def photo(tmp_path):
     return tmp_path / "my dog.jpg"
 
 
-def test_a_dropped_photo_gets_an_answer_and_a_heat_map_from_each_model(browser, address, project, photo, tmp_path):
+def test_a_dropped_photo_gets_an_answer_and_a_heat_map_from_each_model(
+    browser, address, project, logged_model, photo, tmp_path
+):
     from selenium.webdriver.common.by import By
 
     from dogs_vs_cats.datasets.keras_model import load_model
@@ -125,10 +143,11 @@ def test_a_dropped_photo_gets_an_answer_and_a_heat_map_from_each_model(browser, 
     (card,) = drop(browser, [photo])
     assert card.find_element(By.TAG_NAME, "h3").text == "my dog.jpg"
     answers = card.find_elements(By.CSS_SELECTOR, "figure.answer")
-    assert [answer.get_attribute("data-model") for answer in answers] == ["naive_cnn", "transfer_end_to_end"]
+    assert [answer.get_attribute("data-model") for answer in answers] == ["naive_cnn", logged_model]
     pixels = decode(photo.read_bytes(), image_size=32, channels=3, max_pixels=10**8).pixels
     for answer in answers:
-        model = load_model(project / f"data/06_models/test/{answer.get_attribute('data-model')}.keras")
+        name = answer.get_attribute("data-model").rpartition("/")[2]
+        model = load_model(project / f"data/06_models/test/{name}.keras")
         dog = float(np.asarray(model.predict_on_batch(pixels[np.newaxis]))[0, 0])
         assert answer.find_element(By.CLASS_NAME, "verdict").text == ("dog" if dog > 0.5 else "cat")
         assert float(answer.get_attribute("data-probability")) == pytest.approx(max(dog, 1 - dog), abs=1e-5)

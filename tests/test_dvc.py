@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -11,7 +12,12 @@ import sys
 import time
 import urllib.request
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import unquote
 
 import pandas as pd
 import psutil
@@ -21,10 +27,14 @@ from conftest import PROJECT, copy_project, kedro
 from filelock import FileLock
 from PIL import Image
 
+from dogs_vs_cats.pipelines.comparison.dvc_views import HEADLINES
+from dogs_vs_cats.tracking.sender import prepare_mlflow
+from dogs_vs_cats.tracking.spool import FOLDER
+
 pytestmark = pytest.mark.slow
 
 APPROACHES = ["naive_cnn", "transfer_end_to_end", "transfer_bottleneck"]
-RATE = "conf/base/parameters_transfer_bottleneck.yml:transfer_bottleneck.learning_rate=0.0005"
+RATE = "conf/base/parameters_transfer_bottleneck.yml:transfer_bottleneck.learning_rate"
 
 
 class Project:
@@ -89,7 +99,8 @@ class Project:
 
     def changed(self) -> set[str]:
         """Names of the stages that something was changed for."""
-        status = json.loads(self.dvc("status", "--json").splitlines()[-1])
+        # Of an imported file DVC also says that it doesn't ask whether there is a newer one.
+        status = json.loads(next(line for line in self.dvc("status", "--json").splitlines() if line.startswith("{")))
         return {name.rpartition(":")[2].rpartition("@")[2] for name in status}
 
     def edit(self, name: str, old: str, new: str) -> None:
@@ -114,7 +125,7 @@ def reproduced(tmp_path_factory):
     for path in PROJECT.glob("data/*/.gitkeep"):
         (root / path.relative_to(PROJECT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, root / path.relative_to(PROJECT))
-    project = Project(root, folder / "state")
+    project = Project(root, folder / "state", DOGS_VS_CATS_TRACKING="on")
     project.edit("params.yaml", "env: base", "env: test")
     project.git("init", "--quiet", "--initial-branch=main", ".")
     project.commit()
@@ -122,6 +133,26 @@ def reproduced(tmp_path_factory):
     assert stages_in(output) == ["prepare", "backbone", "features", *APPROACHES, "compare"]
     project.commit()
     return project
+
+
+@pytest.fixture(scope="session")
+def forced(reproduced, tmp_path_factory):
+    """A clone with an empty cache, in which everything is made again on the processor that the other tests leave."""
+    folder = tmp_path_factory.mktemp("forced")
+    project = reproduced.clone(folder / "clone", folder / "state")
+    output = folder / "output.txt"
+    with output.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "repro", "--force"],
+            cwd=project.root,
+            env=project.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    yield project, process, output
+    process.kill()  # its stage ends with it
+    process.wait()
 
 
 @pytest.fixture
@@ -145,12 +176,8 @@ def test_nothing_changed_starts_no_kedro_process(clone):
     clone.environment["PATH"] = "/usr/bin:/bin"
     assert "Data and pipelines are up to date" in clone.dvc("repro")
     assert clone.git("status", "--porcelain") == ""
-
-
-def test_force_in_another_clone_gives_the_same_lock(reproduced, tmp_path):
-    project = reproduced.clone(tmp_path / "clone", tmp_path / "state")
-    assert len(stages_in(project.dvc("repro", "--force"))) == 7
-    assert project.git("status", "--porcelain") == ""
+    drawn = clone.dvc("dag")
+    assert all(stage in drawn for stage in ("prepare", "backbone", "features", *APPROACHES, "compare"))
 
 
 def test_a_change_touches_what_it_can_affect_and_no_more(clone):
@@ -187,19 +214,78 @@ def test_a_change_touches_what_it_can_affect_and_no_more(clone):
         clone.git("checkout", "--quiet", name)
 
 
-def test_experiments_run_only_what_changed_and_can_be_compared(clone):
-    clone.dvc("exp", "run", "--queue", "-S", RATE, "--name", "faster")
-    output = clone.dvc("exp", "run", "--run-all")
-    assert stages_in(output) == ["transfer_bottleneck", "compare"]
+def tracked_runs(root: Path) -> list[Any]:
+    """Every run in a project's store, the oldest first."""
+    prepare_mlflow()
+    from mlflow import MlflowClient
+
+    address = f"sqlite:///{root / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=address, registry_uri=address)
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    return client.search_runs(experiments, order_by=["attributes.start_time ASC"])
+
+
+def families(runs: list[Any]) -> dict[str, dict[str, Any]]:
+    """The runs of approaches, by the name of their parent and by approach."""
+    names = {run.info.run_id: run.info.run_name for run in runs}
+    found: dict[str, dict[str, Any]] = {run.info.run_name: {} for run in runs if "run_group" in run.data.tags}
+    for run in runs:
+        if "approach" in run.data.tags:
+            found[names[run.data.tags["mlflow.parentRunId"]]][run.data.tags["approach"]] = run
+    return found
+
+
+@pytest.mark.usefixtures("forced")
+def test_experiments_run_only_what_changed_and_agree_in_dvc_and_mlflow(clone, reproduced):
+    """Two in the queue and one in a temporary folder, on a project whose first `dvc repro` was tracked."""
+    shutil.copy(reproduced.root / "mlflow.db", clone.root)
+    clone.environment["DOGS_VS_CATS_TRACKING"] = "on"
+    alone = "approach_on_features@transfer_bottleneck"
+    clone.dvc("exp", "run", "--queue", "-S", f"{RATE}=0.0005", "--name", "faster")
+    clone.dvc("exp", "run", "--queue", "-S", f"{RATE}=0.002", "--name", "fastest", alone)
+    clone.dvc("queue", "start", "--jobs", "2")
+    while "Queued" in (status := clone.dvc("queue", "status")) or "Running" in status:
+        time.sleep(1)
+    assert status.count("Success") == 2, status
+    assert stages_in(clone.dvc("queue", "logs", "faster")) == ["transfer_bottleneck", "compare"]
+    assert stages_in(clone.dvc("exp", "run", "--temp", "-S", f"{RATE}=0.005", "--name", "temporary", alone)) == [
+        "transfer_bottleneck"
+    ]
     assert clone.git("status", "--porcelain") == ""
 
-    shown = pd.read_csv(io.StringIO(clone.dvc("exp", "show", "--csv")))
+    shown = pd.read_csv(io.StringIO(clone.dvc("exp", "show", "--csv")), float_precision="round_trip")
     (faster,) = shown[shown["Experiment"] == "faster"].to_dict("records")
     (main,) = shown[shown["rev"] == "main"].to_dict("records")
     assert faster["transfer_bottleneck.learning_rate"] == 0.0005
     assert main["transfer_bottleneck.learning_rate"] == 0.0001
     assert faster["naive_cnn.test_log_loss"] == main["naive_cnn.test_log_loss"]
     assert faster["transfer_bottleneck.test_log_loss"] != main["transfer_bottleneck.test_log_loss"]
+
+    runs = tracked_runs(clone.root)
+    found = families(runs)
+    first = next(iter(found))
+    assert first.startswith("dvc repro ")
+    assert {name: list(family) for name, family in found.items()} == {
+        first: APPROACHES,
+        "dvc exp faster": ["transfer_bottleneck"],
+        "dvc exp fastest": ["transfer_bottleneck"],
+        "dvc exp temporary": ["transfer_bottleneck"],
+    }
+    experiments = {run.info.run_name: run.data.tags.get("dvc_experiment") for run in runs}
+    for name, rate in (("faster", "0.0005"), ("fastest", "0.002"), ("temporary", "0.005")):
+        run = found[f"dvc exp {name}"]["transfer_bottleneck"]
+        assert run.info.run_name == f"transfer_bottleneck {name}"
+        assert run.data.params["learning_rate"] == rate
+        assert experiments[f"dvc exp {name}"] == experiments[run.info.run_name] == name
+    compared = {**found[first], **found["dvc exp faster"]}
+    for row, family in ((main, found[first]), (faster, compared)):
+        for approach in APPROACHES:
+            for metric in HEADLINES:
+                assert row[f"{approach}.{metric}"] == family[approach].data.metrics[metric]
+    (parent,) = [run for run in runs if run.info.run_name == "dvc exp faster"]
+    link = unquote(parent.data.tags["mlflow.note.content"])
+    assert json.loads(re.search(r"runs=(\[.*?\])", link)[1]) == [compared[name].info.run_id for name in APPROACHES]
+    assert not list((clone.root / FOLDER).iterdir())
 
     clone.dvc("exp", "apply", "faster")
     summary = json.loads((clone.root / "data/08_reporting/test/comparison.json").read_text())["approaches"]
@@ -226,33 +312,56 @@ def test_experiments_run_only_what_changed_and_can_be_compared(clone):
     assert len(list((page / "static").glob("*mistakes.png"))) >= 3
 
 
+class Archives(SimpleHTTPRequestHandler):
+    """Serves files as archives are served; DVC asks for what tells one version from the next."""
+
+    def end_headers(self):
+        self.send_header("ETag", '"1"')
+        super().end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
 @pytest.fixture
 def photos(clone):
-    """The clone with an environment `photos` of its own, on an archive that DVC tracks."""
-    folder = clone.root / "data/01_raw"
+    """The clone with an environment `photos` of its own, on a published archive that DVC tracks with its address."""
+    folder = clone.root.parent / "published"
+    folder.mkdir()
     with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
         for label, name in enumerate(("cat", "dog")):
             for number in range(40):
                 picture = clone.root.parent / "picture.png"
                 Image.new("RGB", (40, 40), (5 * number, 255 * label, number)).save(picture)
                 archive.write(picture, f"{name}/{number}.png")
-    clone.dvc("add", "data/01_raw/photos.zip")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Archives, directory=folder)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/photos.zip"
+        clone.dvc("import-url", address, "data/01_raw/photos.zip")
+        server.shutdown()
     shutil.copytree(clone.root / "conf/test", clone.root / "conf/photos")
     (clone.root / "conf/photos/globals.yml").write_text("experiment: photos\n")
     clone.edit("conf/photos/parameters_ingestion.yml", "source: sample", "source: data/01_raw/photos.zip")
     clone.edit("conf/photos/dvc_vars.yml", "conf/test/dvc_vars.yml", "data/01_raw")
-    clone.edit("params.yaml", "env: test", "env: photos")
     clone.commit()
     return clone
 
 
 def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary_folder(photos, tmp_path):
     assert "data/01_raw/photos.zip.dvc" in photos.git("ls-files", "data")
-    assert stages_in(photos.dvc("repro", "prepare")) == ["prepare"]
+    assert "http://127.0.0.1:" in (photos.root / "data/01_raw/photos.zip.dvc").read_text()
+    assert stages_in(photos.dvc("exp", "run", "--temp", "-S", "env=photos", "prepare")) == ["prepare"]
+    photos.edit("params.yaml", "env: test", "env: photos")
+    # What the experiment has made is in the cache, and comes from there.
+    assert "Stage 'prepare' is cached" in photos.dvc("repro", "prepare")
     manifest = pd.read_csv(photos.root / "data/02_intermediate/photos/manifest.csv")
     assert manifest["class_name"].value_counts().to_dict() == {"cat": 40, "dog": 40}
     assert "up to date" in photos.dvc("repro", "prepare")
     assert (photos.root / "data/02_intermediate/test/manifest.csv").is_file()
+    photos.edit("conf/photos/parameters_ingestion.yml", "train_size: 48", "train_size: 40")
+    assert "prepare" in photos.changed()
+    photos.git("checkout", "--quiet", "conf/photos")
+    photos.commit()
 
     with zipfile.ZipFile(photos.root / "data/01_raw/photos.zip", "a") as archive:
         archive.writestr("cat/readme.txt", "not an image")
@@ -265,11 +374,7 @@ def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary
     assert "outside of the repository" in message
     assert "`dvc add` it there" in message
     assert "Traceback" not in message
-    assert photos.git("status", "--porcelain", "--untracked-files=no").strip() == "M  dvc.lock"
-
-
-def test_a_tracked_archive_is_there_in_a_temporary_folder(photos):
-    assert stages_in(photos.dvc("exp", "run", "--temp", "prepare")) == ["prepare"]
+    assert photos.git("status", "--porcelain", "--untracked-files=no") == ""
 
 
 def test_the_private_environment_is_refused(clone):
@@ -353,7 +458,7 @@ def test_a_remote_that_is_gone_costs_nothing(clone, tmp_path):
 
 def test_killed_in_the_middle_of_training_and_started_again_gives_the_same_hashes(clone):
     naive_cnn = ("--single-item", "approach_on_images@naive_cnn")
-    clone.edit("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 100")
+    clone.edit("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 40")
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", *naive_cnn],
         cwd=clone.root,
@@ -377,6 +482,13 @@ def test_killed_in_the_middle_of_training_and_started_again_gives_the_same_hashe
     lock = (clone.root / "dvc.lock").read_text()
     assert "of an interrupted run" not in clone.dvc("repro", "--force", *naive_cnn)
     assert (clone.root / "dvc.lock").read_text() == lock
+
+
+def test_force_in_another_clone_gives_the_same_lock(forced):
+    project, process, output = forced
+    assert process.wait(timeout=600) == 0, output.read_text()
+    assert len(stages_in(output.read_text())) == 7
+    assert project.git("status", "--porcelain") == ""
 
 
 def test_a_second_run_of_the_same_experiment_says_that_the_first_is_going_on(tmp_path):

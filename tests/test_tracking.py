@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tracking_stub import Stub
+import yaml
+from tracking_stub import CONF, Stub
 
 from dogs_vs_cats.tracking import run_facts, store
 from dogs_vs_cats.tracking.hooks import TrackingHooks
+from dogs_vs_cats.tracking.recorder import FOLDERS
 from dogs_vs_cats.tracking.spool import FOLDER, Spool, left_over, md5
 
 
@@ -197,6 +199,16 @@ def test_a_pipeline_without_results_starts_no_process(stub):
     hooks.before_pipeline_run(pipeline=stub.pipeline([], [], False), catalog=stub.catalog)
     assert hooks._recorder is None
     assert not (stub.root / FOLDER).exists()
+
+
+def test_no_figure_or_table_of_an_approach_is_forgotten():
+    entries = {}
+    for path in (CONF / "base").glob("catalog*.yml"):
+        entries |= yaml.safe_load(path.read_text())
+    own = {name.removeprefix("{approach}."): entry for name, entry in entries.items() if name.startswith("{approach}.")}
+    shown = {name for name, entry in own.items() if entry["filepath"].endswith((".png", ".csv"))}
+    assert shown <= set(FOLDERS)
+    assert set(FOLDERS) <= set(own)
 
 
 def test_importing_the_hook_imports_neither_mlflow_nor_keras():

@@ -18,10 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import TRACKING_VARIABLES
 from tracking_stub import Stub
 
 from dogs_vs_cats.tracking import store
 from dogs_vs_cats.tracking.commands import tracking_commands
+from dogs_vs_cats.tracking.fetching import fetch_model
 from dogs_vs_cats.tracking.sender import prepare_mlflow
 from dogs_vs_cats.tracking.spool import FOLDER
 
@@ -111,7 +113,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    for name in ("MLFLOW_EXPERIMENT_NAME", "DOGS_VS_CATS_TRACKING", "DVC_EXP_NAME", "DVC_STAGE", "DVC_ROOT"):
+    for name in TRACKING_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -166,38 +168,37 @@ def test_a_teams_server_gets_everything_and_keeps_the_files_itself(served_run, s
     assert not list((served_run.root / FOLDER).iterdir())
 
 
-def test_a_server_that_dies_midway_costs_nothing(tmp_path, monkeypatch, caplog):
-    folder = tmp_path / "server"
-    folder.mkdir()
-    mortal = mlflow_server(folder)
+def test_a_server_that_dies_midway_costs_nothing(server, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(store, "ROOT", tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mortal.address)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.address)
+    died = []
 
     def kill(approach, epoch):
         deadline = time.monotonic() + 120
-        while epoch == 2 and not any("loss" in run.data.metrics for run in runs(mortal.address, "dogs-vs-cats-stub")):
+        while epoch == 2 and not any("loss" in run.data.metrics for run in runs(server.address, "dogs-vs-cats-stub")):
             assert time.monotonic() < deadline
             time.sleep(0.2)
         if epoch == 2:
-            mortal.stop()
+            server.stop()
+            died.append(approach)
 
     try:
         Stub(tmp_path, approaches=["naive_cnn"], on_epoch=kill).run()
-        (warning,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
-        assert f"{mortal.address} could not take this run" in warning
-        assert (tmp_path / "data/comparison.json").is_file()
-        mortal.start()
-        done = CliRunner().invoke(tracking_commands, ["upload"])
-        assert done.exit_code == 0, done.output
-        found = runs(mortal.address, "dogs-vs-cats-stub")
-        assert len(found) == 2
-        (run,) = of(found, "naive_cnn")
-        client = client_of(mortal.address)
-        assert [m.step for m in client.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3]
-        assert run.info.status == "FINISHED"
-        assert len(run.outputs.model_outputs) == 1
     finally:
-        mortal.stop()
+        if died:
+            server.start()
+    (warning,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert f"{server.address} could not take this run" in warning
+    assert (tmp_path / "data/comparison.json").is_file()
+    done = CliRunner().invoke(tracking_commands, ["upload"])
+    assert done.exit_code == 0, done.output
+    found = runs(server.address, "dogs-vs-cats-stub")
+    assert len(found) == 2
+    (run,) = of(found, "naive_cnn")
+    client = client_of(server.address)
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3]
+    assert run.info.status == "FINISHED"
+    assert len(run.outputs.model_outputs) == 1
 
 
 def test_the_compare_page_shows_the_runs_and_their_curves(served_run, server, tmp_path):
@@ -271,7 +272,6 @@ def test_the_champion_answers_photos_over_http_as_the_model_file_does(photos, tm
 
     from dogs_vs_cats.approaches import load
     from dogs_vs_cats.decoding import decode
-    from dogs_vs_cats.tracking.champion import champion_file
 
     keras.utils.set_random_seed(3)
     module = load("naive_cnn")
@@ -282,7 +282,7 @@ def test_the_champion_answers_photos_over_http_as_the_model_file_does(photos, tm
     content = (tmp_path / "saved.keras").read_bytes()
     Stub(tmp_path, ["naive_cnn"], models={"naive_cnn": content}, registered_model="pets").run()
 
-    fetched = champion_file("pets", tmp_path / "fetched")
+    fetched = fetch_model("models:/pets@champion", tmp_path / "fetched")
     assert fetched.read_bytes() == content
     pixels = np.stack([decode(p, image_size=32, channels=3, max_pixels=50_000_000).pixels for p in photos])
     expected = keras.models.load_model(fetched, safe_mode=True).predict(pixels, verbose=0)[:, 0]

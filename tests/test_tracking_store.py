@@ -16,11 +16,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from conftest import TRACKING_VARIABLES
 from filelock import FileLock
-from tracking_stub import EPOCHS, FIGURES, Stub
+from kedro.io import DataCatalog
+from tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub
 
+from dogs_vs_cats.classifiers import find_model
+from dogs_vs_cats.datasets import FolderDataset
+from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.tracking import recorder, store
 from dogs_vs_cats.tracking.commands import tracking_commands
+from dogs_vs_cats.tracking.fetching import fetch_model
 from dogs_vs_cats.tracking.sender import follow, prepare_mlflow
 from dogs_vs_cats.tracking.spool import FOLDER, Spool, md5
 
@@ -40,14 +46,7 @@ def empty_store(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    for name in (
-        "MLFLOW_TRACKING_URI",
-        "MLFLOW_EXPERIMENT_NAME",
-        "DOGS_VS_CATS_TRACKING",
-        "DVC_EXP_NAME",
-        "DVC_STAGE",
-        "DVC_ROOT",
-    ):
+    for name in TRACKING_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -122,6 +121,8 @@ def upload(*arguments):
 def tracked(tmp_path_factory, empty_store):
     """A project in which everything has run once, tracked. Read only."""
     with pytest.MonkeyPatch.context() as patch:
+        for name in TRACKING_VARIABLES:
+            patch.delenv(name, raising=False)
         root = tmp_path_factory.mktemp("tracked")
         shutil.copy(empty_store, root / "mlflow.db")
         patch.setattr(store, "ROOT", root)
@@ -212,7 +213,8 @@ def test_the_model_is_code_and_a_keras_file_with_signature_example_and_pins(trac
     folder = Path(download_artifacts(f"models:/{output.model_id}"))
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert not [name for name in files if name.endswith((".pkl", ".pickle"))]
-    assert {"served_model.py", "artifacts/model.keras", "code/dogs_vs_cats/decoding.py", "input_example.json"} <= files
+    beside = {f"artifacts/model.{suffix}" for suffix in ("keras", "json", "npz")}
+    assert {"served_model.py", "code/dogs_vs_cats/decoding.py", "input_example.json", *beside} <= files
     assert (folder / "artifacts/model.keras").read_bytes() == b"a model of naive_cnn"
     model = Model.load(folder)
     assert model.signature.inputs is not None
@@ -256,6 +258,58 @@ def test_an_evaluation_of_its_own_lands_in_the_run_of_the_training(root):
     assert after.info.end_time == before.info.end_time
     assert steps(client, after, "test_accuracy") == [0]
     assert steps(client, after, "loss") == [1, 2, 3]
+
+
+def test_an_explanation_lands_in_the_run_of_its_model(root):
+    stub = Stub(root)
+    stub.run(compare=False)
+    before = runs(root)
+    stub.run(train=[], evaluate=[], compare=False, explain=["naive_cnn"])
+    client = client_of(root)
+    assert [run.info.run_id for run in runs(root)] == [run.info.run_id for run in before]
+    naive, bottleneck = (of(before, approach)[0] for approach in stub.approaches)
+    assert artifacts(client, naive, "explanation") == sorted(f"explanation/{name}" for name in EXPLANATION.values())
+    assert artifacts(client, bottleneck, "explanation") == []
+    assert client.get_run(naive.info.run_id).info.status == "FINISHED"
+
+
+def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):
+    stub = Stub(root, registered_model="pets", log_loss={"naive_cnn": 0.1})
+    stub.run()
+    (run,) = of(runs(root), "naive_cnn")
+    (other,) = of(runs(root), "transfer_bottleneck")
+    addresses = ["models:/pets@champion", "models:/pets/1", f"models:/{run.outputs.model_outputs[0].model_id}"]
+    catalog = DataCatalog({"fetched_models": FolderDataset(filepath=str(root / "fetched"))})
+    assert find_model("champion", catalog, [], "pets")[0] == "champion of pets"
+    for address in (*addresses, f"runs:/{run.info.run_id}/naive_cnn"):
+        name, fetched = find_model(address, catalog, [], None)
+        assert name == address
+        assert fetched.read_bytes() == b"a model of naive_cnn"
+        assert json.loads(fetched.with_suffix(".json").read_text())["classes"] == ["cat", "dog"]
+        assert fetched.with_suffix(".npz").read_bytes() == b"the photos of naive_cnn"
+    fetched = fetch_model(f"runs:/{other.info.run_id}/transfer_bottleneck", root / "fetched")
+    assert fetched.read_bytes() == b"a model of transfer_bottleneck"
+    assert len(list((root / "fetched").iterdir())) == 5
+    for missing in ("models:/pets/7", "models:/pets@best", "models:/birds@champion", f"runs:/{run.info.run_id}/mlp"):
+        with pytest.raises(ProjectError, match=rf"The model {missing} can't be fetched from MLflow: .*kedro run"):
+            fetch_model(missing, root / "fetched")
+    assert len(list((root / "fetched").iterdir())) == 5
+
+
+def test_what_lay_beside_an_earlier_champion_does_not_stay_beside_the_next(root):
+    first = Stub(root, ["naive_cnn"], registered_model="pets")
+    first.run()
+    assert fetch_model("models:/pets@champion", root / "fetched").with_suffix(".npz").is_file()
+    better = Stub(root, ["naive_cnn"], models={"naive_cnn": b"better"}, registered_model="pets")
+    better.log_loss = {"naive_cnn": 0.1}
+    better.run(evaluate=[], compare=False)
+    model_id = of(runs(root), "naive_cnn")[-1].outputs.model_outputs[0].model_id
+    client = client_of(root)
+    version = client.create_model_version("pets", f"models:/{model_id}", model_id=model_id)
+    client.set_registered_model_alias("pets", "champion", version.version)
+    fetched = fetch_model("models:/pets@champion", root / "fetched")
+    assert fetched.read_bytes() == b"better"
+    assert not fetched.with_suffix(".npz").exists()
 
 
 def test_an_approach_that_was_not_trained_again_keeps_its_run(root):

@@ -1,5 +1,6 @@
 """The search for better parameters: it finds them, stops bad trials, survives being killed, and writes them down."""
 
+import json
 import os
 import shutil
 import signal
@@ -292,19 +293,53 @@ def test_figures_and_page_say_what_was_found():
     )
 
 
+def check_tracked_trials(project, trials, summary):
+    """Every trial is a child run with the values that were tried and the loss they gave."""
+    from dogs_vs_cats.tracking.sender import prepare_mlflow
+
+    prepare_mlflow()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{project}/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments)
+    (parent,) = [run for run in runs if "run_group" in run.data.tags]
+    assert parent.data.metrics["best_validation_log_loss"] == summary["best_val_loss"]
+    assert parent.data.tags["best_trial"] == str(summary["best_trial"])
+    children = {int(run.data.tags["trial"]): run for run in runs if run is not parent}
+    assert sorted(children) == trials["trial"].tolist()
+    searched = [name for name in trials.columns if name not in ("trial", "outcome", "val_loss", "epochs", "seconds")]
+    assert "learning_rate" in searched
+    for row in trials.to_dict("records"):
+        run = children[row["trial"]]
+        assert run.info.run_name.startswith(f"naive_cnn trial {row['trial']}")
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.data.tags["outcome"] == row["outcome"]
+        tried = {name: row[name] if isinstance(row[name], str) else json.dumps(row[name]) for name in searched}
+        assert {name: run.data.params[name] for name in searched} == tried
+        steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "val_loss")]
+        assert steps == list(range(1, row["epochs"] + 1))
+        if row["outcome"] == "finished":
+            assert run.data.metrics["validation_log_loss"] == row["val_loss"]
+            assert run.data.metrics["val_loss"] >= row["val_loss"]
+
+
 @pytest.mark.slow
 def test_the_pipeline_writes_an_environment_that_runs_and_never_replaces_a_persons(finished_project, tmp_path):
     project = copy_project(tmp_path / "project")
     shutil.copytree(finished_project / "data", project / "data", dirs_exist_ok=True)
     command = ["run", "--env=test", "--pipelines=tuning"]
     values = "tuning.approach=naive_cnn,tuning.trials=2,tuning.epochs=1"
-    result = kedro(project, *command, f"--params={values}", DOGS_VS_CATS_TRACKING="off")
+    result = kedro(project, *command, f"--params={values}")
     assert result.stdout.rstrip().endswith("With the best values: kedro run --env=test_tuned")
     assert "Warning" not in result.stdout + result.stderr
     folder = project / "data/08_reporting/test/tuning"
     names = {"trials.csv", "summary.json", "history.png", "importance.png", "tuning.html"}
     assert {path.name for path in folder.iterdir()} == names
-    assert len(pd.read_csv(folder / "trials.csv")) == 2
+    trials = pd.read_csv(folder / "trials.csv", float_precision="round_trip")
+    assert len(trials) == 2
+    check_tracked_trials(project, trials, json.loads((folder / "summary.json").read_text()))
     block = yaml.safe_load((project / "conf/test_tuned/parameters_naive_cnn.yml").read_text())["naive_cnn"]
     assert block["epochs"] == 2
     kedro(project, "run", "--env=test_tuned", "--pipelines=data_ingestion,naive_cnn", DOGS_VS_CATS_TRACKING="off")

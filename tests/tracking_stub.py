@@ -4,7 +4,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -25,7 +25,14 @@ from dogs_vs_cats.tracking.hooks import TrackingHooks
 from dogs_vs_cats.training_events import EpochEnd, publish
 
 CONF = Path(__file__).parents[1] / "conf"
-FIGURES = ["learning_curves", "confusion_matrix", "roc_curve", "calibration_curve", "mistakes"]
+FIGURES = ["learning_curves", "confusion_matrix", "roc_curve", "calibration_curve", "mistakes", "coverage_curve"]
+EXPLANATION = {
+    "explanation_filters": "first_layer_filters.png",
+    "explanation_feature_maps": "feature_maps.png",
+    "explanation_pooling": "pooling.png",
+    "explanation_grad_cam": "grad_cam.png",
+    "explanation_layers": "layers.csv",
+}
 EPOCHS = 3
 
 
@@ -72,6 +79,7 @@ class Stub:
     root: Path
     approaches: list[str] = field(default_factory=lambda: ["naive_cnn", "transfer_bottleneck"])
     models: dict[str, bytes] = field(default_factory=dict)
+    distributions: dict[str, bytes] = field(default_factory=dict)
     log_loss: dict[str, float] = field(default_factory=dict)
     classes: list[str] = field(default_factory=lambda: ["cat", "dog"])
     size: int = 32
@@ -127,18 +135,25 @@ class Stub:
                 entries[f"{approach}.{name}"] = JSONDataset(filepath=str(folder / f"{name}.json"))
             for name in ("history", "predictions"):
                 entries[f"{approach}.{name}"] = AtomicDataset(filepath=str(folder / f"{name}.csv"), dataset=csv)
+            entries[f"{approach}.distribution"] = BytesDataset(str(folder / f"{approach}.npz"))
             for name in FIGURES:
                 entries[f"{approach}.{name}"] = BytesDataset(str(folder / f"{name}.png"))
+            (folder / "explanation").mkdir(exist_ok=True)
+            for name, file in EXPLANATION.items():
+                entries[f"{approach}.{name}"] = BytesDataset(str(folder / "explanation" / file))
         return DataCatalog(entries)
 
-    def pipeline(self, train: list[str], evaluate: list[str], compare: bool) -> Pipeline:
+    def pipeline(self, train: list[str], evaluate: list[str], compare: bool, explain: Sequence[str] = ()) -> Pipeline:
         nodes = []
         for a in train:
             outputs = [f"{a}.{name}" for name in ("model", "model_info", "history", "timings")]
             nodes.append(node(self._train(a), "images", outputs, name=f"train_{a}"))
         for a in evaluate:
-            outputs = [f"{a}.{name}" for name in ("predictions", "metrics", *FIGURES)]
+            outputs = [f"{a}.{name}" for name in ("predictions", "metrics", "distribution", *FIGURES)]
             nodes.append(node(self._evaluate(a), f"{a}.model", outputs, name=f"evaluate_{a}"))
+        for a in explain:
+            outputs = [f"{a}.{name}" for name in EXPLANATION]
+            nodes.append(node(_explain, f"{a}.model", outputs, name=f"explain_{a}"))
         if compare:
             inputs = [f"{a}.metrics" for a in self.approaches]
             nodes.append(node(self._summarise, inputs, "comparison_summary", name="summarise"))
@@ -174,7 +189,9 @@ class Stub:
             if len(self.seeds) > 1:
                 metrics["seeds"] = {"mean": {"test_accuracy": 0.7}, "std": {"test_accuracy": 0.1}}
             predictions = pd.DataFrame({"path": ["0.jpg"], "label": [0]})
-            return (predictions, {**metrics, "parameters": 10, "epochs": EPOCHS}, *[png(i) for i in range(5)])
+            described = {**metrics, "parameters": 10, "epochs": EPOCHS}
+            distribution = self.distributions.get(approach, f"the photos of {approach}".encode())
+            return (predictions, described, distribution, *[png(i) for i in range(len(FIGURES))])
 
         return evaluate
 
@@ -185,11 +202,13 @@ class Stub:
         }
         return {"best": {"approach": min(rows, key=lambda a: rows[a]["validation_log_loss"])}, "approaches": rows}
 
-    def run(self, *, train: Any = None, evaluate: Any = None, compare: bool = True) -> None:
+    def run(
+        self, *, train: Any = None, evaluate: Any = None, compare: bool = True, explain: Sequence[str] = ()
+    ) -> None:
         """Runs the stub as `kedro run` does: with the hook, and a group of its own."""
         everything = self.approaches
         train = everything if train is None else train
-        pipeline = self.pipeline(train, everything if evaluate is None else evaluate, compare)
+        pipeline = self.pipeline(train, everything if evaluate is None else evaluate, compare, explain)
         hooks = TrackingHooks()
         manager = _create_hook_manager()
         _register_hooks(manager, (hooks,))
@@ -206,6 +225,10 @@ class Stub:
 
 
 NAMES = ("accuracy", "log_loss", "roc_auc")
+
+
+def _explain(model: bytes) -> tuple[bytes, ...]:
+    return tuple(png(i) for i in range(len(EXPLANATION)))
 
 
 def _report(summary: dict[str, Any], links: dict[str, str]) -> bytes:

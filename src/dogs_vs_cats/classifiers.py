@@ -15,6 +15,7 @@ from dogs_vs_cats import approaches
 from dogs_vs_cats.errors import ModelFileError, ParameterError
 from dogs_vs_cats.lazy_types import Model
 from dogs_vs_cats.project import resolve
+from dogs_vs_cats.tracking.fetching import ADDRESSES, fetch_model
 
 if TYPE_CHECKING:
     from dogs_vs_cats.out_of_distribution import Distribution
@@ -76,8 +77,8 @@ def find_model(
     """Finds the file of a model.
 
     Args:
-        wanted: An approach, `champion`, a `.keras` file (relative paths count from the project root), or None for
-            the approach with the lowest validation log loss.
+        wanted: An approach, `champion`, the address of a model in MLflow (`models:/…` or `runs:/…`), a `.keras` file
+            (relative paths count from the project root), or None for the approach with the lowest validation log loss.
         catalog: Knows where the models and metrics of the experiment lie.
         approach_names: The approaches of the environment.
         registered_model: Name in MLflow's registry.
@@ -88,7 +89,7 @@ def find_model(
     Raises:
         ParameterError: There is no such model.
         ModelFileError: No approach has been trained yet.
-        ProjectError: The registry has no champion, or doesn't answer.
+        ProjectError: MLflow has no such model, or doesn't answer.
     """
     if wanted is None:
         return _best(catalog, approach_names)
@@ -100,13 +101,14 @@ def find_model(
                 "The model champion is the one in MLflow's registry, but tracking.registered_model is null. "
                 "Name the registered model there, or give an approach or a .keras file."
             )
-        from dogs_vs_cats.tracking.champion import champion_file
-
-        return f"{CHAMPION} of {registered_model}", champion_file(registered_model, catalog.load("champion_folder"))
+        address = f"models:/{registered_model}@{CHAMPION}"
+        return f"{CHAMPION} of {registered_model}", fetch_model(address, catalog.load("fetched_models"))
+    if wanted.startswith(ADDRESSES):
+        return wanted, fetch_model(wanted, catalog.load("fetched_models"))
     if not wanted.endswith(".keras"):
         raise ParameterError(
-            f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {CHAMPION}, and the path of a "
-            ".keras file."
+            f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {CHAMPION}, an address in "
+            "MLflow (models:/NAME/VERSION or runs:/RUN/APPROACH), and the path of a .keras file."
         )
     return wanted, resolve(wanted)
 

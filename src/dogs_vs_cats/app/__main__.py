@@ -21,7 +21,8 @@ from dogs_vs_cats.project import ROOT
     "--model",
     "wanted",
     multiple=True,
-    help="An approach, champion (from MLflow's registry) or a .keras file; may be given several times. "
+    help="An approach, champion (of MLflow's registry), the address of a model in MLflow (models:/NAME/VERSION, "
+    "runs:/RUN/APPROACH) or a .keras file; may be given several times. "
     "By default all approaches that have been trained.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others can then reach it.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dogs_vs_cats.tracking import store
+from dogs_vs_cats.tracking.fetching import download
 from dogs_vs_cats.tracking.spool import md5
 
 if TYPE_CHECKING:
@@ -94,36 +94,6 @@ def crown(client: "MlflowClient", name: str, candidate: Candidate, comparison: C
     return f"{who} replaces {holder}, whose log loss is {loss:.4f} {how}: version {version}"
 
 
-def champion_file(name: str, folder: Path) -> Path:
-    """Fetches the champion's model file from the store.
-
-    Args:
-        name: The registered model.
-        folder: Where to put the file.
-
-    Returns:
-        Path of the `.keras` file.
-
-    Raises:
-        ProjectError: The store has no such champion, or doesn't answer.
-    """
-    from dogs_vs_cats.errors import ProjectError
-    from dogs_vs_cats.tracking.sender import prepare_mlflow
-
-    prepare_mlflow()
-    from mlflow import MlflowClient
-
-    try:
-        client = MlflowClient(tracking_uri=store.uri(), registry_uri=store.uri())
-        champion = _champion(client, name)
-        if champion is not None:
-            return _model_file(client, champion, folder)
-    except Exception as error:
-        reason = store.without_credentials(" ".join(str(error).split()))[:300]
-        raise ProjectError(f"The champion of {name} can't be fetched from MLflow: {reason}") from error
-    raise ProjectError(f"MLflow has no champion of {name} yet. Compare the approaches with tracking on: kedro run")
-
-
 def _champion(client: "MlflowClient", name: str) -> "ModelVersion | None":
     from mlflow.exceptions import MlflowException
 
@@ -176,16 +146,8 @@ def _measure(client: "MlflowClient", champion: "ModelVersion", comparison: Compa
     if json.loads(champion.tags.get("classes", "null")) != comparison.classes:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        return _log_loss(_model_file(client, champion, Path(folder)), comparison)
-
-
-def _model_file(client: "MlflowClient", version: "ModelVersion", folder: Path) -> Path:
-    import mlflow
-
-    mlflow.set_tracking_uri(client.tracking_uri)  # the one that downloads ask
-    folder.mkdir(parents=True, exist_ok=True)
-    source = f"models:/{version.name}/{version.version}/artifacts/model.keras"
-    return Path(mlflow.artifacts.download_artifacts(source, dst_path=str(folder)))
+        address = f"models:/{champion.name}/{champion.version}"
+        return _log_loss(download(address, Path(folder), client.tracking_uri), comparison)
 
 
 def _log_loss(model_file: Path, comparison: Comparison) -> float | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dogs_vs_cats.tracking import store
 from dogs_vs_cats.tracking.champion import Candidate, Comparison, crown
+from dogs_vs_cats.tracking.fetching import MODEL_FILE
 from dogs_vs_cats.tracking.spool import Operation, Progress, Spool
 
 if TYPE_CHECKING:
@@ -229,6 +230,13 @@ class Delivery:
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         client.log_outputs(self._run_id(run), [LoggedModelOutput(logged.model_id, step=0)])
 
+    def _do_model_file(self, run: str, file: str) -> None:
+        """Puts a file beside the `.keras` file of a run's model; a run that has no model goes without."""
+        model_id = self._logged_model(run)
+        if model_id is not None:
+            path = str(self._spool.folder / file)
+            self._connect().log_model_artifact(model_id, path, Path(MODEL_FILE).parent.as_posix())
+
     def _do_end(self, run: str, status: str, time: int) -> None:
         """Ends a run; one that was there before stays as it is."""
         if run not in self._progress.found and run not in self._progress.ended:
@@ -357,10 +365,11 @@ def _write_model(
         code.mkdir()
         for name in ("__init__.py", "decoding.py"):
             shutil.copyfile(package / name, code / name)
-        settings_file = Path(parts) / "settings.json"
-        settings_file.write_text(json.dumps(settings), encoding="utf-8")
-        model_file = Path(parts) / "model.keras"
+        model_file = Path(parts) / Path(MODEL_FILE).name
         shutil.copyfile(keras_file, model_file)
+        # Named as the one that training writes beside a model, from which whoever loads it takes the class names.
+        settings_file = model_file.with_suffix(".json")
+        settings_file.write_text(json.dumps(settings), encoding="utf-8")
         description = Model(**identity)
         mlflow.pyfunc.save_model(
             path=str(folder),

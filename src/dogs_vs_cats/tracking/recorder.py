@@ -24,15 +24,35 @@ from PIL import Image
 
 from dogs_vs_cats.tracking import run_facts, store
 from dogs_vs_cats.tracking.delivery import GROUP
+from dogs_vs_cats.tracking.fetching import MODEL_FILE
 from dogs_vs_cats.tracking.spool import FOLDER, Progress, Spool, md5
 from dogs_vs_cats.training_events import EpochEnd, TrialBegin, TrialEnd
 
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
-FIGURES = ("learning_curves", "confusion_matrix", "roc_curve", "calibration_curve", "mistakes")
-TABLES = ("history", "predictions", "seed_metrics")
-OUTPUTS = {"model", "model_info", "timings", "metrics", *FIGURES, *TABLES}
+ARTIFACTS = {
+    "figures": (
+        "learning_curves",
+        "confusion_matrix",
+        "roc_curve",
+        "calibration_curve",
+        "coverage_curve",
+        "mistakes",
+    ),
+    "results": ("history", "predictions", "seed_metrics", "metrics"),
+    "explanation": (
+        "explanation_filters",
+        "explanation_feature_maps",
+        "explanation_pooling",
+        "explanation_grad_cam",
+        "explanation_layers",
+    ),
+}
+"""What of an approach's datasets becomes an artifact of its run, by the artifact's folder."""
+
+FOLDERS = {output: folder for folder, outputs in ARTIFACTS.items() for output in outputs}
+OUTPUTS = {"model", "model_info", "timings", "distribution", *FOLDERS}
 """What of an approach's datasets is tracked."""
 
 COMPARISON = ("comparison_table", "comparison_summary", "comparison_report")
@@ -249,9 +269,12 @@ class Recorder:
             self._append_results(approach, data)
         elif output == "metrics":
             self._append_results(approach, _flat_metrics(data))
-        if path and output in (*FIGURES, *TABLES, "metrics"):
-            folder = "figures" if output in FIGURES else "results"
-            self._spool.append("file", run=approach, file=self._spool.attach(path), folder=folder)
+        elif output == "distribution" and path:
+            # Beside the model, as on disk: inference with the logged model then flags unfamiliar photos too.
+            file = self._spool.attach(path, Path(MODEL_FILE).with_suffix(path.suffix).name)
+            self._spool.append("model_file", run=approach, file=file)
+        if path and output in FOLDERS:
+            self._spool.append("file", run=approach, file=self._spool.attach(path), folder=FOLDERS[output])
 
     def _append_results(self, run: str, values: Mapping[str, float]) -> None:
         self._spool.append("results", run=run, values=dict(values), time=_now())

@@ -115,17 +115,18 @@ class Spool:
         with self._lock, self._journal.open("ab", buffering=0) as journal:
             journal.write(line.encode())
 
-    def attach(self, path: Path) -> str:
+    def attach(self, path: Path, name: str | None = None) -> str:
         """Keeps a file as it is now, by a link where that is possible.
 
         Args:
             path: A file that is only ever replaced, never changed.
+            name: What to call it; None keeps its name.
 
         Returns:
             Its path in the journal's folder.
         """
         self._files += 1
-        target = self.folder / "files" / str(self._files) / path.name
+        target = self.folder / "files" / str(self._files) / (name or path.name)
         target.parent.mkdir()
         try:
             os.link(path, target)

@@ -1,0 +1,73 @@
+"""Models that MLflow keeps, on disk again."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.tracking import store
+
+MODEL_FILE = "artifacts/model.keras"
+"""Where a logged model has its `.keras` file; the files that belong to it lie beside it, under the same name."""
+
+ADDRESSES = ("models:/", "runs:/")
+"""What the address of a logged model begins with."""
+
+
+def fetch_model(address: str, folder: Path) -> Path:
+    """Fetches a model from the store, with its class names and where its training images lie.
+
+    Args:
+        address: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/ID` or `runs:/RUN/APPROACH`.
+        folder: Where to put it; an earlier model of the same address is replaced.
+
+    Returns:
+        Path of the `.keras` file; its `.json` and `.npz` lie beside it, as where it was trained.
+
+    Raises:
+        ProjectError: The store has no such model, or doesn't answer.
+    """
+    from dogs_vs_cats.tracking.sender import prepare_mlflow
+
+    prepare_mlflow()
+    target = folder / quote(address, safe="")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as partial:
+        try:
+            file = download(address, Path(partial), store.uri())
+        except Exception as error:
+            reason = store.without_credentials(" ".join(str(error).split()))[:300].rstrip(".")
+            raise ProjectError(
+                f"The model {address} can't be fetched from MLflow: {reason}. `make mlflow` shows which models there "
+                "are; every tracked `kedro run` adds its own, and chooses a champion."
+            ) from error
+        # As a whole, so that nothing of the model before it stays beside this one.
+        shutil.rmtree(target, ignore_errors=True)
+        file.parent.replace(target)
+    return target / file.name
+
+
+def download(address: str, folder: Path, store_uri: str) -> Path:
+    """Downloads a logged model; MLflow has to be prepared already.
+
+    Args:
+        address: As of `fetch_model`.
+        folder: An empty folder.
+        store_uri: The store's URI.
+
+    Returns:
+        Path of the `.keras` file in it.
+
+    Raises:
+        FileNotFoundError: What lies there is no model of this project.
+        MlflowException: The store doesn't have it.
+    """
+    import mlflow
+
+    mlflow.set_tracking_uri(store_uri)  # the one that downloads ask, whichever is given to them
+    mlflow.artifacts.download_artifacts(address, dst_path=str(folder))
+    found = next((file for file in folder.rglob(Path(MODEL_FILE).name) if file.match(MODEL_FILE)), None)
+    if found is None:
+        raise FileNotFoundError(f"it has no {MODEL_FILE}, as the approaches' models have")
+    return found
