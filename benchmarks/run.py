@@ -54,6 +54,7 @@ def _rows() -> dict[tuple[str, ...], Callable[[], dict[str, Result]]]:
     return {
         ("lecture_run",): lambda: {"lecture_run": whole_runs.lecture_run()},
         ("orchestration_overhead",): lambda: {"orchestration_overhead": whole_runs.orchestration_overhead()},
+        ("dvc_repro_unchanged",): lambda: {"dvc_repro_unchanged": whole_runs.dvc_repro_unchanged()},
         ("ingestion_memory",): lambda: {"ingestion_memory": memory.ingestion_memory()},
         ("augmentation",): augmentation,
         ("decode_resize",): decoding,

@@ -1,6 +1,7 @@
 """Whole experiments: the lecture's script against `kedro run`, and what `kedro run` adds to the work itself."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -61,6 +62,39 @@ def orchestration_overhead() -> Result:
     work = sum(parts.values())
     shown = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in parts.items())
     return {"usual": work, "ours": whole, "ratio": whole / work, "unit": "s", "note": f"VGG16: {shown}"}
+
+
+def dvc_repro_unchanged() -> Result:
+    """`dvc repro` of the environment `test`, and a second one that has nothing to do.
+
+    Returns:
+        Seconds of the first and of the second, which starts no Kedro process.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        project = Path(name) / "project"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
+        parameters = project / "params.yaml"
+        parameters.write_text(
+            parameters.read_text(encoding="utf-8").replace("env: base", "env: test"), encoding="utf-8"
+        )
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_SITE_CACHE_DIR": str(Path(name) / "dvc"),
+            "DVC_NO_ANALYTICS": "1",
+            "DOGS_VS_CATS_TRACKING": "off",
+        }
+        seconds = []
+        for _ in range(2):
+            begin = time.perf_counter()
+            command = [sys.executable, "-m", "dvc", "repro"]
+            done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RuntimeError(f"dvc repro failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+            seconds.append(time.perf_counter() - begin)
+        if "Running stage" in done.stdout:
+            raise RuntimeError(f"the second dvc repro had something to do:\n{done.stdout}")
+    return {"usual": seconds[0], "ours": seconds[1], "ratio": seconds[0] / seconds[1], "unit": "s, environment test"}
 
 
 def _kedro(project: Path, parameters: str, timed: Path | None = None) -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,13 +32,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=12, help="how many runs test_faults.py kills")
 
 
-@pytest.fixture(autouse=True)
-def environment() -> Iterator[None]:
-    """Puts the environment back after each test: MLflow, for one, writes its address into it."""
+@contextmanager
+def _environment_put_back() -> Iterator[None]:
     before = dict(os.environ)
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Puts the environment back after each test: MLflow, for one, writes its address into it."""
+    with _environment_put_back():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def environment_of_module() -> Iterator[None]:
+    """Likewise after each module, for what its shared fixtures change."""
+    with _environment_put_back():
+        yield
 
 
 @pytest.fixture(scope="session")

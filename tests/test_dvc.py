@@ -423,7 +423,7 @@ def test_an_s3_remote_gives_a_fresh_clone_everything(shared_project, tmp_path):
         stderr=subprocess.DEVNULL,
     )
     try:
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 urllib.request.urlopen(urllib.request.Request(f"{address}/bucket", method="PUT"), timeout=5)
                 break
@@ -458,7 +458,7 @@ def test_a_remote_that_is_gone_costs_nothing(clone, tmp_path):
 
 def test_killed_in_the_middle_of_training_and_started_again_gives_the_same_hashes(clone):
     naive_cnn = ("--single-item", "approach_on_images@naive_cnn")
-    clone.edit("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 40")
+    clone.edit("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 150")
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", *naive_cnn],
         cwd=clone.root,
