@@ -74,8 +74,9 @@ def main() -> None:
     compute.start_keras = start_keras
     from kedro.framework.cli.cli import main as kedro
 
+    sys.argv = ["kedro", *arguments]
     try:
-        kedro(arguments)
+        kedro()
     finally:
         Path(figures).write_text(json.dumps(seconds), encoding="utf-8")
 
