@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,8 @@ def _environment_put_back() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+    # It keeps the proxies that the environment named when it was first used.
+    urllib.request.install_opener(None)
 
 
 @pytest.fixture(autouse=True)
