@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from material import ORIGINALS, SIZE
-from rounds import Result
+from result import Result
 
 ROUNDS = 7
 

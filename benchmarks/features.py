@@ -12,7 +12,7 @@ import numpy as np
 from lecture.dogs_vs_cats import AUGMENTATION, BATCH_SIZE, TRAINING, approach_1
 from lecture.dogs_vs_cats import base as lecture_base
 from material import lecture_parameters, photos, random_vgg16
-from rounds import Result
+from result import Result
 
 IMAGES, ROUNDS = 256, 3
 

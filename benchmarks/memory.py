@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from material import crops, project_copy
-from rounds import Result
+from result import Result
 
 FEW, MANY = 5_000, 25_000
 

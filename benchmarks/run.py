@@ -14,7 +14,7 @@ from collections.abc import Callable
 import material
 import psutil
 from material import ROOT
-from rounds import Result
+from result import Result
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"

@@ -10,7 +10,7 @@ import numpy as np
 from lecture.dogs_vs_cats import AUGMENTATION, BATCH_SIZE, TRAINING
 from lecture.dogs_vs_cats import naive_cnn as lecture_network
 from material import lecture_parameters, photos
-from rounds import Result
+from result import Result
 
 SEEDS, EPOCHS = (0, 1, 2), 2
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from material import MOBILENET, PHOTOS, ROOT, project_copy, random_vgg16
-from rounds import Result
+from result import Result
 
 # The lecture has no test images of its own; ours needs one of each class.
 SIZES = "ingestion.train_size=3000,ingestion.validation_size=1000,ingestion.test_size=2"

@@ -2,22 +2,12 @@
 
 import numpy as np
 import pytest
+from test_training import COMPUTE
 
 from dogs_vs_cats.errors import BackboneError
 from dogs_vs_cats.parameters.backbone import BackboneParameters
-from dogs_vs_cats.parameters.compute import ComputeParameters
 
 MOBILENET_V2 = "weights/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
-COMPUTE = ComputeParameters(
-    threads=2,
-    precision="float32",
-    jit_compile="auto",
-    steps_per_execution="auto",
-    workers="auto",
-    devices="auto",
-    images_on_device="auto",
-    cluster=None,
-)
 
 
 def backbone(**changes):

@@ -18,26 +18,16 @@ from conftest import PROJECT, copy_project, kedro
 from kedro.io import DataCatalog
 from PIL import Image
 from test_parameters import parameters as environment_parameters
+from test_training import COMPUTE
 
 from dogs_vs_cats.classifiers import find_model, load_classifier
 from dogs_vs_cats.datasets import JSONDataset, KerasModelDataset, RowTableDataset
 from dogs_vs_cats.errors import ModelFileError, ParameterError, SourceError
-from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.inference import nodes
 from dogs_vs_cats.pipelines.inference.journal import Journal
 
-COMPUTE = ComputeParameters(
-    threads=2,
-    precision="float32",
-    jit_compile="auto",
-    steps_per_execution="auto",
-    workers="auto",
-    devices="auto",
-    images_on_device="auto",
-    cluster=None,
-)
 INGESTION = IngestionParameters.model_validate({**environment_parameters()["ingestion"], "image_size": 32})
 
 

@@ -1,0 +1,13 @@
+"""What a benchmark says."""
+
+from typing import TypedDict
+
+
+class Result(TypedDict, total=False):
+    """A row of the table: what the usual way and ours cost or reach, and how much better ours is."""
+
+    usual: float
+    ours: float
+    ratio: float
+    unit: str
+    note: str
