@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
@@ -69,11 +70,20 @@ def test_same_padding_keeps_the_size_at_stride_1():
         same_padding(4)
 
 
-def test_one_channel_formula_of_the_first_lecture():
-    # n_c · n_K² + n_c
-    for kernels in (1, 16, 32):
-        for size in (1, 3, 5):
-            assert convolution_parameters(size, 1, kernels) == kernels * size**2 + kernels
+@pytest.mark.parametrize(
+    ("size", "channels", "filters", "printed"),
+    [
+        (5, 1, 32, 832),  # L1: n_c · n_K² + n_c, for one channel
+        (5, 1, 6, 156),  # L2, LeNet-5
+        (5, 1, 40, 1_040),  # L4
+        (3, 3, 16, 448),  # L1, the naive CNN
+        (3, 40, 32, 11_552),  # L4
+    ],
+)
+def test_parameters_of_a_convolution_are_those_of_keras(size, channels, filters, printed):
+    layer = keras.layers.Conv2D(filters, size)
+    layer.build((None, 28, 28, channels))
+    assert convolution_parameters(size, channels, filters) == layer.count_params() == printed
 
 
 def test_a_convolution_against_a_dense_layer():
@@ -90,22 +100,22 @@ def test_memory_of_100_maps():
     # Printed: 300 MB and 29 GB, which counts the three channels of the input again.
     assert map_bytes(512, 512, 100) / MIB == 100
     assert map_bytes(512, 512, 100, batch=100) / GIB == pytest.approx(9.77, abs=0.01)
-    assert 3 * map_bytes(512, 512, 100) / MIB == 300
-    assert 3 * map_bytes(512, 512, 100, batch=100) / GIB == pytest.approx(29.3, abs=0.01)
+    # However many channels go in, Keras's layer makes as many values.
+    shapes = [
+        keras.layers.Conv2D(100, 5, padding="same").compute_output_shape((7, 512, 512, channels)) for channels in (1, 3)
+    ]
+    assert [4 * math.prod(shape) for shape in shapes] == [map_bytes(512, 512, 100, batch=7)] * 2
 
 
 def test_mlp_on_imagenet_pictures():
-    inputs = 224 * 224 * 3
-    assert inputs == 150_528
     # Printed: "over 300 billion". That is the product of the widths; the parameters are the sum over the layers.
-    assert mlp_parameters([inputs, 128, 128, 128]) == 19_300_736
-    assert math.prod([inputs, 128, 128, 128]) == 315_680_096_256
+    assert mlp_parameters([224 * 224 * 3, 128, 128, 128]) == 19_300_736
 
 
 def test_dense_layer_on_top_of_vgg16():
-    assert 7 * 7 * 512 == 25_088
-    assert 25_088 * 4_096 == 102_760_448  # connections, "over 100 million"
-    assert dense_parameters(25_088, 4_096) == 102_764_544
+    parameters = dense_parameters(7 * 7 * 512, 4_096)
+    assert parameters == 102_764_544
+    assert parameters - 4_096 == 102_760_448  # without the biases, the connections: "over 100 million"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +134,7 @@ def test_dense_layers_of_alexnet():
         (4_096, 1_000, 4_096_001, 4_097_000),
     ]:
         assert dense_parameters(inputs, units) == right
-        assert inputs * units + 1 == printed
+        assert dense_parameters(inputs, units) - (units - 1) == printed
 
 
 def test_shares_of_alexnets_convolutions():
