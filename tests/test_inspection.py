@@ -1,5 +1,7 @@
 """What is inside a model: layers, filters, maps, and the pictures of them."""
 
+import io
+
 import keras
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 from PIL import Image
 from test_parameters import parameters as environment_parameters
 
-from dogs_vs_cats import convolution, explanation_figures, inspection
+from dogs_vs_cats import convolution, explanation, explanation_figures, inspection
 from dogs_vs_cats.architectures import build_architecture
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
@@ -115,21 +117,75 @@ def test_deep_models_show_the_last_map_of_each_size():
     assert sizes == sorted(sizes, reverse=True)
 
 
-@pytest.mark.parametrize("architecture", ["lenet5", "mlp"])
-def test_every_picture_can_be_drawn(architecture, images, manifest, tmp_path):
-    model = build_architecture(architecture, (28, 28, 1), 3)
-    drawn = nodes.draw_layers(model, asked(), ingestion(), images, manifest)
+def drawn(model, images, manifest):
+    """All four figures of a model: filters, feature maps, pooling, Grad-CAM."""
     answers = np.array([[0.1, 0.2, 0.7], [0.6, 0.3, 0.1], [0.5, 0.3, 0.2]])
     predictions = manifest.iloc[2:5].assign(
         probability_0=answers[:, 0], probability_1=answers[:, 1], probability_2=answers[:, 2], predicted=[2, 0, 0]
     )
+    layers = nodes.draw_layers(model, asked(image="test/3"), ingestion(), images, manifest)
     heat = nodes.draw_grad_cam(model, asked(image="test/3"), ingestion(), images, manifest, predictions, CLASSES)
-    for number, figure in enumerate((*drawn, heat)):
-        figure.savefig(tmp_path / f"{number}.png")
-        assert (tmp_path / f"{number}.png").stat().st_size > 1000
-    titles = [text.get_text() for subfigure in heat.subfigs for text in subfigure.texts] if heat.subfigs else []
+    return *layers, heat
+
+
+def pictures(figure):
+    """The arrays that a figure shows, in the order of its panels."""
+    return [np.asarray(image.get_array()) for axes in figure.axes for image in axes.images]
+
+
+def words(figure):
+    """All texts of a figure and its panels that aren't empty."""
+    titles = [axes.get_title(loc=side) for axes in figure.axes for side in ("left", "center", "right")]
+    texts = [text.get_text() for part in (figure, *figure.subfigs, *figure.axes) for text in part.texts]
+    return [text for text in (*texts, *titles) if text]
+
+
+def contrast(figure):
+    """Standard deviation of the pixels as they are printed; an empty page has none."""
+    file = io.BytesIO()
+    figure.savefig(file)
+    return np.asarray(Image.open(file).convert("L")).std()
+
+
+def test_the_pictures_show_filters_maps_pooling_and_heat(lenet5, images, manifest):
+    filters, maps, pooling, heat = drawn(lenet5, images, manifest)
+    assert "convolution_1: 6 filters of 5×5×1" in words(filters)
+    kernels = inspection.first_layer(lenet5).weights[..., 0]
+    assert np.array_equal(pictures(filters), kernels)
+
+    stages = inspection.feature_maps(lenet5, images[3])
+    expected = [stage.maps[..., number] for stage in stages for number in range(min(12, stage.maps.shape[-1]))]
+    assert np.array_equal(pictures(maps)[0], images[3, ..., 0])
+    assert all(np.array_equal(shown, made) for shown, made in zip(pictures(maps)[1:], expected, strict=True))
+    assert "pooling_1\n14×14×6" in words(maps)
+    assert "What the layers make of test/3; the first 12 maps of each" in words(maps)
+
+    before, after = pictures(pooling)
+    assert after == pytest.approx(convolution.average_pool(before, 2), abs=1e-5)
+    assert {"before: 28×28", "after: 14×14"} < set(words(pooling))
+
+    # Of three predictions two are right (test/2 and test/3) and one isn't (test/4).
     rows = ["The picture asked for", "Most confident wrong answers", "Most confident right answers"]
-    assert titles == (rows if architecture == "lenet5" else [])
+    assert [text.get_text() for band in heat.subfigs for text in band.texts] == rows
+    assert [text for text in words(heat) if text.startswith("test/")] == ["test/3", "test/4", "test/2", "test/3"]
+    assert [text for text in words(heat) if text in ("2 70%", "0 60%", "0 50%")] == ["0 50%", "2 70%", "0 60%"]
+    shown = [picture for picture in pictures(heat) if np.array_equal(picture, images[4, ..., 0])]
+    assert len(shown) == 2  # as it is, and under its heat
+    heats = [picture for picture in pictures(heat) if picture.dtype.kind == "f"]
+    for heated, (picture, said) in zip(heats[1:], [(4, 0), (2, 2), (3, 0)], strict=True):
+        assert heated == pytest.approx(explanation.grad_cam(lenet5, images[picture], said), abs=1e-6)
+    assert all(contrast(figure) > 20 for figure in (filters, maps, pooling, heat))
+
+
+def test_a_model_without_convolutions_says_what_it_cannot_show(images, manifest):
+    filters, *others = drawn(build_architecture("mlp", (28, 28, 1), 3), images, manifest)
+    assert "dense_1: 128 units, each as large as the image of 28×28×1, the first 48" in words(filters)
+    assert len(pictures(filters)) == 48
+    notices = ["no convolutions: it makes no maps", "no pooling layers", "no convolutions: Grad-CAM can't show"]
+    for figure, notice in zip(others, notices, strict=True):
+        assert not pictures(figure)
+        assert notice in words(figure)[0]
+        assert contrast(figure) > 5
 
 
 def test_a_picture_comes_from_the_manifest_or_from_a_file(images, manifest, tmp_path):
@@ -149,9 +205,16 @@ def test_a_picture_comes_from_the_manifest_or_from_a_file(images, manifest, tmp_
         nodes.chosen_image(asked(image=str(tmp_path / "broken.png")), ingestion(), images, manifest)
 
 
-def test_filters_in_colour_and_in_grey_are_drawn(tmp_path):
+def test_filters_in_colour_and_in_grey_are_drawn():
     for channels in (1, 3):
         weights = np.random.default_rng(0).normal(size=(60, 3, 3, channels)).astype(np.float32)
         figure = explanation_figures.first_filters(inspection.FirstLayer("convolution_1", True, weights))
-        assert sum(bool(axes.images) for axes in figure.axes) == explanation_figures.FILTERS_SHOWN
-        figure.savefig(tmp_path / "filters.png")
+        shown = pictures(figure)
+        assert len(shown) == explanation_figures.FILTERS_SHOWN
+        if channels == 1:
+            assert np.array_equal(shown, weights[: len(shown), ..., 0])
+        else:
+            # In colour each is stretched to all that can be shown.
+            assert all((picture.min(), picture.max()) == (0, 1) for picture in shown)
+            assert all(np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.999 for a, b in zip(shown, weights, strict=False))
+        assert contrast(figure) > 20
