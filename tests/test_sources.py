@@ -1,13 +1,16 @@
 """Every kind of source and layout, and archives and folders that were made to do harm."""
 
 import gzip
+import io
 import json
 import logging
 import os
+import pickle
 import random
 import struct
 import subprocess
 import sys
+import tarfile
 import unicodedata
 import zipfile
 from collections import Counter
@@ -766,6 +769,25 @@ class TestIdx:
             assert Counter(entry.label for entry in source.entries()[60_000:])[0] == 980
 
 
+def with_keras_cache(folder: Path, script: str) -> list[object]:
+    """Runs a script in a process whose Keras has its cache in a folder, and no network.
+
+    Returns:
+        What each line of JSON that it prints holds.
+    """
+    tests = Path(__file__).parent
+    environment = {
+        **os.environ,
+        "KERAS_HOME": str(folder),
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent / 'src'}",
+        **dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9"),
+    }
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line[:1] in '["']
+
+
 @pytest.mark.slow
 def test_keras_datasets_from_its_cache_and_unreachable(tmp_path):
     folder = tmp_path / "datasets" / "fashion-mnist"
@@ -791,23 +813,51 @@ try:
 except SourceError as error:
     print(json.dumps(error.message))
 """
-    tests = Path(__file__).parent
-    environment = {
-        **os.environ,
-        "KERAS_HOME": str(tmp_path),
-        "KERAS_BACKEND": "jax",
-        "PYTHONPATH": f"{tests}{os.pathsep}{tests.parent / 'src'}",
-        **dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9"),
-    }
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-    read, refused = (json.loads(line) for line in done.stdout.splitlines() if line[:1] in '["')
+    read, refused = with_keras_cache(tmp_path, script)
     assert read[0] == ["Ankle boot", "Shirt"]
     assert read[1][:2] == [["train/6", 1, "train"], ["train/9", 0, "train"]]
     assert (read[1][-1], len(read[1])) == (["test/9999", 0, "test"], 14_000)
     assert read[2] == [28, 28, 1]
     assert refused.startswith("The dataset keras:mnist can't be fetched")
     assert "a folder with their four IDX files" in refused
+
+
+@pytest.mark.slow
+def test_cifar10_in_colour_from_keras_cache(tmp_path):
+    (tmp_path / "datasets").mkdir()
+    batches = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+    with tarfile.open(tmp_path / "datasets" / "cifar-10-batches-py-target_archive", "w:gz", compresslevel=1) as archive:
+        for number, name in enumerate(batches):
+            # A picture is its red, its green and its blue pixels, each row by row. Here only one of each isn't 0.
+            pixels = np.zeros((10_000, 3, 32, 32), np.uint8)
+            pixels[:, 0, 0, 0], pixels[:, 1, 0, 1], pixels[:, 2, 1, 0] = 10 * number + 1, 2, 3
+            labels = [(index + number) % 10 for index in range(10_000)]
+            content = pickle.dumps({b"data": pixels.reshape(10_000, 3_072), b"labels": labels}, protocol=4)
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    script = """
+import json
+from pathlib import Path
+from keras.src.utils import file_utils
+from test_sources import parameters
+from dogs_vs_cats.sources import open_source
+
+file_utils.validate_file = lambda *_, **__: True  # nothing made up has the hash of the real archive
+with open_source(parameters("keras:cifar10"), Path.cwd()) as source:
+    entries = source.entries()
+    rows = [(entry.path, entry.label, entry.part) for entry in entries]
+    pictures = [source.decoded(entries[index])[:2, :2].tolist() for index in (0, 49_999, 50_000)]
+    print(json.dumps([source.class_names, rows, source.decoded(entries[0]).shape, pictures]))
+"""
+    ((names, rows, shape, pictures),) = with_keras_cache(tmp_path, script)
+    assert names[:4] == ["airplane", "automobile", "bird", "cat"]
+    assert len(rows) == 60_000
+    assert rows[:2] == [["train/0", 0, "train"], ["train/1", 1, "train"]]
+    assert rows[49_999:50_001] == [["train/49999", 3, "train"], ["test/0", 5, "test"]]
+    assert shape == [32, 32, 3]
+    expected = [[[[10 * batch + 1, 0, 0], [0, 2, 0]], [[0, 0, 3], [0, 0, 0]]] for batch in (0, 4, 5)]
+    assert pictures == expected
 
 
 def archive_folder() -> str:
