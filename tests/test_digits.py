@@ -16,6 +16,7 @@ from test_parameters import refused
 from dogs_vs_cats import approaches
 from dogs_vs_cats.parameters.architecture import Architecture
 from dogs_vs_cats.parameters.schema import check
+from dogs_vs_cats.tracking.sender import prepare_mlflow
 
 NETWORKS = {"lenet5": 257_546, "mnist_cnn": 592_074, "mnist_cnn_batchnorm": 87_290, "mlp": 109_386}
 
@@ -45,19 +46,6 @@ def test_another_network_and_its_dropout_can_be_named():
     assert model.get_layer("dropout_1").rate == 0.1
 
 
-def test_the_environment_has_the_lectures_settings():
-    values = environment_parameters("mnist")
-    assert values["approaches"] == list(NETWORKS)
-    assert (values["lenet5"]["batch_size"], values["lenet5"]["epochs"], values["lenet5"]["optimizer"]) == (
-        1024,
-        20,
-        "adam",
-    )
-    sizes = [values["ingestion"][f"{split}_size"] for split in ("train", "validation", "test")]
-    assert (sizes, values["ingestion"]["split"]) == ([40_000, 20_000, 10_000], "official")
-    assert values["tracking"]["registered_model"] == "mnist"
-
-
 def test_training_on_all_images_leaves_nothing_to_choose_an_epoch_by():
     values = environment_parameters("mnist")
     values["mlp"] |= {"train_on_all": True}
@@ -80,16 +68,16 @@ def write_idx(path, array):
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
-    """A finished run on three kinds of "digits", bright in different places; another run trained on all images."""
+    """A finished, tracked run on ten kinds of "digits", bright in different places; another trained on all images."""
     root = tmp_path_factory.mktemp("digits")
     folder = root / "idx"
     folder.mkdir()
     random = np.random.default_rng(0)
     for part, count in (("train", 90), ("t10k", 30)):
-        labels = np.arange(count) % 3
+        labels = np.arange(count) % 10
         images = random.integers(0, 60, (count, 28, 28))
         for image, label in zip(images, labels, strict=True):
-            image[:, 9 * label : 9 * label + 9] += 150
+            image[:, 2 * label + 4 : 2 * label + 6] += 150
         write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
         write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
     project = copy_project(root / "project")
@@ -107,7 +95,7 @@ def digits(tmp_path_factory):
             values[group] = {**values[group], **block_of_file} if isinstance(block_of_file, dict) else block_of_file
         path.write_text(yaml.safe_dump(values))
     source = f"ingestion.source={folder}"
-    kedro(project, "run", "--env=mnist", f"--params={source}", DOGS_VS_CATS_TRACKING="off")
+    kedro(project, "run", "--env=mnist", f"--params={source}")
     kedro(project, "run", "--env=mnist", f"--params={source}", "--pipelines=explanation", DOGS_VS_CATS_TRACKING="off")
     again = root / "again"
     shutil.copytree(project, again)
@@ -119,16 +107,38 @@ def digits(tmp_path_factory):
 @pytest.mark.slow
 def test_classes_called_by_numbers_stay_names(digits):
     data = digits[0] / "data"
-    assert json.loads((data / "02_intermediate/mnist/class_names.json").read_text()) == ["0", "1", "2"]
+    assert json.loads((data / "02_intermediate/mnist/class_names.json").read_text()) == list("0123456789")
     predictions = pd.read_csv(data / "07_model_output/mnist/lenet5/predictions.csv")
-    assert list(predictions.columns) == [
-        "path", "label", "probability_0", "probability_1", "probability_2", "predicted", "split",
-    ]  # fmt: skip
+    probabilities = [f"probability_{digit}" for digit in range(10)]
+    assert list(predictions.columns) == ["path", "label", *probabilities, "predicted", "split"]
     assert predictions["split"].value_counts().to_dict() == {"train": 60, "validation": 30, "test": 30}
     assert predictions["path"].iloc[60] == "train/60"
     metrics = json.loads((data / "08_reporting/mnist/lenet5/metrics.json").read_text())
-    assert np.shape(metrics["test"]["confusion_matrix"]) == (3, 3)
+    assert np.shape(metrics["test"]["confusion_matrix"]) == (10, 10)
     assert (data / "08_reporting/mnist/comparison.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_registered_model_is_called_mnist_and_answers_with_ten_probabilities(digits):
+    prepare_mlflow()
+    import mlflow
+
+    project = digits[0]
+    mlflow.set_tracking_uri(f"sqlite:///{project / 'mlflow.db'}")
+    (registered,) = mlflow.MlflowClient().search_registered_models()
+    assert registered.name == "mnist"
+    best = json.loads((project / "data/08_reporting/mnist/comparison.json").read_text())["best"]["approach"]
+    assert mlflow.MlflowClient().get_model_version_by_alias("mnist", "champion").tags["approach"] == best
+
+    images = np.load(project / "data/02_intermediate/mnist/images.npy")[-3:]
+    answers = mlflow.pyfunc.load_model("models:/mnist@champion").predict(images.tolist())
+    kept = pd.read_csv(project / f"data/07_model_output/mnist/{best}/predictions.csv").iloc[-3:]
+    for answer, row in zip(answers, kept.itertuples(), strict=True):
+        assert list(answer.probabilities) == list("0123456789")
+        assert list(answer.probabilities.values()) == pytest.approx(
+            [getattr(row, f"probability_{d}") for d in range(10)], abs=1e-5
+        )
+        assert answer.predicted == str(row.predicted)
 
 
 @pytest.mark.slow
@@ -172,13 +182,28 @@ def test_what_is_trained_on_all_images_has_no_validation_metrics_and_is_not_chos
     assert np.isnan(table.loc["mlp", "validation_accuracy"])
 
 
+@pytest.fixture(scope="module")
+def real_mnist(tmp_path_factory):
+    """A run on the real MNIST as the environment has it, with the perceptron alone: it is the quickest to train."""
+    if not (SHARED / "data/mnist").is_dir():
+        pytest.skip(f"no MNIST at {SHARED / 'data/mnist'}")
+    project = copy_project(tmp_path_factory.mktemp("mnist") / "project")
+    kedro(project, "run", "--env=mnist", f"--params=ingestion.source={SHARED / 'data/mnist'}",
+          "--pipelines=data_ingestion,mlp", DOGS_VS_CATS_TRACKING="off")  # fmt: skip
+    return project / "data"
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(not (SHARED / "data/mnist").is_dir(), reason="no MNIST beside the project")
-def test_mnist_is_split_as_in_the_lecture(tmp_path):
-    project = copy_project(tmp_path / "project")
-    source = SHARED / "data/mnist"
-    kedro(project, "run", "--env=mnist", f"--params=ingestion.source={source}", "--pipelines=data_ingestion")
-    manifest = pd.read_csv(project / "data/02_intermediate/mnist/manifest.csv", dtype={"class_name": str})
+def test_mnist_is_split_as_in_the_lecture(real_mnist):
+    manifest = pd.read_csv(real_mnist / "02_intermediate/mnist/manifest.csv", dtype={"class_name": str})
     assert manifest["split"].tolist() == ["train"] * 40_000 + ["validation"] * 20_000 + ["test"] * 10_000
     assert manifest["path"].iloc[[0, 40_000, 60_000]].tolist() == ["train/0", "train/40000", "test/0"]
-    assert np.load(project / "data/02_intermediate/mnist/images.npy", mmap_mode="r").shape == (70_000, 28, 28, 1)
+    assert np.load(real_mnist / "02_intermediate/mnist/images.npy", mmap_mode="r").shape == (70_000, 28, 28, 1)
+
+
+@pytest.mark.slow
+def test_the_perceptron_learns_mnist(real_mnist):
+    metrics = json.loads((real_mnist / "08_reporting/mnist/mlp/metrics.json").read_text())
+    assert (metrics["train"]["images"], metrics["test"]["images"]) == (40_000, 10_000)
+    # 98.36 % in the lecture (L3), probably on all 60,000. What the other networks reach is in docs/replication.md.
+    assert metrics["test"]["accuracy"] >= 0.972
