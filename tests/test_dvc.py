@@ -23,7 +23,8 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from conftest import PROJECT, copy_project, kedro
+from conftest import copy_project, kedro
+from dvc_project import Project, put_under_dvc
 from filelock import FileLock
 from PIL import Image
 
@@ -37,79 +38,6 @@ APPROACHES = ["naive_cnn", "transfer_end_to_end", "transfer_bottleneck"]
 RATE = "conf/base/parameters_transfer_bottleneck.yml:transfer_bottleneck.learning_rate"
 
 
-class Project:
-    """A git repository with the project in it, and DVC's own state beside it."""
-
-    def __init__(self, root: Path, state: Path, **variables: str):
-        self.root = root
-        # The environment's commands are found as if it were active: a copy has no .venv of its own.
-        self.environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "COLUMNS": "200",
-            "DO_NOT_TRACK": "1",
-            "DVC_NO_ANALYTICS": "1",
-            "DVC_SITE_CACHE_DIR": str(state),
-            "DVC_GLOBAL_CONFIG_DIR": str(state),
-            "DVC_SYSTEM_CONFIG_DIR": str(state),
-            "DOGS_VS_CATS_TRACKING": "off",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_AUTHOR_NAME": "Test",
-            "GIT_AUTHOR_EMAIL": "test@example.org",
-            "GIT_COMMITTER_NAME": "Test",
-            "GIT_COMMITTER_EMAIL": "test@example.org",
-            **variables,
-        }
-        self.environment.pop("DVC_STAGE", None)
-
-    def run(self, *command: str, check: bool = True) -> str:
-        result = subprocess.run(
-            command,
-            cwd=self.root,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            stdin=subprocess.DEVNULL,
-        )
-        output = result.stdout + result.stderr
-        if check and result.returncode:
-            pytest.fail(f"{' '.join(command)} exited with {result.returncode}:\n{output}")
-        if not check:
-            assert result.returncode, output
-        return output
-
-    def dvc(self, *arguments: str, check: bool = True) -> str:
-        return self.run(sys.executable, "-m", "dvc", *arguments, check=check)
-
-    def git(self, *arguments: str) -> str:
-        return self.run("git", *arguments)
-
-    def commit(self) -> None:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", "state")
-
-    def clone(self, root: Path, state: Path) -> "Project":
-        """Clones the repository, with an empty cache."""
-        self.git("clone", "--quiet", str(self.root), str(root))
-        return Project(root, state)
-
-    def use_cache_of(self, other: "Project") -> None:
-        self.dvc("cache", "dir", "--local", str(other.root / ".dvc/cache"))
-
-    def changed(self) -> set[str]:
-        """Names of the stages that something was changed for."""
-        # Of an imported file DVC also says that it doesn't ask whether there is a newer one.
-        status = json.loads(next(line for line in self.dvc("status", "--json").splitlines() if line.startswith("{")))
-        return {name.rpartition(":")[2].rpartition("@")[2] for name in status}
-
-    def edit(self, name: str, old: str, new: str) -> None:
-        path = self.root / name
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-
-
 def stages_in(output: str) -> list[str]:
     return [line.split("'")[1].rpartition("@")[2] for line in output.splitlines() if line.startswith("Running stage ")]
 
@@ -119,16 +47,7 @@ def reproduced(tmp_path_factory):
     """A committed project in environment `test`, in which `dvc repro` has run once. Read only: tests clone it."""
     folder = tmp_path_factory.mktemp("reproduced")
     root = copy_project(folder / "project")
-    for name in (".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", "dvc.yaml", "params.yaml"):
-        (root / name).parent.mkdir(exist_ok=True)
-        (shutil.copytree if (PROJECT / name).is_dir() else shutil.copy)(PROJECT / name, root / name)
-    for path in PROJECT.glob("data/*/.gitkeep"):
-        (root / path.relative_to(PROJECT)).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, root / path.relative_to(PROJECT))
-    project = Project(root, folder / "state", DOGS_VS_CATS_TRACKING="on")
-    project.edit("params.yaml", "env: base", "env: test")
-    project.git("init", "--quiet", "--initial-branch=main", ".")
-    project.commit()
+    project = put_under_dvc(root, folder / "state", DOGS_VS_CATS_TRACKING="on")
     output = project.dvc("repro")
     assert stages_in(output) == ["prepare", "backbone", "features", *APPROACHES, "compare"]
     project.commit()
