@@ -26,7 +26,7 @@ $(INSTALLED): $(LOCK)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
 		-r <(sed -n '/^uv==/,/^[^ ].*==/{/^uv==/p;/^ /p;}' $(LOCK))
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(LOCK)
+	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python $(LOCK)
 	@rm -f .venv/.installed-*
 	@touch $@
 

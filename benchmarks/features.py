@@ -111,6 +111,7 @@ def approach2_epoch() -> Result:
                 ComputeParameters.model_validate(parameters["compute"]),
                 0,
                 features,
+                {"pooling": "flatten", "base_weights": ""},
                 images,
                 manifest,
                 ["cat", "dog"],

@@ -62,7 +62,7 @@ def test_an_approach_waits_only_for_what_it_reads(stages):
     features = "../../data/04_feature/${experiment}/features.npy"
     backbone = "../../data/06_models/${experiment}/backbone.keras"
     assert {features, backbone} & read[approach["naive_cnn"]] == set()
-    assert {features, backbone} & read[approach["transfer_end_to_end"]] == {backbone}
+    assert {features, backbone} <= read[approach["transfer_end_to_end"]]
     assert {features, backbone} <= read[approach["transfer_bottleneck"]]
 
 

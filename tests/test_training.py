@@ -144,13 +144,14 @@ def features_of(base, images, manifest, folder):
 
 
 def train_head(values, base, images, manifest, folder):
-    features, _ = features_of(base, images, manifest, folder / "features")
+    features, record = features_of(base, images, manifest, folder / "features")
     return nodes.train_on_features(
         "transfer_bottleneck",
         values,
         COMPUTE,
         0,
         features,
+        record,
         images,
         manifest,
         CLASSES,
@@ -284,3 +285,14 @@ def test_uneven_classes_are_weighed_inversely(manifest):
 
 def replace_field(parameters, **changes):
     return parameters.model_copy(update=changes)
+
+
+@pytest.mark.parametrize("values", [{"optimizer": "nadam"}, {"optimizer": "adam", "schedule": "cosine"}])
+def test_an_update_in_one_pass_is_the_same_update(values, images, manifest, tmp_path):
+    name, block = ("mlp", {**environment_parameters("mnist")["mlp"]}) if "schedule" in values else ("naive_cnn", COMMON)
+    block = {**block, **values, "epochs": 2, "batch_size": 8, "augment": False}
+    first, *_ = train(name, block, images, manifest, tmp_path)
+    plain = COMPUTE.model_copy(update={"jit_compile": False})
+    second, *_ = train(name, block, images, manifest, tmp_path, compute=plain)
+    for ours, theirs in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)

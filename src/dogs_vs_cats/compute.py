@@ -3,6 +3,7 @@
 With `devices`, the one place that knows which backend runs. Everything else is written for any Keras backend.
 """
 
+import gc
 import importlib.util
 import logging
 import os
@@ -42,7 +43,7 @@ def start_keras() -> None:
     TensorFlow's start reports which instructions the processor has and which GPU libraries it didn't find,
     from C++ and before any log level applies. If the import fails, they are shown after all.
     """
-    with _quiet_standard_error():
+    with _quiet_standard_error(), _without_garbage_collection():
         import keras
 
         # Makes the backend choose its device now, while it is quiet.
@@ -67,6 +68,24 @@ def _quiet_standard_error() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Takes what the block makes for kept until the process ends, so that the collector never looks through it.
+
+    TensorFlow's modules are a million objects: collections among them take 1.6 of the 5 seconds of its import, and as
+    long again when the process exits.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def accelerators() -> list[str]:
@@ -140,6 +159,31 @@ def _processor_flags() -> frozenset[str]:
         return frozenset()
     flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
     return frozenset(flags.partition(":")[2].split())
+
+
+def compile_updates(optimizer: "keras.optimizers.Optimizer", compute: ComputeParameters) -> None:
+    """Lets XLA make one pass over memory of an optimizer's update, where the training step itself isn't compiled.
+
+    TensorFlow otherwise reads and writes all weights once for each of the update's some fifteen operations. For the
+    naive CNN's 19 million weights, in bfloat16 with Nadam, a step takes 158 ms that way and 122 so, on two cores.
+
+    Args:
+        optimizer: Any optimizer; its `apply` is replaced.
+        compute: With `jit_compile: false` nothing is compiled.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow" or not compute.jit_compile:
+        return
+    import tensorflow as tf
+
+    apply = optimizer.apply
+
+    def compiled(gradients: Any, trainable_variables: Any = None) -> None:
+        update = tf.function(lambda given: apply(given, trainable_variables), jit_compile=True, autograph=False)
+        update(list(gradients))
+
+    optimizer.apply = compiled
 
 
 def with_policy(model: "keras.Model", policy_name: str) -> "keras.Model":

@@ -1,7 +1,8 @@
 """Tells photos that are unlike all a model was trained on: neither class, a drawing, noise, a blank.
 
-A picture is described by the model's last feature map, averaged over its places: by these features, and by their
-direction and length apart, because what is no photo of the kind often has the usual features in unusual proportions.
+A picture is described by the model's last feature map (its base's output, where it has one), averaged over its
+places: by these features, and by their direction and length apart, because what is no photo of the kind often has the
+usual features in unusual proportions.
 Around the mean of each class the training images are taken to be spread normally, all classes alike (Lee et al. 2018,
 *A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks*), with a variance of
 their own along the main directions and one common variance in all others (Tipping and Bishop 1999, *Probabilistic
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 
 from dogs_vs_cats.explanation import dissect
+from dogs_vs_cats.frozen_base import base_output, find_base
 
 DIRECTIONS = 64
 """Main directions at most; there are fewer where there are few features or few images."""
@@ -137,13 +139,17 @@ def with_features(model: keras.Model) -> keras.Model:
         A model with the same weights; of its output, (n, probabilities + features), the first columns are what
         `model` returns. A model without feature maps is described by what its last layer takes.
     """
-    parts = dissect(model)
-    if parts.feature_map is None:
-        features = parts.last_input
+    base = find_base(model)
+    if base is not None:
+        image, probability, described = model.inputs[0], model.outputs[0], base_output(model, base)
     else:
-        features = keras.layers.GlobalAveragePooling2D(dtype="float32", name="features_of_image")(parts.feature_map)
-    both = keras.layers.Concatenate(dtype="float32", name="answer_and_features")([parts.probability, features])
-    return keras.Model(parts.image, both, name=model.name)
+        parts = dissect(model)
+        image, probability = parts.image, parts.probability
+        described = parts.last_input if parts.feature_map is None else parts.feature_map
+    if len(described.shape) == 4:
+        described = keras.layers.GlobalAveragePooling2D(dtype="float32", name="features_of_image")(described)
+    both = keras.layers.Concatenate(dtype="float32", name="answer_and_features")([probability, described])
+    return keras.Model(image, both, name=model.name)
 
 
 def _parts(rows: NDArray) -> Iterator[NDArray]:

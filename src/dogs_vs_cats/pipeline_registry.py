@@ -62,9 +62,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     looks = explanation.create_pipeline([_explained] if _explained else names)
     unused = set()
     if not any(module.USES_BACKBONE for module in modules):
-        unused.add("backbone")
-    if not any(module.TRAINS_ON == "features" for module in modules):
-        unused.add("feature_extraction")
+        unused |= {"backbone", "feature_extraction"}
     default = sum((steps[name] for name in steps if name not in unused), Pipeline([]))
     return {
         "__default__": default,

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from dogs_vs_cats.compute import policy, with_policy
+from dogs_vs_cats.folding import fold_batch_normalisation
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.progress import progress
 
@@ -76,7 +77,7 @@ def predict_batches(
 
 def predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
     """Prepares a model to predict batches of at most `BATCH_SIZE` images in the precision of `compute`."""
-    fast = with_policy(model, policy(compute, model))
+    fast = with_policy(fold_batch_normalisation(model), policy(compute, model))
     fast.compile(jit_compile=compute.jit_compile)
 
     def run(batch: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from dogs_vs_cats.batches import RowBatches
+from dogs_vs_cats.compute import compile_updates
 from dogs_vs_cats.datasets.atomic import replace_atomically
 from dogs_vs_cats.devices import EvenBatches
 from dogs_vs_cats.errors import TrainingError, is_out_of_memory
@@ -44,6 +45,8 @@ class Training:
         parameters: Optimizer, early stopping and so on.
         compute: How to compute it.
         steps_per_execution: Steps in one call of the compiled function.
+        validation_model: What answers for the `validation` batches, where that isn't `model`: it shares the weights of
+            `model`, and takes something else than images.
         devices: How many devices share each batch. More than one need a surrounding `data_parallel`.
     """
 
@@ -57,6 +60,7 @@ class Training:
     parameters: TrainingParameters
     compute: ComputeParameters
     steps_per_execution: int
+    validation_model: keras.Model | None = None
     devices: int = 1
 
 
@@ -171,6 +175,8 @@ def _compile(training: Training, phase: Phase) -> None:
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=phase.epochs * len(training.batches))
     optimizer = keras.optimizers.get(training.parameters.optimizer)
     optimizer = type(optimizer)(learning_rate=rate)
+    if training.devices == 1:
+        compile_updates(optimizer, training.compute)
     # Rows that only fill up a batch weigh nothing in weighted metrics.
     kind = "metrics" if training.devices == 1 else "weighted_metrics"
     training.model.compile(
@@ -180,6 +186,10 @@ def _compile(training: Training, phase: Phase) -> None:
         jit_compile=training.compute.jit_compile,
         steps_per_execution=training.steps_per_execution,
     )
+    if training.validation_model is not None:
+        training.validation_model.compile(
+            loss=loss, **{kind: [accuracy(name="accuracy")]}, jit_compile=training.compute.jit_compile
+        )
     # Builds the optimizer's variables now, so that a saved state can be put into them.
     optimizer.build(training.model.trainable_variables)
 
@@ -193,16 +203,20 @@ def _fit(training: Training, epochs: "_Epochs", last_epoch: int) -> None:
         batches = EvenBatches(training.batches, training.devices, class_weight)
         validation = EvenBatches(training.validation, training.devices, None)
         class_weight = None
+    callbacks = [training.batches.callback(), epochs]
+    if training.validation_model is not None:
+        # Before the one that looks at what validation gave.
+        callbacks.insert(1, _validation_callback(training.validation_model, validation))
     try:
         training.model.fit(
             batches,
-            validation_data=validation,
+            validation_data=validation if training.validation_model is None else None,
             initial_epoch=done,
             epochs=last_epoch,
             class_weight=class_weight,
             shuffle=False,
             verbose=0,
-            callbacks=[training.batches.callback(), epochs],
+            callbacks=callbacks,
         )
     except Exception as error:
         if is_out_of_memory(error):
@@ -211,6 +225,15 @@ def _fit(training: Training, epochs: "_Epochs", last_epoch: int) -> None:
                 f"{training.parameters.batch_size}. Set a smaller one."
             ) from error
         raise
+
+
+def _validation_callback(model: keras.Model, batches: keras.utils.PyDataset) -> keras.callbacks.Callback:
+    """Adds `val_loss` and `val_accuracy` to the figures of an epoch, as `fit` does with the model that it trains."""
+
+    def validate(epoch: int, logs: dict[str, float]) -> None:
+        logs |= {f"val_{name}": value for name, value in model.evaluate(batches, verbose=0, return_dict=True).items()}
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=validate)
 
 
 class _Epochs(keras.callbacks.Callback):

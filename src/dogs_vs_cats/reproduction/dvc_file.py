@@ -28,8 +28,8 @@ FIRST = {
 LAST = {"compare": ("comparison",)}
 """The stages after them."""
 
-GROUPS = {"prepare": "approach_on_images", "backbone": "approach_on_backbone", "features": "approach_on_features"}
-"""For the last stage that an approach needs, the stage of all approaches that need the same."""
+GROUPS = ("approach_on_images", "approach_on_backbone", "approach_on_features")
+"""The stages of approaches: of those that build on nothing, on the backbone, and on the backbone's features alone."""
 
 FILE_PARAMETERS = {"ingestion": "ingestion.source", "backbone": "backbone.weights"}
 """Parameters that can name a file under `data/01_raw`, by the group that a stage has to have."""
@@ -104,7 +104,7 @@ def stages(root: Path = ROOT) -> list[Stage]:
     used = {name: parts for name, parts in FIRST.items() if set(pipelines[parts[-1]].nodes) <= default}
     first = [_stage(name, parts, pipelines) for name, parts in used.items()]
     last = [_stage(name, parts, pipelines) for name, parts in LAST.items()]
-    found = [*first, *_approach_stages(names, first, pipelines), *last]
+    found = [*first, *_approach_stages(names, pipelines), *last]
     covered = {node for name in (*sum([*FIRST.values(), *LAST.values()], ()), *names) for node in pipelines[name].nodes}
     if left := sorted(node.name for node in default - covered):
         raise DVCFileError(
@@ -119,18 +119,25 @@ def _stage(name: str, parts: Sequence[str], pipelines: Mapping[str, Pipeline]) -
     return Stage(name, tuple(parts), sorted(whole.inputs()), sorted(whole.all_outputs()), _functions(whole.nodes))
 
 
-def _approach_stages(names: Sequence[str], first: Sequence[Stage], pipelines: Mapping[str, Pipeline]) -> list[Stage]:
-    """One stage for all approaches that need the same of the earlier ones: none waits for what it doesn't need."""
+def _approach_stages(names: Sequence[str], pipelines: Mapping[str, Pipeline]) -> list[Stage]:
+    """One stage for all approaches that read the same: none waits for what it doesn't need."""
     groups: dict[str, Stage] = {}
     for name in names:
         pipeline = pipelines[name]
-        needed = [stage.name for stage in first if pipeline.inputs() & set(stage.outputs)]
-        group = groups.setdefault(GROUPS[needed[-1]], Stage(GROUPS[needed[-1]], (ITEM,)))
+        stage = _group(approaches.load(name))
+        group = groups.setdefault(stage, Stage(stage, (ITEM,)))
         group.approaches.append(name)
         group.functions += _functions(pipeline.nodes)
         group.inputs = sorted({*group.inputs, *(_as_item(input_, name) for input_ in pipeline.inputs())})
         group.outputs = sorted({*group.outputs, *(_as_item(output, name) for output in pipeline.all_outputs())})
-    return [groups[name] for name in GROUPS.values() if name in groups]
+    return [groups[name] for name in GROUPS if name in groups]
+
+
+def _group(approach: approaches.Approach) -> str:
+    images, backbone, features = GROUPS
+    if approach.TRAINS_ON == "features":
+        return features
+    return backbone if approach.USES_BACKBONE else images
 
 
 def _as_item(dataset: str, approach: str) -> str:

@@ -20,6 +20,7 @@ from dogs_vs_cats.parameters.training import TrainingParameters
 if TYPE_CHECKING:
     import keras
 
+    from dogs_vs_cats.frozen_base import KeptFeatures
     from dogs_vs_cats.training import Outcome, Phase
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ def train_on_images(
     calibrate: CalibrationParameters = UNCALIBRATED,
     backbone: Model | None = None,
     backbone_record: dict[str, Any] | None = None,
+    features: np.ndarray | None = None,
+    features_record: dict[str, Any] | None = None,
 ) -> Trained:
     """Trains an approach on batches of images, augmented where its parameters say so.
 
@@ -59,9 +62,12 @@ def train_on_images(
         class_names: Names in the order of the labels.
         ingestion_record: Identifies the data.
         state_folder: Where the state after each epoch is kept until training ends.
+        calibrate: Whether a temperature is put into the model.
         backbone: The base, for approaches that build on one.
         backbone_record: Identifies the base.
-        calibrate: Whether a temperature is put into the model.
+        features: What that base makes of the images in use, float32 (images in use, features), in the manifest's order:
+            as long as it is frozen, validation begins there.
+        features_record: What the features were made by.
 
     Returns:
         The model of the first seed, which keeps the model contract; facts about it; the learning history of all
@@ -78,13 +84,15 @@ def train_on_images(
     from dogs_vs_cats.batches import ImageBatches, RowBatches
     from dogs_vs_cats.compute import policy, with_policy
     from dogs_vs_cats.devices import ResidentImages, data_parallel, keeps_images, training_devices
+    from dogs_vs_cats.folding import fold_batch_normalisation
+    from dogs_vs_cats.frozen_base import after_base, find_base
     from dogs_vs_cats.training import Training, train
 
     module = approaches.load(approach)
     typed = module.Parameters.model_validate(parameters)
     classes = len(class_names)
     labels = manifest["label"].to_numpy()
-    devices = training_devices(compute)
+    kept = _kept_features(features, features_record)
     rows = {split: np.flatnonzero(manifest["split"] == split) for split in ("train", "validation")}
     manifest = _as_used(manifest, parameters)
     rows["train"] = np.flatnonzero(manifest["split"] == "train")
@@ -117,12 +125,22 @@ def train_on_images(
     def train_once(seed: int, identity: str) -> "tuple[Model, Outcome, int]":
         with data_parallel(devices):
             model = module.build(typed, images.shape[1:], classes, backbone)
-            model = with_policy(model, policy(compute, model))
-            trainable = _count(model.trainable_weights)
+            frozen = find_base(model) if getattr(typed, "unfreeze_from", None) is None else None
+            fast = fold_batch_normalisation(model, frozen_only=True) if frozen else model
+            fast = with_policy(fast, policy(compute, model))
+            trainable = _count(fast.trainable_weights)
+            validation = RowBatches(array, rows["validation"], labels, batch_size=typed.batch_size)
+            after = None
+            if kept and frozen and kept.base_in(model):
+                after = after_base(fast, fast.get_layer(frozen.name), kept.pooling)
+                places = _places(manifest)[rows["validation"]]
+                validation = RowBatches(
+                    kept.rows, places, labels[manifest["split"] != "unused"], batch_size=typed.batch_size
+                )
             training = Training(
                 approach=approach,
                 seed=seed,
-                model=wrapped(model, seed),
+                model=wrapped(fast, seed),
                 batches=ImageBatches(
                     array,
                     rows["train"],
@@ -133,7 +151,8 @@ def train_on_images(
                     augmenter=augmenter,
                     workers=compute.workers,
                 ),
-                validation=RowBatches(array, rows["validation"], labels, batch_size=typed.batch_size),
+                validation=validation,
+                validation_model=after,
                 classes=classes,
                 class_weight=_class_weight(typed, labels[rows["train"]]),
                 parameters=typed,
@@ -141,12 +160,28 @@ def train_on_images(
                 steps_per_execution=1 if compute.steps_per_execution == "auto" else compute.steps_per_execution,
                 devices=len(devices),
             )
-            outcome = train(training, _phases(typed, model, backbone), state_folder, identity)
-        return with_policy(model, "float32"), outcome, trainable
+            outcome = train(training, _phases(typed, fast, backbone), state_folder, identity)
+        if frozen is None:
+            return with_policy(fast, "float32"), outcome, trainable
+        for layer in model.layers:
+            if layer is not frozen:
+                layer.set_weights(fast.get_layer(layer.name).get_weights())
+        return model, outcome, trainable
 
     identity = _identity(parameters, compute, augmentation.model_dump(), ingestion_record, backbone_record)
     return _train_seeds(
-        approach, typed, seed, train_once, identity, images, manifest, class_names, compute, backbone_record, calibrate
+        approach,
+        typed,
+        seed,
+        train_once,
+        identity,
+        images,
+        manifest,
+        class_names,
+        compute,
+        kept,
+        backbone_record,
+        calibrate,
     )
 
 
@@ -156,6 +191,7 @@ def train_on_features(
     compute: ComputeParameters,
     seed: int,
     features: np.ndarray,
+    features_record: dict[str, Any],
     images: np.ndarray,
     manifest: pd.DataFrame,
     class_names: list[str],
@@ -173,6 +209,7 @@ def train_on_features(
         compute: How to compute.
         seed: Used where the approach has no `seeds` of its own.
         features: float32 memory map, (images in use, features), in the manifest's order.
+        features_record: What the features were made by.
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
         manifest: Gives each image's label and split.
         class_names: Names in the order of the labels.
@@ -201,6 +238,7 @@ def train_on_features(
     rows = {split: np.flatnonzero(used["split"] == split) for split in ("train", "validation")}
 
     devices = training_devices(compute)
+    kept = _kept_features(features, features_record)
 
     def train_once(seed: int, identity: str) -> "tuple[Model, Outcome, int]":
         with data_parallel(devices):
@@ -233,7 +271,18 @@ def train_on_features(
 
     identity = _identity(parameters, compute, None, ingestion_record, backbone_record)
     return _train_seeds(
-        approach, typed, seed, train_once, identity, images, manifest, class_names, compute, backbone_record, calibrate
+        approach,
+        typed,
+        seed,
+        train_once,
+        identity,
+        images,
+        manifest,
+        class_names,
+        compute,
+        kept,
+        backbone_record,
+        calibrate,
     )
 
 
@@ -265,6 +314,8 @@ def evaluate(
     manifest: pd.DataFrame,
     class_names: list[str],
     compute: ComputeParameters,
+    features: np.ndarray | None = None,
+    features_record: dict[str, Any] | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, np.ndarray]]:
     """Predicts all three splits and measures how right that is.
 
@@ -276,6 +327,9 @@ def evaluate(
         manifest: Gives each image's label and split.
         class_names: Names in the order of the labels.
         compute: How to compute.
+        features: What a frozen base made of the images in use, float32 (images in use, features), in the manifest's
+            order. A model with that very base is asked from there on.
+        features_record: What the features were made by.
 
     Returns:
         A row for each image: `path`, `label`, `probability_<class>`, `predicted`, `split`; and the metrics of each
@@ -287,12 +341,17 @@ def evaluate(
 
     manifest = _as_used(manifest, model_info["made_with"]["parameters"])
     used = manifest[manifest["split"] != "unused"]
-    rows = np.flatnonzero(manifest["split"] != "unused")
-    both = predict(with_features(model), images, rows, compute, f"Predicting with {model.name}")
-    probabilities, features = np.split(both, [model.output_shape[-1]], axis=1)
-    predictions = evaluation.predictions_table(used, probabilities, class_names)
+    kept = _kept_features(features, features_record)
+    if kept and (base := kept.base_in(model)):
+        predictions = _predictions(model, images, manifest, class_names, compute, manifest["split"] != "unused", kept)
+        described = kept.averaged(base.output_shape[-1])
+    else:
+        rows = np.flatnonzero(manifest["split"] != "unused")
+        both = predict(with_features(model), images, rows, compute, f"Predicting with {model.name}")
+        probabilities, described = np.split(both, [model.output_shape[-1]], axis=1)
+        predictions = evaluation.predictions_table(used, probabilities, class_names)
     train, validation = ((used["split"] == split).to_numpy() for split in ("train", "validation"))
-    distribution = fit(features[train], used["label"].to_numpy()[train], features[validation])
+    distribution = fit(described[train], used["label"].to_numpy()[train], described[validation])
     facts = {name: model_info[name] for name in ("parameters", "trainable_parameters", "epochs", "backbone")}
     metrics = {**evaluation.classification_metrics(predictions, class_names), **facts}
     if validation.any():
@@ -323,6 +382,19 @@ def draw_figures(
     )
 
 
+def _kept_features(features: np.ndarray | None, record: dict[str, Any] | None) -> "KeptFeatures | None":
+    if features is None or record is None:
+        return None
+    from dogs_vs_cats.frozen_base import KeptFeatures
+
+    return KeptFeatures(features, record["pooling"], record["base_weights"])
+
+
+def _places(manifest: pd.DataFrame) -> np.ndarray:
+    """For each row of the manifest its image's place among the images in use."""
+    return np.cumsum(manifest["split"] != "unused") - 1
+
+
 def _predictions(
     model: Model,
     images: np.ndarray,
@@ -330,10 +402,16 @@ def _predictions(
     class_names: list[str],
     compute: ComputeParameters,
     rows: "pd.Series[bool]",
+    kept: "KeptFeatures | None",
 ) -> pd.DataFrame:
+    """Predicts the images of some rows of the manifest, from their features on where these are kept."""
+    from dogs_vs_cats.frozen_base import after_base
     from dogs_vs_cats.prediction import predict
 
-    probabilities = predict(model, images, np.flatnonzero(rows), compute, f"Predicting with {model.name}")
+    given, numbers, asked = images, np.flatnonzero(rows), model
+    if kept and (base := kept.base_in(model)):
+        given, numbers, asked = kept.rows, _places(manifest)[rows], after_base(model, base, kept.pooling)
+    probabilities = predict(asked, given, numbers, compute, f"Predicting with {model.name}")
     return evaluation.predictions_table(manifest[rows], probabilities, class_names)
 
 
@@ -347,6 +425,7 @@ def _train_seeds(
     manifest: pd.DataFrame,
     class_names: list[str],
     compute: ComputeParameters,
+    kept: "KeptFeatures | None",
     backbone_record: dict[str, Any] | None,
     calibrate: CalibrationParameters,
 ) -> Trained:
@@ -369,7 +448,7 @@ def _train_seeds(
         if calibrate.temperature and not validation.any():
             logger.warning("%s has no validation images of its own, so that it can't be calibrated", approach)
         elif calibrate.temperature:
-            told = _predictions(model, images, manifest, class_names, compute, validation)
+            told = _predictions(model, images, manifest, class_names, compute, validation, kept)
             temperatures[-1] = calibration.fit_temperature(told, class_names)
             calibration.put_into(model, cast(float, temperatures[-1]))
         models = models or [model]
@@ -377,7 +456,7 @@ def _train_seeds(
         seconds += outcome.seconds
         if len(seeds) > 1:
             used = manifest["split"] != "unused"
-            predictions = _predictions(model, images, manifest, class_names, compute, used)
+            predictions = _predictions(model, images, manifest, class_names, compute, used, kept)
             metrics[str(seed)] = evaluation.classification_metrics(predictions, class_names)
             reached = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
             logger.info("%s, seed %d: accuracy %s", approach, seed, reached)

@@ -18,8 +18,8 @@ def create_pipeline(name: str) -> Pipeline:
         name: The approach; its outputs and the names of its nodes begin with it.
 
     Returns:
-        Training, evaluation and figures. It reads `images` or `features`, the manifest, and the backbone where the
-        approach builds on one.
+        Training, evaluation and figures. It reads the images and the manifest, and where the approach builds on a
+        backbone that too, with the features it makes.
     """
     approach = approaches.load(name)
     shared = {"images", "manifest", "class_names", "ingestion_record"}
@@ -34,14 +34,23 @@ def create_pipeline(name: str) -> Pipeline:
         "state_folder": "training_state",
         "calibrate": "params:calibration",
     }
+    evaluation_inputs = {
+        "model": "model",
+        "model_info": "model_info",
+        "seed_metrics": "seed_metrics",
+        "images": "images",
+        "manifest": "manifest",
+        "class_names": "class_names",
+        "compute": "params:compute",
+    }
     if approach.USES_BACKBONE:
-        training_inputs |= {"backbone": "backbone", "backbone_record": "backbone_record"}
-        shared |= {"backbone", "backbone_record"}
+        features = {"features": "features", "features_record": "features_record"}
+        training_inputs |= {"backbone": "backbone", "backbone_record": "backbone_record", **features}
+        evaluation_inputs |= features
+        shared |= {"backbone", "backbone_record", *features}
     train: Callable[..., Any] = nodes.train_on_images
     if approach.TRAINS_ON == "features":
         train = nodes.train_on_features
-        training_inputs |= {"features": "features"}
-        shared |= {"features"}
     else:
         training_inputs |= {"augmentation": "params:augmentation"}
     # Kedro finds the type of each parameter by counting inputs along the signature.
@@ -58,15 +67,7 @@ def create_pipeline(name: str) -> Pipeline:
             ),
             node(
                 nodes.evaluate,
-                inputs={
-                    "model": "model",
-                    "model_info": "model_info",
-                    "seed_metrics": "seed_metrics",
-                    "images": "images",
-                    "manifest": "manifest",
-                    "class_names": "class_names",
-                    "compute": "params:compute",
-                },
+                inputs=evaluation_inputs,
                 outputs=["predictions", "metrics", "distribution"],
                 name="evaluate",
                 tags="keras",

@@ -47,6 +47,7 @@ def extract_features(
         float32 memory map, (images in use, features), in the manifest's order; and a record of what it was
         made from.
     """
+    from dogs_vs_cats.backbones import weights_digest
     from dogs_vs_cats.compute import policy
 
     rows = np.flatnonzero(manifest["split"] != "unused")
@@ -70,7 +71,12 @@ def extract_features(
     path = store_folder / name / "features.npy"
     path.unlink(missing_ok=True)
     store.write_npy(keys, path)
-    record = {**identity, "data": ingestion_record["identity"], "images": len(keys)}
+    record = {
+        **identity,
+        "base_weights": weights_digest(backbone),
+        "data": ingestion_record["identity"],
+        "images": len(keys),
+    }
     return np.load(path, mmap_mode="r"), record
 
 

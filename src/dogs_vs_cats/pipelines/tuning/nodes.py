@@ -39,6 +39,7 @@ def search(
     backbone: Model | None = None,
     backbone_record: dict[str, Any] | None = None,
     features: np.ndarray | None = None,
+    features_record: dict[str, Any] | None = None,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Trains an approach with one proposal after another, each as the approach itself is trained.
 
@@ -57,7 +58,8 @@ def search(
         folder: Where the search is kept, so that an interrupted one goes on.
         backbone: The base, for approaches that build on one.
         backbone_record: Identifies the base.
-        features: Bottleneck features, for approaches that train on them.
+        features: What the base makes of the images in use, likewise.
+        features_record: What the features were made by.
 
     Returns:
         A row for each trial, see `Search.table`; and `approach`, `best_trial`, `best_val_loss`, `best_values`,
@@ -82,11 +84,17 @@ def search(
     }
     weights = None
     if backbone is not None:
-        data |= {"backbone": backbone, "backbone_record": backbone_record}
+        data |= {
+            "backbone": backbone,
+            "backbone_record": backbone_record,
+            "features": features,
+            "features_record": features_record,
+        }
         weights = backbone.get_weights()
-    train_approach: Callable[..., Trained] = partial(train_on_images, augmentation=augmentation)
-    if features is not None:
-        train_approach = partial(train_on_features, features=features)
+    on_features = approaches.load(tuning.approach).TRAINS_ON == "features"
+    train_approach: Callable[..., Trained] = (
+        train_on_features if on_features else partial(train_on_images, augmentation=augmentation)
+    )
 
     def train(values: dict[str, Any]) -> pd.DataFrame:
         if backbone is not None:
@@ -101,7 +109,7 @@ def search(
         "search_space": {name: space.model_dump() for name, space in spaces.items()},
         "seed": seed,
         "compute": compute.model_dump(),
-        "augmentation": augmentation.model_dump() if features is None else None,
+        "augmentation": None if on_features else augmentation.model_dump(),
         "data": ingestion_record["identity"],
         "backbone": backbone_record["identity"] if backbone_record else None,
     }

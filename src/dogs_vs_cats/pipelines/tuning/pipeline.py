@@ -32,9 +32,8 @@ def create_pipeline(name: str) -> Pipeline:
         "folder": "tuning_folder",
     }
     if approach.USES_BACKBONE:
-        inputs |= {"backbone": "backbone", "backbone_record": "backbone_record"}
-    if approach.TRAINS_ON == "features":
-        inputs |= {"features": "features"}
+        names = ("backbone", "backbone_record", "features", "features_record")
+        inputs |= dict(zip(names, names, strict=True))
     return Pipeline(
         [
             node(
