@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from inspect import signature
 from typing import get_args
 
 import numpy as np
@@ -14,7 +15,7 @@ from test_parameters import parameters as environment_parameters
 from test_parameters import refused
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.parameters.architecture import Architecture
+from dogs_vs_cats.parameters.architecture import WITH_DROPOUT, Architecture
 from dogs_vs_cats.parameters.schema import check
 
 NETWORKS = {"lenet5": 257_546, "mnist_cnn": 592_074, "mnist_cnn_batchnorm": 87_290, "mlp": 109_386}
@@ -28,6 +29,35 @@ def test_every_network_of_the_zoo_can_be_named():
     from dogs_vs_cats.architectures import ARCHITECTURES
 
     assert sorted(get_args(Architecture)) == sorted(ARCHITECTURES)
+    assert sorted(WITH_DROPOUT) == [
+        name for name in sorted(ARCHITECTURES) if "dropout" in signature(ARCHITECTURES[name]).parameters
+    ]
+
+
+def test_a_dropout_that_a_network_lacks_is_refused_before_anything_runs():
+    values = environment_parameters("mnist")
+    values["lenet5"]["dropout"] = 0.2
+    message = refused(values)
+    assert (
+        "lenet5.dropout: lenet5 has no dropout to set: set it to null, or take one of googlenet, mnist_cnn" in message
+    )
+    assert message.startswith("1 parameter is wrong")
+    values["lenet5"]["architecture"] = "mnist_cnn"
+    check(values)
+
+
+def test_no_trial_of_a_search_can_have_a_dropout_that_its_network_lacks():
+    values = environment_parameters("mnist")
+    spaces = values["tuning"]["search_space"]
+    spaces["mlp"]["dropout"] = {"uniform": [0.0, 0.5]}
+    assert "tuning.search_space.mlp.dropout: mlp has no dropout to set" in refused(values)
+    del spaces["mlp"]["dropout"]
+    spaces["mnist_cnn"] |= {"architecture": {"choices": ["mnist_cnn", "lenet5"]}, "dropout": {"choices": [None, 0.1]}}
+    message = refused(values)
+    assert "a trial could have dropout=0.1 and architecture='lenet5'" in message
+    assert message.startswith("1 parameter is wrong")
+    spaces["mnist_cnn"]["architecture"] = {"choices": ["mnist_cnn", "mnist_cnn_pytorch"]}
+    check(values)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
