@@ -6,8 +6,8 @@ float in 0..255, in; float32 probabilities out, (n, 1) for two classes (that of 
 by 255 is their first layer, all layers are Keras's own, and every layer has a fixed name.
 
 The building blocks that are no classifiers of images by themselves are imported from their modules: the Inception
-modules and the training with auxiliary losses (`inception`), residual blocks (`resnet`), the multilayer perceptrons on
-tables (`mlp`), and transfer from one's own earlier model (`transfer`).
+modules and GoogLeNet's auxiliary classifiers (`inception`), residual blocks (`resnet`), and the multilayer perceptrons
+on tables (`mlp`).
 """
 
 import inspect
