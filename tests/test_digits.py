@@ -185,6 +185,7 @@ def test_every_approach_is_explained(digits):
 def test_the_report_shows_the_inside_of_the_present_models_only(digits):
     page = (digits[1] / "data/08_reporting/mnist/comparison.html").read_text(encoding="utf-8")
     assert "Inside lenet5" in page
+    assert "Layers of lenet5" in page
     # Trained anew since it was explained.
     assert "Inside mlp" not in page
 
