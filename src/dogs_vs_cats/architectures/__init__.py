@@ -75,5 +75,5 @@ def build_architecture(name: str, input_shape: tuple[int, int, int], classes: in
         size = "×".join(map(str, input_shape))
         raise ParameterError(
             f"Images of {size} are too small for the convolutions and poolings of {name}. Use larger ones "
-            "(ingestion.image_size), or a network made for 28×28, such as lenet5, mnist_cnn or mlp."
+            "(ingestion.image_size), or a network that takes any size, such as resnet18, googlenet or mlp."
         ) from error
