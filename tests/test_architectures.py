@@ -15,16 +15,16 @@ from sklearn.preprocessing import StandardScaler
 
 from dogs_vs_cats.architectures import ARCHITECTURES, build_architecture
 from dogs_vs_cats.architectures.inception import (
-    AuxiliaryTraining,
     convolutions_in_sequence,
     googlenet,
     naive_module,
     reduced_module,
+    with_auxiliary_classifiers,
 )
 from dogs_vs_cats.architectures.lenet import digit_pictures
 from dogs_vs_cats.architectures.mlp import boston_mlp, iris_mlp
 from dogs_vs_cats.architectures.resnet import residual_block
-from dogs_vs_cats.architectures.transfer import transfer_from
+from dogs_vs_cats.auxiliary_losses import AuxiliaryLosses
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.layer_arithmetic import convolution_parameters, mlp_parameters
 
@@ -270,7 +270,7 @@ def test_googlenet():
         (7, 7, 1_024),
     ]
     # The paper's auxiliary classifiers see 4×4×512 and 4×4×528.
-    training = without_weights(lambda: AuxiliaryTraining(outline("googlenet", classes=1_000), 1_000))
+    training = without_weights(lambda: with_auxiliary_classifiers(outline("googlenet", classes=1_000), 1_000))
     assert size(training.weights) == 13_378_280
 
 
@@ -427,7 +427,7 @@ def small_googlenet() -> keras.Model:
 
 @pytest.mark.slow
 def test_the_loss_of_googlenet_adds_two_auxiliary_ones_while_training(small_googlenet):
-    training = AuxiliaryTraining(small_googlenet, 4, dropout=0)
+    training = AuxiliaryLosses(with_auxiliary_classifiers(small_googlenet, 4, dropout=0))
     # Without a step the weights stay, so that the loss can be recomputed.
     training.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy", metrics=["accuracy"])
     random = np.random.default_rng(0)
@@ -448,7 +448,7 @@ def test_the_loss_of_googlenet_adds_two_auxiliary_ones_while_training(small_goog
 
 @pytest.mark.slow
 def test_googlenet_is_trained_in_place_and_saved_without_its_auxiliaries(small_googlenet, tmp_path: Path):
-    training = AuxiliaryTraining(small_googlenet, 4)
+    training = AuxiliaryLosses(with_auxiliary_classifiers(small_googlenet, 4))
     training.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
     images, labels = np.random.default_rng(0).random((2, 65, 65, 3)) * 255, np.array([0, 3])
     before = small_googlenet.get_weights()
@@ -463,75 +463,7 @@ def test_googlenet_is_trained_in_place_and_saved_without_its_auxiliaries(small_g
     assert keras.ops.convert_to_numpy(loaded(images)) == pytest.approx(answers, abs=1e-6)
 
 
-def test_auxiliary_classifiers_need_room():
-    with keras.StatelessScope(initialize_variables=False):
-        network = build_architecture("googlenet", (64, 64, 3), 10)
-        with pytest.raises(ParameterError, match="at least 65×65 pixels; these are 64×64"):
-            AuxiliaryTraining(network, 10)
-
-
-# Transfer from one's own earlier model
-
-
-def train_a_little(model: keras.Model) -> None:
-    random = np.random.default_rng(0)
-    images, labels = random.integers(0, 256, (16, *DIGITS), dtype=np.uint8), np.arange(16) % 3
-    model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
-    model.fit(images, labels, batch_size=8, epochs=2, verbose=0)
-
-
-@pytest.mark.parametrize("freeze", [None, 3])
-def test_frozen_layers_stay_as_they_were_to_the_bit(freeze):
-    earlier = build_architecture("mnist_cnn_batchnorm", DIGITS, 10)
-    kept = [layer.name for layer in earlier.layers[1:-2]]
-    model = transfer_from(earlier, 3, drop=2, freeze=freeze)
-    assert [layer.name for layer in model.layers[1:]] == [*kept, "probabilities"]
-    frozen = kept if freeze is None else kept[:freeze]
-    before = {layer.name: layer.get_weights() for layer in earlier.layers}
-    train_a_little(model)
-    for name in kept:
-        pairs = list(zip(before[name], model.get_layer(name).get_weights(), strict=True))
-        if name in frozen:
-            assert all(old.tobytes() == new.tobytes() for old, new in pairs), name
-        else:
-            assert all((old != new).any() for old, new in pairs), name
-    # Among them are the moving statistics of the batch normalisation, which no gradient reaches.
-    assert ("normalization_1" in frozen) == (freeze is None)
-    # The earlier model is left alone.
-    assert all(
-        old.tobytes() == new.tobytes()
-        for layer in earlier.layers
-        for old, new in zip(before[layer.name], layer.get_weights(), strict=True)
-    )
-    assert all(layer.trainable for layer in earlier.layers)
-
-
-def test_a_new_head_sees_the_features_of_the_earlier_model():
-    earlier = build_architecture("lenet5", DIGITS, 10)
-    model = transfer_from(earlier, 2, drop=3, dense_units=(7, 5))
-    assert counts(model) == {
-        "convolution_1": 156,
-        "convolution_2": 2_416,
-        "convolution_3": 2_040,
-        "head_dense_1": 3_000 * 7 + 7,
-        "head_dense_2": 40,
-        "probability": 6,
-    }
-    assert size(model.trainable_weights) == 3_000 * 7 + 7 + 40 + 6
-    images = np.random.default_rng(0).integers(0, 256, (2, *DIGITS))
-    features = [keras.Model(m.input, m.get_layer("convolution_3").output)(images) for m in (earlier, model)]
-    old, new = (keras.ops.convert_to_numpy(each) for each in features)
-    assert old.tobytes() == new.tobytes()
-
-
-def test_transfer_refuses_what_cannot_be_cut():
-    earlier = build_architecture("mlp", DIGITS, 10)
-    for drop in (0, 5):
-        with pytest.raises(ParameterError, match="1 to 4 can be dropped"):
-            transfer_from(earlier, 2, drop=drop)
-    with pytest.raises(ParameterError, match="freeze 0 to 3"):
-        transfer_from(earlier, 2, drop=2, freeze=4)
-    image = keras.Input((8, 8, 4), name="image")
-    branched = keras.Model(image, reduced_module(image, (1, 1, 1, 1, 1, 1), "module"), name="branched")
-    with pytest.raises(ParameterError, match="parallel branches"):
-        transfer_from(branched, 2, drop=2)
+def test_auxiliary_classifiers_average_over_what_small_images_leave():
+    training = without_weights(lambda: with_auxiliary_classifiers(googlenet((32, 32, 3), 10), 10))
+    assert training.get_layer("auxiliary_1").input_shape == (None, 2, 2, 512)
+    assert training.output_shape == [(None, 10)] * 3

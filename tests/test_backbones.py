@@ -1,8 +1,12 @@
 """Bases: their preprocessing is Keras's own, their weights are the ones asked for, and never random in silence."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from test_training import COMPUTE
+from test_approaches import END_TO_END
+from test_parameters import parameters as environment_parameters
+from test_parameters import refused
+from test_training import COMPUTE, train
 
 from dogs_vs_cats.errors import BackboneError
 from dogs_vs_cats.parameters.backbone import BackboneParameters
@@ -164,3 +168,121 @@ def test_auto_precision_leaves_depthwise_bases_in_float32_on_processors():
     for model in (mobile, keras.Model(image, mobile(image))):
         assert policy(auto, model) == (usual if accelerators() else "float32")
     assert policy(COMPUTE.model_copy(update={"precision": "mixed_bfloat16"}), mobile) == "mixed_bfloat16"
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A model of one's own, with the batch normalisation and the dense layers of a lecture."""
+    import keras
+
+    from dogs_vs_cats.architectures import build_architecture
+    from dogs_vs_cats.datasets import KerasModelDataset
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    model = build_architecture("mnist_cnn_batchnorm", (32, 32, 3), 10)
+    KerasModelDataset(filepath=str(tmp_path / "earlier.keras")).save(model)
+    return model
+
+
+def base_of_earlier(folder, drop, size=32, channels=3):
+    from dogs_vs_cats.backbones import earlier_model
+
+    values = {"name": "earlier_model", "weights": str(folder / "earlier.keras"), "kwargs": {"drop_layers": drop}}
+    return earlier_model(backbone(**values), size, channels)
+
+
+@pytest.mark.parametrize(("drop", "last"), [(2, "normalization_1"), (6, "pooling_2")])
+def test_an_earlier_model_without_its_last_layers_is_a_base(earlier, tmp_path, drop, last):
+    import keras
+
+    base = base_of_earlier(tmp_path, drop)
+    assert base.layers[-1].name == f"earlier_{last}"
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    inside = keras.Model(earlier.inputs[0], earlier.get_layer(last).output)
+    assert np.array_equal(base.predict(pixels, verbose=0), inside.predict(pixels, verbose=0))
+
+
+def test_the_first_layers_stay_to_the_bit_and_the_others_are_trained(earlier, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), dtype=np.uint8)
+    manifest = pd.DataFrame({"label": [i % 2 for i in range(24)], "split": ["train"] * 16 + ["validation"] * 8})
+    base = base_of_earlier(tmp_path, 2)
+    values = {**END_TO_END, "dense_units": 8, "unfreeze_from": "earlier_convolution_2"}
+    values |= {"fine_tuning_learning_rate": 0.01}
+    record = {"identity": "base", "name": "earlier_model"}
+    model, *_ = train("transfer_end_to_end", values, images, manifest, tmp_path, backbone=base, backbone_record=record)
+    changed = {
+        layer.name
+        for layer in model.get_layer("earlier_model").layers[1:]
+        for old, new in zip(
+            earlier.get_layer(layer.name.removeprefix("earlier_")).get_weights(), layer.get_weights(), strict=True
+        )
+        if old.tobytes() != new.tobytes()
+    }
+    # Batch normalisation stays frozen in any case.
+    assert changed == {"earlier_convolution_2", "earlier_dense_1"}
+
+
+def test_a_model_that_was_transferred_can_be_transferred_again(earlier, tmp_path):
+    import keras
+
+    from dogs_vs_cats import approaches
+    from dogs_vs_cats.datasets import KerasModelDataset
+
+    module = approaches.load("transfer_end_to_end")
+    typed = module.Parameters.model_validate({**END_TO_END, "dense_units": 8})
+    second = module.build(typed, (32, 32, 3), 3, base_of_earlier(tmp_path, 2))
+    KerasModelDataset(filepath=str(tmp_path / "earlier.keras")).save(second)
+    # The two layers named dense_1, of the first model and of the second, are both in it.
+    names = [layer.name for layer in base_of_earlier(tmp_path, 1).layers]
+    assert names[-3:] == ["earlier_earlier_dense_1", "earlier_earlier_normalization_1", "earlier_dense_1"]
+    with keras.StatelessScope(initialize_variables=False):
+        assert module.build(typed, (32, 32, 3), 3, base_of_earlier(tmp_path, 1)).output_shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("drop", "size", "channels", "message"),
+    [
+        (13, 32, 3, r"drop_layers=13: earlier\.keras has 12 layers.*Possible is, for instance, 9, 10, 11\."),
+        (2, 64, 3, "takes images of 32×32×3, but here they are 64×64×3"),
+        (2, 32, 1, "takes images of 32×32×3, but here they are 32×32×1"),
+    ],
+)
+def test_an_earlier_model_that_cannot_be_cut_or_fed_so_is_refused(earlier, tmp_path, drop, size, channels, message):
+    with pytest.raises(BackboneError, match=message):
+        base_of_earlier(tmp_path, drop, size, channels)
+
+
+def test_an_earlier_model_is_not_cut_between_branches(tmp_path):
+    import keras
+
+    from dogs_vs_cats.datasets import KerasModelDataset
+
+    image = keras.Input((8, 8, 3), name="image")
+    branches = [keras.layers.Conv2D(2, 1, name=name)(image) for name in ("left", "right")]
+    x = keras.layers.Flatten(name="flatten")(keras.layers.Add(name="sum")(branches))
+    x = keras.layers.Dense(1, activation="sigmoid", name="probability")(x)
+    KerasModelDataset(filepath=str(tmp_path / "earlier.keras")).save(keras.Model(image, x, name="branched"))
+    assert base_of_earlier(tmp_path, 2, 8).output_shape == (None, 8, 8, 2)
+    with pytest.raises(BackboneError, match="must all lead to one map or vector"):
+        base_of_earlier(tmp_path, 3, 8)
+
+
+def test_an_earlier_model_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(BackboneError, match=r"there is no file .*earlier\.keras. Give a model file"):
+        base_of_earlier(tmp_path, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": "generated"}, "backbone.weights: earlier_model takes a model file"),
+        ({"kwargs": {}}, "backbone.kwargs: earlier_model takes drop_layers alone"),
+        ({"kwargs": {"drop_layers": 0}}, "at least 1; given was {'drop_layers': 0}"),
+        ({"preprocessing": "rescale"}, "backbone.preprocessing: earlier_model has its preprocessing inside"),
+    ],
+)
+def test_wrong_parameters_of_an_earlier_model_are_refused_before_anything_runs(changes, message):
+    values = environment_parameters()
+    values["backbone"] |= {"name": "earlier_model", "weights": "a.keras", "kwargs": {"drop_layers": 2}} | changes
+    assert message in refused(values)

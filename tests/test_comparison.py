@@ -126,6 +126,7 @@ def compare(
             f"{approach}.timings": {"train_seconds": 98.7654, "seconds_per_epoch": 49.3827},
             f"{approach}.mistakes": PNG,
             f"{approach}.explanation_record": {},
+            f"{approach}.explanation_layers": None,
             **{f"{approach}.{picture}": b"" for picture in EXPLANATION},
         }
     entries |= changes
@@ -354,6 +355,36 @@ def test_several_seeds_are_told_with_mean_and_deviation() -> None:
     mean, deviation = seeds["mean"]["test_accuracy"], seeds["std"]["test_accuracy"]
     assert f"{100 * mean:.1f} ± {100 * deviation:.1f}" in html
     assert "a: 0, 1, 2" in html
+
+
+def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_list_is_folded() -> None:
+    def layers(count: int) -> pd.DataFrame:
+        row = {"type": "Dense", "output": "5", "parameters": 1200, "trainable": 1000, "receptive_field": 28}
+        return pd.DataFrame([{"layer": f"layer_{i}", **row, "mebibytes": 0.5 if i else 0.0001} for i in range(count)])
+
+    explained = {"made_with": "this"}
+    changes: dict[str, Any] = {}
+    for approach, count in (("short", 4), ("long", 30)):
+        changes |= {
+            f"{approach}.model_info": {"approach": approach, **explained},
+            f"{approach}.explanation_record": explained,
+            f"{approach}.explanation_layers": layers(count),
+            f"params:{approach}": {"batch_size": 16},
+        }
+    # Trained anew since it was explained.
+    changes["stale.model_info"] = {"approach": "stale", "made_with": "other"}
+    changes |= {"stale.explanation_record": explained, "stale.explanation_layers": layers(4)}
+    html = report_of(compare({"short": 4, "long": 9, "stale": 6}, **changes))
+    tables = [
+        re.sub(r"<[^>]*>|\s+", " ", table) for table in re.findall(r'<table class="layers">.*?</table>', html, re.S)
+    ]
+    assert len(tables) == 2
+    short, long = (re.sub(r" +", " ", table) for table in tables)
+    assert "batch of 16" in short
+    assert "layer_0 Dense 5 1,200 1,000 28 &lt; 0.01" in short
+    assert short.endswith("4 layers 4,800 4,000 1.50 ")
+    assert long.endswith("30 layers 36,000 30,000 14.50 ")
+    assert re.findall(r"<summary>(All .*?)</summary>", html) == ["All 30 layers: 36,000 parameters, 14.50 MiB"]
 
 
 def test_what_cannot_be_compared_is_not_compared() -> None:

@@ -13,7 +13,7 @@ import pytest
 from kedro.io import DataCatalog
 
 from dogs_vs_cats.datasets import FigureDataset, FolderDataset, JSONDataset, KerasModelDataset, MemoryMapDataset
-from dogs_vs_cats.datasets.atomic import replace_atomically
+from dogs_vs_cats.datasets.atomic import AtomicDataset, replace_atomically
 from dogs_vs_cats.datasets.feature_store import FeatureStore, missing
 from dogs_vs_cats.errors import ModelFileError
 
@@ -181,3 +181,12 @@ def test_the_feature_store_survives_a_torn_write(tmp_path):
 def test_only_the_first_of_equal_images_is_missing(tmp_path):
     store = FeatureStore(tmp_path, 2)
     assert missing(store, [b"a" * 16, b"b" * 16, b"a" * 16]) == [0, 1]
+
+
+def test_an_optional_file_that_is_missing_loads_as_none(tmp_path):
+    wrapped = {"type": "pandas.CSVDataset", "save_args": {"index": False}}
+    dataset = AtomicDataset(filepath=str(tmp_path / "layers.csv"), dataset=wrapped, optional=True)
+    assert dataset.exists()
+    assert dataset.load() is None
+    dataset.save(pd.DataFrame({"layer": ["dense"]}))
+    assert dataset.load()["layer"].tolist() == ["dense"]

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from inspect import signature
 from typing import get_args
 
 import numpy as np
@@ -14,7 +15,7 @@ from test_parameters import parameters as environment_parameters
 from test_parameters import refused
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.parameters.architecture import Architecture
+from dogs_vs_cats.parameters.architecture import WITH_DROPOUT, Architecture
 from dogs_vs_cats.parameters.schema import check
 from dogs_vs_cats.tracking.sender import prepare_mlflow
 
@@ -29,6 +30,35 @@ def test_every_network_of_the_zoo_can_be_named():
     from dogs_vs_cats.architectures import ARCHITECTURES
 
     assert sorted(get_args(Architecture)) == sorted(ARCHITECTURES)
+    assert sorted(WITH_DROPOUT) == [
+        name for name in sorted(ARCHITECTURES) if "dropout" in signature(ARCHITECTURES[name]).parameters
+    ]
+
+
+def test_a_dropout_that_a_network_lacks_is_refused_before_anything_runs():
+    values = environment_parameters("mnist")
+    values["lenet5"]["dropout"] = 0.2
+    message = refused(values)
+    assert (
+        "lenet5.dropout: lenet5 has no dropout to set: set it to null, or take one of googlenet, mnist_cnn" in message
+    )
+    assert message.startswith("1 parameter is wrong")
+    values["lenet5"]["architecture"] = "mnist_cnn"
+    check(values)
+
+
+def test_no_trial_of_a_search_can_have_a_dropout_that_its_network_lacks():
+    values = environment_parameters("mnist")
+    spaces = values["tuning"]["search_space"]
+    spaces["mlp"]["dropout"] = {"uniform": [0.0, 0.5]}
+    assert "tuning.search_space.mlp.dropout: mlp has no dropout to set" in refused(values)
+    del spaces["mlp"]["dropout"]
+    spaces["mnist_cnn"] |= {"architecture": {"choices": ["mnist_cnn", "lenet5"]}, "dropout": {"choices": [None, 0.1]}}
+    message = refused(values)
+    assert "a trial could have dropout=0.1 and architecture='lenet5'" in message
+    assert message.startswith("1 parameter is wrong")
+    spaces["mnist_cnn"]["architecture"] = {"choices": ["mnist_cnn", "mnist_cnn_pytorch"]}
+    check(values)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -165,6 +195,7 @@ def test_every_approach_is_explained(digits):
 def test_the_report_shows_the_inside_of_the_present_models_only(digits):
     page = (digits[1] / "data/08_reporting/mnist/comparison.html").read_text(encoding="utf-8")
     assert "Inside lenet5" in page
+    assert "Layers of lenet5" in page
     # Trained anew since it was explained.
     assert "Inside mlp" not in page
 

@@ -1,7 +1,8 @@
-"""Headless bases for transfer learning: every class of `keras.applications`, and `source_cnn`.
+"""Headless bases for transfer learning: every class of `keras.applications`, `source_cnn`, and one's own earlier model.
 
 A base is a Keras model from raw images, (n, height, width, channels) in 0..255, to feature maps,
-(n, rows, columns, features). Its preprocessing is inside.
+(n, rows, columns, features); an earlier model that was cut among its dense layers ends in a vector, (n, features). Its
+preprocessing is inside.
 """
 
 import hashlib
@@ -15,8 +16,10 @@ import keras
 import numpy as np
 from keras import layers
 
+from dogs_vs_cats.datasets.keras_model import load_model
 from dogs_vs_cats.errors import BackboneError
-from dogs_vs_cats.parameters.backbone import BackboneParameters
+from dogs_vs_cats.explanation import Anatomy, dissect
+from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, BackboneParameters
 from dogs_vs_cats.project import resolve
 
 SOURCE_CNN = "source_cnn"
@@ -48,8 +51,8 @@ def pretrained(parameters: BackboneParameters, image_size: int, channels: int) -
     """
     if parameters.name not in application_names():
         raise BackboneError(
-            f"backbone.name={parameters.name!r} is unknown. Use {SOURCE_CNN}, or one of keras.applications: "
-            f"{', '.join(application_names())}."
+            f"backbone.name={parameters.name!r} is unknown. Use {SOURCE_CNN}, {EARLIER_MODEL}, or one of "
+            f"keras.applications: {', '.join(application_names())}."
         )
     application = getattr(keras.applications, parameters.name)
     image = keras.Input((image_size, image_size, channels), name="image")
@@ -150,6 +153,67 @@ def source_cnn(image_size: int, channels: int) -> keras.Model:
             )(x)
         x = layers.MaxPooling2D(2, name=f"block{block}_pooling")(x)
     return keras.Model(image, x, name=SOURCE_CNN)
+
+
+def earlier_model(parameters: BackboneParameters, image_size: int, channels: int) -> keras.Model:
+    """Takes the first layers of a model that was trained before, as the lectures do (L1, L4): they pop the last two.
+
+    Layers are counted as the explanation lists them: those of models within the model too, the input not. Their names
+    get `earlier_` put before them, so that no layer of a new head has the same.
+
+    Args:
+        parameters: The file, and how many of its last layers are left out.
+        image_size: Height and width of the images.
+        channels: 1 or 3.
+
+    Returns:
+        The base, uncompiled.
+
+    Raises:
+        BackboneError: There is no such file, it takes other images, or it can't be cut there.
+        ModelFileError: The file is damaged.
+    """
+    path = resolve(parameters.weights)
+    if not path.is_file():
+        raise BackboneError(
+            f"backbone.weights={parameters.weights!r}: there is no file {path}. Give a model file that a training "
+            "left, such as data/06_models/mnist/lenet5.keras; relative paths count from the project's root."
+        )
+    model = load_model(path)
+    if tuple(model.input_shape[1:]) != (image_size, image_size, channels):
+        taken, given = (
+            "×".join(map(str, shape)) for shape in (model.input_shape[1:], (image_size, image_size, channels))
+        )
+        raise BackboneError(
+            f"{path} takes images of {taken}, but here they are {given}. Set ingestion.image_size and "
+            "ingestion.channels to those of the earlier model."
+        )
+    parts = dissect(model)
+    count = sum(not isinstance(layer, layers.InputLayer) for layer in parts.layers)
+    drop = parameters.kwargs["drop_layers"]
+    cut = _cut(parts, drop) if drop < count else None
+    if cut is None:
+        possible = [number for number in range(1, count) if _cut(parts, number) is not None]
+        nearest = sorted(sorted(possible, key=lambda number: abs(number - drop))[:3])
+        raise BackboneError(
+            f"backbone.kwargs.drop_layers={drop}: {path.name} has {count} layers, and those that are left must all "
+            f"lead to one map or vector. Possible is, for instance, {', '.join(map(str, nearest))}."
+        )
+
+    def renamed(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return type(layer).from_config({**layer.get_config(), "name": f"earlier_{layer.name}"})
+
+    copy = keras.models.clone_model(cut, clone_function=renamed)
+    copy.set_weights(cut.get_weights())
+    return keras.Model(copy.inputs[0], copy.outputs[0], name=EARLIER_MODEL)
+
+
+def _cut(parts: Anatomy, drop: int) -> keras.Model | None:
+    """A model without its last layers; None where what is left isn't one whole that ends in maps or a vector."""
+    base = keras.Model(parts.image, parts.outputs[-1 - drop], name=EARLIER_MODEL)
+    kept = [layer for layer in parts.layers[:-drop] if not isinstance(layer, layers.InputLayer)]
+    is_whole = len(base.operations) == len(kept) + 1
+    return base if is_whole and len(base.output_shape) in (2, 4) else None
 
 
 def weights_digest(model: keras.Model) -> str:

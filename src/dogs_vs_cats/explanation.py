@@ -121,26 +121,6 @@ def explainer(model: keras.Model) -> Callable[[np.ndarray, int], np.ndarray]:
     return explain
 
 
-def grad_cam(model: keras.Model, image: np.ndarray, label: int | None = None) -> np.ndarray:
-    """Shows where in a picture a model sees a class.
-
-    Args:
-        model: See `dissect`.
-        image: Raw pixels, (height, width, channels) in 0..255, in the model's size.
-        label: The class to look for; None takes the one that the model predicts.
-
-    Returns:
-        float32 array of shape (height, width), 0..1, see `explainer`.
-
-    Raises:
-        ModelFileError: The model has no convolutions.
-    """
-    if label is None:
-        output = np.asarray(model.predict_on_batch(image[np.newaxis].astype(np.float32)))[0]
-        label = int(output[0] > 0.5) if len(output) == 1 else int(output.argmax())
-    return explainer(model)(image, label)
-
-
 def _score(logits: Any, label: int) -> Any:
     """How strongly a class is spoken for: against the other one for two classes, by its own logit for more."""
     if logits.shape[-1] == 1:

@@ -46,12 +46,10 @@ class Stage:
 
     Attributes:
         name: Name of the layer.
-        is_pooling: Whether it is a pooling.
         maps: float32, (height, width, maps).
     """
 
     name: str
-    is_pooling: bool
     maps: np.ndarray
 
 
@@ -149,7 +147,7 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> list[Stage]:
     look = keras.Model(parts.image, [parts.outputs[index] for index in chosen], name="look")
     maps = look(image[np.newaxis].astype(np.float32), training=False)
     return [
-        Stage(parts.layers[index].name, isinstance(parts.layers[index], _POOLINGS), np.asarray(values, np.float32)[0])
+        Stage(parts.layers[index].name, np.asarray(values, np.float32)[0])
         for index, values in zip(chosen, maps if isinstance(maps, list | tuple) else [maps], strict=True)
     ]
 

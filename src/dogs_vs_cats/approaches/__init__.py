@@ -7,7 +7,9 @@ A module `approaches/<name>.py` has
 * `USES_BACKBONE`, whether it builds on the `backbone`,
 * `build(parameters, input_shape, classes, backbone)`, which returns the Keras model to train: for images the
   whole model, raw images (0..255) in, probabilities out; for features the head alone, which is joined with the
-  backbone after training.
+  backbone after training,
+* optionally `with_auxiliaries(parameters, model, classes)`, which returns the model to train in place of a whole model:
+  its answer first, and behind it those of classifiers whose losses are added to its own (`auxiliary_losses`).
 
 To add one, write its module and give it a block of parameters and a place in `approaches`.
 """

@@ -60,6 +60,7 @@ def build(
     image = keras.Input(input_shape, name="image")
     # Inference mode keeps the moving statistics of batch normalisation still, also when layers are unfrozen.
     x = backbone(image, training=False)
-    x = layers.GlobalAveragePooling2D(name="pooling")(x)
+    if len(x.shape) == 4:  # else an earlier model, cut among its dense layers
+        x = layers.GlobalAveragePooling2D(name="pooling")(x)
     x = layers.Dense(parameters.dense_units, activation="relu", name="dense_1")(x)
     return keras.Model(image, softmax_probabilities(x, classes), name="transfer_end_to_end")

@@ -6,8 +6,8 @@ float in 0..255, in; float32 probabilities out, (n, 1) for two classes (that of 
 by 255 is their first layer, all layers are Keras's own, and every layer has a fixed name.
 
 The building blocks that are no classifiers of images by themselves are imported from their modules: the Inception
-modules and the training with auxiliary losses (`inception`), residual blocks (`resnet`), the multilayer perceptrons on
-tables (`mlp`), and transfer from one's own earlier model (`transfer`).
+modules and GoogLeNet's auxiliary classifiers (`inception`), residual blocks (`resnet`), and the multilayer perceptrons
+on tables (`mlp`).
 """
 
 import inspect
@@ -75,5 +75,5 @@ def build_architecture(name: str, input_shape: tuple[int, int, int], classes: in
         size = "×".join(map(str, input_shape))
         raise ParameterError(
             f"Images of {size} are too small for the convolutions and poolings of {name}. Use larger ones "
-            "(ingestion.image_size), or a network made for 28×28, such as lenet5, mnist_cnn or mlp."
+            "(ingestion.image_size), or a network that takes any size, such as resnet18, googlenet or mlp."
         ) from error

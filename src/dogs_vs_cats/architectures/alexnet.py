@@ -39,9 +39,7 @@ def alexnet(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     Returns:
         An uncompiled model from raw images, 0..255, to probabilities.
     """
-    image = keras.Input(input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(image)
-    return keras.Model(image, _classify(x, classes), name="alexnet")
+    return _alexnet("alexnet", input_shape, classes)
 
 
 def alexnet_224(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -54,13 +52,14 @@ def alexnet_224(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     Returns:
         An uncompiled model from raw images, 0..255, to probabilities.
     """
+    return _alexnet("alexnet_224", input_shape, classes, is_padded=True)
+
+
+def _alexnet(name: str, input_shape: tuple[int, int, int], classes: int, is_padded: bool = False) -> keras.Model:
     image = keras.Input(input_shape, name="image")
     x = layers.Rescaling(1 / 255, name="rescale")(image)
-    x = layers.ZeroPadding2D(((1, 2), (1, 2)), name="padding")(x)
-    return keras.Model(image, _classify(x, classes), name="alexnet_224")
-
-
-def _classify(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
+    if is_padded:
+        x = layers.ZeroPadding2D(((1, 2), (1, 2)), name="padding")(x)
     x = layers.Conv2D(96, 11, strides=4, activation="relu", name="convolution_1")(x)
     x = layers.MaxPooling2D(3, strides=2, name="pooling_1")(x)
     x = layers.Conv2D(256, 5, padding="same", activation="relu", name="convolution_2")(x)
@@ -75,4 +74,4 @@ def _classify(x: keras.KerasTensor, classes: int) -> keras.KerasTensor:
     x = layers.Dropout(0.5, name="dropout_1")(x)
     x = layers.Dense(4096, activation="relu", name="dense_2")(x)
     x = layers.Dropout(0.5, name="dropout_2")(x)
-    return probabilities(x, classes)
+    return keras.Model(image, probabilities(x, classes), name=name)

@@ -13,16 +13,10 @@ L1 calls the first "30 times faster" than the second. 28.7 is the ratio of the p
 multiplications for each pixel); how fast a network is depends on more, and the two don't compute the same.
 """
 
-from typing import Any
-
 import keras
 from keras import layers
 
-from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.output_layers import probabilities
-
-AUXILIARY_WEIGHT = 0.3
-"""Share of each auxiliary classifier's loss in the loss that is trained on."""
 
 MODULES = {
     "3a": (64, 96, 128, 16, 32, 32),
@@ -105,7 +99,7 @@ def reduced_module(x: keras.KerasTensor, filters: tuple[int, int, int, int, int,
 def googlenet(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.4) -> keras.Model:
     """Builds GoogLeNet as it is used: with its main classifier only, and without response normalisation.
 
-    6,998,552 parameters for 1,000 classes. `AuxiliaryTraining` trains it with the two auxiliary classifiers.
+    6,998,552 parameters for 1,000 classes. It is trained with two more, see `with_auxiliary_classifiers`.
 
     Args:
         input_shape: Height, width and channels of the images; (224, 224, 3) in the paper.
@@ -131,67 +125,30 @@ def googlenet(input_shape: tuple[int, int, int], classes: int, *, dropout: float
     return keras.Model(image, probabilities(x, classes), name="googlenet")
 
 
-class AuxiliaryTraining(keras.Model):
-    """Trains a GoogLeNet with total loss = main + 0.3 · auxiliary 1 + 0.3 · auxiliary 2.
-
-    The auxiliary classifiers look at the maps of modules 4a and 4d. They take part in training alone: evaluation and
-    prediction are the main classifier's, and so are all metrics. The network given is trained in place and knows
-    nothing of them: save it, not this model.
-
-    Compile it with one loss, as for the network itself.
+def with_auxiliary_classifiers(network: keras.Model, classes: int, dropout: float = 0.7) -> keras.Model:
+    """Adds two classifiers, which look at the maps of modules 4a and 4d, to be trained with (`auxiliary_losses`).
 
     Args:
-        network: From `googlenet`, for images of at least 65×65 pixels.
+        network: From `googlenet`; it knows nothing of them.
         classes: The same number of classes.
-        dropout: Share of the auxiliary classifiers' dense layers dropped while training.
+        dropout: Share of their dense layers dropped while training.
 
-    Raises:
-        ParameterError: The images are too small: the auxiliary classifiers average over 5×5 positions.
+    Returns:
+        A model with the weights of the network and their own, from raw images to three answers, the network's first.
     """
-
-    def __init__(self, network: keras.Model, classes: int, dropout: float = 0.7):
-        super().__init__(name="googlenet_in_training")
-        taps = [network.get_layer(name).output for name in _TAPPED]
-        if min(taps[0].shape[1:3]) < _AUXILIARY_POOLING:
-            height, width = network.input_shape[1:3]
-            raise ParameterError(
-                f"GoogLeNet's auxiliary classifiers need images of at least 65×65 pixels; these are {height}×{width}."
-            )
-        self._network = keras.Model(network.input, [network.output, *taps], name="network")
-        self._auxiliaries = [
-            _auxiliary_classifier(tap.shape[1:], classes, dropout, f"auxiliary_{number}")
-            for number, tap in enumerate(taps, start=1)
-        ]
-
-    def call(self, images: Any, training: bool = False) -> Any:
-        """Returns probabilities; while training a list, with those of the auxiliary classifiers behind."""
-        answer, *taps = self._network(images, training=training)
-        if not training:
-            return answer
-        return [
-            answer,
-            *(auxiliary(tap, training=True) for auxiliary, tap in zip(self._auxiliaries, taps, strict=True)),
-        ]
-
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        """Adds the auxiliary losses to the main one where there are any."""
-        if not isinstance(y_pred, list):
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        loss = super().compute_loss
-        main, *auxiliary = [loss(x, y, answer, sample_weight, training) for answer in y_pred]
-        return main + AUXILIARY_WEIGHT * sum(auxiliary)
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """Measures the main classifier."""
-        main = y_pred[0] if isinstance(y_pred, list) else y_pred
-        return super().compute_metrics(x, y, main, sample_weight)
+    taps = [network.get_layer(name).output for name in _TAPPED]
+    auxiliaries = [
+        _auxiliary_classifier(tap.shape[1:], classes, dropout, f"auxiliary_{number}")(tap)
+        for number, tap in enumerate(taps, start=1)
+    ]
+    return keras.Model(network.input, [network.output, *auxiliaries], name="googlenet_in_training")
 
 
 def _auxiliary_classifier(maps: tuple[int, int, int], classes: int, dropout: float, name: str) -> keras.Model:
     features = keras.Input(maps, name="features")
-    x = layers.AveragePooling2D(_AUXILIARY_POOLING, strides=3, name="pooling")(features)
+    # Images below 65×65 pixels leave fewer than 5×5 positions.
+    window = (min(_AUXILIARY_POOLING, maps[0]), min(_AUXILIARY_POOLING, maps[1]))
+    x = layers.AveragePooling2D(window, strides=3, name="pooling")(features)
     x = layers.Conv2D(128, 1, activation="relu", name="convolution")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(1024, activation="relu", name="dense")(x)

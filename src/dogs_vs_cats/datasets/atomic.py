@@ -77,16 +77,25 @@ class AtomicDataset(AbstractDataset[Any, Any]):
         ```
     """
 
-    def __init__(self, *, filepath: str, dataset: dict[str, Any], metadata: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        dataset: dict[str, Any],
+        optional: bool = False,
+        metadata: dict[str, Any] | None = None,
+    ):
         """Remembers what to wrap.
 
         Args:
             filepath: The local file.
             dataset: Definition of the wrapped dataset, without its `filepath`.
+            optional: Whether there need not be such a file; a missing one loads as None.
             metadata: Anything; Kedro hands it through.
         """
         self._filepath = Path(filepath)
         self._dataset = dataset
+        self._optional = optional
         self.metadata = metadata
 
     def _wrapped(self, path: Path) -> AbstractDataset[Any, Any]:
@@ -95,6 +104,8 @@ class AtomicDataset(AbstractDataset[Any, Any]):
 
     def load(self) -> Any:
         """Loads through the wrapped dataset."""
+        if self._optional and not self._filepath.is_file():
+            return None
         return self._wrapped(self._filepath).load()
 
     def save(self, data: Any) -> None:
@@ -103,7 +114,7 @@ class AtomicDataset(AbstractDataset[Any, Any]):
             self._wrapped(partial).save(data)
 
     def _exists(self) -> bool:
-        return self._filepath.is_file()
+        return self._optional or self._filepath.is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "dataset": self._dataset}

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from dogs_vs_cats.parameters.training import TrainingParameters
 
@@ -22,6 +22,9 @@ Architecture = Literal[
     "vgg16",
 ]
 
+WITH_DROPOUT = ("googlenet", "mnist_cnn", "mnist_cnn_batchnorm", "mnist_cnn_pytorch")
+"""Those of them whose builders take a `dropout`."""
+
 
 class ArchitectureParameters(TrainingParameters):
     """What these approaches add.
@@ -37,6 +40,16 @@ class ArchitectureParameters(TrainingParameters):
     architecture: Architecture
     dropout: Annotated[float, Field(ge=0, lt=1)] | None
     schedule: Literal["constant", "cosine"]
+
+    @field_validator("dropout")
+    @classmethod
+    def _has_dropout(cls, dropout: float | None, others: ValidationInfo) -> float | None:
+        architecture = others.data.get("architecture")
+        if dropout is not None and architecture is not None and architecture not in WITH_DROPOUT:
+            raise ValueError(
+                f"{architecture} has no dropout to set: set it to null, or take one of {', '.join(WITH_DROPOUT)}"
+            )
+        return dropout
 
     def options(self) -> dict[str, Any]:
         """Arguments of the network's builder beside shape and classes."""

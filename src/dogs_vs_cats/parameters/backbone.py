@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from dogs_vs_cats.parameters.base import ParameterGroup
+
+EARLIER_MODEL = "earlier_model"
 
 
 class SourceTaskParameters(ParameterGroup):
@@ -27,10 +29,12 @@ class BackboneParameters(ParameterGroup):
     """Which base, with which weights, and how its input is prepared.
 
     Attributes:
-        name: `source_cnn`, developed here on a generated source task, or a class of `keras.applications`.
+        name: `source_cnn`, developed here on a generated source task; a class of `keras.applications`; or
+            `earlier_model`, one's own without its last layers.
         weights: `imagenet`, or a file of weights (`.h5`, `.weights.h5`) made for this base without its top.
-            `source_cnn` trains itself and takes `generated`.
-        kwargs: Further arguments of the class, for instance `{alpha: 0.35}`.
+            `source_cnn` trains itself and takes `generated`; `earlier_model` takes its `.keras` file.
+        kwargs: Further arguments of the class, for instance `{alpha: 0.35}`; of `earlier_model` `{drop_layers: 2}`, how
+            many of its last layers are left out.
         preprocessing: `own` is what the base was trained with, taken from Keras; `rescale` is the
             lectures' division by 255.
         source_task: How `source_cnn` is trained; unused by other bases.
@@ -41,3 +45,28 @@ class BackboneParameters(ParameterGroup):
     kwargs: dict[str, Any]
     preprocessing: Literal["own", "rescale"]
     source_task: SourceTaskParameters
+
+    @field_validator("weights")
+    @classmethod
+    def _earlier_file(cls, weights: str, others: ValidationInfo) -> str:
+        if others.data.get("name") == EARLIER_MODEL and not weights.endswith(".keras"):
+            raise ValueError(f"{EARLIER_MODEL} takes a model file, such as data/06_models/mnist/lenet5.keras")
+        return weights
+
+    @field_validator("kwargs")
+    @classmethod
+    def _layers_to_drop(cls, kwargs: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
+        number = kwargs.get("drop_layers")
+        is_number = isinstance(number, int) and not isinstance(number, bool) and number >= 1
+        if others.data.get("name") == EARLIER_MODEL and not (is_number and len(kwargs) == 1):
+            raise ValueError(
+                f"{EARLIER_MODEL} takes drop_layers alone, how many of its last layers are left out, at least 1"
+            )
+        return kwargs
+
+    @field_validator("preprocessing")
+    @classmethod
+    def _preprocessing_inside(cls, preprocessing: str, others: ValidationInfo) -> str:
+        if others.data.get("name") == EARLIER_MODEL and preprocessing != "own":
+            raise ValueError(f"{EARLIER_MODEL} has its preprocessing inside, so it takes own")
+        return preprocessing

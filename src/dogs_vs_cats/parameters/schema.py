@@ -50,7 +50,8 @@ class SharedParameters(ParameterGroup):
 @cache
 def root_schema() -> type[ParameterGroup]:
     """The shared parameters plus an optional block for every approach there is a module of."""
-    blocks: dict[str, Any] = {name: (approaches.load(name).Parameters | None, None) for name in approaches.names()}
+    # None stands for a block that isn't there; one that is there but empty is refused.
+    blocks: dict[str, Any] = {name: (approaches.load(name).Parameters, None) for name in approaches.names()}
     return create_model("Parameters", __base__=SharedParameters, **blocks)
 
 
@@ -82,7 +83,7 @@ def _approach_problems(parameters: Mapping[str, Any]) -> list[str]:
     for name in listed:
         if name not in known:
             problems.append(f"approaches: {name!r} is not an approach; there are {', '.join(known)}")
-        elif not parameters.get(name):
+        elif name not in parameters:
             problems.append(f"{name}: its block of parameters is missing (parameters_{name}.yml)")
     explanation = parameters.get("explanation")
     explained = explanation.get("approach") if isinstance(explanation, Mapping) else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from itertools import combinations, product
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PositiveInt, ValidationError, field_validator, model_validator
@@ -110,11 +111,11 @@ def problems(parameters: Mapping[str, Any]) -> list[str]:
         if approach not in known:
             found.append(f"{where}: there is no such approach; there are {', '.join(known)}")
             continue
-        for name, space in spaces.items():
-            if space is not None:
-                found += [
-                    f"{where}.{name}: {problem}" for problem in _space_problems(approach, name, space, parameters)
-                ]
+        searched = {name: space for name, space in spaces.items() if space is not None}
+        for name, space in searched.items():
+            found += [f"{where}.{name}: {problem}" for problem in _space_problems(approach, name, space, parameters)]
+        if not any(problem.startswith(f"{where}.") for problem in found):
+            found += [f"{where}: {problem}" for problem in _pair_problems(approach, searched, parameters)]
     return found
 
 
@@ -136,6 +137,20 @@ def _space_problems(approach: str, name: str, space: Space, parameters: Mapping[
         f"{refusal[0].lower()}{refusal[1:]}; given was {value!r}"
         for value in space.extremes()
         if (refusal := _refusal(schema, {**block, name: value}))
+    ]
+
+
+def _pair_problems(approach: str, searched: Mapping[str, Space], parameters: Mapping[str, Any]) -> list[str]:
+    """Values that are allowed each, but not together: a network without dropout, and a dropout."""
+    schema = approaches.load(approach).Parameters
+    block = parameters.get(approach)
+    if not isinstance(block, Mapping) or _refusal(schema, block):
+        return []
+    return [
+        f"{refusal[0].lower()}{refusal[1:]}; a trial could have {first}={value!r} and {second}={other!r}"
+        for first, second in combinations(searched, 2)
+        for value, other in product(searched[first].extremes(), searched[second].extremes())
+        if (refusal := _refusal(schema, {**block, first: value, second: other}))
     ]
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = "–"
 REJECTED_SHOWN = 8
+LAYERS_UNFOLDED = 25
+"""Tables of more layers are folded."""
 
 # The page redefines these colours where it is dark, and the drawings follow.
 _THEMED = {
@@ -311,6 +313,7 @@ def _approach_section(result: "ApproachResult", class_names: Sequence[str]) -> d
         ],
         "gallery": base64.b64encode(result.mistakes).decode("ascii"),
         "inside": _inside(result),
+        "layers": _layers(result),
         "settings": _flattened(result.settings),
     }
 
@@ -333,6 +336,37 @@ def _calibration_text(metrics: Mapping[str, Any]) -> str:
 def _inside(result: "ApproachResult") -> list[tuple[str, str]]:
     """Titles and pictures (PNG, in base64) of the inside of an approach's model."""
     return [(title, base64.b64encode(picture).decode("ascii")) for title, picture in result.explanation.items()]
+
+
+def _layers(result: "ApproachResult") -> dict[str, Any] | None:
+    """Writes the table of an approach's layers, with their sums; None where there is none."""
+    if result.layers is None:
+        return None
+    counts, trainable, mebibytes = (result.layers[name] for name in ("parameters", "trainable", "mebibytes"))
+    return {
+        "is_long": len(result.layers) > LAYERS_UNFOLDED,
+        "batch_size": result.settings["batch_size"],
+        "rows": [
+            {
+                "name": row["layer"],
+                "type": row["type"],
+                "output": row["output"],
+                "parameters": _count(row["parameters"]),
+                "trainable": _count(row["trainable"]),
+                "receptive_field": _count(row["receptive_field"]),
+                "mebibytes": _mebibytes(row["mebibytes"]),
+            }
+            for row in result.layers.to_dict("records")
+        ],
+        "parameters": _count(counts.sum()),
+        "trainable": _count(trainable.sum()),
+        "mebibytes": _mebibytes(mebibytes.sum()),
+    }
+
+
+def _mebibytes(number: float) -> str:
+    """Writes an amount of memory, so that what is little isn't taken for nothing."""
+    return f"{number:,.2f}" if number >= 0.005 else "< 0.01"
 
 
 def _pair_matrix(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -81,6 +81,7 @@ def train_on_images(
     import keras
 
     from dogs_vs_cats.augmentation import DeviceAugmentation, choose_engine, create_generator
+    from dogs_vs_cats.auxiliary_losses import AuxiliaryLosses
     from dogs_vs_cats.batches import ImageBatches, RowBatches
     from dogs_vs_cats.compute import policy, with_policy
     from dogs_vs_cats.devices import ResidentImages, data_parallel, keeps_images, training_devices
@@ -113,14 +114,16 @@ def train_on_images(
         array[used] = np.arange(len(used))
 
     def wrapped(model: Model, seed: int) -> Model:
-        """Puts before a model what only its training needs; the model itself is the one that is kept."""
+        """Puts around a model what only its training needs; the model itself is the one that is kept."""
+        if hasattr(module, "with_auxiliaries"):
+            model = module.with_auxiliaries(typed, model, classes)
         if engine == "device":
             image = keras.Input(images.shape[1:], dtype="uint8", name="image")
             model = keras.Model(image, model(DeviceAugmentation(augmentation, seed)(image)), name="augmented")
         if are_resident:
             number = keras.Input((), dtype="int32", name="number")
             model = keras.Model(number, model(ResidentImages(images[used])(number)), name="resident")
-        return model
+        return AuxiliaryLosses(model) if len(model.outputs) > 1 else model
 
     def train_once(seed: int, identity: str) -> "tuple[Model, Outcome, int]":
         with data_parallel(devices):

@@ -9,7 +9,7 @@ import numpy as np
 
 from dogs_vs_cats.errors import BackboneError
 from dogs_vs_cats.lazy_types import Model
-from dogs_vs_cats.parameters.backbone import BackboneParameters, SourceTaskParameters
+from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, BackboneParameters, SourceTaskParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
 logger = logging.getLogger(__name__)
@@ -28,16 +28,16 @@ def make_backbone(
         seed: Seed of `source_cnn`'s weights and source task; a pretrained base doesn't depend on it.
 
     Returns:
-        The frozen base, raw images in and feature maps out; and its record: `name`, `parameters`, `output_shape`,
-        `source_accuracy` (None for a pretrained base), `made_with`, and `identity`, a digest of its weights and
-        structure.
+        The frozen base, raw images in and feature maps (or a vector) out; and its record: `name`, `parameters`,
+        `output_shape`, `source_accuracy` (None for a pretrained base), `made_with`, and `identity`, a digest of its
+        weights and structure.
 
     Raises:
         BackboneError: The base is unknown, or its weights can't be had or don't fit.
     """
     import keras
 
-    from dogs_vs_cats.backbones import SOURCE_CNN, pretrained, weights_digest
+    from dogs_vs_cats.backbones import SOURCE_CNN, earlier_model, pretrained, weights_digest
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
@@ -50,6 +50,8 @@ def make_backbone(
                 f"were {parameters.kwargs})."
             )
         backbone, source_accuracy = develop_source_cnn(parameters.source_task, image_size, channels, compute, seed)
+    elif parameters.name == EARLIER_MODEL:
+        backbone = earlier_model(parameters, image_size, channels)
     else:
         backbone = pretrained(parameters, image_size, channels)
     backbone.trainable = False

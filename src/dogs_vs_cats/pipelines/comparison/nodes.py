@@ -55,6 +55,7 @@ class ApproachResult:
         timings: `train_seconds`, `seconds_per_epoch`, `predict_seconds`; empty where it was trained elsewhere.
         mistakes: PNG picture of its most confident mistakes.
         explanation: PNG pictures of its inside, by what they show; empty where none were drawn of this model.
+        layers: See `inspection.summarise_layers`; None where this model wasn't explained.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ApproachResult:
     timings: dict[str, float]
     mistakes: bytes
     explanation: dict[str, bytes] = field(default_factory=dict)
+    layers: pd.DataFrame | None = None
 
 
 def collect_result(
@@ -76,11 +78,12 @@ def collect_result(
     timings: dict[str, float],
     mistakes: bytes,
     explanation_record: dict[str, Any],
+    layers: pd.DataFrame | None,
     *explanation: bytes,
 ) -> ApproachResult:
     """Bundles what one approach left behind.
 
-    Pictures of the inside of an earlier model are left out; so are all where there are none.
+    Pictures and layers of an earlier model are left out; so are all where there are none.
     """
     is_of_this_model = bool(explanation_record) and explanation_record["made_with"] == model_info["made_with"]
     return ApproachResult(
@@ -92,6 +95,7 @@ def collect_result(
         timings=timings,
         mistakes=mistakes,
         explanation=dict(zip(EXPLANATION.values(), explanation, strict=True)) if is_of_this_model else {},
+        layers=layers if is_of_this_model else None,
     )
 
 

@@ -41,6 +41,7 @@ def _pipeline(approaches: Sequence[str]) -> Pipeline:
                         f"{approach}.timings",
                         f"{approach}.mistakes",
                         f"{approach}.explanation_record",
+                        f"{approach}.explanation_layers",
                         *(f"{approach}.{picture}" for picture in nodes.EXPLANATION),
                     ],
                     outputs=f"{approach}.result",

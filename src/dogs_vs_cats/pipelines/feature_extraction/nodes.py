@@ -34,7 +34,7 @@ def extract_features(
     epochs extracts nothing again, and a killed run goes on where it stopped.
 
     Args:
-        backbone: Raw images in, feature maps (n, rows, columns, features) out.
+        backbone: Raw images in, feature maps (n, rows, columns, features), or a vector (n, features), out.
         backbone_record: Its identity.
         images: uint8 memory map, (n, height, width, channels), a row for each row of the manifest.
         manifest: Gives each image's split; images of the split `unused` are left out.
@@ -81,13 +81,14 @@ def extract_features(
 
 
 def pooled(backbone: Model, pooling: Literal["flatten", "avg"]) -> Model:
-    """The base with its feature maps flattened or averaged, in inference mode and frozen."""
+    """The base with its feature maps flattened or averaged, in inference mode and frozen; a vector stays as it is."""
     import keras
 
     backbone.trainable = False
     image = keras.Input(backbone.input_shape[1:], name="image")
     maps = backbone(image, training=False)
-    pool = keras.layers.GlobalAveragePooling2D if pooling == "avg" else keras.layers.Flatten
+    averages = pooling == "avg" and len(maps.shape) == 4
+    pool = keras.layers.GlobalAveragePooling2D if averages else keras.layers.Flatten
     return keras.Model(image, pool(dtype="float32", name="pooling")(maps), name="features")
 
 

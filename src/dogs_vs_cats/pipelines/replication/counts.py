@@ -273,7 +273,7 @@ def _inception() -> list[Claim]:
 
 
 def _auxiliary_losses() -> Claim:
-    from dogs_vs_cats.architectures.inception import AUXILIARY_WEIGHT
+    from dogs_vs_cats.auxiliary_losses import AUXILIARY_WEIGHT
 
     return computed(
         "Inception",
