@@ -170,9 +170,10 @@ def test_the_pictures_show_filters_maps_pooling_and_heat(lenet5, images, manifes
     assert [text for text in words(heat) if text in ("2 70%", "0 60%", "0 50%")] == ["0 50%", "2 70%", "0 60%"]
     shown = [picture for picture in pictures(heat) if np.array_equal(picture, images[4, ..., 0])]
     assert len(shown) == 2  # as it is, and under its heat
+    explain = explanation.explainer(lenet5)
     heats = [picture for picture in pictures(heat) if picture.dtype.kind == "f"]
     for heated, (picture, said) in zip(heats[1:], [(4, 0), (2, 2), (3, 0)], strict=True):
-        assert heated == pytest.approx(explanation.grad_cam(lenet5, images[picture], said), abs=1e-6)
+        assert heated == pytest.approx(explain(images[picture], said), abs=1e-6)
     assert all(contrast(figure) > 20 for figure in (filters, maps, pooling, heat))
 
 
