@@ -158,7 +158,7 @@ def train_head(values, base, images, manifest, folder):
         RECORD,
         folder,
         base,
-        {"identity": "base", "name": "source_cnn"},
+        BASE_RECORD,
     )
 
 
