@@ -58,7 +58,12 @@ class Page(HTMLParser):
 
 def manifest_of(class_names: list[str], images_per_split: int) -> pd.DataFrame:
     rows = [
-        {"path": f"{split}/{number}.jpg", "label": number % len(class_names), "split": split}
+        {
+            "path": f"{split}/{number}.jpg",
+            "label": number % len(class_names),
+            "split": split,
+            "sha256": f"{split}{number}",
+        }
         for split in evaluation.SPLITS
         for number in range(images_per_split)
     ]
@@ -112,7 +117,7 @@ def compare(
     for approach, wrong_every in approaches.items():
         predictions = predictions_of(manifest, names, wrong_every)
         entries |= {
-            f"{approach}.model_info": {"approach": approach},
+            f"{approach}.model_info": {"approach": approach, "made_with": {"parameters": {"epochs": 2}}},
             f"params:{approach}": {"epochs": 2, "learning_rate": 0.001},
             f"{approach}.metrics": {
                 **evaluation.classification_metrics(predictions, names),
@@ -214,6 +219,19 @@ def test_equal_results_give_an_equal_summary(three: tuple[pd.DataFrame, dict[str
         **{"poor.timings": {}, "run_record": {}},
     )
     assert json.dumps(summary_of(again)) == json.dumps(three[1])
+
+
+def test_the_summary_says_what_was_trained_on_and_how_but_not_where_the_files_lie() -> None:
+    files = {"ingestion_record": {"parameters": {"source": "/home/someone/photos.zip"}}}
+    settings = {"a.model_info": {"approach": "a", "made_with": {"parameters": {"epochs": 7}}, "preprocessing": "own"}}
+    summary = summary_of(compare({"a": 4}, **files, **settings))
+    assert summary["data"]["source"] == "files"
+    assert summary["approaches"]["a"]["trained_with"] == {"epochs": 7, "preprocessing": "own"}
+    assert "someone" not in json.dumps(summary)
+    relabelled = manifest_of(["cat", "dog"], 60)
+    relabelled.loc[relabelled["split"] == "test", "sha256"] = "other"
+    other = summary_of(compare({"a": 4}, **files, **settings, manifest=relabelled))
+    assert other["data"]["test_images"] != summary["data"]["test_images"]
 
 
 def test_the_finding_is_the_best_by_validation_log_loss_and_what_chance_could_explain(
@@ -330,7 +348,7 @@ def test_many_classes_without_seconds_or_records() -> None:
         {"lenet5": 20, "mlp": 5},
         class_names=names,
         images_per_split=100,
-        **{"lenet5.timings": {}, "ingestion_record": {}, "run_record": {}},
+        **{"lenet5.timings": {}, "ingestion_record": {"parameters": {"source": "keras:mnist"}}, "run_record": {}},
     )
     table, summary, html = catalog.load("comparison_table"), summary_of(catalog), report_of(catalog)
     assert pd.isna(table.loc[0, "train_seconds"])
@@ -338,6 +356,7 @@ def test_many_classes_without_seconds_or_records() -> None:
     assert summary["approaches"]["lenet5"]["test_roc_auc"] > 0.9
     assert headline(summary) == "lenet5 is best, by more than chance explains"
     assert "Beside the lecture" not in html
+    assert summary["data"]["source"] == "keras:mnist"
 
 
 def test_several_seeds_are_told_with_mean_and_deviation() -> None:

@@ -23,6 +23,7 @@ COMPUTE = ComputeParameters(
     cluster=None,
 )
 RECORD = {"identity": "data"}
+BASE_RECORD = {"identity": "base", "name": "source_cnn", "made_with": {"preprocessing": "own"}}
 CLASSES = ["cat", "dog"]
 
 
@@ -78,11 +79,11 @@ def test_a_frozen_base_is_bit_identical_after_training(base, images, manifest, t
         manifest,
         tmp_path,
         backbone=base,
-        backbone_record={"identity": "base", "name": "source_cnn"},
+        backbone_record=BASE_RECORD,
     )
     inside = model.get_layer("source_cnn")
     assert all(np.array_equal(a, b) for a, b in zip(before, inside.get_weights(), strict=True))
-    assert info["backbone"] == "source_cnn"
+    assert (info["backbone"], info["preprocessing"]) == ("source_cnn", "own")
     assert info["trainable_parameters"] == (64 + 1) * 8 + (8 + 1) * 2
     assert list(history.columns[:3]) == ["seed", "epoch", "phase"]
     assert timings["train_seconds"] > 0
@@ -99,7 +100,7 @@ def test_unfreezing_trains_from_the_named_layer_on(base, images, manifest, tmp_p
         manifest,
         tmp_path,
         backbone=base,
-        backbone_record={"identity": "base", "name": "source_cnn"},
+        backbone_record=BASE_RECORD,
     )
     changed = {
         layer.name
@@ -124,7 +125,7 @@ def test_unfreezing_from_an_unknown_layer_lists_the_layers(base, images, manifes
             manifest,
             tmp_path,
             backbone=base,
-            backbone_record={"identity": "base", "name": "source_cnn"},
+            backbone_record=BASE_RECORD,
         )
 
 
@@ -158,7 +159,7 @@ def train_head(values, base, images, manifest, folder):
         RECORD,
         folder,
         base,
-        {"identity": "base", "name": "source_cnn"},
+        BASE_RECORD,
     )
 
 

@@ -36,6 +36,7 @@ SPACE = {
     "dropout": {"uniform": [0.0, 0.5]},
     "batch_size": None,
 }
+BASE_RECORD = {"identity": "base", "name": "base", "made_with": {"preprocessing": "own"}}
 BASE = Environment("base", {"globals.yml": "experiment: sample\n"})
 
 
@@ -71,7 +72,7 @@ def search(folder, wanted=None, block=BLOCK, seed=4, **data):
         RECORD,
         [BASE],
         folder,
-        **{"backbone": backbone, "backbone_record": {"identity": "base", "name": "base"}, "features": features, **data},
+        **{"backbone": backbone, "backbone_record": BASE_RECORD, "features": features, **data},
     )
 
 

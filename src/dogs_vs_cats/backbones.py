@@ -188,17 +188,36 @@ def earlier_model(parameters: BackboneParameters, image_size: int, channels: int
             f"{path} takes images of {taken}, but here they are {given}. Set ingestion.image_size and "
             "ingestion.channels to those of the earlier model."
         )
-    parts = dissect(model)
-    count = sum(not isinstance(layer, layers.InputLayer) for layer in parts.layers)
     drop = parameters.kwargs["drop_layers"]
-    cut = _cut(parts, drop) if drop < count else None
-    if cut is None:
+    base = without_last_layers(model, drop)
+    if base is None:
+        parts = dissect(model)
+        count = sum(not isinstance(layer, layers.InputLayer) for layer in parts.layers)
         possible = [number for number in range(1, count) if _cut(parts, number) is not None]
         nearest = sorted(sorted(possible, key=lambda number: abs(number - drop))[:3])
         raise BackboneError(
             f"backbone.kwargs.drop_layers={drop}: {path.name} has {count} layers, and those that are left must all "
             f"lead to one map or vector. Possible is, for instance, {', '.join(map(str, nearest))}."
         )
+    return base
+
+
+def without_last_layers(model: keras.Model, drop: int) -> keras.Model | None:
+    """Copies a model but for its last layers; `earlier_` is put before the names of those that are left.
+
+    Args:
+        model: A functional model of stock layers from images on; models within it are laid open.
+        drop: How many layers to leave out, at least 1.
+
+    Returns:
+        The copy, uncompiled, with the weights of `model`; None where the layers that are left aren't one whole that
+        ends in maps or a vector.
+    """
+    parts = dissect(model)
+    count = sum(not isinstance(layer, layers.InputLayer) for layer in parts.layers)
+    cut = _cut(parts, drop) if drop < count else None
+    if cut is None:
+        return None
 
     def renamed(layer: keras.layers.Layer) -> keras.layers.Layer:
         return type(layer).from_config({**layer.get_config(), "name": f"earlier_{layer.name}"})

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.explanation import Anatomy, dissect
-from dogs_vs_cats.layer_arithmetic import map_bytes, receptive_field
+from dogs_vs_cats.layer_arithmetic import MEBIBYTE, map_bytes, receptive_field
 
-MEBIBYTE = 2**20
 MOST_STAGES = 10
 """Deeper models show only the last map of each size."""
 

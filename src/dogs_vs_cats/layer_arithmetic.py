@@ -6,6 +6,8 @@ The formulas of the lectures, for square kernels. Sizes are in pixels along one 
 from collections.abc import Iterable
 from itertools import pairwise
 
+MEBIBYTE = 2**20
+
 
 def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
     """How many positions a kernel or pooling window takes along one axis: floor((n + 2p − k)/s + 1).

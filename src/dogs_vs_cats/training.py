@@ -165,10 +165,14 @@ def _without_images(variables: Sequence[keras.Variable]) -> list[keras.Variable]
     return [variable for variable in variables if variable.dtype != "uint8"]
 
 
+def loss_function(classes: int) -> keras.losses.Loss:
+    """What is minimised: binary cross-entropy for two classes, categorical on numbered labels for more."""
+    return keras.losses.BinaryCrossentropy() if classes == 2 else keras.losses.SparseCategoricalCrossentropy()
+
+
 def _compile(training: Training, phase: Phase) -> None:
-    two_classes = training.classes == 2
-    loss = keras.losses.BinaryCrossentropy() if two_classes else keras.losses.SparseCategoricalCrossentropy()
-    accuracy = keras.metrics.BinaryAccuracy if two_classes else keras.metrics.SparseCategoricalAccuracy
+    loss = loss_function(training.classes)
+    accuracy = keras.metrics.BinaryAccuracy if training.classes == 2 else keras.metrics.SparseCategoricalAccuracy
     rate: Any = phase.learning_rate
     if phase.schedule == "cosine":
         # A function of the optimizer's step counter, so that an interrupted training goes on where it was.

@@ -471,6 +471,7 @@ def _train_seeds(
         "image_size": images.shape[1],
         "channels": images.shape[3],
         "backbone": backbone_record["name"] if backbone_record else "",
+        "preprocessing": backbone_record["made_with"]["preprocessing"] if backbone_record else None,
         "parameters": models[0].count_params(),
         "trainable_parameters": trainable,
         "epochs": epochs,

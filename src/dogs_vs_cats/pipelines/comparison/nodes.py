@@ -1,5 +1,7 @@
 """What the comparison computes from the results of the approaches."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,7 +49,8 @@ class ApproachResult:
 
     Attributes:
         name: Its name.
-        settings: The parameters it was trained with.
+        settings: Its parameters in this run.
+        trained_with: The parameters it was trained with; with a base also `preprocessing`, how that prepares images.
         metrics: See `evaluation.classification_metrics`; also `backbone`, `parameters`, `trainable_parameters`,
             `epochs` and, for several seeds, `seeds`.
         history: Accuracy and loss by seed and epoch.
@@ -60,6 +63,7 @@ class ApproachResult:
 
     name: str
     settings: dict[str, Any]
+    trained_with: dict[str, Any]
     metrics: dict[str, Any]
     history: pd.DataFrame
     predictions: pd.DataFrame
@@ -85,10 +89,13 @@ def collect_result(
 
     Pictures and layers of an earlier model are left out; so are all where there are none.
     """
-    is_of_this_model = bool(explanation_record) and explanation_record["made_with"] == model_info["made_with"]
+    made_with = model_info["made_with"]
+    is_of_this_model = bool(explanation_record) and explanation_record["made_with"] == made_with
+    preprocessing = model_info.get("preprocessing")
     return ApproachResult(
         name=model_info["approach"],
         settings=settings,
+        trained_with=made_with["parameters"] | ({"preprocessing": preprocessing} if preprocessing else {}),
         metrics=metrics,
         history=history,
         predictions=predictions,
@@ -104,6 +111,7 @@ def summarise(
     manifest: pd.DataFrame,
     class_names: list[str],
     rejected_images: pd.DataFrame,
+    ingestion_record: dict[str, Any],
     *results: ApproachResult,
 ) -> dict[str, Any]:
     """Compares the approaches with each other and with the majority-class baseline.
@@ -113,6 +121,7 @@ def summarise(
         manifest: The images, with `label` and `split`.
         class_names: The classes, in the order of their labels.
         rejected_images: The images that were not usable.
+        ingestion_record: Says where the images came from.
         *results: The approaches.
 
     Returns:
@@ -121,9 +130,10 @@ def summarise(
         * `best`: the approach with the lowest validation log loss; one that was trained on the validation images has
           none, and is the best only where it is the first of approaches that were all trained so
         * `approaches`: for each, the baseline last: the columns of the table but its seconds, 95 % intervals,
-          `seeds` with mean and standard deviation where there are several
+          `seeds` with mean and standard deviation where there are several, `trained_with`
         * `pairs`: McNemar's test on the test images, for each pair
-        * `data`: classes, images by split and class, number of rejected images
+        * `data`: classes, images by split and class, number of rejected images; `source`, which is `sample`,
+          `keras:NAME` or `files`; `test_images`, a digest of the test images' pixels (or files) and labels
     """
     baseline = evaluation.majority_baseline(manifest, class_names)
     baseline_metrics = {
@@ -134,9 +144,12 @@ def summarise(
         **evaluation.classification_metrics(baseline, class_names),
     }
     lecture = parameters.lecture or {}
-    rows = {result.name: _summary_row(result.metrics, lecture.get(result.name, LectureFigures())) for result in results}
+    rows = {
+        result.name: _summary_row(result.metrics, result.trained_with, lecture.get(result.name, LectureFigures()))
+        for result in results
+    }
     best = min(rows, key=lambda name: _or_infinite(rows[name]["validation_log_loss"]))
-    rows[BASELINE] = _summary_row(baseline_metrics, LectureFigures())
+    rows[BASELINE] = _summary_row(baseline_metrics, {}, LectureFigures())
     predictions = {result.name: result.predictions for result in results} | {BASELINE: baseline}
     return {
         "best": {
@@ -158,6 +171,8 @@ def summarise(
                 for split in SPLITS
             },
             "rejected": len(rejected_images),
+            "source": _kind_of_source(ingestion_record),
+            "test_images": _digest(manifest[manifest["split"] == "test"]),
         },
     }
 
@@ -167,7 +182,23 @@ def _or_infinite(loss: float | None) -> float:
     return math.inf if loss is None else loss
 
 
-def _summary_row(metrics: Mapping[str, Any], lecture: LectureFigures) -> dict[str, Any]:
+def _kind_of_source(ingestion_record: Mapping[str, Any]) -> str:
+    """Says where images come from in words that are the same on every machine: the place of files is left out."""
+    source = ingestion_record["parameters"]["source"]
+    return source if source == "sample" or source.startswith("keras:") else "files"
+
+
+def _digest(images: pd.DataFrame) -> str:
+    """SHA-256 over the digest and the label of each image, in their order."""
+    digest = hashlib.sha256()
+    for row in images[["sha256", "label"]].itertuples(index=False):
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()
+
+
+def _summary_row(
+    metrics: Mapping[str, Any], trained_with: Mapping[str, Any], lecture: LectureFigures
+) -> dict[str, Any]:
     """Returns what the summary says of one approach."""
     row = {name: metrics[name] for name in ("backbone", "parameters", "trainable_parameters", "epochs")}
     for split in SPLITS:
@@ -178,6 +209,7 @@ def _summary_row(metrics: Mapping[str, Any], lecture: LectureFigures) -> dict[st
     seeds = metrics.get("seeds") or {}
     if len(seeds.get("seeds", ())) > 1:
         row["seeds"] = {name: seeds[name] for name in ("seeds", "mean", "std")}
+    row["trained_with"] = dict(trained_with)
     return row
 
 

@@ -51,7 +51,14 @@ def _pipeline(approaches: Sequence[str]) -> Pipeline:
             ),
             node(
                 nodes.summarise,
-                inputs=["params:comparison", "manifest", "class_names", "rejected_images", *results],
+                inputs=[
+                    "params:comparison",
+                    "manifest",
+                    "class_names",
+                    "rejected_images",
+                    "ingestion_record",
+                    *results,
+                ],
                 outputs="comparison_summary",
                 name="summarise",
             ),
