@@ -381,7 +381,7 @@ def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_
         row = {"type": "Dense", "output": "5", "parameters": 1200, "trainable": 1000, "receptive_field": 28}
         return pd.DataFrame([{"layer": f"layer_{i}", **row, "mebibytes": 0.5 if i else 0.0001} for i in range(count)])
 
-    explained = {"made_with": "this"}
+    explained = {"made_with": {"parameters": {"epochs": 2}}}
     changes: dict[str, Any] = {}
     for approach, count in (("short", 4), ("long", 30)):
         changes |= {
@@ -391,7 +391,7 @@ def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_
             f"params:{approach}": {"batch_size": 16},
         }
     # Trained anew since it was explained.
-    changes["stale.model_info"] = {"approach": "stale", "made_with": "other"}
+    changes["stale.model_info"] = {"approach": "stale", "made_with": {"parameters": {"epochs": 3}}}
     changes |= {"stale.explanation_record": explained, "stale.explanation_layers": layers(4)}
     html = report_of(compare({"short": 4, "long": 9, "stale": 6}, **changes))
     tables = [
