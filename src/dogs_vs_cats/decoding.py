@@ -76,6 +76,9 @@ _large_picture = threading.Lock()
 _scratch = threading.local()
 _SCRATCH_BYTES = 1 << 22
 
+# Pictures are worked on side by side: threads of OpenCV's own within each would only be in each other's way.
+cv2.setNumThreads(1)
+
 # Pillow warns about broken EXIF and odd TIFF tags, which change no pixel and which nobody can mend.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
