@@ -38,6 +38,7 @@ class QuickRuns:
     def __init__(self, project: Path):
         self.project = project
         self.log = project / "log.txt"
+        self.processor_seconds = 0.0
 
     def __enter__(self) -> "QuickRuns":
         self._server = subprocess.Popen(
@@ -73,8 +74,13 @@ class QuickRuns:
         return int(self._read())
 
     def wait(self) -> int:
-        """Waits for the end of the run; returns its exit code, below 0 for the number of a signal."""
-        return os.waitstatus_to_exitcode(int(self._read()))
+        """Waits for the end of the run; returns its exit code, below 0 for the number of a signal.
+
+        `processor_seconds` is then the processor time that it took.
+        """
+        status, seconds = self._read().split()
+        self.processor_seconds = float(seconds)
+        return os.waitstatus_to_exitcode(int(status))
 
     def run(self, *arguments: str, **limits: int) -> int:
         """Starts a run and waits for its end."""
@@ -108,7 +114,8 @@ def serve() -> None:
         if process == 0:
             _run(**json.loads(line))
         print(process, file=answers, flush=True)
-        print(os.waitpid(process, 0)[1], file=answers, flush=True)
+        _, status, used = os.wait4(process, 0)
+        print(status, used.ru_utime + used.ru_stime, file=answers, flush=True)
 
 
 WATCHED = ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.bind")

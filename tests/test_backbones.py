@@ -209,7 +209,7 @@ def test_the_first_layers_stay_to_the_bit_and_the_others_are_trained(earlier, tm
     base = base_of_earlier(tmp_path, 2)
     values = {**END_TO_END, "dense_units": 8, "unfreeze_from": "earlier_convolution_2"}
     values |= {"fine_tuning_learning_rate": 0.01}
-    record = {"identity": "base", "name": "earlier_model"}
+    record = {"identity": "base", "name": "earlier_model", "made_with": {"preprocessing": "own"}}
     model, *_ = train("transfer_end_to_end", values, images, manifest, tmp_path, backbone=base, backbone_record=record)
     changed = {
         layer.name

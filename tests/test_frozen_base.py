@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 from test_approaches import BOTTLENECK, END_TO_END, built
-from test_training import CLASSES, COMPUTE, base, features_of, images, manifest, train, train_head
+from test_training import BASE_RECORD, CLASSES, COMPUTE, base, features_of, images, manifest, train, train_head
 
 from dogs_vs_cats.frozen_base import KeptFeatures, after_base, find_base
 from dogs_vs_cats.pipelines.approach import nodes
 
 __all__ = ["base", "images", "manifest"]  # fixtures
 
-BACKBONE = {"identity": "base", "name": "source_cnn"}
 VALUES = {**END_TO_END, "dense_units": 8, "augment": True, "epochs": 2}
 
 
@@ -38,7 +37,7 @@ def test_a_model_without_a_base_has_none():
 
 def end_to_end(base, images, manifest, folder, values, **features):
     return train(
-        "transfer_end_to_end", values, images, manifest, folder, backbone=base, backbone_record=BACKBONE, **features
+        "transfer_end_to_end", values, images, manifest, folder, backbone=base, backbone_record=BASE_RECORD, **features
     )
 
 
