@@ -141,7 +141,10 @@ def test_equal_seeds_give_equal_models_whatever_was_built_before(images, manifes
 
 
 def features_of(base, images, manifest, folder):
-    return extract_features(base, {"identity": "base"}, images, manifest, RECORD, "flatten", COMPUTE, folder)
+    from dogs_vs_cats.backbones import weights_digest
+
+    record = {"identity": "base", "weights": weights_digest(base)}
+    return extract_features(base, record, images, manifest, RECORD, "flatten", COMPUTE, folder)
 
 
 def train_head(values, base, images, manifest, folder):

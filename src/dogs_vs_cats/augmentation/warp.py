@@ -6,6 +6,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+# A picture is too small to be shared out: OpenCV's own threads would double the processor time of a warp.
+cv2.setNumThreads(1)
+
 Matrix = tuple[float, float, float, float, float, float]
 """a, b, c, d, e, f: the pixel at column x and row y is taken from column ax + by + c and row dx + ey + f."""
 

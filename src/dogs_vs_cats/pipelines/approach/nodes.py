@@ -390,7 +390,7 @@ def _kept_features(features: np.ndarray | None, record: dict[str, Any] | None) -
         return None
     from dogs_vs_cats.frozen_base import KeptFeatures
 
-    return KeptFeatures(features, record["pooling"], record["base_weights"])
+    return KeptFeatures(features, record["pooling"], record.get("base_weights", ""))
 
 
 def _places(manifest: pd.DataFrame) -> np.ndarray:

@@ -56,13 +56,15 @@ def make_backbone(
         backbone = pretrained(parameters, image_size, channels)
     backbone.trainable = False
     structure = json.dumps(backbone.get_config(), sort_keys=True, default=str)
-    identity = hashlib.sha256((structure + weights_digest(backbone)).encode()).hexdigest()
+    weights = weights_digest(backbone)
+    identity = hashlib.sha256((structure + weights).encode()).hexdigest()
     record = {
         "name": parameters.name,
         "parameters": backbone.count_params(),
         "output_shape": list(backbone.output_shape[1:]),
         "source_accuracy": source_accuracy,
         "made_with": made_with(parameters, image_size, channels, seed),
+        "weights": weights,
         "identity": identity,
     }
     return backbone, record

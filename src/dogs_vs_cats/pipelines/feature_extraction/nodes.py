@@ -35,7 +35,7 @@ def extract_features(
 
     Args:
         backbone: Raw images in, feature maps (n, rows, columns, features), or a vector (n, features), out.
-        backbone_record: Its identity.
+        backbone_record: Its identity, and the digest of its weights.
         images: uint8 memory map, (n, height, width, channels), a row for each row of the manifest.
         manifest: Gives each image's split; images of the split `unused` are left out.
         ingestion_record: Identity of the images and their split.
@@ -47,7 +47,6 @@ def extract_features(
         float32 memory map, (images in use, features), in the manifest's order; and a record of what it was
         made from.
     """
-    from dogs_vs_cats.backbones import weights_digest
     from dogs_vs_cats.compute import policy
 
     rows = np.flatnonzero(manifest["split"] != "unused")
@@ -73,7 +72,8 @@ def extract_features(
     store.write_npy(keys, path)
     record = {
         **identity,
-        "base_weights": weights_digest(backbone),
+        # A record from before there was a digest gives none, which is that of no base.
+        "base_weights": backbone_record.get("weights", ""),
         "data": ingestion_record["identity"],
         "images": len(keys),
     }
