@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from dogs_vs_cats.datasets.atomic import replace_atomically
 from dogs_vs_cats.datasets.feature_store import KEY_BYTES, FeatureStore, missing
 from dogs_vs_cats.lazy_types import Model
 from dogs_vs_cats.parameters.compute import ComputeParameters
@@ -68,8 +69,8 @@ def extract_features(
     for batch_keys, batch in _predicted(model, images, rows, keys, places, compute):
         store.append(batch_keys, batch)
     path = store_folder / name / "features.npy"
-    path.unlink(missing_ok=True)
-    store.write_npy(keys, path)
+    with replace_atomically(path) as partial:
+        store.write_npy(keys, partial)
     record = {
         **identity,
         # A record from before there was a digest gives none, which is that of no base.
