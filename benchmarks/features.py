@@ -6,61 +6,32 @@
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from lecture.dogs_vs_cats import AUGMENTATION, BATCH_SIZE, TRAINING, approach_1
 from lecture.dogs_vs_cats import base as lecture_base
 from material import lecture_parameters, photos, random_vgg16
 from result import Result
+from turns import usual_and_ours
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.parameters.compute import ComputeParameters
 
 IMAGES, ROUNDS = 256, 3
 
 
 def extraction() -> dict[str, Result]:
     """Measures `vgg16_extraction`, against `predict` in float32, and `extraction_cached`, when all is kept already."""
-    import pandas as pd
-
-    from dogs_vs_cats.backbones import pretrained
-    from dogs_vs_cats.parameters.backbone import BackboneParameters
-    from dogs_vs_cats.parameters.compute import ComputeParameters
-    from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features, pooled
-    from dogs_vs_cats.prediction import predictor, row_batches
-
-    parameters = lecture_parameters()
-    compute = ComputeParameters.model_validate(parameters["compute"])
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        weights = random_vgg16(folder)
-        settings = {**parameters["backbone"], "weights": str(weights)}
-        backbone = pretrained(BackboneParameters.model_validate(settings), 150, 3)
-        images = photos()[0][:IMAGES]
-        rows = np.arange(IMAGES)
-        lecture = lecture_base(None)
-        scaled = images.astype(np.float32) / 255
-        run = predictor(pooled(backbone, "flatten"), compute)
-        manifest = pd.DataFrame({"split": ["train"] * IMAGES})
-
-        def usual() -> None:
-            lecture.predict(scaled, batch_size=32, verbose=0)
-
-        def ours() -> None:
-            for batch in row_batches(images, rows):
-                run(batch)
-
-        def again() -> None:
-            extract_features(
-                backbone, {"identity": "vgg16"}, images, manifest, {"identity": "photos"}, "flatten", compute, folder
-            )
-
-        seconds: list[list[float]] = []
-        for _ in range(ROUNDS + 1):
-            seconds.append([])
-            for work in (usual, ours, again):
-                begin = time.perf_counter()
-                work()
-                seconds[-1].append(time.perf_counter() - begin)
-    usual_s, ours_s, again_s = zip(*seconds[1:], strict=True)
+    with usual_and_ours() as (usual_side, our_side), tempfile.TemporaryDirectory() as folder:
+        rounds = [
+            (usual_side(_predict), our_side(_extract), our_side(_extract_again, folder)) for _ in range(ROUNDS + 1)
+        ]
+    # The first round compiles, and keeps.
+    usual_s, ours_s, again_s = zip(*rounds[1:], strict=True)
     return {
         "vgg16_extraction": {
             "usual": IMAGES / statistics.median(usual_s),
@@ -79,48 +50,8 @@ def extraction() -> dict[str, Result]:
 
 def approach2_epoch() -> Result:
     """An epoch of the head on flattened features against one of approach 1 in float32, the lecture's way."""
-    import pandas as pd
-    from tensorflow.keras.preprocessing.image import ImageDataGenerator
-
-    from dogs_vs_cats.backbones import pretrained
-    from dogs_vs_cats.parameters.backbone import BackboneParameters
-    from dogs_vs_cats.parameters.compute import ComputeParameters
-    from dogs_vs_cats.pipelines.approach.nodes import train_on_features
-
-    parameters = lecture_parameters()
-    images, labels = photos()
-    onehot = np.eye(2)[labels[:IMAGES]]
-    model = approach_1(None)
-    batches = ImageDataGenerator(rescale=1.0 / 255, **AUGMENTATION).flow(
-        images[:IMAGES], onehot, batch_size=BATCH_SIZE, seed=0
-    )
-    features = np.random.default_rng(0).random((len(images), 8192), dtype=np.float32)
-    splits = np.where(np.arange(len(images)) < TRAINING, "train", "validation")
-    manifest = pd.DataFrame({"path": splits, "label": labels, "split": splits})
-    pairs = []
-    with tempfile.TemporaryDirectory() as name:
-        settings = {**parameters["backbone"], "weights": str(random_vgg16(Path(name)))}
-        backbone = pretrained(BackboneParameters.model_validate(settings), 150, 3)
-        for _ in range(ROUNDS):
-            begin = time.perf_counter()
-            model.fit(batches, epochs=1, verbose=0)
-            usual = (time.perf_counter() - begin) * TRAINING / IMAGES
-            *_, timings, _ = train_on_features(
-                "transfer_bottleneck",
-                {**parameters["transfer_bottleneck"], "epochs": 3},
-                ComputeParameters.model_validate(parameters["compute"]),
-                0,
-                features,
-                {"pooling": "flatten", "base_weights": ""},
-                images,
-                manifest,
-                ["cat", "dog"],
-                {"identity": "photos"},
-                Path(name),
-                backbone,
-                {"identity": "vgg16", "name": "VGG16", "made_with": {"preprocessing": "own"}},
-            )
-            pairs.append((usual, timings["seconds_per_epoch"]))
+    with usual_and_ours() as (usual_side, our_side):
+        pairs = [(usual_side(_epoch_of_approach_1), our_side(_epoch_of_approach_2)) for _ in range(ROUNDS)]
     # The first round compiles.
     pairs = pairs[1:]
     return {
@@ -130,3 +61,109 @@ def approach2_epoch() -> Result:
         "unit": "s an epoch of 3,000 images",
         "note": "approach 1 with VGG16 on 256 images, scaled; the lecture's own ratio is 45",
     }
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def _predict() -> float:
+    model, scaled = _lecture_base(), photos()[0][:IMAGES].astype(np.float32) / 255
+    return _seconds(lambda: model.predict(scaled, batch_size=32, verbose=0))
+
+
+@cache
+def _lecture_base() -> Any:
+    return lecture_base(None)
+
+
+def _extract() -> float:
+    from dogs_vs_cats.prediction import row_batches
+
+    run, images = _predictor(), photos()[0]
+
+    def work() -> None:
+        for batch in row_batches(images, np.arange(IMAGES)):
+            run(batch)
+
+    return _seconds(work)
+
+
+def _extract_again(folder: str) -> float:
+    import pandas as pd
+
+    from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features
+
+    base, images, store = _backbone(), photos()[0][:IMAGES], Path(folder)
+    manifest = pd.DataFrame({"split": ["train"] * IMAGES})
+    records: list[dict[str, Any]] = [{"identity": "vgg16"}, {"identity": "photos"}]
+    return _seconds(
+        lambda: extract_features(base, records[0], images, manifest, records[1], "flatten", _compute(), store)
+    )
+
+
+@cache
+def _backbone() -> Any:
+    from dogs_vs_cats.backbones import pretrained
+    from dogs_vs_cats.parameters.backbone import BackboneParameters
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {**lecture_parameters()["backbone"], "weights": str(random_vgg16(Path(folder)))}
+        return pretrained(BackboneParameters.model_validate(settings), 150, 3)
+
+
+@cache
+def _predictor() -> Callable[[np.ndarray], np.ndarray]:
+    from dogs_vs_cats.pipelines.feature_extraction.nodes import pooled
+    from dogs_vs_cats.prediction import predictor
+
+    return predictor(pooled(_backbone(), "flatten"), _compute())
+
+
+def _compute() -> "ComputeParameters":
+    from dogs_vs_cats.parameters.compute import ComputeParameters
+
+    return ComputeParameters.model_validate(lecture_parameters()["compute"])
+
+
+def _epoch_of_approach_1() -> float:
+    model, batches = _lecture_approach_1()
+    return _seconds(lambda: model.fit(batches, epochs=1, verbose=0)) * TRAINING / IMAGES
+
+
+@cache
+def _lecture_approach_1() -> tuple[Any, Any]:
+    from tensorflow.keras.preprocessing.image import ImageDataGenerator
+
+    images, labels = (array[:IMAGES] for array in photos())
+    generator = ImageDataGenerator(rescale=1.0 / 255, **AUGMENTATION)
+    return approach_1(None), generator.flow(images, np.eye(2)[labels], batch_size=BATCH_SIZE, seed=0)
+
+
+def _epoch_of_approach_2() -> float:
+    import pandas as pd
+
+    from dogs_vs_cats.pipelines.approach.nodes import train_on_features
+
+    images, labels = photos()
+    features = np.random.default_rng(0).random((len(images), 8192), dtype=np.float32)
+    splits = np.where(np.arange(len(images)) < TRAINING, "train", "validation")
+    with tempfile.TemporaryDirectory() as state:
+        *_, timings, _ = train_on_features(
+            "transfer_bottleneck",
+            {**lecture_parameters()["transfer_bottleneck"], "epochs": 3},
+            _compute(),
+            0,
+            features,
+            {"pooling": "flatten", "base_weights": ""},
+            images,
+            pd.DataFrame({"path": splits, "label": labels, "split": splits}),
+            ["cat", "dog"],
+            {"identity": "photos"},
+            Path(state),
+            _backbone(),
+            {"identity": "vgg16", "name": "VGG16", "made_with": {"preprocessing": "own"}},
+        )
+    return timings["seconds_per_epoch"]

@@ -11,6 +11,7 @@ from lecture.dogs_vs_cats import AUGMENTATION, BATCH_SIZE, TRAINING
 from lecture.dogs_vs_cats import naive_cnn as lecture_network
 from material import lecture_parameters, photos
 from result import Result
+from turns import usual_and_ours
 
 SEEDS, EPOCHS = (0, 1, 2), 2
 
@@ -22,12 +23,12 @@ def training_with_augmentation() -> Result:
         Training images a second, everything between the arrays and the trained model included; `note` has the
         validation accuracies.
     """
-    images, labels = photos()
     speeds, accuracies = [], []
-    for seed in SEEDS:
-        pair = [_usual(images, labels, seed), _ours(images, labels, seed)]
-        speeds.append([EPOCHS * TRAINING / seconds for seconds, _ in pair])
-        accuracies.append([accuracy for _, accuracy in pair])
+    with usual_and_ours() as (usual_side, our_side):
+        for seed in SEEDS:
+            pair = [usual_side(_usual, seed), our_side(_ours, seed)]
+            speeds.append([EPOCHS * TRAINING / seconds for seconds, _ in pair])
+            accuracies.append([accuracy for _, accuracy in pair])
     usual, ours = (statistics.median(pair[i] for pair in speeds) for i in (0, 1))
     shown = [" ".join(f"{pair[i]:.3f}" for pair in accuracies) for i in (0, 1)]
     means = [statistics.mean(pair[i] for pair in accuracies) for i in (0, 1)]
@@ -41,11 +42,12 @@ def training_with_augmentation() -> Result:
     }
 
 
-def _usual(images: np.ndarray, labels: np.ndarray, seed: int) -> tuple[float, float]:
+def _usual(seed: int) -> tuple[float, float]:
     import keras
     import tensorflow as tf
     from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
+    images, labels = photos()
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     begin = time.perf_counter()
@@ -60,13 +62,14 @@ def _usual(images: np.ndarray, labels: np.ndarray, seed: int) -> tuple[float, fl
     return time.perf_counter() - begin, history.history["val_accuracy"][-1]
 
 
-def _ours(images: np.ndarray, labels: np.ndarray, seed: int) -> tuple[float, float]:
+def _ours(seed: int) -> tuple[float, float]:
     import pandas as pd
 
     from dogs_vs_cats.parameters.augmentation import AugmentationParameters
     from dogs_vs_cats.parameters.compute import ComputeParameters
     from dogs_vs_cats.pipelines.approach.nodes import train_on_images
 
+    images, labels = photos()
     parameters: dict[str, Any] = lecture_parameters()
     splits = np.where(np.arange(len(images)) < TRAINING, "train", "validation")
     manifest = pd.DataFrame({"path": splits, "label": labels, "split": splits})
