@@ -97,6 +97,28 @@ def test_a_saved_model_predicts_the_same_and_has_no_optimizer(tmp_path):
         dataset.save(model)
 
 
+def test_a_run_does_not_read_the_model_that_it_has_just_written(tmp_path):
+    dataset = KerasModelDataset(filepath=str(tmp_path / "model.keras"))
+    dataset.keep_during_run()
+    model = small_model()
+    dataset.save(model)
+    assert dataset.load() is model
+    dataset.release()  # as Kedro does after the last node that needs it
+    read = dataset.load()
+    assert read is not model
+    assert dataset.load() is read
+
+
+def test_outside_a_run_every_load_reads_the_file(tmp_path):
+    dataset = KerasModelDataset(filepath=str(tmp_path / "model.keras"))
+    model = small_model()
+    dataset.save(model)
+    saved = model.get_weights()
+    for changed in (model, dataset.load()):
+        changed.set_weights([value + 1 for value in saved])
+    assert all(np.array_equal(value, kept) for value, kept in zip(dataset.load().get_weights(), saved, strict=True))
+
+
 @pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 truncated"])
 def test_a_damaged_model_file_is_named(tmp_path, content):
     path = tmp_path / "model.keras"

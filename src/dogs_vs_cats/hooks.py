@@ -66,6 +66,11 @@ class ProjectHooks:
         refuse_stale_inputs(pipeline, catalog, self._parameters)
         if any("keras" in node.tags for node in pipeline.nodes):
             start_keras()
+        from dogs_vs_cats.datasets import KerasModelDataset
+
+        for dataset in map(catalog.get, pipeline.datasets()):
+            if isinstance(dataset, KerasModelDataset):
+                dataset.keep_during_run()
         if "classifier" in pipeline.inputs():
             catalog["classifier"] = MemoryDataset(self._classifier(catalog), copy_mode="assign")
 

@@ -1,6 +1,7 @@
 """A Keras model in one `.keras` file, the same bytes for the same model."""
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from dogs_vs_cats.errors import ModelFileError
 
 if TYPE_CHECKING:
     import keras
+
+_BYTES_AT_ONCE = 1 << 20
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip archive can hold."""
@@ -33,6 +36,16 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         """
         self._filepath = Path(filepath)
         self.metadata = metadata
+        self._keeps = False
+        self._kept: keras.Model | None = None
+
+    def keep_during_run(self) -> None:
+        """Lets every load return the model that was saved or loaded last, until Kedro releases the dataset.
+
+        For a run, whose nodes leave a model's weights as they are and of which Kedro knows the last node that needs
+        it: it doesn't read what it has just written. Elsewhere each load reads the file, as for any dataset.
+        """
+        self._keeps = True
 
     def load(self) -> "keras.Model":
         """Loads the model, uncompiled.
@@ -40,7 +53,11 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         Raises:
             ModelFileError: The file is damaged or isn't a Keras model.
         """
-        return load_model(self._filepath)
+        if self._kept is not None:
+            return self._kept
+        model = load_model(self._filepath)
+        self._kept = model if self._keeps else None
+        return model
 
     def save(self, data: "keras.Model") -> None:
         """Saves an uncompiled model.
@@ -51,12 +68,14 @@ class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
         if getattr(data, "compiled", False):
             raise ModelFileError(f"{data.name} is compiled; a model file holds no optimizer.")
         with replace_atomically(self._filepath) as partial:
-            raw = partial.with_name("raw.keras")
-            try:
-                data.save(raw)
-                normalise(raw, partial)
-            finally:
-                raw.unlink(missing_ok=True)
+            parts = partial.with_suffix("")
+            data.save(parts, zipped=False)
+            pack(parts, partial)
+            shutil.rmtree(parts)
+        self._kept = data if self._keeps else None
+
+    def _release(self) -> None:
+        self._kept = None
 
     def _exists(self) -> bool:
         return self._filepath.is_file()
@@ -82,21 +101,24 @@ def load_model(path: Path) -> "keras.Model":
         raise ModelFileError(f"{path} can't be loaded as a Keras model: {reason}") from error
 
 
-def normalise(source: Path, target: Path) -> None:
-    """Copies a `.keras` archive without what differs between equal models.
+def pack(parts: Path, target: Path) -> None:
+    """Makes a `.keras` archive, as Keras itself writes it, but without what differs between equal models.
 
     Args:
-        source: An archive as Keras writes it.
-        target: Where the copy goes.
+        parts: The folder in which Keras has saved a model.
+        target: Where the archive goes.
     """
-    with zipfile.ZipFile(source) as archive, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as copy:
-        for name in sorted(archive.namelist()):
-            content = archive.read(name)
-            if name == "metadata.json":
-                content = _without_date(content)
-            elif name == "config.json":
-                content = _with_counted_objects(content)
-            copy.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), content)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for part in sorted(path for path in parts.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(part.relative_to(parts).as_posix(), ZIP_EPOCH)
+            if part.name == "metadata.json":
+                archive.writestr(entry, _without_date(part.read_bytes()))
+            elif part.name == "config.json":
+                archive.writestr(entry, _with_counted_objects(part.read_bytes()))
+            else:
+                entry.file_size = part.stat().st_size
+                with part.open("rb") as weights, archive.open(entry, "w") as copy:
+                    shutil.copyfileobj(weights, copy, _BYTES_AT_ONCE)
 
 
 def _without_date(content: bytes) -> bytes:
