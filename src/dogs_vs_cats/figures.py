@@ -29,6 +29,9 @@ PAPER = "#ffffff"
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "D", "^", "v", "P")
 
+# Of the gallery of mistakes, in inches: a panel, where its picture lies in it, and the picture's side.
+PANEL, PICTURE_AT, PICTURE_SIDE = (1.75, 2.35), (0.04, 0.385), 1.665
+
 HELD_OUT = ("validation", "test")
 UNSURE_BELOW = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
@@ -437,12 +440,18 @@ def mistakes_gallery(
         return figure
     columns = min(6, len(mistakes))
     lines = -(-len(mistakes) // columns)
-    figure = Figure(figsize=(1.75 * max(columns, 3), 2.35 * lines))
-    panels = figure.subplots(lines, max(columns, 3), squeeze=False).ravel()
+    width, height = PANEL[0] * max(columns, 3), PANEL[1] * lines
+    figure = Figure(figsize=(width, height))
+    # Panels of one size need no layout to be found, which would take longer than all drawing.
+    figure.set_layout_engine("none")
     row_of_path = pd.Series(np.arange(len(manifest)), index=manifest["path"])
-    for panel in panels:
+    for number, mistake in enumerate(mistakes.to_dict("records")):
+        line, column = divmod(number, columns)
+        left, top = PANEL[0] * column + PICTURE_AT[0], PANEL[1] * line + PICTURE_AT[1]
+        panel = figure.add_axes(
+            (left / width, 1 - (top + PICTURE_SIDE) / height, PICTURE_SIDE / width, PICTURE_SIDE / height)
+        )
         panel.set_axis_off()
-    for panel, mistake in zip(panels, mistakes.to_dict("records"), strict=False):
         picture = np.asarray(images[row_of_path[mistake["path"]]])
         if picture.shape[-1] == 1:
             panel.imshow(picture[..., 0], cmap="gray", vmin=0, vmax=255)

@@ -39,7 +39,14 @@ class FigureDataset(AbstractDataset["Figure", bytes]):
     def save(self, data: "Figure") -> None:
         """Draws the figure. The picture names neither matplotlib's version nor a date."""
         with replace_atomically(self._filepath) as partial:
-            data.savefig(partial, format="png", dpi=self._dots_per_inch, metadata={"Software": None})
+            data.savefig(
+                partial,
+                format="png",
+                dpi=self._dots_per_inch,
+                metadata={"Software": None},
+                # Photos take half the time that they take at the usual level 6, and 5 % more space.
+                pil_kwargs={"compress_level": 3},
+            )
 
     def _exists(self) -> bool:
         return self._optional or self._filepath.is_file()

@@ -1,15 +1,10 @@
 """A picture of what augmentation does."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.lazy_types import Figure
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 ORIGINALS = 6
 VERSIONS = 4
@@ -52,28 +47,37 @@ def _draw(lines: list[np.ndarray], names: np.ndarray) -> Figure:
     import matplotlib as mpl
     from matplotlib import figure as mpl_figure
 
-    from dogs_vs_cats.figures import MUTED, STYLE
+    from dogs_vs_cats.figures import INK, MUTED, STYLE
 
+    mosaic, columns, rows = _mosaic(lines)
     with mpl.rc_context(STYLE):
         figure = mpl_figure.Figure(figsize=(1.5 * len(names), 1.5 * len(lines) + 0.3))
-        panels = figure.subplots(len(lines), len(names), squeeze=False)
-        for line, (pictures, row_of_panels) in enumerate(zip(lines, panels, strict=True)):
-            for panel, picture in zip(row_of_panels, pictures, strict=True):
-                _show(panel, picture)
-            row_of_panels[0].set_ylabel("original" if line == 0 else f"version {line}", color=MUTED)
-        for panel, name in zip(panels[0], names, strict=True):
-            panel.set_title(name)
+        axes = figure.subplots()
+        axes.imshow(mosaic[..., 0] if mosaic.shape[-1] == 1 else mosaic, cmap="gray", vmin=0, vmax=255)
+        axes.set_xticks(columns, names, color=INK, fontsize=11, fontweight="bold")
+        axes.xaxis.tick_top()
+        labels = ["original", *(f"version {version}" for version in range(1, len(lines)))]
+        axes.set_yticks(rows, labels, rotation="vertical", va="center")
+        axes.tick_params(axis="y", labelcolor=MUTED)
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
     return figure
 
 
-def _show(panel: "Axes", picture: np.ndarray) -> None:
-    """Draws one image, grey or RGB, without axes but with room for a label."""
-    pixels = np.clip(picture, 0, 255).astype(np.uint8)
-    if pixels.shape[-1] == 1:
-        panel.imshow(pixels[..., 0], cmap="gray", vmin=0, vmax=255)
-    else:
-        panel.imshow(pixels)
-    panel.grid(visible=False)
-    panel.set_xticks([])
-    panel.set_yticks([])
-    panel.spines[:].set_visible(False)
+def _mosaic(lines: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Puts pictures into one, with white between them: drawn one by one they take ten times as long.
+
+    Args:
+        lines: For each line uint8 or float32 pictures of one size, (n, side, side, 1 or 3), 0..255.
+
+    Returns:
+        uint8 picture; where the middles of its columns and of its lines are.
+    """
+    pictures = np.clip(np.stack(lines), 0, 255).astype(np.uint8)
+    side = pictures.shape[2]
+    gap = max(1, side // 16)
+    framed = np.pad(pictures, [(0, 0), (0, 0), (0, gap), (0, gap), (0, 0)], constant_values=255)
+    height, width, step, _, channels = framed.shape
+    mosaic = framed.transpose(0, 2, 1, 3, 4).reshape(height * step, width * step, channels)[:-gap, :-gap]
+    middles = np.arange(max(height, width)) * step + (side - 1) / 2
+    return mosaic, middles[:width], middles[:height]
