@@ -92,20 +92,18 @@ def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: 
             training images give it, which is then too low.
     """
     size = 2 * features.shape[1] + 1
-    total, squares = np.zeros(size), np.zeros(size)
-    for part in _parts(features):
+    classes, index = np.unique(labels, return_inverse=True)
+    sums, squares = np.zeros((len(classes), size)), np.zeros(size)
+    for part, members in zip(_parts(features), _parts(index), strict=True):
         points = _described(part)
-        total += points.sum(axis=0)
+        belongs = members == np.arange(len(classes))[:, np.newaxis]
+        sums += belongs.astype(np.float64) @ points
         squares += (points**2).sum(axis=0)
-    spread = np.sqrt(np.maximum(squares / len(features) - (total / len(features)) ** 2, 0))
+    spread = np.sqrt(np.maximum(squares / len(features) - (sums.sum(axis=0) / len(features)) ** 2, 0))
     # A feature that hardly ever fired in the training would otherwise decide everything when it does.
     spread = np.maximum(spread, 1e-3 * spread.mean() + 1e-9)
 
-    classes, index = np.unique(labels, return_inverse=True)
-    means = np.zeros((len(classes), size))
-    for part, members in zip(_parts(features), _parts(index), strict=True):
-        np.add.at(means, members, _described(part) / spread)
-    means /= np.bincount(index)[:, np.newaxis]
+    means = sums / np.bincount(index)[:, np.newaxis] / spread
     covariance = np.zeros((size, size))
     for part, members in zip(_parts(features), _parts(index), strict=True):
         away = _described(part) / spread - means[members]

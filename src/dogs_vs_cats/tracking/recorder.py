@@ -94,6 +94,7 @@ class Recorder:
         self._trial: str | None = None
         self._saved: dict[str, set[str]] = {name: set() for name in self._approaches}
         self._digests = ThreadPoolExecutor(max_workers=1)
+        self._model_md5: dict[tuple[Path, int, int], str] = {}
         self._images_md5: Future[str] | None = None
         self._store = store.uri()
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or f"dogs-vs-cats-{experiment}"
@@ -230,7 +231,7 @@ class Recorder:
             return
         path = self._path(f"{approach}.model")
         group = self._group_arguments([])
-        digest = md5(path) if path else ""
+        digest = self._md5_of_model(path) if path else ""
         self._spool.append("find", run=approach, md5=digest, group=group, begin=self._beginning(approach))
         self._known |= {approach}
 
@@ -283,7 +284,7 @@ class Recorder:
         path = self._path(f"{approach}.model")
         if path is None:
             return
-        self._spool.append("tags", run=approach, tags={"model_md5": md5(path)})
+        self._spool.append("tags", run=approach, tags={"model_md5": self._md5_of_model(path)})
         self._spool.append(
             "model",
             run=approach,
@@ -361,7 +362,15 @@ class Recorder:
     def _models(self) -> dict[str, str]:
         """Hash of each approach's model file."""
         paths = {name: self._path(f"{name}.model") for name in self._approaches}
-        return {name: md5(path) for name, path in paths.items() if path}
+        return {name: self._md5_of_model(path) for name, path in paths.items() if path}
+
+    def _md5_of_model(self, path: Path) -> str:
+        """Hash of a model file, read once: a file that was written since is another one."""
+        status = path.stat()
+        key = path, status.st_ino, status.st_mtime_ns
+        if key not in self._model_md5:
+            self._model_md5[key] = md5(path)
+        return self._model_md5[key]
 
     def _ingestion(self, name: str) -> Any:
         value = self._parameters["ingestion"][name]

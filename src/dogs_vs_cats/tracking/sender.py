@@ -23,7 +23,7 @@ from dogs_vs_cats.tracking.spool import Operation, Spool, left_over
 if TYPE_CHECKING:
     from mlflow.system_metrics.metrics.base_metrics_monitor import BaseMetricsMonitor
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 """Time between two looks into the journal."""
 
 RETRY_SECONDS = 5.0
@@ -127,7 +127,7 @@ def sample_system_metrics(spool: Spool, monitors: "list[BaseMetricsMonitor]") ->
             steps[run] = step + 1
             next_sample = time.monotonic() + SAMPLE_SECONDS
             spool.append("metrics", run=run, values=_sample(monitors), step=step, time=int(time.time() * 1000))
-        time.sleep(POLL_SECONDS)
+        time.sleep(2 * POLL_SECONDS)
 
 
 def _sample(monitors: "list[BaseMetricsMonitor]") -> dict[str, float]:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -172,20 +173,8 @@ def train_on_images(
         return model, outcome, trainable
 
     identity = _identity(parameters, compute, augmentation.model_dump(), ingestion_record, backbone_record)
-    return _train_seeds(
-        approach,
-        typed,
-        seed,
-        train_once,
-        identity,
-        images,
-        manifest,
-        class_names,
-        compute,
-        kept,
-        backbone_record,
-        calibrate,
-    )
+    data = _LabelledImages(images, manifest, class_names, kept)
+    return _train_seeds(approach, typed, seed, train_once, identity, data, compute, backbone_record, calibrate)
 
 
 def train_on_features(
@@ -273,20 +262,8 @@ def train_on_features(
         return joined, outcome, _count(head.trainable_weights)
 
     identity = _identity(parameters, compute, None, ingestion_record, backbone_record)
-    return _train_seeds(
-        approach,
-        typed,
-        seed,
-        train_once,
-        identity,
-        images,
-        manifest,
-        class_names,
-        compute,
-        kept,
-        backbone_record,
-        calibrate,
-    )
+    data = _LabelledImages(images, manifest, class_names, kept)
+    return _train_seeds(approach, typed, seed, train_once, identity, data, compute, backbone_record, calibrate)
 
 
 def join(name: str, backbone: Model, head: Model, pooling: Literal["flatten", "avg"]) -> Model:
@@ -344,10 +321,11 @@ def evaluate(
 
     manifest = _as_used(manifest, model_info["made_with"]["parameters"])
     used = manifest[manifest["split"] != "unused"]
-    kept = _kept_features(features, features_record)
-    if kept and (base := kept.base_in(model)):
-        predictions = _predictions(model, images, manifest, class_names, compute, manifest["split"] != "unused", kept)
-        described = kept.averaged(base.output_shape[-1])
+    data = _LabelledImages(images, manifest, class_names, _kept_features(features, features_record))
+    base = data.known_base(model)
+    if data.kept and base:
+        predictions = data.predictions(model, base, manifest["split"] != "unused", compute)
+        described = data.kept.averaged(base.output_shape[-1])
     else:
         rows = np.flatnonzero(manifest["split"] != "unused")
         both = predict(with_features(model), images, rows, compute, f"Predicting with {model.name}")
@@ -398,24 +376,39 @@ def _places(manifest: pd.DataFrame) -> np.ndarray:
     return np.cumsum(manifest["split"] != "unused") - 1
 
 
-def _predictions(
-    model: Model,
-    images: np.ndarray,
-    manifest: pd.DataFrame,
-    class_names: list[str],
-    compute: ComputeParameters,
-    rows: "pd.Series[bool]",
-    kept: "KeptFeatures | None",
-) -> pd.DataFrame:
-    """Predicts the images of some rows of the manifest, from their features on where these are kept."""
-    from dogs_vs_cats.frozen_base import after_base
-    from dogs_vs_cats.prediction import predict
+@dataclass(frozen=True)
+class _LabelledImages:
+    """Images, what they show, and what is kept of them.
 
-    given, numbers, asked = images, np.flatnonzero(rows), model
-    if kept and (base := kept.base_in(model)):
-        given, numbers, asked = kept.rows, _places(manifest)[rows], after_base(model, base, kept.pooling)
-    probabilities = predict(asked, given, numbers, compute, f"Predicting with {model.name}")
-    return evaluation.predictions_table(manifest[rows], probabilities, class_names)
+    Attributes:
+        images: uint8 memory map, a row for each row of the manifest.
+        manifest: Gives each image's label and split.
+        class_names: Names in the order of the labels.
+        kept: Features of the images in use; None where there are none.
+    """
+
+    images: np.ndarray
+    manifest: pd.DataFrame
+    class_names: list[str]
+    kept: "KeptFeatures | None"
+
+    def known_base(self, model: Model) -> Model | None:
+        """The base in a model, if it made the features that are kept."""
+        return self.kept.base_in(model) if self.kept else None
+
+    def predictions(
+        self, model: Model, base: Model | None, rows: "pd.Series[bool]", compute: ComputeParameters
+    ) -> pd.DataFrame:
+        """Predicts the images of some rows of the manifest, from their features on where `known_base` gave a base."""
+        from dogs_vs_cats.frozen_base import after_base
+        from dogs_vs_cats.prediction import predict
+
+        given, numbers, asked = self.images, np.flatnonzero(rows), model
+        if self.kept and base:
+            given, numbers = self.kept.rows, _places(self.manifest)[rows]
+            asked = after_base(model, base, self.kept.pooling)
+        probabilities = predict(asked, given, numbers, compute, f"Predicting with {model.name}")
+        return evaluation.predictions_table(self.manifest[rows], probabilities, self.class_names)
 
 
 def _train_seeds(
@@ -424,11 +417,8 @@ def _train_seeds(
     project_seed: int,
     train_once: TrainOnce,
     identity: dict[str, Any],
-    images: np.ndarray,
-    manifest: pd.DataFrame,
-    class_names: list[str],
+    data: _LabelledImages,
     compute: ComputeParameters,
-    kept: "KeptFeatures | None",
     backbone_record: dict[str, Any] | None,
     calibrate: CalibrationParameters,
 ) -> Trained:
@@ -447,29 +437,29 @@ def _train_seeds(
         keras.utils.set_random_seed(seed)
         model, outcome, trainable = train_once(seed, json.dumps({**identity, "seed": seed}, sort_keys=True))
         temperatures.append(None)
-        validation = manifest["split"] == "validation"
+        base = data.known_base(model) if calibrate.temperature or len(seeds) > 1 else None
+        validation = data.manifest["split"] == "validation"
         if calibrate.temperature and not validation.any():
             logger.warning("%s has no validation images of its own, so that it can't be calibrated", approach)
         elif calibrate.temperature:
-            told = _predictions(model, images, manifest, class_names, compute, validation, kept)
-            temperatures[-1] = calibration.fit_temperature(told, class_names)
+            told = data.predictions(model, base, validation, compute)
+            temperatures[-1] = calibration.fit_temperature(told, data.class_names)
             calibration.put_into(model, cast(float, temperatures[-1]))
         models = models or [model]
         rows += outcome.history
         seconds += outcome.seconds
         if len(seeds) > 1:
-            used = manifest["split"] != "unused"
-            predictions = _predictions(model, images, manifest, class_names, compute, used, kept)
-            metrics[str(seed)] = evaluation.classification_metrics(predictions, class_names)
+            predictions = data.predictions(model, base, data.manifest["split"] != "unused", compute)
+            metrics[str(seed)] = evaluation.classification_metrics(predictions, data.class_names)
             reached = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
             logger.info("%s, seed %d: accuracy %s", approach, seed, reached)
     history = pd.DataFrame(rows)
     epochs = int((history["seed"] == seeds[0]).sum())
     info = {
         "approach": approach,
-        "classes": class_names,
-        "image_size": images.shape[1],
-        "channels": images.shape[3],
+        "classes": data.class_names,
+        "image_size": data.images.shape[1],
+        "channels": data.images.shape[3],
         "backbone": backbone_record["name"] if backbone_record else "",
         "preprocessing": backbone_record["made_with"]["preprocessing"] if backbone_record else None,
         "parameters": models[0].count_params(),
