@@ -1,11 +1,16 @@
 """Training: what is frozen stays, what is interrupted goes on, and equal seeds give equal weights."""
 
+from contextlib import contextmanager
+
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_approaches import BOTTLENECK, COMMON, END_TO_END
 from test_parameters import parameters as environment_parameters
 
 from dogs_vs_cats import approaches, training_events
+from dogs_vs_cats.compute import compile_updates
 from dogs_vs_cats.errors import BackboneError, TrainingError
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
@@ -189,22 +194,30 @@ class Killed(Exception):
     """Stands for a process that dies between two epochs."""
 
 
+@contextmanager
+def killed_in_epoch(epoch):
+    """Lets the training in the block die at the end of an epoch, before its state is saved."""
+
+    def die(event):
+        if event.epoch == epoch:
+            raise Killed
+
+    training_events.subscribe(die)
+    try:
+        with pytest.raises(Killed):
+            yield
+    finally:
+        training_events.unsubscribe(die)
+
+
 @pytest.mark.parametrize("keep_best", [False, True])
 def test_an_interrupted_training_ends_with_the_same_weights(base, images, manifest, tmp_path, monkeypatch, keep_best):
     monkeypatch.setattr("dogs_vs_cats.training.SECONDS_BETWEEN_STATES", 0)
     values = {**BOTTLENECK, "dense_units": 16, "epochs": 5, "keep_best_epoch": keep_best}
     undisturbed, _, full_history, _, _ = train_head(values, base, images, manifest, tmp_path)
 
-    def die(event):
-        if event.epoch == 4:
-            raise Killed
-
-    training_events.subscribe(die)
-    try:
-        with pytest.raises(Killed):
-            train_head(values, base, images, manifest, tmp_path)
-    finally:
-        training_events.unsubscribe(die)
+    with killed_in_epoch(4):
+        train_head(values, base, images, manifest, tmp_path)
     seen = []
     training_events.subscribe(seen.append)
     try:
@@ -221,16 +234,8 @@ def test_a_state_of_other_parameters_is_not_gone_on_with(base, images, manifest,
     monkeypatch.setattr("dogs_vs_cats.training.SECONDS_BETWEEN_STATES", 0)
     values = {**BOTTLENECK, "dense_units": 16, "epochs": 3}
 
-    def die(event):
-        if event.epoch == 3:
-            raise Killed
-
-    training_events.subscribe(die)
-    try:
-        with pytest.raises(Killed):
-            train_head(values, base, images, manifest, tmp_path)
-    finally:
-        training_events.unsubscribe(die)
+    with killed_in_epoch(3):
+        train_head(values, base, images, manifest, tmp_path)
     seen = []
     training_events.subscribe(seen.append)
     try:
@@ -289,6 +294,18 @@ def test_uneven_classes_are_weighed_inversely(manifest):
 
 def replace_field(parameters, **changes):
     return parameters.model_copy(update=changes)
+
+
+def test_an_update_is_one_compiled_call():
+    optimizer = keras.optimizers.Nadam()
+    compile_updates(optimizer, COMPUTE)
+    weights = keras.Variable(np.ones(3))
+    optimizer.build([weights])
+    step = tf.function(lambda gradient: optimizer.apply([gradient], [weights]))
+    operations = step.get_concrete_function(tf.TensorSpec([3])).graph.get_operations()
+    (call,) = (operation for operation in operations if operation.type.endswith("PartitionedCall"))
+    assert call.get_attr("_XlaMustCompile")
+    assert not [operation for operation in operations if "Assign" in operation.type or operation.type == "Sqrt"]
 
 
 @pytest.mark.parametrize("values", [{"optimizer": "nadam"}, {"optimizer": "adam", "schedule": "cosine"}])

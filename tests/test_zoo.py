@@ -9,9 +9,9 @@ import pytest
 from conftest import copy_project, kedro
 from PIL import Image
 from test_parameters import parameters as environment_parameters
-from test_training import COMPUTE, Killed
+from test_training import COMPUTE, killed_in_epoch
 
-from dogs_vs_cats import approaches, training_events
+from dogs_vs_cats import approaches
 from dogs_vs_cats.auxiliary_losses import AuxiliaryLosses
 from dogs_vs_cats.batches import RowBatches
 from dogs_vs_cats.training import Phase, Training, train
@@ -133,16 +133,8 @@ def test_a_training_with_auxiliary_losses_that_was_interrupted_goes_on(tmp_path,
     monkeypatch.setattr("dogs_vs_cats.training.SECONDS_BETWEEN_STATES", 0)
     weights, history = train_two_answers(tmp_path)
 
-    def die(event):
-        if event.epoch == 3:
-            raise Killed
-
-    training_events.subscribe(die)
-    try:
-        with pytest.raises(Killed):
-            train_two_answers(tmp_path)
-    finally:
-        training_events.unsubscribe(die)
+    with killed_in_epoch(3):
+        train_two_answers(tmp_path)
     assert len(list(tmp_path.glob("*.npz"))) == 1
     resumed, history_again = train_two_answers(tmp_path)
     assert all(np.array_equal(first, second) for first, second in zip(weights, resumed, strict=True))
