@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dogs_vs_cats.decoding import DecodedImage, ImageRejected, decode, resize, shrink_factor, to_channels
+from dogs_vs_cats.decoding import DecodedImage, ImageRejected, _smoothing, decode, resize, shrink_factor, to_channels
 
 WIDTH, HEIGHT, SIZE = 96, 64, 24
 COLOURS = {
@@ -404,6 +404,38 @@ def test_shrinking_real_photos_while_decoding_changes_less_than_a_filter_does(sh
     assert np.mean(shrinking) < 0.6
     assert np.max(shrinking) < 3
     assert np.mean(shrinking) < np.mean(filtering) / 2
+
+
+def test_photos_are_resized_as_by_an_antialiasing_filter(shared: Path) -> None:
+    with zipfile.ZipFile(shared / "data/kaggle-train-original-size-400.zip") as archive:
+        photos = [archive.read(name) for name in archive.namelist()[1:400:10] if name.endswith(".jpg")]
+    ours, without = [], []
+    for photo in photos:
+        full = simplejpeg.decode_jpeg(photo)
+        wanted = np.asarray(Image.fromarray(full).resize((150, 150), Image.Resampling.BILINEAR)).astype(int)
+        ours.append(np.abs(decoded(photo, size=150).pixels - wanted).mean())
+        plain = cv2.resize(full, (150, 150), interpolation=cv2.INTER_LINEAR)
+        without.append(np.abs(plain - wanted).mean())
+    assert np.mean(ours) < 1
+    assert np.max(ours) < 3.5
+    assert np.mean(ours) < np.mean(without) / 3
+
+
+@pytest.mark.parametrize("factor", [0.4, 1.0, 1.3, 1.99, 2.0, 2.6, 3.0, 3.9])
+def test_smoothing_and_interpolation_spread_as_far_as_a_triangle_of_that_width(factor: float) -> None:
+    weights = _smoothing(factor).astype(np.float64)
+    distance = np.arange(len(weights)) - len(weights) // 2
+    assert weights.sum() == pytest.approx(1, abs=1e-6)
+    assert (weights * distance**2).sum() + 1 / 6 == pytest.approx(max(factor, 1) ** 2 / 6, abs=1e-6)
+
+
+def test_stripes_too_fine_for_the_result_become_grey() -> None:
+    stripes = np.zeros((450, 450, 3), np.uint8)
+    stripes[:, ::2] = 200
+    for picture in (stripes, stripes.transpose(1, 0, 2), stripes[:, :330]):
+        inner = resize(np.ascontiguousarray(picture), 150)[5:-5, 5:-5]
+        assert abs(inner.mean() - 100) < 2
+        assert inner.std() < 12
 
 
 def test_threads_do_not_disturb_each_other() -> None:
