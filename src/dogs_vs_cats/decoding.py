@@ -240,9 +240,11 @@ def _smoothing(factor: float) -> np.ndarray:
     Returns:
         float32 weights, an odd number of them, that add up to 1.
     """
-    near = max(1, int(factor))
+    if factor <= 1:
+        return np.ones(1, np.float32)
+    near = int(factor)
     far = near + 1
-    share = max(0.0, (factor**2 - near**2) / (far**2 - near**2))
+    share = (factor**2 - near**2) / (far**2 - near**2)
     distance = np.abs(np.arange(-near, far))
     weights = share * (far - distance) / far**2 + (1 - share) * np.maximum(near - distance, 0) / near**2
     return weights.astype(np.float32)
@@ -305,6 +307,8 @@ def _decode_jpeg(data: bytes, image_size: int, channels: int, max_pixels: int) -
             colorspace="CMYK" if inks else "RGB" if channels == 3 else "GRAY",
             min_height=shrunk_height,
             min_width=shrunk_width,
+            # Half as fine as luma in most files, chroma of a shrunk picture is as fine: nothing is to be interpolated.
+            fastupsample=factor > 1,
             buffer=_memory(shrunk_height * shrunk_width * (4 if inks else channels)),
         )
         if inks:
