@@ -7,6 +7,7 @@ Name rows to measure only them; the others keep what was measured before.
 
 import json
 import logging
+import platform
 import sys
 import time
 from collections.abc import Callable
@@ -88,6 +89,15 @@ def _table(results: dict[str, Result]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _instructions() -> str:
+    """What the processor has of what decides how fast it trains."""
+    from dogs_vs_cats.compute import processor_flags
+
+    known = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
+    found = next((name for name in known if name in processor_flags()), platform.machine())
+    return found.upper().replace("_", "-")
+
+
 def main(wanted: list[str]) -> None:
     """Measures, and writes after each row, so that an interrupted run loses nothing."""
     material.check()
@@ -107,11 +117,11 @@ def main(wanted: list[str]) -> None:
         print(f" {time.perf_counter() - begin:.0f} s", flush=True)
         results = {name: results[name] for name in known if name in results}
         RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        machine = f"{psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, no GPU"
+        machine = f"{psutil.cpu_count()} cores ({_instructions()}), {psutil.virtual_memory().total / 2**30:.0f} GiB"
         page = PAGE.read_text(encoding="utf-8")
         before, _, rest = page.partition(BEGIN)
         _, _, after = rest.partition(END)
-        section = f"\n    make bench\n\nOn {machine}:\n\n{_table(results)}"
+        section = f"\n    make bench\n\nOn {machine}, no GPU:\n\n{_table(results)}"
         PAGE.write_text(f"{before}{BEGIN}{section}{END}{after}", encoding="utf-8")
     print(_table(results))
 

@@ -152,11 +152,11 @@ def _multiplies_bfloat16() -> bool:
 
         # On the CPU, JAX has no native bfloat16 convolutions: they are slower than float32.
         return jax.default_backend() != "cpu"
-    return "avx512_bf16" in _processor_flags() or "amx_bf16" in _processor_flags()
+    return "avx512_bf16" in processor_flags() or "amx_bf16" in processor_flags()
 
 
 @cache
-def _processor_flags() -> frozenset[str]:
+def processor_flags() -> frozenset[str]:
     """Instruction sets of the first processor; empty where the system doesn't tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
