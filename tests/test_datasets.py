@@ -84,6 +84,17 @@ def test_equal_models_are_equal_files_at_any_time(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_a_model_that_was_loaded_is_saved_as_the_same_file(tmp_path):
+    import keras
+
+    first, second = (KerasModelDataset(filepath=str(tmp_path / name)) for name in ("first.keras", "second.keras"))
+    shared = keras.DTypePolicy("float32")
+    layers = [keras.layers.Dense(2, dtype=shared, name=name) for name in ("one", "other")]
+    first.save(keras.Sequential([keras.Input((3,)), *layers], name="two_layers"))
+    second.save(first.load())
+    assert (tmp_path / "first.keras").read_bytes() == (tmp_path / "second.keras").read_bytes()
+
+
 def test_a_saved_model_predicts_the_same_and_has_no_optimizer(tmp_path):
     dataset = KerasModelDataset(filepath=str(tmp_path / "model.keras"))
     model = small_model()

@@ -128,10 +128,15 @@ def _without_date(content: bytes) -> bytes:
 
 
 def _with_counted_objects(content: bytes) -> bytes:
-    """Replaces the ids of shared objects, which are memory addresses, by 1, 2, 3 … as they appear."""
+    """Replaces the ids of shared objects, which are memory addresses, by 1, 2, 3 … as they appear.
+
+    Which layers share an equal dtype policy depends on whether a model was built or loaded, and means nothing.
+    """
     numbers: dict[int, int] = {}
 
     def count(value: dict[str, Any]) -> dict[str, Any]:
+        if value.get("class_name") == "DTypePolicy":
+            value.pop("shared_object_id", None)
         if "shared_object_id" in value:
             value["shared_object_id"] = numbers.setdefault(value["shared_object_id"], len(numbers) + 1)
         return value
