@@ -82,10 +82,12 @@ def _rows() -> dict[tuple[str, ...], Callable[[], dict[str, Result]]]:
 
 
 def _table(results: dict[str, Result]) -> str:
-    lines = ["| row | usual | ours | ratio | unit | |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = ["| row | usual | ours | ratio | unit | machine | |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for name, row in results.items():
         figures = " | ".join(f"{row[key]:,.3g}" if row[key] < 1000 else f"{row[key]:,.0f}" for key in ("usual", "ours"))
-        lines.append(f"| `{name}` | {figures} | {row['ratio']:.2f} | {row['unit']} | {row.get('note', '')} |")
+        lines.append(
+            f"| `{name}` | {figures} | {row['ratio']:.2f} | {row['unit']} | {row['machine']} | {row.get('note', '')} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -107,21 +109,21 @@ def main(wanted: list[str]) -> None:
     if unknown:
         sys.exit(f"there is no row {unknown[0]!r}; there are {', '.join(known)}")
     logging.disable(logging.WARNING)
+    machine = f"{psutil.cpu_count()} cores ({_instructions()}), {psutil.virtual_memory().total / 2**30:.0f} GiB"
     results: dict[str, Result] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     for names, measure in rows.items():
         if wanted and not set(wanted) & set(names):
             continue
         print(f"{', '.join(names)} …", end="", flush=True)
         begin = time.perf_counter()
-        results |= measure()
+        results |= {name: {**row, "machine": machine} for name, row in measure().items()}
         print(f" {time.perf_counter() - begin:.0f} s", flush=True)
         results = {name: results[name] for name in known if name in results}
         RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-        machine = f"{psutil.cpu_count()} cores ({_instructions()}), {psutil.virtual_memory().total / 2**30:.0f} GiB"
         page = PAGE.read_text(encoding="utf-8")
         before, _, rest = page.partition(BEGIN)
         _, _, after = rest.partition(END)
-        section = f"\n    make bench\n\nOn {machine}, no GPU:\n\n{_table(results)}"
+        section = f"\n    make bench\n\n{_table(results)}"
         PAGE.write_text(f"{before}{BEGIN}{section}{END}{after}", encoding="utf-8")
     print(_table(results))
 
