@@ -406,6 +406,13 @@ def test_shrinking_real_photos_while_decoding_changes_less_than_a_filter_does(sh
     assert np.mean(shrinking) < np.mean(filtering) / 2
 
 
+def test_a_second_scan_behind_a_whole_picture_is_refused() -> None:
+    data = encoded(smooth(64, 64), "JPEG")
+    start = data.index(b"\xff\xda")
+    with pytest.raises(ImageRejected):
+        decoded(data[:-2] + data[start:-2] * 200 + data[-2:])
+
+
 def test_photos_are_resized_as_by_an_antialiasing_filter(shared: Path) -> None:
     with zipfile.ZipFile(shared / "data/kaggle-train-original-size-400.zip") as archive:
         photos = [archive.read(name) for name in archive.namelist()[1:400:10] if name.endswith(".jpg")]

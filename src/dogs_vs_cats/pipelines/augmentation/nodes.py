@@ -65,7 +65,7 @@ def _draw(lines: list[np.ndarray], names: np.ndarray) -> Figure:
 
 
 def _mosaic(lines: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Puts pictures into one, with white between them: drawn one by one they take ten times as long.
+    """Puts pictures into one, with white between them: drawn one by one, they take twice as long.
 
     Args:
         lines: For each line uint8 or float32 pictures of one size, (n, side, side, 1 or 3), 0..255.
