@@ -391,9 +391,14 @@ def test_shrinking_while_decoding_changes_next_to_nothing(side: int) -> None:
     assert difference.max() < 12
 
 
-def test_shrinking_real_photos_while_decoding_changes_less_than_a_filter_does(shared: Path) -> None:
+@pytest.fixture
+def photos(shared: Path) -> list[bytes]:
+    """Forty of Kaggle's photos at their original sizes."""
     with zipfile.ZipFile(shared / "data/kaggle-train-original-size-400.zip") as archive:
-        photos = [archive.read(name) for name in archive.namelist()[1:400:10] if name.endswith(".jpg")]
+        return [archive.read(name) for name in archive.namelist()[1:400:10] if name.endswith(".jpg")]
+
+
+def test_shrinking_real_photos_while_decoding_changes_less_than_a_filter_does(photos: list[bytes]) -> None:
     shrinking, filtering = [], []
     for photo in photos:
         full = simplejpeg.decode_jpeg(photo)
@@ -413,9 +418,7 @@ def test_a_second_scan_behind_a_whole_picture_is_refused() -> None:
         decoded(data[:-2] + data[start:-2] * 200 + data[-2:])
 
 
-def test_photos_are_resized_as_by_an_antialiasing_filter(shared: Path) -> None:
-    with zipfile.ZipFile(shared / "data/kaggle-train-original-size-400.zip") as archive:
-        photos = [archive.read(name) for name in archive.namelist()[1:400:10] if name.endswith(".jpg")]
+def test_photos_are_resized_as_by_an_antialiasing_filter(photos: list[bytes]) -> None:
     ours, without = [], []
     for photo in photos:
         full = simplejpeg.decode_jpeg(photo)
