@@ -13,6 +13,7 @@ import pytest
 from filelock import FileLock
 
 PROJECT = Path(__file__).parents[1]
+SOURCE = PROJECT / "src"
 SHARED = PROJECT.parent / "shared"
 COPIED = ("src", "conf", "pyproject.toml", "requirements.lock", ".telemetry", ".gitignore")
 TRACKING_VARIABLES = (

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SOURCE
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from keras import ops
@@ -28,7 +29,6 @@ from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.pipelines.augmentation import create_pipeline
 from dogs_vs_cats.pipelines.augmentation.nodes import ORIGINALS, VERSIONS, preview
 
-SOURCE = Path(__file__).parents[1] / "src"
 TOLERANCE = 0.01
 LECTURE: dict[str, Any] = {
     "rotation_range": 40.0,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SOURCE
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from kedro.io import DataCatalog, MemoryDataset
@@ -295,8 +296,7 @@ reading._GrowingArray.append = die_at_the_tenth
 ingestion = IngestionParameters.model_validate({parameters(archive).model_dump()!r})
 read_images(ingestion, 0, Path({str(tmp_path / "store")!r}))
 """
-    path = os.pathsep.join(sys.path)
-    died = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}, check=False)
+    died = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(SOURCE)}, check=False)
     assert died.returncode == 9
     assert [item.name for item in (tmp_path / "store").iterdir() if not item.name.startswith(".")] == []
     images, *_ = read_images(parameters(archive), 0, tmp_path / "store")
@@ -619,7 +619,7 @@ images, *_ = read_images(ingestion, 0, Path({str(tmp_path / "store")!r}))
 assert len(images) == {count}
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
         done = subprocess.run(
             [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
         )

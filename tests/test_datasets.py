@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import SOURCE
 from kedro.io import DataCatalog
 
 from dogs_vs_cats.datasets import FigureDataset, FolderDataset, JSONDataset, KerasModelDataset, MemoryMapDataset
@@ -53,7 +53,7 @@ def test_a_writer_killed_midway_leaves_the_old_content(tmp_path):
         f"with replace_atomically(Path({str(path)!r})) as partial:\n"
         "    partial.write_bytes(b'half'); print('writing', flush=True); time.sleep(60)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import SOURCE
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
@@ -227,7 +228,7 @@ def test_a_killed_process_is_continued(site, tmp_path):
     url = f"{site.address}/photos.zip"
     script = "import sys; from pathlib import Path; from dogs_vs_cats.sources.downloads import download; "
     script += "download(sys.argv[1], None, Path(sys.argv[2]))"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     process = subprocess.Popen([sys.executable, "-c", script, url, str(folder)], env=environment)
     assert site.halfway.wait(30)
     with pytest.raises(SourceError, match="Another process is downloading http"):
