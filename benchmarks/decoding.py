@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from material import ORIGINALS, SIZE
+from material import ORIGINALS, SIZE, lecture_parameters
 from result import Result
 
 ROUNDS = 7
@@ -28,6 +28,8 @@ def decode_resize() -> Result:
 
     from dogs_vs_cats.decoding import decode, shrink_factor
     from dogs_vs_cats.parallel import cores, in_order
+    from dogs_vs_cats.parameters.ingestion import IngestionParameters
+    from dogs_vs_cats.sources import Entry, open_source
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -62,12 +64,17 @@ def decode_resize() -> Result:
 
         # Three times over: the end of a run, when not all cores have work, then weighs as little as it does otherwise.
         often = files * 3
+        ingestion = IngestionParameters.model_validate(
+            {**lecture_parameters()["ingestion"], "source": str(folder / "sorted")}
+        )
+        source = open_source(ingestion, folder)
+        entries = source.entries() * 3
 
-        def read(file: Path) -> None:
-            decode(file.read_bytes(), image_size=SIZE, channels=3, max_pixels=50_000_000)
+        def read(entry: Entry) -> None:
+            decode(source.read(entry), image_size=SIZE, channels=3, max_pixels=ingestion.max_pixels)
 
         def ours() -> None:
-            for _ in in_order(read, often, 32):
+            for _ in in_order(read, entries, 32):
                 pass
 
         def read_bare(file: Path) -> None:

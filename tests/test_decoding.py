@@ -370,6 +370,15 @@ def test_a_picture_of_the_right_size_is_not_touched() -> None:
     np.testing.assert_array_equal(decoded(encoded(picture, "PNG")).pixels, picture)
 
 
+@pytest.mark.parametrize(("height", "width"), [(24, 24), (40, 30), (200, 31)])
+def test_a_picture_stays_as_it_is_unless_it_may_be_overwritten(height: int, width: int) -> None:
+    picture = smooth(height, width)
+    kept = picture.copy()
+    found = resize(picture, 24).copy()
+    np.testing.assert_array_equal(picture, kept)
+    np.testing.assert_array_equal(resize(picture, 24, overwrite_input=True), found)
+
+
 def test_channels() -> None:
     picture = quadrants()
     np.testing.assert_array_equal(to_channels(picture, 1)[..., 0], np.asarray(Image.fromarray(picture).convert("L")))

@@ -21,7 +21,6 @@ import threading
 import warnings
 import zlib
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -72,6 +71,7 @@ FORMATS = tuple(
 _LARGE_PIXELS = 25_000_000
 # Pictures above _LARGE_PIXELS are decoded one at a time, so that many threads don't multiply their memory.
 _large_picture = threading.Lock()
+_no_wait = nullcontext()
 
 # Each thread decodes into the same memory again and again: fresh pages for every picture cost a sixth of the time.
 _scratch = threading.local()
@@ -79,6 +79,10 @@ _SCRATCH_BYTES = 1 << 22
 
 # Pictures are worked on side by side: threads of OpenCV's own within each would only be in each other's way.
 cv2.setNumThreads(1)
+
+# Photos come in a few sizes. What depends on the size alone is worked out once: Python's part of the work is small, but
+# all threads wait for each other there.
+_once_a_size = lru_cache(maxsize=4096)
 
 # Pillow warns about broken EXIF and odd TIFF tags, which change no pixel and which nobody can mend.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -108,8 +112,7 @@ class ImageRejected(Exception):  # noqa: N818 - it is an answer about a file, no
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedImage:
+class DecodedImage(NamedTuple):
     """A decoded picture.
 
     Attributes:
@@ -170,9 +173,10 @@ def decode(data: bytes, *, image_size: int, channels: int, max_pixels: int) -> D
         else:
             raw = _decode_other(data, channels, max_pixels)
         extent = raw.height / raw.factor, raw.width / raw.factor
-        square = np.ascontiguousarray(_upright(resize(raw.pixels, image_size, extent), raw.orientation))
-        # The next picture is decoded into the same memory.
-        square = square.copy() if np.may_share_memory(square, raw.pixels) else square
+        resized = resize(raw.pixels, image_size, extent, overwrite_input=raw.pixels.flags.writeable)
+        square = _upright(resized, raw.orientation)
+        # One that had its size already lies where the next picture is decoded.
+        square = square.copy() if square.size == raw.pixels.size else np.ascontiguousarray(square)
     except ImageRejected:
         raise
     except MemoryError:
@@ -188,7 +192,13 @@ def decode(data: bytes, *, image_size: int, channels: int, max_pixels: int) -> D
     return DecodedImage(square, raw.width, raw.height)
 
 
-def resize(pixels: np.ndarray, image_size: int, extent: tuple[float, float] | None = None) -> np.ndarray:
+def resize(
+    pixels: np.ndarray,
+    image_size: int,
+    extent: tuple[float, float] | None = None,
+    *,
+    overwrite_input: bool = False,
+) -> np.ndarray:
     """Stretches a picture to a square without aliasing; every image of the project goes through here.
 
     First the picture is shrunk by the `shrink_factor`, averaging areas (JPEG files come shrunk from the decoder); an
@@ -201,32 +211,61 @@ def resize(pixels: np.ndarray, image_size: int, extent: tuple[float, float] | No
         image_size: Height and width of the result, in pixels.
         extent: Height and width of the picture within `pixels`, in its pixels; None for all of it. A decoder that
             halves five pixels gives three, the last of which is half outside.
+        overwrite_input: Whether `pixels` may be changed on the way: less memory is then gone through.
 
     Returns:
         uint8 array of shape (image_size, image_size, channels); `pixels` itself if it already has that size.
     """
     length, breadth, channels = pixels.shape
-    height, width = extent or (length, breadth)
+    area, smoothing, factors = _resizing(length, breadth, extent or (length, breadth), image_size)
+    if area:
+        pixels = cv2.resize(pixels, area, interpolation=cv2.INTER_AREA)
+    if smoothing:
+        across, down = smoothing
+        target = pixels if overwrite_input or area else None
+        pixels = cv2.sepFilter2D(pixels, -1, across, down, target, borderType=cv2.BORDER_REPLICATE)
+    if factors:
+        # Given factors instead of a size, OpenCV keeps to them exactly; what lies outside the extent is cut off.
+        x_factor, y_factor = factors
+        pixels = cv2.resize(pixels, None, fx=x_factor, fy=y_factor, interpolation=cv2.INTER_LINEAR)
+    return pixels[:image_size, :image_size].reshape(image_size, image_size, channels)
+
+
+class _Resizing(NamedTuple):
+    """The steps of a resize, in their order; None for those that a picture doesn't need.
+
+    Attributes:
+        area: Width and height to which areas are averaged.
+        smoothing: Kernels for rows and for columns.
+        factors: By which width and height are then interpolated.
+    """
+
+    area: tuple[int, int] | None
+    smoothing: tuple[np.ndarray, np.ndarray] | None
+    factors: tuple[float, float] | None
+
+
+@_once_a_size
+def _resizing(length: int, breadth: int, extent: tuple[float, float], image_size: int) -> _Resizing:
+    """Plans how pixels (length, breadth) become a square; `extent` as in `resize`."""
+    height, width = extent
     factor = shrink_factor(length, breadth, image_size)
     limit, double = 4 * image_size, 2 * image_size
     new_length, new_breadth = -(-length // factor), -(-breadth // factor)
     new_length = new_length if new_length < limit else double
     new_breadth = new_breadth if new_breadth < limit else double
+    area = None
     if (new_length, new_breadth) != (length, breadth):
-        pixels = cv2.resize(pixels, (new_breadth, new_length), interpolation=cv2.INTER_AREA)
+        area = new_breadth, new_length
         height, width = height * new_length / length, width * new_breadth / breadth
     if height == width == image_size:
-        return pixels.reshape(image_size, image_size, channels)
+        return _Resizing(area, None, None)
+    smoothing = None
     if height > image_size or width > image_size:
-        down, across = _smoothing(height / image_size), _smoothing(width / image_size)
-        pixels = cv2.sepFilter2D(pixels, -1, across, down, borderType=cv2.BORDER_REPLICATE)
-    # Given factors instead of a size, OpenCV keeps to them exactly; what lies outside the extent is cut off.
-    y_factor, x_factor = image_size / height, image_size / width
-    pixels = cv2.resize(pixels, None, fx=x_factor, fy=y_factor, interpolation=cv2.INTER_LINEAR)
-    return pixels[:image_size, :image_size].reshape(image_size, image_size, channels)
+        smoothing = _smoothing(width / image_size), _smoothing(height / image_size)
+    return _Resizing(area, smoothing, (image_size / width, image_size / height))
 
 
-@lru_cache(maxsize=1024)
 def _smoothing(factor: float) -> np.ndarray:
     """The kernel that smooths an axis before it is interpolated linearly to a length shorter by a factor.
 
@@ -241,7 +280,8 @@ def _smoothing(factor: float) -> np.ndarray:
         float32 weights, an odd number of them, that add up to 1.
     """
     if factor <= 1:
-        return np.ones(1, np.float32)
+        # Two idle weights: OpenCV is half as fast with one alone.
+        return np.array([0, 1, 0], np.float32)
     near = int(factor)
     far = near + 1
     share = (factor**2 - near**2) / (far**2 - near**2)
@@ -267,12 +307,14 @@ def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
 
 
+@_once_a_size
 def shrink_factor(height: int, width: int, image_size: int) -> int:
     """Returns the largest of 1, 2, 4 and 8 that leaves both sides, divided by it, at least `image_size` pixels."""
     shorter = min(height, width)
     return next((factor for factor in (8, 4, 2) if -(-shorter // factor) >= image_size), 1)
 
 
+@_once_a_size
 def _check_size(width: int, height: int, max_pixels: int) -> None:
     if min(width, height) < MIN_SIDE:
         raise ImageRejected(f"too small: {width}x{height} pixels, at least {MIN_SIDE} a side are needed")
@@ -300,7 +342,7 @@ def _decode_jpeg(data: bytes, image_size: int, channels: int, max_pixels: int) -
         raise ImageRejected(f"would take too long: {scans} scans, at most {MAX_SCANS} are decoded")
     inks = colorspace in ("CMYK", "YCCK")
     factor = 1 if inks else shrink_factor(height, width, image_size)
-    with _large_picture if width * height > _LARGE_PIXELS else nullcontext():
+    with _large_picture if width * height > _LARGE_PIXELS else _no_wait:
         shrunk_height, shrunk_width = -(-height // factor), -(-width // factor)
         pixels = _strict_jpeg(
             data,
@@ -375,7 +417,7 @@ def _decode_other(data: bytes, channels: int, max_pixels: int) -> _Raw:
         # Pillow is content with it as soon as the first picture is there.
         if image.format == "GIF" and not data.rstrip(b"\0").endswith(b";"):
             raise ImageRejected("truncated: the end of the file is missing")
-        with _large_picture if width * height > _LARGE_PIXELS else nullcontext():
+        with _large_picture if width * height > _LARGE_PIXELS else _no_wait:
             pixels = _to_array(image, channels)
         height, width, _ = pixels.shape
         return _Raw(pixels, 1, _orientation(image), width, height)
