@@ -191,3 +191,19 @@ def test_a_baseline_far_below_does_not_squash_the_approaches() -> None:
 
 def test_the_same_results_give_the_same_picture(predictions: pd.DataFrame) -> None:
     assert png(figures.calibration_curve(predictions, TWO)) == png(figures.calibration_curve(predictions, TWO))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_along_the_coverage_curve_keep_apart(seed: int) -> None:
+    # Hardly any image is between 0.6 and 0.8 sure, so that these marks lie close to each other.
+    random = np.random.default_rng(seed)
+    sure = np.concatenate([random.uniform(0.5, 0.6, 100), random.uniform(0.6, 0.8, 20), random.uniform(0.8, 1, 600)])
+    manifest = pd.DataFrame({"path": [f"{row}.jpg" for row in range(720)], "label": 1, "split": "validation"})
+    figure = figures.coverage_curve(evaluation.predictions_table(manifest, sure[:, np.newaxis], TWO), TWO)
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].texts]
+    assert len(boxes) > 2
+    assert not any(box.overlaps(other) for index, box in enumerate(boxes) for other in boxes[:index])
+    assert "–" in texts(figure)
+    assert len([line for line in figure.axes[0].lines if line.get_marker() == "o"]) >= 5
+    assert max(figure.axes[0].get_yticks()) == 1

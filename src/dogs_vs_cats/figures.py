@@ -34,6 +34,8 @@ PANEL, PICTURE_AT, PICTURE_SIDE = (1.75, 2.35), (0.04, 0.385), 1.665
 
 HELD_OUT = ("validation", "test")
 UNSURE_BELOW = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+LABEL_WIDTH = 0.09
+"""Of the longest label along the coverage curve, as a share of the axis."""
 
 STYLE: dict[Any, Any] = {
     "font.size": 10,
@@ -357,22 +359,32 @@ def coverage_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> Fig
         axes.plot(answered[start:] / len(rows), accuracy[start:], color=SERIES[index], label=split, linewidth=width)
         if split != "validation":
             continue
+        labels: list[tuple[float, float, list[str]]] = []
         for threshold in UNSURE_BELOW:
             count = int((confidence >= threshold).sum())
             if count > start:
-                share = count / len(rows)
-                axes.plot(share, accuracy[count - 1], "o", color=SERIES[index], clip_on=False, zorder=3)
-                axes.annotate(
-                    f"{threshold:g}",
-                    (share, accuracy[count - 1]),
-                    xytext=(0, 7),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=8.5,
-                    color=INK,
-                )
+                share, height = count / len(rows), accuracy[count - 1]
+                axes.plot(share, height, "o", color=SERIES[index], clip_on=False, zorder=3)
+                if labels and labels[-1][0] - share < LABEL_WIDTH:
+                    labels[-1][2].append(f"{threshold:g}")
+                else:
+                    labels.append((share, height, [f"{threshold:g}"]))
+        for share, height, thresholds in labels:
+            axes.annotate(
+                # Marks too close for a label each have one for all of them, at the first.
+                "–".join(dict.fromkeys((thresholds[0], thresholds[-1]))),
+                (share, height),
+                xytext=(0, 7),
+                textcoords="offset points",
+                ha="center",
+                fontsize=8.5,
+                color=INK,
+            )
     axes.set_xlim(0, 1)
     axes.margins(y=0.12)
+    lowest, _ = axes.get_ylim()
+    # The room above the curve is for labels: no share lies there.
+    axes.set_yticks([tick for tick in axes.get_yticks() if lowest <= tick <= 1])
     axes.set_title("Accuracy by coverage")
     axes.set_title("marks: unsure_below", loc="right", fontweight="normal", color=MUTED, fontsize=10)
     axes.xaxis.set_major_formatter(PERCENT)
