@@ -66,6 +66,31 @@ def test_the_last_lines_say_where_the_comparison_is_and_nothing_warns(finished_p
         assert noise not in output
 
 
+OPENED = """
+import sys
+
+def note(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(".keras") and arguments[1] in ("r", "rb"):
+        with open("opened.txt", "a") as file:
+            print(arguments[0], file=file)
+
+sys.addaudithook(note)
+"""
+
+
+def test_a_run_reads_none_of_the_models_that_it_makes(finished_project, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(OPENED, encoding="utf-8")
+    project = copy_project(tmp_path / "project")
+    shutil.copytree(finished_project / "data", project / "data", dirs_exist_ok=True)
+    run = ("run", "--env=test", "--pipelines=naive_cnn")
+    kedro(project, *run, PYTHONPATH=str(site), DOGS_VS_CATS_TRACKING="off")
+    assert not (project / "opened.txt").exists()
+    kedro(project, *run, "--from-nodes=naive_cnn.evaluate", PYTHONPATH=str(site), DOGS_VS_CATS_TRACKING="off")
+    assert "naive_cnn.keras" in (project / "opened.txt").read_text(encoding="utf-8")
+
+
 def test_equal_seeds_give_equal_files(finished_project, tmp_path):
     project = copy_project(tmp_path / "project")
     kedro(project, "run", "--env=test", DOGS_VS_CATS_TRACKING="off")
