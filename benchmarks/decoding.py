@@ -6,14 +6,17 @@ import statistics
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from material import ORIGINALS, SIZE, lecture_parameters
 from result import Result
+from turns import usual_and_ours
 
 ROUNDS = 7
+# Three times over: the end of a run, when not all cores have work, then weighs as little as it does otherwise.
+OFTEN = 3
 
 
 def decode_resize() -> Result:
@@ -22,92 +25,107 @@ def decode_resize() -> Result:
     Returns:
         Images a second on all cores; `note` compares with libjpeg-turbo's scaled decoding and one bilinear resize.
     """
-    import cv2
-    import simplejpeg
+    with tempfile.TemporaryDirectory() as name, usual_and_ours() as (usual_side, our_side):
+        folder = Path(name)
+        count = _unpack(folder)
+        # Bilinear, since the default picks single pixels: less work for a worse picture.
+        rounds = [
+            (
+                usual_side(_flow, folder, "bilinear"),
+                our_side(_ours, folder),
+                our_side(_bare, folder),
+                usual_side(_flow, folder, "nearest"),
+            )
+            for _ in range(ROUNDS + 1)
+        ][1:]
+    usual, ours, bare, nearest = (count / statistics.median(seconds) for seconds in zip(*rounds, strict=True))
+    share = statistics.median(bare_s / ours_s for _, ours_s, bare_s, _ in rounds)
+    return {
+        "usual": usual,
+        "ours": ours,
+        "ratio": statistics.median(usual_s / ours_s for usual_s, ours_s, *_ in rounds),
+        "unit": "images/s, all cores",
+        "note": f"usual: flow_from_directory, bilinear ({nearest:.0f} by its default, nearest); ours is "
+        f"{share:.2f} of libjpeg-turbo's own rate ({bare:.0f})",
+    }
+
+
+def _unpack(folder: Path) -> int:
+    """Writes the photos in a folder for each class, and returns how many there are."""
+    with zipfile.ZipFile(ORIGINALS) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".jpg")]
+        for name in names:
+            file = folder / Path(name).name.partition(".")[0] / Path(name).name
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(archive.read(name))
+    return len(names)
+
+
+def _flow(folder: Path, interpolation: str) -> float:
+    """Seconds of Keras's way."""
     from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
-    from dogs_vs_cats.decoding import decode, shrink_factor
-    from dogs_vs_cats.parallel import cores, in_order
+    # It says how many it has found.
+    with contextlib.redirect_stdout(io.StringIO()):
+        flow = ImageDataGenerator().flow_from_directory(
+            folder, target_size=(SIZE, SIZE), batch_size=30, shuffle=False, interpolation=interpolation
+        )
+
+    def work() -> None:
+        for index in range(len(flow)):
+            flow[index]
+
+    return _seconds(work)
+
+
+def _ours(folder: Path) -> float:
+    """Seconds of the project's way, for the photos once."""
+    from dogs_vs_cats.decoding import decode
+    from dogs_vs_cats.parallel import in_order
     from dogs_vs_cats.parameters.ingestion import IngestionParameters
     from dogs_vs_cats.sources import Entry, open_source
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with zipfile.ZipFile(ORIGINALS) as archive:
-            archive.extractall(folder)
-        files = sorted(folder.rglob("*.jpg"))
-        for file in files:
-            target = folder / "sorted" / file.name.partition(".")[0]
-            target.mkdir(parents=True, exist_ok=True)
-            file.rename(target / file.name)
-        files = sorted((folder / "sorted").rglob("*.jpg"))
-        with contextlib.redirect_stdout(io.StringIO()):
-            # Bilinear, since the default picks single pixels: less work for a worse picture.
-            flow, nearest_flow = (
-                ImageDataGenerator().flow_from_directory(
-                    folder / "sorted",
-                    target_size=(SIZE, SIZE),
-                    batch_size=30,
-                    shuffle=False,
-                    interpolation=interpolation,
-                )
-                for interpolation in ("bilinear", "nearest")
-            )
+    ingestion = IngestionParameters.model_validate({**lecture_parameters()["ingestion"], "source": str(folder)})
+    source = open_source(ingestion, folder)
+    entries = source.entries() * OFTEN
 
-        def usual() -> None:
-            for index in range(len(flow)):
-                flow[index]
+    def read(entry: Entry) -> None:
+        decode(source.read(entry), image_size=SIZE, channels=3, max_pixels=ingestion.max_pixels)
 
-        def nearest() -> None:
-            for index in range(len(nearest_flow)):
-                nearest_flow[index]
+    def work() -> None:
+        for _ in in_order(read, entries, 32):
+            pass
 
-        # Three times over: the end of a run, when not all cores have work, then weighs as little as it does otherwise.
-        often = files * 3
-        ingestion = IngestionParameters.model_validate(
-            {**lecture_parameters()["ingestion"], "source": str(folder / "sorted")}
+    return _seconds(work) / OFTEN
+
+
+def _bare(folder: Path) -> float:
+    """Seconds of reading, libjpeg-turbo and one interpolation without smoothing, for the photos once."""
+    import cv2
+    import simplejpeg
+
+    from dogs_vs_cats.decoding import shrink_factor
+    from dogs_vs_cats.parallel import cores
+
+    files = sorted(folder.rglob("*.jpg")) * OFTEN
+
+    def read(file: Path) -> None:
+        data = file.read_bytes()
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+        factor = shrink_factor(height, width, SIZE)
+        pixels = simplejpeg.decode_jpeg(
+            data, "RGB", fastdct=False, min_height=-(-height // factor), min_width=-(-width // factor)
         )
-        source = open_source(ingestion, folder)
-        entries = source.entries() * 3
+        cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
 
-        def read(entry: Entry) -> None:
-            decode(source.read(entry), image_size=SIZE, channels=3, max_pixels=ingestion.max_pixels)
+    def work() -> None:
+        with ThreadPoolExecutor(max_workers=cores()) as pool:
+            list(pool.map(lambda part: [read(file) for file in part], [files[i::8] for i in range(8)]))
 
-        def ours() -> None:
-            for _ in in_order(read, entries, 32):
-                pass
+    return _seconds(work) / OFTEN
 
-        def read_bare(file: Path) -> None:
-            data = file.read_bytes()
-            height, width, *_ = simplejpeg.decode_jpeg_header(data)
-            factor = shrink_factor(height, width, SIZE)
-            pixels = simplejpeg.decode_jpeg(
-                data, "RGB", fastdct=False, min_height=-(-height // factor), min_width=-(-width // factor)
-            )
-            cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
 
-        def bare() -> None:
-            with ThreadPoolExecutor(max_workers=cores()) as pool:
-                list(pool.map(lambda part: [read_bare(file) for file in part], [often[i::8] for i in range(8)]))
-
-        seconds: list[list[float]] = []
-        for _ in range(ROUNDS + 1):
-            seconds.append([])
-            for work in (usual, ours, bare, nearest):
-                begin = time.perf_counter()
-                work()
-                seconds[-1].append(time.perf_counter() - begin)
-    usual_s, ours_s, bare_s, nearest_s = zip(*seconds[1:], strict=True)
-
-    def rate(seconds: Sequence[float], count: int = len(files)) -> float:
-        return count / statistics.median(seconds)
-
-    share = statistics.median(b / o for o, b in zip(ours_s, bare_s, strict=True))
-    return {
-        "usual": rate(usual_s),
-        "ours": rate(ours_s, len(often)),
-        "ratio": statistics.median(u / o for u, o in zip(usual_s, ours_s, strict=True)) * len(often) / len(files),
-        "unit": "images/s, all cores",
-        "note": f"usual: flow_from_directory, bilinear ({rate(nearest_s):.0f} by its default, nearest); ours is "
-        f"{share:.2f} of libjpeg-turbo's own rate ({rate(bare_s, len(often)):.0f})",
-    }
+def _seconds(work: Callable[[], None]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin

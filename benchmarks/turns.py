@@ -35,8 +35,11 @@ def usual_and_ours() -> Iterator[tuple[Side, Side]]:
 
 def _quiet() -> None:
     import logging
+    import os
 
     logging.disable(logging.WARNING)
+    # TensorFlow's native code greets there; what fails raises in the process that asked.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _as_kedro_run() -> None:
