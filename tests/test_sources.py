@@ -277,6 +277,16 @@ class TestFolder:
         for entry in source.entries():
             assert source.read(entry) == content(entry.path)
 
+    def test_a_system_that_hands_out_files_in_parts(self, tmp_path, monkeypatch):
+        # As network file systems do when they are interrupted, which can't be brought about.
+        root = write_files(tmp_path / "photos", ["a/1.jpg", "b/1.jpg"])
+        photo = bytes(range(256)) * 4
+        (root / "a/1.jpg").write_bytes(photo)
+        source = open_source(parameters(root), tmp_path)
+        read = os.read
+        monkeypatch.setattr(os, "read", lambda descriptor, count: read(descriptor, min(count, 100)))
+        assert source.read(source.entries()[0]) == photo
+
     @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that aren't UTF-8")
     def test_names_that_are_not_utf8(self, tmp_path):
         root = write_files(tmp_path / "photos", ["a/1.jpg", "b/1.jpg"])
