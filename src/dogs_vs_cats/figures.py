@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 from sklearn import metrics
@@ -379,6 +380,8 @@ def coverage_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> Fig
                 ha="center",
                 fontsize=8.5,
                 color=INK,
+                # White around it, where a curve passes behind.
+                path_effects=[withStroke(linewidth=2.5, foreground="white")],
             )
     axes.set_xlim(0, 1)
     axes.margins(y=0.12)
