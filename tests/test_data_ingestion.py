@@ -267,15 +267,32 @@ def test_changed_files_are_decoded_again(tmp_path: Path) -> None:
 def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "pets.zip", 20)
     whole = archive.read_bytes()
-    data = bytearray(whole)
-    with zipfile.ZipFile(archive) as opened:
-        info = opened.infolist()[4]
-    data[info.header_offset + 60 + len(info.filename)] ^= 0xFF
-    archive.write_bytes(data)
-    damaged = ingest(parameters(archive), tmp_path)
-    assert damaged["rejected_images"]["path"].tolist() == [info.filename]
+    damaged = flip_a_byte(archive, 4)
+    assert ingest(parameters(archive), tmp_path)["rejected_images"]["path"].tolist() == [damaged]
     archive.write_bytes(whole)
     assert ingest(parameters(archive), tmp_path)["rejected_images"].empty
+
+
+def flip_a_byte(archive: Path, number: int) -> str:
+    """Damages one member of a zip, so that its checksum is wrong; returns its name."""
+    data = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as opened:
+        info = opened.infolist()[number]
+    data[info.header_offset + 60 + len(info.filename)] ^= 0xFF
+    archive.write_bytes(data)
+    return info.filename
+
+
+def test_a_damaged_member_does_not_have_the_others_decoded_again(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    damaged = flip_a_byte(archive, 4)
+    first = ingest(parameters(archive), tmp_path)
+    assert first["rejected_images"]["path"].tolist() == [damaged]
+    spoil(archive)  # whoever decodes a photo now, notices
+    for _ in range(2):
+        again = ingest(parameters(archive), tmp_path)
+        np.testing.assert_array_equal(again["images"], first["images"])
+        pd.testing.assert_frame_equal(again["rejected_images"], first["rejected_images"])
 
 
 def test_a_killed_run_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -105,11 +105,13 @@ class ImageRejected(Exception):  # noqa: N818 - it is an answer about a file, no
 
     Attributes:
         reason: Why, in words for the table of rejected images; free of addresses and other run-dependent parts.
+        may_pass: Whether the same bytes might be decoded at another time.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, may_pass: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.may_pass = may_pass
 
 
 class DecodedImage(NamedTuple):
@@ -180,7 +182,7 @@ def decode(data: bytes, *, image_size: int, channels: int, max_pixels: int) -> D
     except ImageRejected:
         raise
     except MemoryError:
-        raise ImageRejected("needs more memory than there is") from None
+        raise ImageRejected("needs more memory than there is", may_pass=True) from None
     except UnidentifiedImageError:
         raise ImageRejected(f"not an image in a known format ({', '.join(FORMATS)})") from None
     except Image.DecompressionBombError:

@@ -54,7 +54,7 @@ def read_images(
     """
     # Not at the top: commands that decode nothing shouldn't have to wait for the image libraries.
     from dogs_vs_cats import decoding
-    from dogs_vs_cats.pipelines.data_ingestion.reading import LAYOUT, load_decoded, write_decoded
+    from dogs_vs_cats.pipelines.data_ingestion.reading import LAYOUT, can_be_read_now, load_decoded, write_decoded
     from dogs_vs_cats.sources import fingerprint, open_source
 
     try:
@@ -62,8 +62,8 @@ def read_images(
         with open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed) as source:
             made_of = [fingerprint(source), ingestion.image_size, ingestion.channels, ingestion.max_pixels]
             key = hashlib.sha256(json.dumps([*made_of, decoding.VERSION, LAYOUT]).encode()).hexdigest()[:32]
-            decoded = _reusable(store.find(key))
-            if decoded is None:
+            decoded = _loaded(store.find(key))
+            if decoded is None or can_be_read_now(source, decoded, ingestion):
                 with store.create(key) as folder:
                     write_decoded(source, ingestion, folder)
                 decoded = load_decoded(store_folder / key)
@@ -152,18 +152,17 @@ def split_images(
     return manifest, record
 
 
-def _reusable(folder: Path | None) -> "DecodedSource | None":
-    """Opens what an earlier run has decoded, unless it is damaged or lacks files that could be readable by now."""
+def _loaded(folder: Path | None) -> "DecodedSource | None":
+    """Opens the source that an earlier run has decoded, unless it is damaged."""
     from dogs_vs_cats.pipelines.data_ingestion.reading import load_decoded
 
     if folder is None:
         return None
     try:
-        decoded = load_decoded(folder)
+        return load_decoded(folder)
     except (OSError, ValueError, KeyError):
         logger.warning("The decoded images in %s are damaged, so they are decoded again", folder)
         return None
-    return None if decoded.unreadable else decoded
 
 
 def _sample_count(ingestion: IngestionParameters) -> int | None:

@@ -17,7 +17,7 @@ from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.sources import Entry, ImageReadError, Source
 
-LAYOUT = 3
+LAYOUT = 4
 """To be raised with every change of what `write_decoded` writes, so that nobody loads what was written otherwise."""
 
 _CHUNK_ENTRIES = 32
@@ -36,7 +36,7 @@ class DecodedSource:
         usable: A row for each of `images`: path, label, part, sha256, width, height.
         rejected: path and reason of everything else.
         class_names: Names of the classes, by label.
-        unreadable: How many of the rejected couldn't even be read, which may be otherwise next time.
+        unreadable: Paths of those rejected that couldn't be read; another attempt may succeed.
     """
 
     images: np.ndarray
@@ -44,7 +44,7 @@ class DecodedSource:
     usable: pd.DataFrame
     rejected: pd.DataFrame
     class_names: list[str]
-    unreadable: int
+    unreadable: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) 
     rows: list[tuple[str, int, str, str, int, int]] = []
     rejected = list(source.rejected)
     first_paths: dict[str, str] = {}
-    unreadable = 0
+    unreadable: list[str] = []
     with (
         _GrowingArray(folder / "images.npy", (size, size, channels), len(entries)) as images,
         _GrowingArray(folder / "thumbnails.npy", (THUMBNAIL_SIZE, THUMBNAIL_SIZE), len(entries)) as thumbnails,
@@ -90,7 +90,8 @@ def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) 
             advance()
             if isinstance(outcome, _Refusal):
                 rejected.append((entry.path, outcome.reason))
-                unreadable += outcome.unreadable
+                if outcome.unreadable:
+                    unreadable.append(entry.path)
                 continue
             first = first_paths.setdefault(outcome.sha256, entry.path)
             if first != entry.path and outcome.is_file:
@@ -121,6 +122,23 @@ def load_decoded(folder: Path) -> DecodedSource:
     )
 
 
+def can_be_read_now(source: Source, decoded: DecodedSource, ingestion: IngestionParameters) -> bool:
+    """Tries the unreadable files of a decoded source again, and no others.
+
+    Args:
+        source: The open source.
+        decoded: What an earlier run made of it.
+        ingestion: The parameters of both.
+
+    Returns:
+        Whether any of them is readable now, so that the source has to be decoded again.
+    """
+    unreadable = set(decoded.unreadable)
+    again = [entry for entry in source.entries() if entry.path in unreadable]
+    outcomes = (_prepare(source, entry, ingestion) for entry in again)
+    return not all(isinstance(outcome, _Refusal) and outcome.unreadable for outcome in outcomes)
+
+
 def _outcomes(
     source: Source, entries: list[Entry], ingestion: IngestionParameters
 ) -> Iterator[tuple[Entry, _Picture | _Refusal]]:
@@ -142,7 +160,7 @@ def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters) -> _P
     except ImageReadError as error:
         return _Refusal(error.reason, unreadable=True)
     except ImageRejected as error:
-        return _Refusal(error.reason, unreadable=False)
+        return _Refusal(error.reason, unreadable=error.may_pass)
     digest = hashlib.sha256(data).hexdigest()
     return _Picture(image.pixels, thumbnail(image.pixels), digest, image.width, image.height, is_file=True)
 
