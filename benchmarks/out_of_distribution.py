@@ -98,7 +98,7 @@ def main(experiment: str, data: Path, mnist: Path | None) -> None:
     models = sorted(path for path in (data / "06_models" / experiment).glob("*.keras") if path.stem != "backbone")
     table = {}
     for path in models:
-        classifier = load_classifier(path.stem, path, None)
+        classifier = load_classifier(path.stem, path)
         column = {}
         observed = classifier.observed()
         for kind, pictures in kinds:

@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -59,7 +60,7 @@ def model_file(tmp_path_factory):
 
 @pytest.fixture
 def classifier(model_file):
-    return load_classifier("small", model_file, None)
+    return load_classifier("small", model_file)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_answers_equal_those_of_the_evaluation(shared, tmp_path):
     source = tmp_path / "photos"
     reading = INGESTION.model_copy(update={"source": str(source)})
     images, usable, _, class_names = read_images(reading, 0, tmp_path / "store")
-    classifier = load_classifier("small", save(small_model(), tmp_path / "m.keras", class_names), None)
+    classifier = load_classifier("small", save(small_model(), tmp_path / "m.keras", class_names))
     rows = np.arange(len(images))
     evaluated = predictions_table(
         usable.assign(split="test"), predict(classifier.model, images, rows, COMPUTE, "test"), class_names
@@ -142,7 +143,7 @@ def test_answers_equal_those_of_the_evaluation(shared, tmp_path):
 
 def test_more_classes_have_a_column_each(photos, tmp_path):
     names = ["bird", "cat", "dog"]
-    classifier = load_classifier("three", save(small_model(3), tmp_path / "three.keras", names), None)
+    classifier = load_classifier("three", save(small_model(3), tmp_path / "three.keras", names))
     table, _ = classify(photos, classifier, tmp_path)
     columns = [f"probability_{name}" for name in names]
     assert list(table.columns) == ["path", *columns, "predicted", "unsure", "out_of_distribution", "reason"]
@@ -158,6 +159,13 @@ def test_predictions_below_the_threshold_are_marked_as_unsure(photos, classifier
     limit = float(confidence.median())
     table, _ = classify(photos, classifier, tmp_path, unsure_below=limit)
     assert table["unsure"][:10].tolist() == [str(value < limit).lower() for value in confidence]
+
+
+def copy_of(model_file, folder, classes):
+    """The same model, with other names for its classes."""
+    shutil.copy(model_file, folder / "copy.keras")
+    (folder / "copy.json").write_text(json.dumps({"classes": classes}))
+    return load_classifier("copy", folder / "copy.keras")
 
 
 def kaggle_folder(photos, folder, names):
@@ -181,10 +189,7 @@ def test_a_submission_has_every_id_once_in_the_order_of_ids(photos, classifier, 
 def test_a_submission_gives_the_dogs_probability_also_where_dog_is_class_0(photos, classifier, model_file, tmp_path):
     folder = kaggle_folder(photos, tmp_path / "test1", ["1.jpg", "2.jpg"])
     straight, _ = classify(folder, classifier, tmp_path, format="kaggle")
-    shutil.copy(model_file, tmp_path / "turned.keras")
-    turned, _ = classify(
-        folder, load_classifier("turned", tmp_path / "turned.keras", ["dog", "cat"]), tmp_path, format="kaggle"
-    )
+    turned, _ = classify(folder, copy_of(model_file, tmp_path, ["dog", "cat"]), tmp_path, format="kaggle")
     np.testing.assert_allclose(straight["label"].astype(float), 1 - turned["label"].astype(float), atol=1e-12)
 
 
@@ -199,8 +204,7 @@ def test_names_that_are_no_ids_are_refused_before_anything_is_predicted(photos, 
 
 
 def test_a_submission_needs_dogs(photos, model_file, tmp_path):
-    shutil.copy(model_file, tmp_path / "other.keras")
-    other = load_classifier("other", tmp_path / "other.keras", ["bus", "car"])
+    other = copy_of(model_file, tmp_path, ["bus", "car"])
     with pytest.raises(ParameterError, match="bus, car"):
         classify(photos, other, tmp_path, format="kaggle")
 
@@ -234,7 +238,7 @@ def test_a_killed_inference_goes_on_and_answers_every_file_once(photos, classifi
     script = (
         "import sys; from pathlib import Path; import test_inference as t\n"
         "folder, model, journals = map(Path, sys.argv[1:])\n"
-        "model = t.load_classifier('small', model, None)\n"
+        "model = t.load_classifier('small', model)\n"
         "t.nodes.classify(t.settings(folder), t.INGESTION, t.COMPUTE, model, journals)"
     )
     process = subprocess.Popen(
@@ -279,11 +283,11 @@ def test_another_source_model_or_setting_starts_afresh(photos, classifier, tmp_p
     shutil.copy(photos / "1.png", folder / "14.png")
     table, _ = classify(folder, classifier, tmp_path)
     assert len(table) == 14
-    other = load_classifier("other", save(small_model(), tmp_path / "other.keras", ["cat", "dog"]), None)
+    other = load_classifier("other", save(small_model(), tmp_path / "other.keras", ["cat", "dog"]))
     assert other.digest == classifier.digest  # equal models are equal files
     wrong = small_model()
     wrong.layers[-1].set_weights([weight * 2 for weight in wrong.layers[-1].get_weights()])
-    classify(folder, load_classifier("wrong", save(wrong, tmp_path / "wrong.keras", ["cat", "dog"]), None), tmp_path)
+    classify(folder, load_classifier("wrong", save(wrong, tmp_path / "wrong.keras", ["cat", "dog"])), tmp_path)
     assert len(list(tmp_path.glob("*.jsonl"))) == 3
 
 
@@ -311,6 +315,7 @@ def test_the_best_by_validation_log_loss_is_the_default(tmp_path, caplog):
         )
     assert "transfer_end_to_end, the best by validation log loss (0.2000; naive_cnn 0.6000)" in caplog.text
     assert find_model("naive_cnn", catalog, list(losses), "m")[1] == tmp_path / "naive_cnn.keras"
+    (tmp_path / "a.keras").touch()
     assert find_model(str(tmp_path / "a.keras"), catalog, list(losses), "m")[1] == tmp_path / "a.keras"
 
 
@@ -330,16 +335,45 @@ def test_a_file_that_is_no_classifier_is_refused(tmp_path):
     import keras
 
     (tmp_path / "text.keras").write_text("no model")
-    with pytest.raises(ModelFileError, match="can't be loaded"):
-        load_classifier("text", tmp_path / "text.keras", None)
+    with pytest.raises(ModelFileError, match="can't be loaded as a Keras model: it is empty, damaged, or in another"):
+        load_classifier("text", tmp_path / "text.keras")
     vector = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     KerasModelDataset(filepath=str(tmp_path / "vector.keras")).save(vector)
     with pytest.raises(ModelFileError, match="square images"):
-        load_classifier("vector", tmp_path / "vector.keras", None)
+        load_classifier("vector", tmp_path / "vector.keras")
     KerasModelDataset(filepath=str(tmp_path / "small.keras")).save(small_model())
     with pytest.raises(ModelFileError, match="names aren't known"):
-        load_classifier("small", tmp_path / "small.keras", ["bird", "cat", "dog"])
-    assert load_classifier("small", tmp_path / "small.keras", ["hen", "owl"]).classes == ["hen", "owl"]
+        load_classifier("small", tmp_path / "small.keras")
+    (tmp_path / "small.json").write_text('{"classes": ["bird", "cat", "dog"]}')
+    with pytest.raises(ModelFileError, match=r"small.json names 3 classes \(bird, cat, dog\), but the model .* has 2"):
+        load_classifier("small", tmp_path / "small.keras")
+    (tmp_path / "small.json").write_text('{"classes": ["hen", "owl"]}')
+    found = load_classifier("small", tmp_path / "small.keras")
+    assert found.classes == ["hen", "owl"]
+    assert found.title == "small (experiment unknown)"
+
+
+def test_a_path_that_is_no_model_file_is_refused_with_the_reason(tmp_path, monkeypatch):
+    import keras
+
+    catalog = catalog_of(tmp_path, {"naive_cnn": None})
+
+    def refusal(path):
+        with pytest.raises(ModelFileError) as refused:
+            find_model(str(path), catalog, ["naive_cnn"], "m")
+        return refused.value.message
+
+    model = small_model()
+    model.save(tmp_path / "own.h5")
+    message = refusal(tmp_path / "own.h5")
+    assert message.startswith(f"{tmp_path}/own.h5 is no .keras file. ")
+    subprocess.run(shlex.split(message[message.index("python -c") :].replace("python", sys.executable, 1)), check=True)
+    pixels = np.full((1, 32, 32, 3), 90, np.uint8)
+    converted = keras.models.load_model(tmp_path / "own.keras").predict_on_batch(pixels)
+    np.testing.assert_array_equal(converted, model.predict_on_batch(pixels))
+    assert refusal(tmp_path) == f"{tmp_path} is a folder; inference.model names one .keras file. It holds own.keras."
+    assert refusal(tmp_path / "gone.keras") == f"There is no model file {tmp_path}/gone.keras."
+    assert refusal("gone.h5").endswith("/gone.h5.")
 
 
 # --- the whole command -------------------------------------------------------------------------------------------
@@ -392,10 +426,12 @@ def test_the_champion_of_the_registry_answers_like_the_same_model_on_disk(finish
 def test_what_can_not_be_classified_is_refused_in_one_line(finished_project, tmp_path):
     project = copy_project(tmp_path / "project")
     shutil.copytree(finished_project / "data", project / "data", dirs_exist_ok=True)
+    shutil.copy(project / "data/06_models/test/naive_cnn.keras", project / "own.keras")
     for given, message in (
         ("inference.format=csv", "inference.source is missing"),
         ("inference.source=nowhere", "can't be opened"),
         ("inference.source=data,inference.model=best", "'best'"),
+        ("inference.source=data,inference.model=own.keras", "own.keras has 2 classes, but their names aren't known"),
     ):
         result = kedro(project, "run", "--env=test", "--pipelines=inference", f"--params={given}", check=False)
         assert result.returncode == 1

@@ -14,7 +14,7 @@ from kedro.io import CatalogProtocol
 from dogs_vs_cats import approaches
 from dogs_vs_cats.errors import ModelFileError, ParameterError
 from dogs_vs_cats.lazy_types import Model
-from dogs_vs_cats.project import resolve
+from dogs_vs_cats.project import ROOT, resolve
 from dogs_vs_cats.tracking.fetching import ADDRESSES, fetch_model
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Classifier:
 
     Attributes:
         name: What it is called in messages.
+        experiment: The experiment that it was trained in; None where that isn't known.
         model: Raw images in, probabilities out.
         classes: Names in the order of the labels.
         image_size: Height and width of the images it takes, in pixels.
@@ -40,12 +41,18 @@ class Classifier:
     """
 
     name: str
+    experiment: str | None
     model: Model
     classes: list[str]
     image_size: int
     channels: int
     digest: str
     distribution: "Distribution | None"
+
+    @property
+    def title(self) -> str:
+        """The name, with the experiment."""
+        return f"{self.name} (experiment {self.experiment or 'unknown'})"
 
     def observed(self) -> Model:
         """The model to run: with its features beside its answer, where these say something; see `understood`."""
@@ -105,27 +112,22 @@ def find_model(
         return f"{CHAMPION} of {registered_model}", fetch_model(address, catalog.load("fetched_models"))
     if wanted.startswith(ADDRESSES):
         return wanted, fetch_model(wanted, catalog.load("fetched_models"))
-    if not wanted.endswith(".keras"):
-        raise ParameterError(
-            f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {CHAMPION}, an address in "
-            "MLflow (models:/NAME/VERSION or runs:/RUN/APPROACH), and the path of a .keras file."
-        )
-    return wanted, resolve(wanted)
+    return wanted, _model_file(wanted)
 
 
-def load_classifier(name: str, path: Path, class_names: Sequence[str] | None) -> Classifier:
+def load_classifier(name: str, path: Path) -> Classifier:
     """Loads a model in safe mode, and finds out what it takes and what its answers mean.
 
-    The class names come from the `.json` file that training writes beside the model; a model without one must answer
-    for the classes of the present experiment. Where the training images lie is in the `.npz` file beside it, if any.
+    The class names are in the `.json` file beside the model, where training writes them. Where the training images lie
+    is in the `.npz` file beside it, if any.
 
     Args:
         name: What to call it.
         path: The `.keras` file.
-        class_names: Classes of the present experiment, where there are any.
 
     Raises:
-        ModelFileError: The file is missing or damaged, or the model doesn't keep the model contract.
+        ModelFileError: The file is missing or damaged, its classes aren't known, or the model doesn't keep the model
+            contract.
     """
     from dogs_vs_cats.datasets.keras_model import load_model
 
@@ -136,19 +138,21 @@ def load_classifier(name: str, path: Path, class_names: Sequence[str] | None) ->
             f"{path} takes {shape} and returns {outputs}. A model takes square images of a fixed size, "
             "(n, size, size, channels), and returns probabilities, (n, 1) for two classes or (n, classes)."
         )
-    classes = _information(path).get("classes") or class_names
-    count = max(2, outputs[1])
-    if classes is None or len(classes) != count:
-        raise ModelFileError(
-            f"{path} tells {count} classes apart, but their names aren't known. Write them, in the order of their "
-            f'labels, into {path.with_suffix(".json").name} beside it: {{"classes": ["cat", "dog"]}}'
-        )
+    information = _information(path, max(2, outputs[1]))
     beside = path.with_suffix(".npz")
     digest = hashlib.sha256()
     for file in (path, beside):
         digest.update(file.read_bytes() if file.is_file() else b"")
-    distribution = _distribution(beside) if beside.is_file() else None
-    return Classifier(name, model, list(classes), shape[1], shape[3], digest.hexdigest(), distribution)
+    return Classifier(
+        name=name,
+        experiment=information.get("experiment") or _experiment_of(path),
+        model=model,
+        classes=information["classes"],
+        image_size=shape[1],
+        channels=shape[3],
+        digest=digest.hexdigest(),
+        distribution=_distribution(beside) if beside.is_file() else None,
+    )
 
 
 def trained(catalog: CatalogProtocol, approach_names: Sequence[str]) -> list[str]:
@@ -196,16 +200,54 @@ def _distribution(path: Path) -> "Distribution":
         ) from error
 
 
-def _information(path: Path) -> dict[str, Any]:
-    """What training wrote beside a model file; empty where there is nothing."""
+def _information(path: Path, count: int) -> dict[str, Any]:
+    """What is written beside a model file; at least the names of its classes."""
     beside = path.with_suffix(".json")
+    form = '{"classes": ["cat", "dog"]}'
     try:
         content = json.loads(beside.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {}
+        raise ModelFileError(
+            f"{path} has {count} classes, but their names aren't known. Write them, in the order of their labels, "
+            f"into {beside.name} beside it: {form}"
+        ) from None
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{beside}, which describes the model beside it, can't be read: {error}") from error
     classes = content.get("classes") if isinstance(content, dict) else None
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise ModelFileError(f'{beside} must hold the names of the classes: {{"classes": ["cat", "dog"]}}')
+        raise ModelFileError(f"{beside} must hold the names of the classes: {form}")
+    if len(classes) != count:
+        raise ModelFileError(
+            f"{beside} names {len(classes)} classes ({', '.join(classes)}), but the model beside it has {count}. "
+            "Write one name for each class, in the order of their labels."
+        )
     return content
+
+
+def _experiment_of(path: Path) -> str | None:
+    """The experiment in whose folder a model file lies."""
+    folder = path.absolute().parent
+    return folder.name if folder.parent == ROOT / "data" / "06_models" else None
+
+
+def _model_file(wanted: str) -> Path:
+    """The `.keras` file that a user named."""
+    path = resolve(wanted)
+    if path.suffix == ".keras" and path.is_file():
+        return path
+    if path.is_dir():
+        found = sorted(file.name for file in path.glob("*.keras"))
+        there = f" It holds {', '.join(found[:5])}." if found else ""
+        raise ModelFileError(f"{path} is a folder; inference.model names one .keras file.{there}")
+    if path.is_file():
+        raise ModelFileError(
+            f"{path} is no .keras file. A model is one file in Keras's own format; this line writes a whole model in "
+            f"it: python -c \"import keras; keras.models.load_model('{path}', compile=False)"
+            f".save('{path.with_suffix('.keras')}')\""
+        )
+    if path.suffix or "/" in wanted:
+        raise ModelFileError(f"There is no model file {path}.")
+    raise ParameterError(
+        f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {CHAMPION}, an address in "
+        "MLflow (models:/NAME/VERSION or runs:/RUN/APPROACH), and the path of a .keras file."
+    )

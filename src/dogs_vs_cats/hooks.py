@@ -107,8 +107,7 @@ class ProjectHooks:
             self._parameters["approaches"],
             self._parameters["tracking"]["registered_model"],
         )
-        classes = catalog.load("class_names") if catalog.exists("class_names") else None
-        return load_classifier(name, path, classes)
+        return load_classifier(name, path)
 
     def _acquire(self) -> None:
         lock = FileLock(self._lock_path)

@@ -41,11 +41,8 @@ def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) 
         )
     click.echo("Loading the models …")
     start_keras()
-    class_names = catalog.load("class_names") if catalog.exists("class_names") else None
     registered = parameters["tracking"]["registered_model"]
-    classifiers = [
-        load_classifier(*find_model(name, catalog, parameters["approaches"], registered), class_names) for name in names
-    ]
+    classifiers = [load_classifier(*find_model(name, catalog, parameters["approaches"], registered)) for name in names]
     different = {tuple(classifier.classes) for classifier in classifiers}
     if len(different) > 1:
         raise ProjectError(

@@ -94,6 +94,11 @@ def load_model(path: Path) -> "keras.Model":
 
     if not path.is_file():
         raise ModelFileError(f"There is no model file {path}. Train first: kedro run")
+    if not zipfile.is_zipfile(path):  # Keras would say that it isn't there
+        raise ModelFileError(
+            f"{path} can't be loaded as a Keras model: it is empty, damaged, or in another format, since a .keras file "
+            "is a zip archive. Save the model again with Keras: model.save('NAME.keras')"
+        )
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:

@@ -69,7 +69,7 @@ def classify(
             "inference.source is missing: say what is to be classified, a folder, a .zip, an image or a list of paths: "
             "kedro run --pipelines=inference --params=inference.source=PATH"
         )
-    logger.info("Classifying %s with %s", inference.source, classifier.name)
+    logger.info("Classifying %s with %s", inference.source, classifier.title)
     reading = ingestion.model_copy(update={"source": inference.source, "sha256": None})
     with open_source(reading, ROOT, labelled=False) as source:
         entries, refused = source.entries(), list(source.rejected)
