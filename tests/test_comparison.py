@@ -241,9 +241,39 @@ def test_the_finding_is_the_best_by_validation_log_loss_and_what_chance_could_ex
     assert summary["best"]["approach"] == "fine"
     lines = closing_lines(summary, "data/08_reporting/sample/comparison.html")
     assert lines[0] == "fine is best, but its difference to good could be chance."
-    assert any(line.startswith("Its lead over poor (66.7%) is significant (McNemar p < 0.001)") for line in lines)
-    assert any(line.startswith("Its lead over good (91.7%) is not significant (McNemar p = ") for line in lines)
+    assert any(
+        line.startswith("Its lead over poor (66.7%) is significant (McNemar, adjusted p < 0.001)") for line in lines
+    )
+    assert any(
+        line.startswith("Its lead over good (91.7%) is not significant (McNemar, adjusted p = ") for line in lines
+    )
     assert lines[-1] == "The comparison is at data/08_reporting/sample/comparison.html"
+
+
+def test_a_lead_that_many_comparisons_explain_is_no_finding() -> None:
+    manifest = manifest_of(["cat", "dog"], 180)
+    tables = {name: predictions_of(manifest, ["cat", "dog"], 20) for name in ("first", "b", "c", "d")}
+    # Alone among the test images, `first` is right on all nine that the others get wrong, and wrong on one more.
+    test = tables["first"]["split"] == "test"
+    wrong = test & (tables["first"]["predicted"] != tables["first"]["label"])
+    assert int(wrong.sum()) == 9
+    flip = wrong | (tables["first"].index == tables["first"].index[test & ~wrong][0])
+    tables["first"].loc[flip, "predicted"] = 1 - tables["first"].loc[flip, "predicted"]
+    changes: dict[str, Any] = {f"{name}.predictions": table for name, table in tables.items()}
+    best = evaluation.classification_metrics(tables["first"], ["cat", "dog"])
+    best["validation"]["log_loss"] = 0.01
+    facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 1, "backbone": ""}
+    changes["first.metrics"] = {**best, **facts}
+    catalog = compare(dict.fromkeys(tables, 20), images_per_split=180, **changes)
+    summary = summary_of(catalog)
+    (entry,) = [pair for pair in summary["pairs"] if (pair["first"], pair["second"]) == ("first", "b")]
+    assert entry["p_value"] == pytest.approx(22 / 1024)
+    assert entry["p_value_adjusted"] == pytest.approx(6 * 22 / 1024)  # four pairs with the baseline come before it
+    assert headline(summary) == "first is best, but its difference to b, c and d could be chance"
+    page = re.sub(r"\s+", " ", Page(report_of(catalog)).text)
+    assert "(McNemar, adjusted p = 0.13)" in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert "adjusted for all 10 pairs (Holm)" in page
+    assert "+4.4p = 0.021adjusted p = 0.139 : 1" in page
 
 
 def test_one_approach_alone_is_held_against_the_baseline() -> None:

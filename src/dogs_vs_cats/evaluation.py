@@ -305,7 +305,7 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame, split: str = "test") -> d
         split: The split to compare on.
 
     Returns:
-        `images`, `only_first_correct`, `only_second_correct`, `p_value` and `significant` (p below 0.05).
+        `images`, `only_first_correct`, `only_second_correct` and `p_value`.
 
     Raises:
         StaleInputError: The two tables are not about the same images.
@@ -329,21 +329,46 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame, split: str = "test") -> d
         "only_first_correct": only_one,
         "only_second_correct": only_other,
         "p_value": p_value,
-        "significant": p_value < SIGNIFICANCE_LEVEL,
     }
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusts the p-values of several tests by Holm's step-down method (Holm 1979).
+
+    Where each test with an adjusted p-value below a level is called significant, the probability of one or more false
+    findings among all of them is at most that level, however the tests depend on each other.
+
+    Args:
+        p_values: One for each test, 0..1.
+
+    Returns:
+        The adjusted p-values in the same order, 0..1.
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(np.argsort(p_values)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
 def mcnemar_pairs(predictions: Mapping[str, pd.DataFrame], split: str = "test") -> list[dict[str, Any]]:
-    """Runs McNemar's test on every pair of approaches.
+    """Runs McNemar's test on every pair of approaches, corrected for the number of pairs.
 
     Args:
         predictions: The predictions table of each approach.
         split: The split to compare on.
 
     Returns:
-        For each pair `first` and `second` (names) and what `mcnemar` returns.
+        For each pair `first` and `second` (names), what `mcnemar` returns, `p_value_adjusted` (see `holm`) and
+        `significant` (adjusted p-value below 0.05).
     """
-    return [
+    pairs = [
         {"first": first, "second": second, **mcnemar(predictions[first], predictions[second], split)}
         for first, second in combinations(predictions, 2)
+    ]
+    adjusted = holm([pair["p_value"] for pair in pairs])
+    return [
+        {**pair, "p_value_adjusted": p_value, "significant": p_value < SIGNIFICANCE_LEVEL}
+        for pair, p_value in zip(pairs, adjusted, strict=True)
     ]

@@ -26,7 +26,7 @@ def pair(summary: Summary, first: str, second: str) -> dict[str, Any]:
     """Returns McNemar's test of two approaches, seen from the first.
 
     Returns:
-        `only_first_correct`, `only_second_correct`, `p_value`, `significant`, `images`.
+        `only_first_correct`, `only_second_correct`, `p_value`, `p_value_adjusted`, `significant`, `images`.
     """
     for entry in summary["pairs"]:
         if (entry["first"], entry["second"]) == (first, second):
@@ -111,7 +111,7 @@ def _lead(entry: Mapping[str, Any]) -> int:
 def _standing(summary: Summary, best: str, other: str) -> str:
     """Says how the best approach stands to another on the test images."""
     entry = pair(summary, best, other)
-    lead, test = _lead(entry), f"McNemar {p_text(entry['p_value'])}"
+    lead, test = _lead(entry), f"McNemar, adjusted {p_text(entry['p_value_adjusted'])}"
     row = summary["approaches"][other]
     accuracy = percent(row["test_accuracy"], row["test_images"])
     if lead == 0:

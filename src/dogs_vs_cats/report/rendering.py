@@ -111,6 +111,7 @@ def render(
         approaches=[_approach_section(result, class_names) for result in results],
         matrix=_pair_matrix(summary),
         names=list(summary["approaches"]),
+        pairs=len(summary["pairs"]),
         data=_data_section(summary, rejected_images, ingestion_record),
         seeds_note=_seeds_note(summary),
     )
@@ -386,6 +387,7 @@ def _pair_matrix(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
                 {
                     "points": _signed(100 * lead / entry["images"], ".1f" if entry["images"] < 5000 else ".2f"),
                     "p": p_text(entry["p_value"]),
+                    "adjusted": p_text(entry["p_value_adjusted"]),
                     "counts": f"{entry['only_first_correct']:,} : {entry['only_second_correct']:,}",
                     "kind": outcome if entry["significant"] else "unsure",
                 }
