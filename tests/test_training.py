@@ -98,7 +98,7 @@ def test_unfreezing_trains_from_the_named_layer_on(base, images, manifest, tmp_p
     before = {layer.name: layer.get_weights() for layer in base.layers}
     values = {**END_TO_END, "dense_units": 8, "unfreeze_from": "block3_convolution1", "fine_tuning_epochs": 2}
     values["fine_tuning_learning_rate"] = 0.01
-    model, _, history, _, _ = train(
+    model, info, history, _, _ = train(
         "transfer_end_to_end",
         values,
         images,
@@ -117,6 +117,9 @@ def test_unfreezing_trains_from_the_named_layer_on(base, images, manifest, tmp_p
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["learning_rate"].tolist() == [0.001, 0.01, 0.01]
     originals = [weight for layer in before.values() for weight in layer]
+    fine_tuned = [model.get_layer("source_cnn").get_layer(name) for name in sorted(changed)]
+    head = [model.get_layer("dense_1"), model.get_layer("probabilities")]
+    assert info["trainable_parameters"] == sum(layer.count_params() for layer in fine_tuned + head)
     unchanged = [np.array_equal(a, b) for a, b in zip(base.get_weights(), originals, strict=True)]
     assert all(unchanged), "the backbone that other approaches use was trained"
 
@@ -242,6 +245,7 @@ def test_a_state_of_other_parameters_is_not_gone_on_with(base, images, manifest,
         changed, *_ = train_head({**values, "learning_rate": 0.01}, base, images, manifest, tmp_path)
     finally:
         training_events.unsubscribe(seen.append)
+    assert [(event.epoch, event.logs["learning_rate"]) for event in seen] == [(1, 0.01), (2, 0.01), (3, 0.01)]
     fresh, *_ = train_head({**values, "learning_rate": 0.01}, base, images, manifest, tmp_path / "elsewhere")
     assert weights_equal(changed, fresh)
 
@@ -255,6 +259,53 @@ def test_the_best_epoch_is_kept_and_training_stops_early(base, images, manifest,
     predictions, metrics, _ = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE)
     assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"].min(), abs=1e-3)
     assert len(predictions) == 56
+
+
+FINE_TUNED = {
+    **END_TO_END,
+    "dense_units": 8,
+    "unfreeze_from": "block3_convolution2",
+    "keep_best_epoch": True,
+    "early_stopping_patience": 2,
+    "epochs": 3,
+    "learning_rate": 0.01,
+    "fine_tuning_epochs": 5,
+    "fine_tuning_learning_rate": 1e-5,
+}
+
+
+def fine_tune(base, images, manifest, folder, **values):
+    extra = {"backbone": base, "backbone_record": BASE_RECORD}
+    return train("transfer_end_to_end", {**FINE_TUNED, **values}, images, manifest, folder, **extra)
+
+
+def test_fine_tuning_starts_from_the_best_head_and_has_a_patience_of_its_own(base, images, manifest, tmp_path):
+    # Whatever is learnt is wrong on validation images whose labels are turned round: epoch 1 stays the best.
+    misleading = manifest.assign(label=manifest["label"] ^ (manifest["split"] == "validation"))
+    before = base.get_weights()
+    model, info, history, _, _ = fine_tune(base, images, misleading, tmp_path)
+    head, fine_tuning = (history[history["phase"] == phase] for phase in ("head", "fine_tuning"))
+    assert head["val_loss"].is_monotonic_increasing
+    assert fine_tuning["val_loss"].is_monotonic_increasing
+    best, last = head["val_loss"].iloc[0], head["val_loss"].iloc[-1]
+    assert fine_tuning["val_loss"].iloc[0] - best < (last - best) / 10
+    assert len(fine_tuning) == 3, "its first epoch is its best, and two more are its patience"
+    assert info["best_epoch"] == 1
+    inside = model.get_layer("source_cnn").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before, inside, strict=True)), "the model is a fine-tuned one"
+    _, metrics, _ = nodes.evaluate(model, info, {}, images, misleading, CLASSES, COMPUTE)
+    assert metrics["validation"]["log_loss"] == pytest.approx(best, rel=1e-3)
+
+
+def test_an_interrupted_fine_tuning_ends_with_the_same_weights(base, images, manifest, tmp_path, monkeypatch):
+    monkeypatch.setattr("dogs_vs_cats.training.SECONDS_BETWEEN_STATES", 0)
+    undisturbed, _, full_history, _, _ = fine_tune(base, images, manifest, tmp_path)
+    for first_lost in (4, 6):  # the border between the phases, and in fine-tuning
+        with killed_in_epoch(first_lost):
+            fine_tune(base, images, manifest, tmp_path)
+        resumed, _, history, _, _ = fine_tune(base, images, manifest, tmp_path)
+        assert weights_equal(undisturbed, resumed)
+        assert history.equals(full_history)
 
 
 def test_several_seeds_are_summarised(images, manifest, tmp_path):

@@ -91,8 +91,10 @@ class Outcome:
         history: A row for each finished epoch: `seed`, `epoch` (from 1, through all phases), `phase`, `loss`,
             `accuracy`, `val_loss`, `val_accuracy`, `learning_rate` (at the beginning of the epoch).
         seconds: Time spent in these epochs, those of an interrupted run included.
-        best_loss: Lowest validation loss.
+        best_loss: Lowest validation loss of all phases.
         best_epoch: Its epoch; 0 before the first.
+        phase_best_loss: Lowest validation loss of the present phase, which early stopping goes by.
+        phase_best_epoch: Its epoch.
         phase_finished: Whether the present phase is over.
     """
 
@@ -100,11 +102,16 @@ class Outcome:
     seconds: float = 0.0
     best_loss: float = math.inf
     best_epoch: int = 0
+    phase_best_loss: float = math.inf
+    phase_best_epoch: int = 0
     phase_finished: bool = False
 
 
 def train(training: Training, phases: Sequence[Phase], state_folder: Path, identity: str) -> Outcome:
     """Trains a model through its phases.
+
+    With `keep_best_epoch` each phase starts from the best weights of those before it, and the model ends with the best
+    of all phases. Early stopping compares the epochs of one phase with each other.
 
     The state after the last finished epoch (weights, optimizer, seeds, history) is kept in `state_folder` until
     the training ends. A training of the same identity goes on from there, and ends with the same weights as one
@@ -118,7 +125,7 @@ def train(training: Training, phases: Sequence[Phase], state_folder: Path, ident
             identity is ignored.
 
     Returns:
-        The history of all phases. The model has the weights of the best epoch or the last.
+        The history of all phases. The model has the weights of the best epoch of all or of the last.
 
     Raises:
         TrainingError: The loss stopped being a number, or a batch didn't fit into memory.
@@ -128,12 +135,13 @@ def train(training: Training, phases: Sequence[Phase], state_folder: Path, ident
     best: list[np.ndarray] = []
     files = []
     for number, phase in enumerate(phases):
+        _assign(training.model, best)
         phase.prepare()
         _compile(training, phase)
         state = _StateFile(state_folder / f"seed_{training.seed}_phase_{number}.npz", identity, training.model)
         files.append(state)
         first_epoch = len(outcome.history)
-        outcome = replace(outcome, phase_finished=False)
+        outcome = replace(outcome, phase_best_loss=math.inf, phase_finished=False)
         if restored := state.restore():
             outcome, best = restored
             logger.info("%s: going on after epoch %d of an interrupted run", training.approach, len(outcome.history))
@@ -145,12 +153,23 @@ def train(training: Training, phases: Sequence[Phase], state_folder: Path, ident
             _fit(training, epochs, first_epoch + phase.epochs)
             outcome, best = epochs.outcome, epochs.best
     if best:
-        for variable, value in zip(_without_images(training.model.weights), best, strict=True):
-            variable.assign(value)
-        logger.info("%s: keeps epoch %d, which has the lowest validation loss", training.approach, outcome.best_epoch)
+        _assign(training.model, best)
+        logger.info(
+            "%s: the model has the weights of epoch %d (%s), which has the lowest validation loss",
+            training.approach,
+            outcome.best_epoch,
+            outcome.history[outcome.best_epoch - 1]["phase"],
+        )
     for state in files:
         state.delete()
     return outcome
+
+
+def _assign(model: keras.Model, best: list[np.ndarray]) -> None:
+    """Gives a model the weights of its best epoch, where one was chosen."""
+    if best:
+        for variable, value in zip(_without_images(model.weights), best, strict=True):
+            variable.assign(value)
 
 
 def _digest(identity: str, model: keras.Model) -> str:
@@ -299,9 +318,13 @@ class _Epochs(keras.callbacks.Callback):
             outcome = replace(outcome, best_loss=row["val_loss"], best_epoch=row["epoch"])
             if self._training.parameters.keep_best_epoch:
                 self.best = [keras.ops.convert_to_numpy(v) for v in _without_images(self.model.weights)]
+        if row["val_loss"] < outcome.phase_best_loss:
+            outcome = replace(outcome, phase_best_loss=row["val_loss"], phase_best_epoch=row["epoch"])
         patience = self._training.parameters.early_stopping_patience
-        if patience is not None and row["epoch"] - outcome.best_epoch >= patience:
-            logger.info("%s: stops early, no better epoch since epoch %d", self._training.approach, outcome.best_epoch)
+        if patience is not None and row["epoch"] - outcome.phase_best_epoch >= patience:
+            logger.info(
+                "%s: stops early, no better epoch since epoch %d", self._training.approach, outcome.phase_best_epoch
+            )
             self.model.stop_training = True
         finished = self.model.stop_training or row["epoch"] == self._last_epoch
         self.outcome = replace(outcome, phase_finished=finished)

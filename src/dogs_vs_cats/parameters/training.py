@@ -18,7 +18,9 @@ class TrainingParameters(ParameterGroup):
         augment: Whether training batches are augmented with the `augmentation` parameters.
         class_weights: Weighs classes inversely to their frequency, for uneven folders.
         keep_best_epoch: Keeps the weights of the epoch with the lowest validation loss, not those of the last.
+            Fine-tuning starts from the best epoch of the head.
         early_stopping_patience: Stops after this many epochs without a lower validation loss; None never stops.
+            Fine-tuning counts its own epochs.
         seeds: Trains once for each of these seeds and reports mean and standard deviation; the first one's
             model is kept. Empty: once, with the project's `seed`.
     """

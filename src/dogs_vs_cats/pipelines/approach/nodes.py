@@ -132,7 +132,6 @@ def train_on_images(
             frozen = find_base(model) if getattr(typed, "unfreeze_from", None) is None else None
             fast = fold_batch_normalisation(model, frozen_only=True) if frozen else model
             fast = with_policy(fast, policy(compute, model))
-            trainable = _count(fast.trainable_weights)
             validation = RowBatches(array, rows["validation"], labels, batch_size=typed.batch_size)
             after = None
             if kept and frozen and kept.base_in(model):
@@ -165,6 +164,8 @@ def train_on_images(
                 devices=len(devices),
             )
             outcome = train(training, _phases(typed, fast, backbone), state_folder, identity)
+            # Counted here because fine-tuning unfreezes layers.
+            trainable = _count(fast.trainable_weights)
         if frozen is None:
             return with_policy(fast, "float32"), outcome, trainable
         for layer in model.layers:
@@ -427,10 +428,10 @@ def _train_seeds(
 
     seeds = parameters.seeds or [project_seed]
     models: list[Model] = []
-    rows: list[dict[str, Any]] = []
+    outcomes: list[Outcome] = []
     metrics: dict[str, Any] = {}
     temperatures: list[float | None] = []
-    seconds, trainable = 0.0, 0
+    trainable = 0
     for seed in seeds:
         # Names and random states then don't depend on what this process built before.
         keras.utils.clear_session()
@@ -446,15 +447,14 @@ def _train_seeds(
             temperatures[-1] = calibration.fit_temperature(told, data.class_names)
             calibration.put_into(model, cast(float, temperatures[-1]))
         models = models or [model]
-        rows += outcome.history
-        seconds += outcome.seconds
+        outcomes.append(outcome)
         if len(seeds) > 1:
             predictions = data.predictions(model, base, data.manifest["split"] != "unused", compute)
             metrics[str(seed)] = evaluation.classification_metrics(predictions, data.class_names)
             reached = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
             logger.info("%s, seed %d: accuracy %s", approach, seed, reached)
-    history = pd.DataFrame(rows)
-    epochs = int((history["seed"] == seeds[0]).sum())
+    history = pd.DataFrame([row for outcome in outcomes for row in outcome.history])
+    seconds = sum(outcome.seconds for outcome in outcomes)
     info = {
         "approach": approach,
         "classes": data.class_names,
@@ -464,7 +464,9 @@ def _train_seeds(
         "preprocessing": backbone_record["made_with"]["preprocessing"] if backbone_record else None,
         "parameters": models[0].count_params(),
         "trainable_parameters": trainable,
-        "epochs": epochs,
+        "epochs": len(outcomes[0].history),
+        # The epoch that the model's weights are from; null: the last.
+        "best_epoch": outcomes[0].best_epoch if parameters.keep_best_epoch else None,
         "seed": seeds[0],
         "temperature": temperatures[0],
         "made_with": identity,
