@@ -1,7 +1,5 @@
 """Starts the page: `python -m dogs_vs_cats.app`, or `make app`."""
 
-import os
-import tempfile
 from typing import cast
 
 import click
@@ -46,19 +44,16 @@ def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) 
     different = {tuple(classifier.classes) for classifier in classifiers}
     if len(different) > 1:
         raise ProjectError(
-            f"The models tell different classes apart ({'; '.join(', '.join(classes) for classes in different)}), so "
-            "their answers can't stand side by side. Show them one by one."
+            f"The models have different classes ({'; '.join(sorted(', '.join(classes) for classes in different))}), so "
+            "their answers can't be compared. Name models with the same classes: make app MODELS=…"
         )
-    # Nothing of what is dropped outlives the page.
-    with tempfile.TemporaryDirectory(prefix="photos-") as uploads:
-        os.environ["GRADIO_TEMP_DIR"] = uploads
-        from dogs_vs_cats.app.answers import Answerer
-        from dogs_vs_cats.app.page import build, serve
+    from dogs_vs_cats.app.answers import Answerer
+    from dogs_vs_cats.app.page import build, serve
 
-        compute = ComputeParameters.model_validate(parameters["compute"])
-        answerer = Answerer(classifiers, compute, parameters["ingestion"]["max_pixels"])
-        page = build(answerer, classifiers[0].classes, [classifier.name for classifier in classifiers])
-        serve(page, host, port)
+    compute = ComputeParameters.model_validate(parameters["compute"])
+    answerer = Answerer(classifiers, compute, parameters["ingestion"]["max_pixels"])
+    page = build(answerer, classifiers[0].classes, [classifier.name for classifier in classifiers])
+    serve(page, host, port)
 
 
 if __name__ == "__main__":

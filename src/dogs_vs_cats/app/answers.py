@@ -1,4 +1,4 @@
-"""What the page says about a photo, without anything of the page itself."""
+"""The answers that the page shows for a photo, independent of the page."""
 
 import base64
 import io
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import cv2
-import jinja2
 import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
 from dogs_vs_cats.classifiers import Classifier
 from dogs_vs_cats.decoding import ImageRejected, decode, to_channels
+from dogs_vs_cats.errors import ModelFileError
 from dogs_vs_cats.explanation import explainer
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.prediction import predictor
@@ -121,27 +121,7 @@ class Answerer:
         )
 
 
-def render(photos: Sequence[Photo], left_out: int = 0) -> str:
-    """Writes answers as HTML; names of files and classes are escaped.
-
-    Args:
-        photos: What was dropped.
-        left_out: How many files too many there were.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dogs_vs_cats.app"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = _percent
-    return environment.get_template("answers.html.jinja").render(photos=photos, left_out=left_out)
-
-
 def _explainer(classifier: Classifier) -> Callable[[np.ndarray, int], np.ndarray] | None:
-    from dogs_vs_cats.errors import ModelFileError
-
     try:
         return explainer(classifier.model)
     except ModelFileError:  # a model without convolutions still answers
@@ -163,7 +143,7 @@ def _address(pixels: np.ndarray) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _percent(probability: float) -> str:
+def percent(probability: float) -> str:
     """A probability in words; never 100 or 0 %, because no model can be that certain."""
     if probability >= 0.9995:
         return "> 99.9 %"

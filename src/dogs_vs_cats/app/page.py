@@ -1,76 +1,123 @@
-"""The page itself, in Gradio."""
+"""The page and its server: each photo is one request, held in memory alone and answered by a piece of HTML."""
 
-import os
+import asyncio
+import contextlib
+import errno
+import socket
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
-from dogs_vs_cats.app.answers import Answerer, render
-
-# Gradio reads this when it is imported; the page works without any network.
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-
 import click
-import gradio as gr
+import jinja2
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.requests import ClientDisconnect
 
-MAX_PHOTOS = 20
-"""Files looked at in one go."""
+from dogs_vs_cats.app.answers import Answerer, Photo, percent
+from dogs_vs_cats.errors import ProjectError
 
-MAX_FILE_SIZE = "20mb"
-"""Larger files are refused while they are sent."""
+MAX_MEGABYTES = 20
+"""Larger files are refused."""
 
-NOTHING_YET = '<p class="empty">Nothing yet: the answers appear here.</p>'
+MAX_CONNECTIONS = 32
+"""With `MAX_MEGABYTES`, the bound of the memory for what is sent."""
+
+PORTS = range(7860, 7960)
+"""Where no port is named, the first free one of these is taken."""
+
+# The page loads nothing from elsewhere and runs nothing but its own script, whatever a file is called.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+_UNANSWERED = Photo("", "it couldn’t be sent (is it a folder?), or the program that serves this page has ended")
 
 
-def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str]) -> gr.Blocks:
-    """Lays the page out.
+def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str]) -> FastAPI:
+    """Makes the application.
 
     Args:
         answerer: Answers for one photo.
         classes: Names of the classes, for the heading.
         models: Names of the models, for the introduction.
     """
-
-    def answer(paths: list[str] | None) -> str:
-        if not paths:
-            return NOTHING_YET
-        looked_at = paths[:MAX_PHOTOS]
-        photos = [answerer.photo(Path(path).name, Path(path).read_bytes()) for path in looked_at]
-        return render(photos, len(paths) - len(looked_at))
-
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("dogs_vs_cats.app"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["percent"] = percent
     question = f"{', '.join(classes[:-1]).capitalize()} or {classes[-1]}?"
-    # An hour after they were sent, photos are deleted, also while the page stays open.
-    with gr.Blocks(title=question, analytics_enabled=False, delete_cache=(600, 3600)) as page:
-        gr.HTML(
-            f'<div class="intro"><h1>{question}</h1><p>Drop photos. Each model ({", ".join(models)}) says what it '
-            "sees, how sure it is, and, by Grad-CAM, which parts of the photo speak for its answer: the brighter, the "
-            "more. The photos stay on this computer.</p></div>",
-        )
-        files = gr.File(label="Photos", file_count="multiple", type="filepath", height=170, elem_id="photos")
-        answers = gr.HTML(NOTHING_YET, elem_id="answers")
-        files.change(answer, files, answers, api_visibility="private", show_progress="full")
-    return page
+    page = templates.get_template("page.html.jinja").render(question=question, models=models, photo=_UNANSWERED)
+    application = FastAPI(openapi_url=None)
+    application.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")))
+    one_at_a_time = asyncio.Lock()
+
+    @application.get("/")
+    def show() -> HTMLResponse:
+        return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY})
+
+    @application.post("/answer")
+    async def answer(request: Request, name: str) -> HTMLResponse:
+        data = await _received(request)
+        if data is None:
+            status, photo = 413, Photo(name, f"it is larger than {MAX_MEGABYTES} MB")
+        else:
+            async with one_at_a_time:
+                photo = await run_in_threadpool(answerer.photo, name, data)
+            status = 422 if photo.problem else 200
+        return HTMLResponse(templates.get_template("photo.html.jinja").render(photo=photo), status)
+
+    @application.exception_handler(ClientDisconnect)
+    def gone(request: Request, error: Exception) -> Response:
+        return Response(status_code=499)  # which nobody reads
+
+    return application
 
 
-def serve(page: gr.Blocks, host: str, port: int | None) -> None:
+async def _received(request: Request) -> bytes | None:
+    """Reads all that is sent, so that browsers read the answer; None if it is too large, and then it isn't kept."""
+    data = bytearray()
+    too_large = False
+    async for chunk in request.stream():
+        too_large = too_large or len(data) + len(chunk) > MAX_MEGABYTES * 10**6
+        if too_large:
+            data.clear()
+        else:
+            data += chunk
+    return None if too_large else bytes(data)
+
+
+def serve(application: FastAPI, host: str, port: int | None) -> None:
     """Serves the page until it is interrupted.
 
     Args:
-        page: See `build`.
+        application: See `build`.
         host: Address to listen on.
-        port: TCP port; None takes the first free one from 7860 on.
+        port: TCP port; None takes the first free one of `PORTS`.
+
+    Raises:
+        ProjectError: The address or the port can't be had.
     """
-    _, address, _ = page.queue(max_size=16).launch(
-        quiet=True,
-        prevent_thread_lock=True,
-        server_name=host,
-        server_port=port,
-        share=False,
-        ssr_mode=False,
-        max_file_size=MAX_FILE_SIZE,
-        footer_links=[],
-        css=(resources.files("dogs_vs_cats.app") / "templates" / "page.css").read_text(encoding="utf-8"),
-        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-    )
-    click.echo(f"Open {address} (Ctrl-C ends it)")
-    page.block_thread()
+    config = uvicorn.Config(application, log_level="warning", limit_concurrency=MAX_CONNECTIONS)
+    with _listen(host, PORTS if port is None else [port]) as listening, contextlib.suppress(KeyboardInterrupt):
+        name = f"[{host}]" if ":" in host else host
+        click.echo(f"Open http://{name}:{listening.getsockname()[1]}/ (Ctrl-C ends it)")
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, ports: Sequence[int]) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in ports:
+        try:
+            return socket.create_server((host, port), family=family)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise ProjectError(f"The page can't listen on {host}, port {port}: {error.strerror}.") from error
+    wanted = f"port {ports[0]} is" if len(ports) == 1 else f"ports {ports[0]} to {ports[-1]} are"
+    raise ProjectError(f"The page can't listen on {host}: {wanted} in use. Name another one: --port=PORT")
