@@ -1,20 +1,14 @@
 """Catalog types: the same bytes for the same content, and never a half-written file."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SOURCE
 from kedro.io import DataCatalog
 
 from dogs_vs_cats.datasets import FigureDataset, FolderDataset, JSONDataset, KerasModelDataset, MemoryMapDataset
-from dogs_vs_cats.datasets.atomic import AtomicDataset, replace_atomically
-from dogs_vs_cats.datasets.feature_store import FeatureStore, missing
+from dogs_vs_cats.datasets.atomic import AtomicDataset
 from dogs_vs_cats.errors import ModelFileError
 
 
@@ -27,39 +21,6 @@ def small_model(units=3):
     x = keras.layers.Flatten(name="flatten")(keras.layers.Rescaling(1 / 255, name="rescale")(image))
     x = keras.layers.Dense(units, name="dense")(x)
     return keras.Model(image, keras.layers.Dense(1, activation="sigmoid", name="probability")(x))
-
-
-def test_a_failed_write_leaves_the_old_content_and_nothing_beside_it(tmp_path):
-    path = tmp_path / "report.txt"
-    path.write_text("old")
-
-    def write_half() -> None:
-        with replace_atomically(path) as partial:
-            partial.write_text("half of the n")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        write_half()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_writer_killed_midway_leaves_the_old_content(tmp_path):
-    path = tmp_path / "array.npy"
-    np.save(path, np.arange(3))
-    script = (
-        "import sys, time; from pathlib import Path\n"
-        "from dogs_vs_cats.datasets.atomic import replace_atomically\n"
-        f"with replace_atomically(Path({str(path)!r})) as partial:\n"
-        "    partial.write_bytes(b'half'); print('writing', flush=True); time.sleep(60)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    process = subprocess.Popen([sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "writing\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert np.load(path).tolist() == [0, 1, 2]
 
 
 def test_any_dataset_can_be_written_atomically(tmp_path):
@@ -193,27 +154,6 @@ def test_equal_figures_are_equal_files(tmp_path):
 def test_a_working_folder_is_made_when_it_is_used(tmp_path):
     folder = FolderDataset(filepath=str(tmp_path / "a" / "store")).load()
     assert folder.is_dir()
-
-
-def test_the_feature_store_survives_a_torn_write(tmp_path):
-    keys = [bytes([i]) * 16 for i in range(4)]
-    rows = np.arange(12, dtype=np.float32).reshape(4, 3)
-    store = FeatureStore(tmp_path, 3)
-    store.append(keys[:2], rows[:2])
-    with (tmp_path / "rows.f32").open("ab") as file:
-        file.write(b"\x00" * 7)
-    with (tmp_path / "keys.bin").open("ab") as file:
-        file.write(keys[3][:5])
-    reopened = FeatureStore(tmp_path, 3)
-    assert missing(reopened, keys) == [2, 3]
-    reopened.append(keys[2:], rows[2:])
-    reopened.write_npy([keys[3], keys[0], keys[0]], tmp_path / "out.npy")
-    assert np.load(tmp_path / "out.npy").tolist() == rows[[3, 0, 0]].tolist()
-
-
-def test_only_the_first_of_equal_images_is_missing(tmp_path):
-    store = FeatureStore(tmp_path, 2)
-    assert missing(store, [b"a" * 16, b"b" * 16, b"a" * 16]) == [0, 1]
 
 
 def test_an_optional_file_that_is_missing_loads_as_none(tmp_path):

@@ -99,8 +99,8 @@ class Project:
 
 
 def is_work(path: Path) -> bool:
-    """Whether a file is kept for the next run only: features, journals, searches, states of trainings."""
-    return any(part.startswith(".") for part in path.parts) or path.suffix in (".f32", ".bin", ".jsonl")
+    """Whether a file is kept for the next run only: caches, journals, searches, states of trainings."""
+    return any(part.startswith(".") or part == "store" for part in path.parts) or path.suffix == ".jsonl"
 
 
 def digest(path: Path) -> str:
@@ -174,7 +174,7 @@ def half_written(project: Project) -> list[str]:
     found = []
     for path in project.files():
         name = path.relative_to(project.root)
-        if any(part.endswith(".partial") for part in name.parts) or path.suffix in (".f32", ".bin", ".jsonl"):
+        if any(part.endswith(".partial") for part in name.parts) or path.suffix == ".jsonl":
             continue  # not under a final name; or mended when it is opened, as the next run shows
         if path.name.endswith(("-journal", "-wal", "-shm")):
             continue  # SQLite's own way of being whole

@@ -67,7 +67,9 @@ class ReproductionError(ProjectError):
     """DVC runs a stage with something that it couldn't reproduce."""
 
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+"""Numbers of the errors of a file system that takes no more."""
+
 _FORBIDDEN = {errno.EACCES, errno.EPERM}
 _MEMORY = ("RESOURCE_EXHAUSTED", "OOM when", "std::bad_alloc", "MemoryError", "Unable to allocate")
 
@@ -99,7 +101,7 @@ def expected_failure(error: BaseException) -> ProjectError | None:
     while cause is not None:
         if isinstance(cause, ProjectError):
             return cause
-        if isinstance(cause, OSError) and cause.errno in _FULL:
+        if isinstance(cause, OSError) and cause.errno in NO_ROOM:
             return unwritable(cause.filename or "The result", cause)
         if isinstance(cause, OSError) and cause.errno in _FORBIDDEN:
             return ProjectError(

@@ -16,12 +16,12 @@ import numpy as np
 
 from dogs_vs_cats.batches import RowBatches
 from dogs_vs_cats.compute import compile_updates
-from dogs_vs_cats.datasets.atomic import replace_atomically
 from dogs_vs_cats.devices import EvenBatches
 from dogs_vs_cats.errors import TrainingError, is_out_of_memory
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import TrainingParameters
 from dogs_vs_cats.progress import Advance, progress
+from dogs_vs_cats.storage.atomic import replace_atomically
 from dogs_vs_cats.training_events import EpochEnd, publish
 
 logger = logging.getLogger(__name__)

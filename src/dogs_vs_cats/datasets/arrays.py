@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from kedro.io import AbstractDataset
 
-from dogs_vs_cats.datasets.atomic import replace_atomically
+from dogs_vs_cats.storage.atomic import replace_atomically
 
 
 class ArraysDataset(AbstractDataset[dict[str, np.ndarray], dict[str, np.ndarray]]):

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import yaml
 from kedro.io import AbstractDataset
 
-from dogs_vs_cats.datasets.content_store import ContentStore
 from dogs_vs_cats.errors import EnvironmentFilesError
+from dogs_vs_cats.storage.atomic import replace_atomically
 
 MARK = "# Written by"
 """How the `globals.yml` of a written environment begins."""
@@ -64,11 +64,10 @@ class EnvironmentsDataset(AbstractDataset[Environment, list[Environment]]):
             raise EnvironmentFilesError(
                 f"conf/{data.name} is there already, without a globals.yml. Remove it, or choose another name."
             )
-        with ContentStore(self._filepath).create(data.name) as folder:
+        with replace_atomically(self._filepath / data.name) as folder:
+            folder.mkdir()
             for name, text in data.files.items():
                 (folder / name).write_text(text, encoding="utf-8")
-            # A temporary folder is its owner's only; this one becomes a part of the project.
-            folder.chmod(self._filepath.stat().st_mode)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset
 
-from dogs_vs_cats.datasets.atomic import replace_atomically
+from dogs_vs_cats.storage.atomic import replace_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 
-from dogs_vs_cats.datasets.atomic import replace_atomically
+from dogs_vs_cats.storage.atomic import replace_atomically
 
 
 class MemoryMapDataset(AbstractDataset[np.ndarray, np.ndarray]):

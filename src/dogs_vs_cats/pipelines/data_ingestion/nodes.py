@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.credentials import without_credentials
-from dogs_vs_cats.datasets.content_store import ContentStore
 from dogs_vs_cats.errors import ProjectError, SourceError, SplitError
 from dogs_vs_cats.near_duplicates import find_groups
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.splitting import SPLITS, UNUSED, official_split, random_split
+from dogs_vs_cats.storage.content_store import ContentStore
 
 if TYPE_CHECKING:
     from dogs_vs_cats.pipelines.data_ingestion.reading import DecodedSource
@@ -62,11 +62,16 @@ def read_images(
         with open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed) as source:
             made_of = [fingerprint(source), ingestion.image_size, ingestion.channels, ingestion.max_pixels]
             key = hashlib.sha256(json.dumps([*made_of, decoding.VERSION, LAYOUT]).encode()).hexdigest()[:32]
-            decoded = _loaded(store.find(key))
+            with store.in_use():
+                earlier = store.find(key)
+                decoded = _loaded(earlier)
             if decoded is None or can_be_read_now(source, decoded, ingestion):
                 with store.create(key) as folder:
                     write_decoded(source, ingestion, folder)
-                decoded = load_decoded(store_folder / key)
+                if earlier is not None:
+                    store.remove(earlier)
+                with store.in_use():
+                    decoded = load_decoded(store_folder / folder.name)
             else:
                 logger.info("All %d images are decoded already", len(decoded.images))
     except OSError as error:

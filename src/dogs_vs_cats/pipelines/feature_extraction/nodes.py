@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -10,13 +11,15 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.datasets.atomic import replace_atomically
-from dogs_vs_cats.datasets.feature_store import KEY_BYTES, FeatureStore, missing
 from dogs_vs_cats.lazy_types import Model
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.progress import progress, track
+from dogs_vs_cats.storage.feature_store import KEY_BYTES, FeatureStore
 
 logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_PARTS = 1.0
+"""Features are stored this often: a killed run costs no more, and a fast base doesn't make thousands of files."""
 
 
 def extract_features(
@@ -63,14 +66,13 @@ def extract_features(
         "precision": policy(compute, model),
     }
     name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
-    store = FeatureStore(store_folder / name, model.output_shape[-1])
-    places = missing(store, keys)
-    logger.info("Features of %d images are there already, %d are extracted", len(rows) - len(places), len(places))
-    for batch_keys, batch in _predicted(model, images, rows, keys, places, compute):
-        store.append(batch_keys, batch)
-    path = store_folder / name / "features.npy"
-    with replace_atomically(path) as partial:
-        store.write_npy(keys, partial)
+    store = FeatureStore(store_folder, name)
+    with store.in_use():
+        places = store.missing(keys)
+        logger.info("Features of %d images are there already, %d are extracted", len(rows) - len(places), len(places))
+        for part_keys, part in _predicted(model, images, rows, keys, places, compute):
+            store.add(part_keys, part)
+        features = store.array(keys, model.output_shape[-1])
     record = {
         **identity,
         # A record from before there was a digest gives none, which is that of no base.
@@ -78,7 +80,7 @@ def extract_features(
         "data": ingestion_record["identity"],
         "images": len(keys),
     }
-    return np.load(path, mmap_mode="r"), record
+    return features, record
 
 
 def pooled(backbone: Model, pooling: Literal["flatten", "avg"]) -> Model:
@@ -101,11 +103,17 @@ def _predicted(
     places: list[int],
     compute: ComputeParameters,
 ) -> Iterator[tuple[list[bytes], np.ndarray]]:
+    """Yields keys and rows, all that was predicted since the last time."""
     from dogs_vs_cats.prediction import predict_batches, row_batches
 
-    done = 0
+    done, waiting, since = 0, [], time.monotonic()
     with progress("Extracting features", len(places)) as advance:
         for batch in predict_batches(model, row_batches(images, rows[places]), compute):
-            yield [keys[place] for place in places[done : done + len(batch)]], batch
-            done += len(batch)
+            waiting.append(batch)
             advance(len(batch))
+            if time.monotonic() - since >= SECONDS_BETWEEN_PARTS:
+                part = np.concatenate(waiting)
+                yield [keys[place] for place in places[done : done + len(part)]], part
+                done, waiting, since = done + len(part), [], time.monotonic()
+    if waiting:
+        yield [keys[place] for place in places[done:]], np.concatenate(waiting)

@@ -1,0 +1,1 @@
+"""Writing to disk: the one place where files are written aside and renamed, and the caches built on it."""

@@ -1,0 +1,137 @@
+"""Writing a file or a folder so that a reader sees the old content or the new, never a part.
+
+Locks are the system's own (flock) on the folders themselves: the system frees them when a process dies, whatever its
+number and its container. Where a file system has none, or they don't reach another machine, nothing is lost but room:
+what a killed process has left behind stays there.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from dogs_vs_cats.errors import NO_ROOM, unwritable
+
+
+@contextmanager
+def replace_atomically(path: Path) -> Iterator[Path]:
+    """Gives a path beside `path` to write to; what was written takes its place when the block ends well.
+
+    The content is synced to the disk before it is renamed. When the block raises, or the process dies, `path` is as it
+    was. What a killed process has left in the folder is removed at the next write.
+
+    Args:
+        path: The file or folder to replace or create; the folder around it is made where it is missing. An old folder
+            is missing for a moment before the new one is in its place.
+
+    Yields:
+        A path of the same name, in a folder beside, that doesn't exist yet. The block makes a file or a folder of it.
+
+    Raises:
+        WriteError: The disk is full, or the folder can't be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _folder_beside(path) as folder:
+            partial = folder / path.name
+            yield partial
+            for written in (partial, *partial.rglob("*")):
+                _sync(written)
+            _take_place(partial, path, folder)
+            _sync(path.parent)
+    except OSError as error:
+        if _is_about_writing(error, path):
+            raise unwritable(path, error) from error
+        raise
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Keeps what lies in a folder there while the block runs: nobody has it alone meanwhile, see `alone_in`."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Tries to have a folder alone, so that things may be removed from it; doesn't wait.
+
+    Yields:
+        Whether it worked. Then others who want to use the folder wait until the block ends.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except OSError:
+            alone = False
+        yield alone
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A folder to write `path` in, removed when the block ends; others leave it alone as long as this process lives."""
+    with alone_in(path.parent) as alone:
+        if alone:
+            _remove_left_behind(path.parent)
+    with in_use(path.parent):  # so that nobody removes the folder before it is locked
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        descriptor = os.open(folder, os.O_RDONLY)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Removes what processes that are no more have begun to write in a folder; to be called alone in it."""
+    for partial in folder.glob(".*.partial"):
+        with suppress(OSError), alone_in(partial) as abandoned:
+            if abandoned:
+                shutil.rmtree(partial, ignore_errors=True)
+
+
+def _take_place(partial: Path, path: Path, aside: Path) -> None:
+    """Renames what was written; an old folder, which can't be replaced in one step, is moved aside first."""
+    while True:
+        try:
+            partial.replace(path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            with suppress(FileNotFoundError):
+                path.rename(Path(tempfile.mkdtemp(dir=aside)) / path.name)
+
+
+def _is_about_writing(error: OSError, path: Path) -> bool:
+    """Whether an error of the block is one of writing `path`, not of reading what goes into it."""
+    if error.errno in NO_ROOM:
+        return True
+    if error.filename is None:  # of a write to an open file; NumPy's has no number
+        return type(error) is OSError
+    name = str(error.filename)
+    return name in map(str, (path, *path.parents)) or name.startswith(str(path.with_name(f".{path.name}.")))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

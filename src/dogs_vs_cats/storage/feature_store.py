@@ -1,0 +1,131 @@
+"""Feature rows on disk, found by the content of the image they belong to."""
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from dogs_vs_cats.storage.content_store import ContentStore, mark_used
+
+logger = logging.getLogger(__name__)
+
+KEY_BYTES = 16
+"""Length of an image's key."""
+
+_ROWS_AT_ONCE = 256
+
+
+class FeatureStore:
+    """float32 rows of one width, each under the key of its image, for any number of processes at once.
+
+    An entry holds some rows and their keys: those that an extraction has added at once, or all of a finished array.
+    """
+
+    def __init__(self, folder: Path, name: str):
+        """Opens the store, or makes it.
+
+        Args:
+            folder: Its folder, which the features of all bases share.
+            name: Hexadecimal digits that stand for the base, its preprocessing and the pooling.
+        """
+        self._store = ContentStore(folder)
+        self._name = name
+        self._outdated: set[Path] = set()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While the block runs, no row is removed. Afterwards those are that `array` has put into an array."""
+        with self._store.in_use():
+            yield
+        self._store.remove(*self._outdated)
+
+    def missing(self, keys: Sequence[bytes]) -> list[int]:
+        """Places in `keys` that have no row yet, the first of equal keys only."""
+        places = {key: place for place, key in reversed(list(enumerate(keys)))}
+        for _, stored, _ in self._entries():
+            for key in stored:
+                places.pop(key, None)
+        return sorted(places.values())
+
+    def add(self, keys: Sequence[bytes], rows: np.ndarray) -> None:
+        """Adds rows.
+
+        Args:
+            keys: `KEY_BYTES` bytes for each row.
+            rows: float32 array of shape (len(keys), width).
+
+        Raises:
+            WriteError: The disk is full, or the store can't be written to.
+        """
+        with self._store.create(self._key(keys)) as entry:
+            _save_keys(entry, keys)
+            np.save(entry / "rows.npy", rows)
+
+    def array(self, keys: Sequence[bytes], width: int) -> np.ndarray:
+        """Joins the rows of `keys`, in their order, a part at a time.
+
+        Args:
+            keys: Keys of rows there are; one may stand there repeatedly.
+            width: Numbers in a row.
+
+        Returns:
+            float32 memory map of a whole `.npy` file, (len(keys), width).
+
+        Raises:
+            KeyError: There is no row for a key.
+            WriteError: The disk is full, or the store can't be written to.
+        """
+        if not self._finished(keys):
+            with self._store.create(self._key(keys)) as entry:
+                _save_keys(entry, keys)
+                rows = np.lib.format.open_memmap(entry / "rows.npy", "w+", np.float32, shape=(len(keys), width))
+                self._copy(keys, rows)
+                rows.flush()
+        return self._finished(keys)[0]
+
+    def _copy(self, keys: Sequence[bytes], target: np.ndarray) -> None:
+        """Copies stored rows to their places in `target`. Entries that it now has all rows of are outdated."""
+        places = defaultdict(list)
+        for place, key in enumerate(keys):
+            places[key].append(place)
+        wanted = set(keys)
+        for entry, stored, rows in self._entries():
+            pairs = [(row, place) for row, key in enumerate(stored) for place in places.pop(key, ())]
+            for start in range(0, len(pairs), _ROWS_AT_ONCE):
+                sources, targets = zip(*pairs[start : start + _ROWS_AT_ONCE], strict=True)
+                target[list(targets)] = rows[list(sources)]
+            if wanted.issuperset(stored):
+                self._outdated.add(entry)
+        if places:
+            raise KeyError(f"{len(places)} keys have no row")
+
+    def _finished(self, keys: Sequence[bytes]) -> list[np.ndarray]:
+        """The arrays of exactly these keys."""
+        found = [(entry, rows) for entry, stored, rows in self._entries(self._key(keys)) if stored == list(keys)]
+        for entry, _ in found:
+            mark_used(entry)
+        return [rows for _, rows in found]
+
+    def _entries(self, key: str | None = None) -> Iterator[tuple[Path, list[bytes], np.ndarray]]:
+        """Yields entries with their keys and rows; a damaged one is passed over, and so extracted again."""
+        for entry in self._store.entries(key or f"{self._name}-*"):
+            try:
+                stored = np.load(entry / "keys.npy", allow_pickle=False)
+                rows = np.load(entry / "rows.npy", mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError):
+                if entry not in self._outdated:
+                    logger.warning("The features in %s are damaged, so they are extracted again", entry)
+                self._outdated.add(entry)
+            else:
+                yield entry, [row.tobytes() for row in stored], rows
+
+    def _key(self, keys: Sequence[bytes]) -> str:
+        return f"{self._name}-{hashlib.sha256(b''.join(keys)).hexdigest()[:32]}"
+
+
+def _save_keys(entry: Path, keys: Sequence[bytes]) -> None:
+    np.save(entry / "keys.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES))
