@@ -124,6 +124,56 @@ def test_the_first_trial_has_the_values_that_are_used_already(found):
     assert summary["own_val_loss"] == trials.loc[0, "val_loss"]
 
 
+TYPED = {
+    "early_stopping_patience": [None, 1, 2],
+    "class_weights": [True, False],
+    "optimizer": ["adam", "sgd"],
+    "dense_units": [8, 4],
+    "dropout": [0.1, 0.2],
+}
+
+
+@pytest.mark.slow
+def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path):
+    own = {name: choices[-1] for name, choices in TYPED.items()}
+    block = {**BLOCK, **own, "early_stopping_patience": None}
+    spaces = {name: {"choices": choices} for name, choices in TYPED.items()}
+    wanted = tuning(trials=3, epochs=1, search_space={"transfer_bottleneck": spaces})
+    events = []
+    subscribe(events.append)
+    try:
+        trials, summary = search(tmp_path / "search", wanted, block)
+    finally:
+        unsubscribe(events.append)
+    begun = [event for event in events if isinstance(event, TrialBegin)]
+    best = summary["best_values"]
+    assert best == begun[summary["best_trial"] - 1].values
+    for name, value in best.items():
+        assert type(value) in {type(choice) for choice in TYPED[name]}
+    assert summary["own_val_loss"] == trials.loc[0, "val_loss"], "the block's own values are the first trial"
+    # A parameter that is null in one trial is no decimal number in the others.
+    shown = [trial["early_stopping_patience"] for trial in trials.to_dict("records")]
+    assert shown == [event.values["early_stopping_patience"] for event in begun]
+    assert {type(value) for value in shown} <= {type(None), int}
+
+    summary = json.loads(json.dumps(summary, allow_nan=False))
+    run = parameters() | {"transfer_bottleneck": block}
+    record = {"command": "kedro run --pipelines=tuning", "globals": {"experiment": "sample"}}
+    conf = tmp_path / "conf"
+    shutil.copytree(PROJECT / "conf", conf)
+    files = environment_files(summary, run, environments(), record)
+    EnvironmentsDataset(filepath=str(conf)).save(Environment("tuned", files))
+    written = OmegaConfigLoader(str(conf), base_env="base", env="tuned", merge_strategy={"parameters": "soft"})
+    check(written["parameters"])
+    tuned = written["parameters"]["transfer_bottleneck"]
+    assert {name: (tuned[name], type(tuned[name])) for name in TYPED} == {
+        name: (value, type(value)) for name, value in best.items()
+    }
+    page = nodes.report(trials, summary, b"", b"")
+    assert "<td>null</td>" in page
+    assert "nan" not in page.lower()
+
+
 @pytest.mark.slow
 def test_every_trial_is_told_with_its_epochs(found):
     trials, _, events = found

@@ -82,7 +82,6 @@ def search(
         "ingestion_record": ingestion_record,
         "state_folder": folder / "state",
     }
-    weights = None
     if backbone is not None:
         data |= {
             "backbone": backbone,
@@ -90,16 +89,12 @@ def search(
             "features": features,
             "features_record": features_record,
         }
-        weights = backbone.get_weights()
     on_features = approaches.load(tuning.approach).TRAINS_ON == "features"
     train_approach: Callable[..., Trained] = (
         train_on_features if on_features else partial(train_on_images, augmentation=augmentation)
     )
 
     def train(values: dict[str, Any]) -> pd.DataFrame:
-        if backbone is not None:
-            # Fine-tuning changes the base in place, and every trial begins with the same.
-            backbone.set_weights(weights)
         return train_approach(tuning.approach, values, compute=compute, seed=seed, **data)[2]
 
     spaces = tuning.searched()
@@ -117,8 +112,8 @@ def search(
     (folder / "state").mkdir(exist_ok=True)
     found.run(tuning.trials, block, epochs, train)
     shutil.rmtree(folder / "state")
-    trials = found.table()
-    return trials, _summary(tuning, parameters, trials, found.importance())
+    summary = {"approach": tuning.approach, "environment": tuning.environment, **found.summary(parameters)}
+    return found.table(), summary
 
 
 def _check(tuning: TuningParameters, approaches_run: list[str], parameters: dict[str, Any]) -> None:
@@ -138,30 +133,6 @@ def _check(tuning: TuningParameters, approaches_run: list[str], parameters: dict
         raise TuningError(
             f"{approach}.train_on_all leaves no validation images to choose by. Set it to false for the search."
         )
-
-
-def _summary(
-    tuning: TuningParameters, parameters: dict[str, Any], trials: pd.DataFrame, importance: dict[str, float]
-) -> dict[str, Any]:
-    names = list(tuning.searched())
-    best = trials.iloc[int(np.nanargmin(trials["val_loss"]))]
-    own = trials[(trials[names] == [parameters[name] for name in names]).all(axis=1)]["val_loss"].min()
-    return {
-        "approach": tuning.approach,
-        "environment": tuning.environment,
-        "best_trial": int(best["trial"]),
-        "best_val_loss": float(best["val_loss"]),
-        "best_values": {name: _plain(best[name]) for name in names},
-        "own_val_loss": None if np.isnan(own) else float(own),
-        "trials": len(trials),
-        "pruned": int((trials["outcome"] == "pruned").sum()),
-        "importance": importance,
-    }
-
-
-def _plain(value: Any) -> Any:
-    """A value as YAML and JSON know it, not as NumPy does."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def draw_figures(trials: pd.DataFrame, summary: dict[str, Any]) -> tuple[Figure, Figure]:

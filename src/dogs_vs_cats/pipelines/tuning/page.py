@@ -7,6 +7,8 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from dogs_vs_cats.pipelines.tuning.search import written
+
 
 def render(trials: pd.DataFrame, summary: Mapping[str, Any], history: bytes, importance: bytes) -> str:
     """Writes the page.
@@ -32,14 +34,14 @@ def render(trials: pd.DataFrame, summary: Mapping[str, Any], history: bytes, imp
     return environment.get_template("tuning.html.jinja").render(
         summary=summary,
         finding=_finding(summary),
-        best_values={name: _text(value) for name, value in summary["best_values"].items()},
+        best_values={name: written(value) for name, value in summary["best_values"].items()},
         names=names,
         rows=[
             {
                 "trial": row["trial"],
                 "val_loss": _loss(row["val_loss"]) if row["outcome"] == "finished" else "stopped early",
                 "epochs": row["epochs"],
-                "values": [_text(row[name]) for name in names],
+                "values": [written(row[name]) for name in names],
             }
             for row in ranked.to_dict("records")
         ],
@@ -60,10 +62,6 @@ def _finding(summary: Mapping[str, Any]) -> str:
 
 def _loss(value: float) -> str:
     return f"{value:.4f}"
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _data_uri(picture: bytes) -> str:

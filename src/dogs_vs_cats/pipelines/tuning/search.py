@@ -5,11 +5,12 @@ Optuna proposes depends on the seed and on the trials that are over, and on noth
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -107,7 +108,8 @@ class Search:
     def table(self) -> pd.DataFrame:
         """A row for each trial: `trial` (from 1), `outcome`, `val_loss`, `epochs`, and a column for each parameter.
 
-        The `val_loss` of a pruned trial is empty: that of its last epoch can't be compared with the others'.
+        The `val_loss` of a pruned trial is empty: that of its last epoch can't be compared with the others'. Columns of
+        parameters hold Python objects, so that 3 beside None stays 3.
         """
         rows = [
             {
@@ -119,7 +121,32 @@ class Search:
             }
             for number, trial in enumerate(self.trials(), start=1)
         ]
-        return pd.DataFrame(rows).astype({"val_loss": float})
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        objects = {name: pd.Series(columns[name], dtype=object) for name in self._distributions}
+        return pd.DataFrame({**columns, **objects}).astype({"val_loss": float})
+
+    def summary(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what the search found, with values of the types that the search space gives them.
+
+        Args:
+            own: The approach's own parameters.
+
+        Returns:
+            `best_trial` (its number in the table), `best_val_loss`, `best_values`, `own_val_loss` (of the own values,
+            None where they weren't tried), `trials`, `pruned` and `importance`.
+        """
+        trials, finished = self.trials(), self._finished()
+        best = min(finished, key=_loss)
+        with_own = [trial for trial in finished if all(own[name] == value for name, value in trial.params.items())]
+        return {
+            "best_trial": trials.index(best) + 1,
+            "best_val_loss": _loss(best),
+            "best_values": {name: best.params[name] for name in self._distributions},
+            "own_val_loss": min(map(_loss, with_own), default=None),
+            "trials": len(trials),
+            "pruned": len(trials) - len(finished),
+            "importance": self.importance(),
+        }
 
     def importance(self) -> dict[str, float]:
         """How much of the validation loss's variation each parameter explains, most important first.
@@ -150,10 +177,8 @@ class Search:
 
         values = dict(trial.params)
         parameters = {**block, **values}
-        told = ", ".join(
-            f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in values.items()
-        )
-        logger.info("%s: trial %d with %s", self._approach, number, told)
+        settings = ", ".join(f"{name}={written(value)}" for name, value in values.items())
+        logger.info("%s: trial %d with %s", self._approach, number, settings)
         publish(TrialBegin(self._approach, number, parameters, values))
         try:
             with _reported(trial, parameters["epochs"]):
@@ -192,6 +217,18 @@ def _reported(trial: "optuna.Trial", epochs: int) -> Iterator[None]:
         yield
     finally:
         unsubscribe(report)
+
+
+def written(value: Value) -> str:
+    """Writes a value as a parameter file does, numbers to four digits."""
+    if isinstance(value, str):
+        return value
+    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
+
+
+def _loss(trial: "FrozenTrial") -> float:
+    """Returns the validation log loss of a finished trial."""
+    return cast(float, trial.value)
 
 
 def _distribution(space: Space) -> "BaseDistribution":
