@@ -60,19 +60,15 @@ class ProjectHooks:
         )
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Refuses to run beside another run or on inputs made with other parameters; starts Keras if needed."""
-        self._acquire()
-        refuse_stale_inputs(pipeline, catalog, self._parameters)
-        if any("keras" in node.tags for node in pipeline.nodes):
-            start_keras()
-        from dogs_vs_cats.datasets import KerasModelDataset
-
-        for dataset in map(catalog.get, pipeline.datasets()):
-            if isinstance(dataset, KerasModelDataset):
-                dataset.keep_during_run()
-        if "classifier" in pipeline.inputs():
-            catalog["classifier"] = MemoryDataset(self._classifier(catalog), copy_mode="assign")
+        _refuse_runner(run_params, pipeline)
+        self._lock = _locked(self._lock_path)
+        try:
+            self._prepare(pipeline, catalog)
+        except BaseException:  # of which Kedro tells no hook
+            self._release()
+            raise
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -109,21 +105,55 @@ class ProjectHooks:
         )
         return load_classifier(name, path)
 
-    def _acquire(self) -> None:
-        lock = FileLock(self._lock_path)
-        try:
-            self._lock_path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-        except Timeout:  # which is an OSError too
-            raise ProjectError(
-                f"Another run of this experiment is going on ({self._lock_path} is locked). Wait until it has ended; "
-                "a run in another environment can go on beside it."
-            ) from None
-        except OSError as error:
-            raise unwritable(self._lock_path.parent, error) from error
-        self._lock = lock
+    def _prepare(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        refuse_stale_inputs(pipeline, catalog, self._parameters)
+        if _has_keras(pipeline):
+            start_keras()
+        from dogs_vs_cats.datasets import KerasModelDataset
+
+        for dataset in map(catalog.get, pipeline.datasets()):
+            if isinstance(dataset, KerasModelDataset):
+                dataset.keep_during_run()
+        if "classifier" in pipeline.inputs():
+            catalog["classifier"] = MemoryDataset(self._classifier(catalog), copy_mode="assign")
 
     def _release(self) -> None:
         if self._lock is not None:
-            self._lock.release()
+            self._lock.release(force=True)
             self._lock = None
+
+
+def _has_keras(pipeline: Pipeline) -> bool:
+    return any("keras" in node.tags for node in pipeline.nodes)
+
+
+def _refuse_runner(run_params: dict[str, Any], pipeline: Pipeline) -> None:
+    """Refuses runners that would hang: a process that has started Keras can't be forked, nor can threads share it."""
+    for runner in ("ParallelRunner", "ThreadRunner"):
+        if runner in str(run_params["runner"]) and _has_keras(pipeline):
+            raise ProjectError(
+                f"--runner={runner} can't run pipelines with Keras in them: Keras works in one process and one thread. "
+                "Use kedro run without --runner; each node computes on several cores by itself (compute.threads)."
+            )
+
+
+def _locked(path: Path) -> FileLock:
+    """Acquires a lock. One that this process holds is that of an interrupted run, as in a notebook, and is taken over.
+
+    Raises:
+        ProjectError: Another process holds it.
+        WriteError: Its folder can't be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, is_singleton=True, thread_local=False)
+        lock.release(force=True)
+        lock.acquire(timeout=0)
+    except Timeout:  # which is an OSError too
+        raise ProjectError(
+            f"Another run of this experiment is going on ({path} is locked). Wait until it has ended; if it was "
+            "interrupted in a notebook, restart that kernel. A run in another environment can go on beside it."
+        ) from None
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
+    return lock
