@@ -133,7 +133,9 @@ def test_json_is_plain_and_refuses_what_json_lacks(tmp_path):
 
 
 def test_optional_json_has_its_default(tmp_path):
-    assert JSONDataset(filepath=str(tmp_path / "timings.json"), default={}).load() == {}
+    dataset = JSONDataset(filepath=str(tmp_path / "timings.json"), default={"seconds": []})
+    dataset.load()["seconds"].append(1)  # is no business of the next node
+    assert dataset.load() == {"seconds": []}
     with pytest.raises(Exception, match=r"timings\.json"):
         JSONDataset(filepath=str(tmp_path / "timings.json")).load()
 

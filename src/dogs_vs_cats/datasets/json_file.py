@@ -1,6 +1,7 @@
 """A JSON file that is the same for the same content."""
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class JSONDataset(AbstractDataset[Any, Any]):
     def load(self) -> Any:
         """Loads the file, or the default where there is one and the file is missing."""
         if self._default is not _NO_DEFAULT and not self._filepath.is_file():
-            return self._default
+            return deepcopy(self._default)
         return json.loads(self._filepath.read_text(encoding="utf-8"))
 
     def save(self, data: Any) -> None:
