@@ -5,6 +5,7 @@ PYTHON ?= python3
 LOCK ?= requirements.lock
 BIN := .venv/bin
 INSTALLED := .venv/.installed-$(basename $(notdir $(LOCK)))
+SITE_CACHE := .dvc/tmp/site_cache
 
 # Files of tests run side by side; many of them wait for processes that start.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -17,7 +18,7 @@ help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: install
-install: $(INSTALLED) ## Make .venv with exactly what requirements.lock names (LOCK=requirements-gpu.lock for NVIDIA GPUs)
+install: $(INSTALLED) $(SITE_CACHE) ## Make .venv with exactly what requirements.lock names (LOCK=requirements-gpu.lock for NVIDIA GPUs)
 
 # uv installs a locked environment in seconds where pip takes minutes; it is itself installed from the lock.
 $(INSTALLED): $(LOCK)
@@ -29,6 +30,11 @@ $(INSTALLED): $(LOCK)
 	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python $(LOCK)
 	@rm -f .venv/.installed-*
 	@touch $@
+
+# DVC unpickles what its site cache holds. By default that is a folder which every user of the machine may write to.
+$(SITE_CACHE): | $(INSTALLED)
+	@$(BIN)/dvc config --local core.site_cache_dir "$(CURDIR)/$@"
+	@mkdir -p -m 700 $@
 
 .PHONY: run
 run: install ## Train, evaluate and compare the three approaches on generated sample images

@@ -23,7 +23,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from conftest import copy_project, kedro
+from conftest import PROJECT, copy_project, kedro
 from dvc_project import Project, put_under_dvc
 from filelock import FileLock
 from PIL import Image
@@ -438,3 +438,26 @@ def test_two_runs_at_once_mix_nothing(finished_project, tmp_path):
     for name in ("images.npy", "manifest.csv", "ingestion.json"):
         made = (project / "data/02_intermediate/test" / name).read_bytes()
         assert made == (finished_project / "data/02_intermediate/test" / name).read_bytes()
+
+
+def test_after_make_install_what_dvc_unpickles_is_private(tmp_path):
+    project = Project(tmp_path / "my project", tmp_path / "state")
+    (project.root / ".venv").mkdir(parents=True)
+    (project.root / ".dvc").mkdir()
+    for name in (".dvc/config", ".dvc/.gitignore", "Makefile", "requirements.lock"):
+        shutil.copy(PROJECT / name, project.root / name)
+    (project.root / ".venv/.installed-requirements").touch()
+    (project.root / ".gitignore").write_text(".venv\n")
+    (project.root / "dvc.yaml").write_text("stages: {make: {cmd: echo done > file, outs: [file]}}\n")
+    project.git("init", "--quiet", ".")
+    project.commit()
+    del project.environment["DVC_SITE_CACHE_DIR"]
+    project.run("make", "install", f"BIN={Path(sys.executable).parent}")
+    project.dvc("exp", "run")
+    cache = project.root / ".dvc/tmp/site_cache"
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert len(list(cache.rglob("cache.db"))) > 0
+    folders = len(list((cache / "repo").iterdir()))
+    project.dvc("exp", "run", "--temp", "--force")
+    assert len(list((cache / "repo").iterdir())) == folders + 1, "the temporary folder's cache is elsewhere"
+    assert ".dvc/" not in project.git("status", "--porcelain", "--untracked-files=all")
