@@ -11,8 +11,11 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
+from test_parameters import parameters as environment_parameters
 
 from dogs_vs_cats import evaluation
+from dogs_vs_cats.parameters.augmentation import AugmentationParameters
+from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.pipelines.comparison import create_pipeline
 from dogs_vs_cats.pipelines.comparison.nodes import EXPLANATION
@@ -95,6 +98,17 @@ HISTORY = pd.DataFrame(
 )
 
 
+PARAMETERS = environment_parameters()
+AUGMENTATION = AugmentationParameters.model_validate(PARAMETERS["augmentation"])
+BACKBONE = BackboneParameters.model_validate(PARAMETERS["backbone"])
+SETTINGS = {"epochs": 2, "learning_rate": 0.001, "batch_size": 16}
+
+
+def model_info(approach: str, **parameters: Any) -> dict[str, Any]:
+    made_with = {"parameters": parameters, "augmentation": AUGMENTATION.model_dump(mode="json")}
+    return {"approach": approach, "made_with": made_with, "seed": 0, "backbone_made_with": None}
+
+
 def compare(
     approaches: dict[str, int],
     class_names: list[str] | None = None,
@@ -107,6 +121,9 @@ def compare(
     manifest = manifest_of(names, images_per_split)
     entries: dict[str, Any] = {
         "params:comparison": ComparisonParameters.model_validate({"lecture": lecture}),
+        "params:augmentation": AUGMENTATION,
+        "params:backbone": BACKBONE,
+        "params:seed": 0,
         "manifest": manifest,
         "class_names": names,
         "rejected_images": pd.DataFrame({"path": [], "reason": []}),
@@ -117,8 +134,8 @@ def compare(
     for approach, wrong_every in approaches.items():
         predictions = predictions_of(manifest, names, wrong_every)
         entries |= {
-            f"{approach}.model_info": {"approach": approach, "made_with": {"parameters": {"epochs": 2}}},
-            f"params:{approach}": {"epochs": 2, "learning_rate": 0.001},
+            f"{approach}.model_info": model_info(approach, **SETTINGS),
+            f"params:{approach}": SETTINGS,
             f"{approach}.metrics": {
                 **evaluation.classification_metrics(predictions, names),
                 "parameters": 1234567,
@@ -223,7 +240,7 @@ def test_equal_results_give_an_equal_summary(three: tuple[pd.DataFrame, dict[str
 
 def test_the_summary_says_what_was_trained_on_and_how_but_not_where_the_files_lie() -> None:
     files = {"ingestion_record": {"parameters": {"source": "/home/someone/photos.zip"}}}
-    settings = {"a.model_info": {"approach": "a", "made_with": {"parameters": {"epochs": 7}}, "preprocessing": "own"}}
+    settings = {"a.model_info": {**model_info("a", epochs=7), "preprocessing": "own"}}
     summary = summary_of(compare({"a": 4}, **files, **settings))
     assert summary["data"]["source"] == "files"
     assert summary["approaches"]["a"]["trained_with"] == {"epochs": 7, "preprocessing": "own"}
@@ -411,17 +428,15 @@ def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_
         row = {"type": "Dense", "output": "5", "parameters": 1200, "trainable": 1000, "receptive_field": 28}
         return pd.DataFrame([{"layer": f"layer_{i}", **row, "mebibytes": 0.5 if i else 0.0001} for i in range(count)])
 
-    explained = {"made_with": {"parameters": {"epochs": 2}}}
+    explained = {"made_with": model_info("any", **SETTINGS)["made_with"]}
     changes: dict[str, Any] = {}
     for approach, count in (("short", 4), ("long", 30)):
         changes |= {
-            f"{approach}.model_info": {"approach": approach, **explained},
             f"{approach}.explanation_record": explained,
             f"{approach}.explanation_layers": layers(count),
-            f"params:{approach}": {"batch_size": 16},
         }
     # Trained anew since it was explained.
-    changes["stale.model_info"] = {"approach": "stale", "made_with": {"parameters": {"epochs": 3}}}
+    changes["stale.model_info"] = model_info("stale", **{**SETTINGS, "epochs": 3})
     changes |= {"stale.explanation_record": explained, "stale.explanation_layers": layers(4)}
     html = report_of(compare({"short": 4, "long": 9, "stale": 6}, **changes))
     tables = [
@@ -434,6 +449,53 @@ def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_
     assert short.endswith("4 layers 4,800 4,000 1.50 ")
     assert long.endswith("30 layers 36,000 30,000 14.50 ")
     assert re.findall(r"<summary>(All .*?)</summary>", html) == ["All 30 layers: 36,000 parameters, 14.50 MiB"]
+
+
+def settings_shown(html: str) -> dict[str, str]:
+    """What the page says of each parameter of the training."""
+    shown = re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", html)
+    return {name: re.sub("<[^>]*>", "", value) for name, value in shown}
+
+
+def test_the_page_shows_what_a_model_was_trained_with_and_marks_what_is_different_now(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trained = model_info("a", epochs=2, learning_rate=0.001, augment=True, gone=[1, 2], batch_size=8)
+    trained["made_with"]["augmentation"]["rotation_range"] = 15
+    trained["backbone_made_with"] = {**BACKBONE.model_dump(mode="json"), "kwargs": {"alpha": 0.35}, "image_size": 64}
+    catalog = compare(
+        {"a": 4, "b": 9},
+        **{
+            "a.model_info": trained,
+            "params:a": {"epochs": 5, "learning_rate": 0.001, "augment": True, "new": None, "batch_size": 8},
+            "params:seed": 3,
+            "b.model_info": model_info("b", **SETTINGS, seeds=[0, 1]),
+            "params:b": {**SETTINGS, "seeds": [0, 1]},
+        },
+    )
+    expected = [
+        "epochs: 2 then, 5 now",
+        "gone: 1, 2 then, absent now",
+        "seed: 0 then, 3 now",
+        "augmentation.rotation_range: 15 then, 40 now",
+        "backbone.kwargs.alpha: 0.35 then, absent now",
+        "backbone.kwargs: absent then, none now",
+        "new: absent then, none now",
+    ]
+    html = report_of(catalog)
+    text = re.sub(r"\s+", " ", Page(html).text)
+    (note,) = re.findall(r"Trained with other parameters than the present configuration: (.*?)\. Par", text)
+    assert sorted(note.split("; ")) == sorted(expected)
+    warnings = {record.getMessage() for record in caplog.records if record.levelname == "WARNING"}
+    (warning,) = warnings
+    assert warning.startswith("a was trained with other parameters than the present ones (")
+    assert all(line in warning for line in expected)
+    first = settings_shown(html[html.index('aria-label="a"') : html.index('aria-label="b"')])
+    assert first["epochs"] == "2 now 5"
+    assert first["augmentation.rotation_range"] == "15 now 40"
+    assert (first["learning_rate"], first["augment"], first["batch_size"]) == ("0.001", "true", "8")
+    second = settings_shown(html[html.index('aria-label="b"') :])
+    assert (second["epochs"], second["seeds"], second["seed"]) == ("2", "0, 1", "0")
 
 
 def test_what_cannot_be_compared_is_not_compared() -> None:

@@ -260,6 +260,16 @@ def test_an_evaluation_of_its_own_lands_in_the_run_of_the_training(root):
     assert steps(client, after, "loss") == [1, 2, 3]
 
 
+def test_a_model_that_was_trained_untracked_gets_a_run_with_what_it_was_trained_with(root):
+    Stub(root, ["naive_cnn"], changed={"tracking.enabled": False, "naive_cnn.learning_rate": 0.5}).run()
+    assert runs(root) == []
+    Stub(root, ["naive_cnn"], changed={"naive_cnn.learning_rate": 0.25, "naive_cnn.epochs": 7}).run(train=[])
+    (run,) = of(runs(root), "naive_cnn")
+    assert run.data.params["learning_rate"] == "0.5"
+    assert run.data.params["epochs"] != "7"
+    assert run.data.metrics["test_accuracy"] == 0.75
+
+
 def test_an_explanation_lands_in_the_run_of_its_model(root):
     stub = Stub(root)
     stub.run(compare=False)

@@ -176,6 +176,8 @@ class Stub:
                 "parameters": 10,
                 "trainable_parameters": 5,
                 "epochs": EPOCHS,
+                "seed": self.seeds[0],
+                "made_with": {"parameters": self.parameters()[approach]},
             }
             content = self.models.get(approach, f"a model of {approach}".encode())
             return content, info, pd.DataFrame(rows), {"train_seconds": 1.5, "seconds_per_epoch": 0.5}

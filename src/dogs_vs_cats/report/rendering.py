@@ -17,6 +17,7 @@ from dogs_vs_cats.evaluation import BASELINE, SPLITS
 from dogs_vs_cats.parameters.comparison import LectureFigures
 from dogs_vs_cats.report import findings
 from dogs_vs_cats.report.findings import p_text, percent
+from dogs_vs_cats.report.settings import flattened
 
 if TYPE_CHECKING:
     from dogs_vs_cats.pipelines.comparison.nodes import ApproachResult
@@ -315,7 +316,8 @@ def _approach_section(result: "ApproachResult", class_names: Sequence[str]) -> d
         "gallery": base64.b64encode(result.mistakes).decode("ascii"),
         "inside": _inside(result),
         "layers": _layers(result),
-        "settings": _flattened(result.settings),
+        "settings": [(each.name, each.trained, each.today if each.differs else None) for each in result.settings],
+        "changed": "; ".join(str(setting) for setting in result.settings if setting.differs),
     }
 
 
@@ -346,7 +348,7 @@ def _layers(result: "ApproachResult") -> dict[str, Any] | None:
     counts, trainable, mebibytes = (result.layers[name] for name in ("parameters", "trainable", "mebibytes"))
     return {
         "is_long": len(result.layers) > LAYERS_UNFOLDED,
-        "batch_size": result.settings["batch_size"],
+        "batch_size": result.trained_with["batch_size"],
         "rows": [
             {
                 "name": row["layer"],
@@ -414,25 +416,5 @@ def _data_section(
         "rejected": len(rejected_images),
         "rejected_rows": rejected_images.head(REJECTED_SHOWN)[["path", "reason"]].to_dict("records"),
         "rejected_more": max(0, len(rejected_images) - REJECTED_SHOWN),
-        "record": _flattened(ingestion_record),
+        "record": [(name, value, None) for name, value in flattened(ingestion_record)],
     }
-
-
-def _flattened(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Writes nested parameters as a list of dotted names and values."""
-    lines: list[tuple[str, str]] = []
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            lines += _flattened(value, f"{prefix}{key}.")
-        elif isinstance(value, list | tuple):
-            lines.append((f"{prefix}{key}", ", ".join(map(str, value)) or "none"))
-        else:
-            lines.append((f"{prefix}{key}", _plain(value)))
-    return lines
-
-
-def _plain(value: Any) -> str:
-    """Writes one parameter as in a parameter file."""
-    if value is None or value == {}:
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)

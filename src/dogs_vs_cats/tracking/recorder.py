@@ -108,7 +108,7 @@ class Recorder:
         for approach in self._approaches:
             if f"{approach}.model" in outputs:
                 self._append_group([])
-                self._spool.append("begin", run=approach, **self._beginning(approach))
+                self._spool.append("begin", run=approach, **self._beginning(approach, self._parameters))
                 self._known.add(approach)
                 self._append_dataset(approach)
 
@@ -124,9 +124,8 @@ class Recorder:
         self._trial = f"trial {event.trial}"
         parameters = {**self._parameters, event.approach: dict(event.parameters)}
         beginning = {
-            **self._beginning(event.approach),
+            **self._beginning(event.approach, parameters),
             "name": f"{event.approach} trial {event.trial} {self._group.label}",
-            "parameters": run_facts.parameters_of(event.approach, parameters),
         }
         beginning["tags"] = {**beginning["tags"], "trial": str(event.trial)}
         self._append_group([])
@@ -217,11 +216,11 @@ class Recorder:
             "time": _now(),
         }
 
-    def _beginning(self, approach: str) -> dict[str, Any]:
+    def _beginning(self, approach: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "name": f"{approach} {self._group.label}",
             "tags": {**self._tags, "approach": approach, "experiment": self._experiment},
-            "parameters": run_facts.parameters_of(approach, self._parameters),
+            "parameters": run_facts.parameters_of(approach, parameters),
             "time": _now(),
         }
 
@@ -232,8 +231,23 @@ class Recorder:
         path = self._path(f"{approach}.model")
         group = self._group_arguments([])
         digest = self._md5_of_model(path) if path else ""
-        self._spool.append("find", run=approach, md5=digest, group=group, begin=self._beginning(approach))
+        begin = self._beginning(approach, self._trained_with(approach))
+        self._spool.append("find", run=approach, md5=digest, group=group, begin=begin)
         self._known |= {approach}
+
+    def _trained_with(self, approach: str) -> dict[str, Any]:
+        """The parameters that the approach's model on disk was trained with, which may differ from this run's."""
+        path = self._path(f"{approach}.model_info")
+        info = json.loads(path.read_text(encoding="utf-8")) if path else {}
+        made_with = info.get("made_with", {})
+        found = {
+            approach: made_with.get("parameters"),
+            "seed": info.get("seed"),
+            "compute": made_with.get("compute"),
+            "augmentation": made_with.get("augmentation"),
+            "backbone": info.get("backbone_made_with"),
+        }
+        return {**self._parameters, **{name: value for name, value in found.items() if value is not None}}
 
     def _append_dataset(self, approach: str) -> None:
         """Logs the images under the hash that DVC gives them, once that is known."""

@@ -461,6 +461,7 @@ def _train_seeds(
         "image_size": data.images.shape[1],
         "channels": data.images.shape[3],
         "backbone": backbone_record["name"] if backbone_record else "",
+        "backbone_made_with": backbone_record["made_with"] if backbone_record else None,
         "preprocessing": backbone_record["made_with"]["preprocessing"] if backbone_record else None,
         "parameters": models[0].count_params(),
         "trainable_parameters": trainable,

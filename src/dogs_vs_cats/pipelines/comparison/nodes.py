@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,23 @@ import pandas as pd
 
 from dogs_vs_cats import evaluation
 from dogs_vs_cats.evaluation import BASELINE, SPLITS
+from dogs_vs_cats.parameters.augmentation import AugmentationParameters
+from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
 from dogs_vs_cats.report.findings import closing_lines
+from dogs_vs_cats.report.settings import Setting, flattened
 
-__all__ = ["ApproachResult", "closing_lines", "collect_result", "report", "summarise", "tabulate"]
+__all__ = [
+    "ApproachResult",
+    "closing_lines",
+    "collect_result",
+    "compare_settings",
+    "report",
+    "summarise",
+    "tabulate",
+]
+
+logger = logging.getLogger(__name__)
 
 TABLE_COLUMNS = [
     "approach",
@@ -49,8 +63,8 @@ class ApproachResult:
 
     Attributes:
         name: Its name.
-        settings: Its parameters in this run.
-        trained_with: The parameters it was trained with; with a base also `preprocessing`, how that prepares images.
+        settings: What it was trained with, beside the present configuration.
+        trained_with: Its own parameters in the training; with a base also `preprocessing`, how that prepares images.
         metrics: See `evaluation.classification_metrics`; also `backbone`, `parameters`, `trainable_parameters`,
             `epochs` and, for several seeds, `seeds`.
         history: Accuracy and loss by seed and epoch.
@@ -62,7 +76,7 @@ class ApproachResult:
     """
 
     name: str
-    settings: dict[str, Any]
+    settings: list[Setting]
     trained_with: dict[str, Any]
     metrics: dict[str, Any]
     history: pd.DataFrame
@@ -73,9 +87,50 @@ class ApproachResult:
     layers: pd.DataFrame | None = None
 
 
-def collect_result(
+def compare_settings(
     model_info: dict[str, Any],
     settings: dict[str, Any],
+    augmentation: AugmentationParameters,
+    backbone: BackboneParameters,
+    seed: int,
+) -> list[Setting]:
+    """Sets what a model was trained with beside the present configuration, and warns where the two differ.
+
+    Args:
+        model_info: Says what the model was trained with.
+        settings: The approach's present parameters; the others are present ones too.
+        augmentation: Counts where the model was trained with augmentation.
+        backbone: Counts where the model has a base.
+        seed: The project's seed.
+
+    Returns:
+        The parameters of the training that decide its result; those of `compute` don't.
+    """
+    made_with = model_info["made_with"]
+    trained = {**made_with["parameters"], "seed": model_info["seed"]}
+    today = {**settings, "seed": (settings.get("seeds") or [seed])[0]}
+    if trained.get("augment"):
+        trained["augmentation"], today["augmentation"] = made_with["augmentation"], augmentation.model_dump(mode="json")
+    if base := model_info.get("backbone_made_with"):
+        present = backbone.model_dump(mode="json")
+        trained["backbone"] = {name: base[name] for name in present if name in base}
+        today["backbone"] = {name: present[name] for name in present if name in base}
+    then, now = dict(flattened(trained)), dict(flattened(today))
+    found = [Setting(name, then.get(name, ""), now.get(name, "")) for name in {**then, **now}]
+    if changed := [str(setting) for setting in found if setting.differs]:
+        logger.warning(
+            "%s was trained with other parameters than the present ones (%s); the comparison shows the former. "
+            "To train it with the present ones, run its pipeline, %s, before the comparison",
+            model_info["approach"],
+            "; ".join(changed),
+            model_info["approach"],
+        )
+    return found
+
+
+def collect_result(
+    model_info: dict[str, Any],
+    settings: list[Setting],
     metrics: dict[str, Any],
     history: pd.DataFrame,
     predictions: pd.DataFrame,

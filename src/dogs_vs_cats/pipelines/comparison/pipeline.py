@@ -31,10 +31,25 @@ def _pipeline(approaches: Sequence[str]) -> Pipeline:
         [
             *(
                 node(
-                    nodes.collect_result,
+                    nodes.compare_settings,
                     inputs=[
                         f"{approach}.model_info",
                         f"params:{approach}",
+                        "params:augmentation",
+                        "params:backbone",
+                        "params:seed",
+                    ],
+                    outputs=f"{approach}.settings",
+                    name=f"compare_settings_{approach}",
+                )
+                for approach in approaches
+            ),
+            *(
+                node(
+                    nodes.collect_result,
+                    inputs=[
+                        f"{approach}.model_info",
+                        f"{approach}.settings",
                         f"{approach}.metrics",
                         f"{approach}.history",
                         f"{approach}.predictions",
