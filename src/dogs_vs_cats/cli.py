@@ -1,9 +1,27 @@
 """Commands of this project beside Kedro's own; Kedro takes them from the group `cli`."""
 
-import click
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, cast
 
+import click
+import kedro.runner
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import KedroCliError
+from kedro.runner import AbstractRunner
+from kedro.utils import load_obj
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from dogs_vs_cats.errors import ConfigurationError, SelectionError
+from dogs_vs_cats.parameters.command_line import parse
 from dogs_vs_cats.reproduction.commands import dvc
+from dogs_vs_cats.session import ProjectSession
 from dogs_vs_cats.tracking.commands import tracking_commands
+
+_PARAMS_HELP = """Parameters that take precedence over those in conf: NAME=VALUE, separated by commas, with dots in
+nested names. Values are YAML: --params='ingestion.classes=[dog,cat],seed=3'. Text with a comma needs quotes."""
 
 
 @click.group(name="dogs-vs-cats")
@@ -11,5 +29,91 @@ def cli() -> None:
     """Commands of this project."""
 
 
+class _Run(click.Command):
+    """Kedro's options, with its errors on one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except KedroCliError as error:
+            raise SelectionError(error.message) from None
+
+
+def _run(
+    env: str | None,
+    conf_source: str | None,
+    params: dict[str, Any],
+    pipeline: str | None,
+    pipelines: list[str],
+    runner: str | None,
+    runner_params: dict[str, Any],
+    is_async: bool,
+    config: str | None,
+    **selection: Any,
+) -> dict[str, Any]:
+    """Run pipelines; without --pipelines, everything from ingestion to comparison."""
+    if pipeline and pipelines:
+        raise SelectionError("--pipeline and --pipelines are both given; --pipelines alone takes several names.")
+    chosen = _runner(runner or "SequentialRunner", {"is_async": is_async, **runner_params})
+    names = list(dict.fromkeys(pipelines or ([pipeline] if pipeline else [])))
+    with ProjectSession.create(env=env, conf_source=conf_source, runtime_params=params) as session:
+        return cast(ProjectSession, session).run(pipeline_names=names, runner=chosen, **selection)
+
+
+def _runner(name: str, arguments: dict[str, Any]) -> AbstractRunner:
+    """Creates the runner of `--runner`, one of Kedro's or `package.module.Class`."""
+    try:
+        runner = load_obj(name, "kedro.runner")
+        if not issubclass(runner, AbstractRunner):
+            raise TypeError(name)
+    except (ImportError, AttributeError, TypeError, ValueError):
+        known = ", ".join(sorted(name for name in kedro.runner.__all__ if name.endswith("Runner") and name[0] != "A"))
+        raise SelectionError(
+            f"--runner={name}: there is no such runner. There are {known}, or your own as PACKAGE.MODULE.CLASS."
+        ) from None
+    try:
+        return runner(**arguments)
+    except (TypeError, ValueError) as error:
+        raise SelectionError(f"--runner-params: {error}") from None
+
+
+def _parameters(ctx: click.Context, param: click.Parameter, value: str | dict[str, Any]) -> dict[str, Any]:
+    # A file given with --config may hold them as a block.
+    return dict(value) if isinstance(value, Mapping) else parse(value)
+
+
+def _options_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Takes the options that a file given with `--config` has in its block `run` as defaults."""
+    if value is None:
+        return None
+    try:
+        options = dict(cast(DictConfig, OmegaConf.load(value))["run"])
+        unknown = options.keys() - {option.name for option in ctx.command.params}
+    except (YAMLError, OmegaConfBaseException, LookupError, TypeError, AttributeError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"--config={value} can't be read: {reason}. It is YAML: a block `run:` with options, such as "
+            "`env: lecture`."
+        ) from None
+    if unknown:
+        raise ConfigurationError(f"--config={value}: kedro run has no option {', '.join(sorted(unknown))}.")
+    ctx.default_map = {**(ctx.default_map or {}), **options}
+    return value
+
+
+def _options() -> list[click.Parameter]:
+    """Kedro's options of `run`, three of which are read differently."""
+    callbacks = {"params": _parameters, "runner_params": _parameters, "config": _options_file}
+    options = [copy(option) for option in kedro_run.params]
+    for option in options:
+        option.callback = callbacks.get(str(option.name), option.callback)
+        if option.name == "params" and isinstance(option, click.Option):
+            option.help = _PARAMS_HELP
+    return options
+
+
+run = _Run("run", params=_options(), callback=_run, help=_run.__doc__)
+
 cli.add_command(dvc)
 cli.add_command(tracking_commands)
+cli.add_command(run)

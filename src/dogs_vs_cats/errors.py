@@ -18,6 +18,14 @@ class ParameterError(ProjectError):
     """A parameter is misspelt, has the wrong type, or is out of its range."""
 
 
+class ConfigurationError(ProjectError):
+    """An environment doesn't exist, or a file of the configuration can't be read."""
+
+
+class SelectionError(ProjectError):
+    """A run asks for a pipeline, a node, a tag, a dataset or a runner that doesn't exist."""
+
+
 class SourceError(ProjectError):
     """A source of images can't be found, fetched, or understood."""
 
@@ -85,6 +93,12 @@ def unwritable(place: object, error: OSError) -> WriteError:
         f"{place} can't be written: {error.strerror or error}. What was there before is unchanged; make room or give "
         "the right to write, and run again."
     )
+
+
+def catalog_error(error: DatasetError) -> ConfigurationError:
+    """The failure of a catalog entry that Kedro can't make a dataset of; Kedro's own message has hints in it."""
+    reason = " ".join(str(error).partition("Hint:")[0].split()).rstrip(".")
+    return ConfigurationError(f"The catalog has a mistake. {reason}.")
 
 
 def expected_failure(error: BaseException) -> ProjectError | None:

@@ -3,19 +3,20 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from filelock import FileLock, Timeout
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol, MemoryDataset
+from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
 
 from dogs_vs_cats.classifiers import Classifier, find_model, load_classifier
 from dogs_vs_cats.compute import prepare_environment, start_keras
+from dogs_vs_cats.config_loader import ConfigLoader
 from dogs_vs_cats.credentials import without_credentials
-from dogs_vs_cats.errors import ProjectError, expected_failure, unwritable
+from dogs_vs_cats.errors import ProjectError, catalog_error, expected_failure, unwritable
 from dogs_vs_cats.parameters import schema
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.pipeline_registry import use_approaches
@@ -39,7 +40,7 @@ class ProjectHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Checks all parameters, then tells the registry which approaches this environment runs."""
         # Not `context.params`: that builds all pipelines, before the approaches are known.
-        self._parameters = dict(context.config_loader["parameters"])
+        self._parameters = _parameters(cast(ConfigLoader, context.config_loader))
         schema.check(self._parameters)
         use_approaches(
             self._parameters["approaches"],
@@ -63,6 +64,7 @@ class ProjectHooks:
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Refuses to run beside another run or on inputs made with other parameters; starts Keras if needed."""
         _refuse_runner(run_params, pipeline)
+        _check_datasets(pipeline, catalog)
         self._lock = _locked(self._lock_path)
         try:
             self._prepare(pipeline, catalog)
@@ -157,3 +159,21 @@ def _locked(path: Path) -> FileLock:
     except OSError as error:
         raise unwritable(path.parent, error) from error
     return lock
+
+
+def _parameters(loader: ConfigLoader) -> dict[str, Any]:
+    """All parameters, without those of `--params` that only a `${runtime_params:NAME}` in a file of conf reads."""
+    parameters = dict(loader["parameters"])
+    if unknown := parameters.keys() - schema.root_schema().model_fields.keys():
+        for name in unknown & loader.interpolated_parameters():
+            del parameters[name]
+    return parameters
+
+
+def _check_datasets(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    """Creates all that a run reads or writes, which shows the catalog's mistakes before anything has run."""
+    try:
+        for name in sorted(pipeline.datasets()):
+            catalog.get(name)
+    except DatasetError as error:
+        raise catalog_error(error) from error

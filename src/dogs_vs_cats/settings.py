@@ -1,7 +1,11 @@
 """Kedro's settings of this project."""
 
+from omegaconf.resolvers import oc
+
+from dogs_vs_cats.config_loader import ConfigLoader
 from dogs_vs_cats.hooks import ProjectHooks
 from dogs_vs_cats.reproduction.hooks import ReproductionHooks
+from dogs_vs_cats.session import ProjectContext, ProjectSession
 from dogs_vs_cats.tracking.hooks import TrackingHooks
 
 # The last registered is called first: tracking sees a run that has already been checked.
@@ -9,9 +13,15 @@ HOOKS = (TrackingHooks(), ReproductionHooks(), ProjectHooks())
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
+CONTEXT_CLASS = ProjectContext
+SESSION_CLASS = ProjectSession
+CONFIG_LOADER_CLASS = ConfigLoader
+
 # An environment changes single parameters of base; without `soft` it would have to repeat whole blocks.
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft", "globals": "soft"},
+    # Kedro allows it in credentials alone.
+    "custom_resolvers": {"oc.env": oc.env},
 }

@@ -1,0 +1,134 @@
+"""A session that checks what a run is to consist of before anything is loaded or run."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.io import CatalogProtocol, DatasetError
+from kedro.pipeline import Pipeline
+
+from dogs_vs_cats.errors import SelectionError, catalog_error
+
+LISTED = 40
+"""A message lists at most so many names; of datasets there are hundreds."""
+
+
+def _namespaces(pipeline: Pipeline) -> set[str]:
+    parts = [node.namespace.split(".") for node in pipeline.nodes if node.namespace]
+    return {".".join(names[: end + 1]) for names in parts for end in range(len(names))}
+
+
+def _datasets(pipeline: Pipeline) -> set[str]:
+    return {name for name in pipeline.datasets() if name != "parameters" and not name.startswith("params:")}
+
+
+def _nodes(pipeline: Pipeline) -> set[str]:
+    return {node.name for node in pipeline.nodes}
+
+
+_SELECTIONS: dict[str, tuple[str, str, Callable[[Pipeline], set[str]]]] = {
+    "tags": ("--tags", "tag", lambda pipeline: {tag for node in pipeline.nodes for tag in node.tags}),
+    "node_names": ("--nodes", "node", _nodes),
+    "from_nodes": ("--from-nodes", "node", _nodes),
+    "to_nodes": ("--to-nodes", "node", _nodes),
+    "from_inputs": ("--from-inputs", "dataset", _datasets),
+    "to_outputs": ("--to-outputs", "dataset", _datasets),
+    "namespaces": ("--namespaces", "namespace", _namespaces),
+}
+"""For each argument of a run that selects nodes: its option, the word for its values, and those there are."""
+
+
+class ProjectContext(KedroContext):
+    """Kedro's context; a mistake in the catalog is one line."""
+
+    def _get_catalog(self, *args: Any, **options: Any) -> CatalogProtocol:
+        try:
+            return super()._get_catalog(*args, **options)
+        except DatasetError as error:
+            raise catalog_error(error) from error
+
+
+class ProjectSession(KedroSession):
+    """Kedro's session; a name that doesn't exist is refused in one line that lists those that do."""
+
+    _requested: tuple[list[str], dict[str, Any]] | None = None
+
+    def run(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Runs pipelines; takes Kedro's arguments.
+
+        Raises:
+            SelectionError: A pipeline, node, tag, dataset, namespace or version doesn't exist, or no node is left.
+        """
+        named = options.get("pipeline_name") or (args[0] if args else None)
+        self._requested = (options.get("pipeline_names") or [named or "__default__"], options)
+        return super().run(*args, **options)
+
+    def load_context(self) -> KedroContext:
+        """Loads the configuration; the hooks then know the environment's pipelines, from which a run selects."""
+        context = super().load_context()
+        if self._requested:
+            names, options = self._requested
+            check_selection(pipelines, names, options)
+            check_load_versions(context.config_loader["catalog"], options.get("load_versions") or {})
+        return context
+
+
+def check_selection(
+    registered: Mapping[str, Pipeline], names: Iterable[str], options: Mapping[str, Iterable[str] | None]
+) -> None:
+    """Checks that everything a run selects exists.
+
+    Args:
+        registered: The pipelines of the environment.
+        names: Those that are to run.
+        options: The further arguments of the run, some of which select nodes.
+
+    Raises:
+        SelectionError: A name doesn't exist, or the selections have no node in common.
+    """
+    # Kedro may have loaded those alone that were asked for.
+    pipelines.set_requested(None)
+    for name in names:
+        _check_name(f"--pipelines={name}", "pipeline", name, registered.keys())
+    pipeline = sum((registered[name] for name in names), Pipeline([]))
+    given = {key: list(options.get(key) or []) for key in _SELECTIONS}
+    for key, values in given.items():
+        option, kind, existing = _SELECTIONS[key]
+        for value in values:
+            if not value.startswith("params:"):
+                _check_name(f"{option}={value}", kind, value, existing(pipeline))
+    filters = {"node_namespaces" if key == "namespaces" else key: values for key, values in given.items()}
+    try:
+        pipeline.filter(**filters)
+    except ValueError:
+        used = ", ".join(f"{_SELECTIONS[key][0]}={','.join(values)}" for key, values in given.items() if values)
+        raise SelectionError(f"No node is left to run: {used} have none in common.") from None
+
+
+def check_load_versions(catalog: Mapping[str, Any], load_versions: Iterable[str]) -> None:
+    """Refuses versions of datasets that have none; Kedro itself would load the present data without a word."""
+    versioned = [name for name, entry in catalog.items() if isinstance(entry, Mapping) and entry.get("versioned")]
+    for name in load_versions:
+        if name not in catalog:
+            _check_name(f"--load-versions={name}:…", "dataset", name, catalog)
+        if name not in versioned:
+            raise SelectionError(
+                f"--load-versions={name}:…: {name} isn't versioned by Kedro. DVC has the earlier versions: "
+                "git checkout COMMIT dvc.lock, then dvc checkout."
+            )
+
+
+def _check_name(option: str, kind: str, name: str, existing: Collection[str]) -> None:
+    if name in existing:
+        return
+    inner = [known for known in sorted(existing) if known.rpartition(".")[2] == name]
+    close = inner or get_close_matches(name, existing, n=3)
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    if len(existing) <= LISTED:
+        known = f"There are {', '.join(sorted(existing))}." if existing else "The pipeline has none."
+    else:
+        known = f"There are {len(existing)}; kedro catalog describe-datasets lists them."
+    raise SelectionError(f"{option}: there is no {kind} {name!r}.{hint} {known}")
