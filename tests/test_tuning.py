@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from dogs_vs_cats.parameters.schema import check
 from dogs_vs_cats.parameters.tuning import TuningParameters
 from dogs_vs_cats.pipelines.tuning import nodes
 from dogs_vs_cats.pipelines.tuning.environment import environment_files
+from dogs_vs_cats.pipelines.tuning.search import Search
 from dogs_vs_cats.training_events import EpochEnd, TrialBegin, TrialEnd, subscribe, unsubscribe
 
 TRIALS = 6
@@ -399,3 +401,17 @@ def test_the_pipeline_writes_an_environment_that_runs_and_never_replaces_a_perso
     result = kedro(project, *command, "--params=tuning.approach=naive_cnn", check=False, DOGS_VS_CATS_TRACKING="off")
     assert result.returncode == 1
     assert "no run has written it" in " ".join(result.stderr.split())
+
+
+def test_without_optuna_the_advice_names_what_can_be_installed(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(TuningError, match=r"`make install` has it, or: pip install 'optuna>=4'"):
+        Search(tmp_path, "naive_cnn", "", {}, seed=0)
+
+
+def test_no_text_tells_anyone_to_install_this_package_by_name():
+    """It isn't published: whoever published that name would be run by those who follow the advice."""
+    texts = [*(PROJECT / "src").rglob("*.py"), *(PROJECT / "docs").rglob("*.md"), PROJECT / "README.md"]
+    texts += [*(PROJECT / "notebooks").glob("*.ipynb"), PROJECT / "Makefile"]
+    named = re.compile(r"pip install[^\n]*\bdogs[-_]vs[-_]cats(?!-[\d.]+)")
+    assert [path.name for path in texts if named.search(path.read_text(encoding="utf-8"))] == []

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import psutil
 import yaml
 from kedro.framework.context import KedroContext
@@ -111,15 +112,34 @@ def _end_with_dvc() -> None:
     A killed DVC can't end its stages. Going on, one would write its results while the next `dvc repro` runs.
     """
     try:
-        parent = psutil.Process(os.getppid())
-        # DVC starts a stage through a shell, which may have put the stage in its own place.
-        dvc = parent.parent() if parent.name() in _SHELLS else parent
-    except psutil.Error:
-        dvc = None
+        dvc = _dvc_process()
+    except psutil.AccessDenied:
+        logger.warning("This stage doesn't end when DVC is killed: the system doesn't let it look at DVC's process")
+        return
 
     def watch() -> None:
-        while dvc is not None and dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
+        while dvc is not None and _is_alive(dvc):
             time.sleep(POLL_SECONDS)
+        click.echo("DVC has ended, and its stage ends with it.", err=True)
         os._exit(1)
 
     threading.Thread(target=watch, name="end with DVC", daemon=True).start()
+
+
+def _dvc_process() -> psutil.Process | None:
+    """The process that started this one; None where it is gone already."""
+    try:
+        parent = psutil.Process(os.getppid())
+        # DVC starts a stage through a shell, which may have put the stage in its own place.
+        return parent.parent() if parent.name() in _SHELLS else parent
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

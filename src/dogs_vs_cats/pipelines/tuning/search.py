@@ -52,7 +52,7 @@ class Search:
         except ModuleNotFoundError as error:
             raise TuningError(
                 "Searching parameters needs Optuna, which isn't installed. `make install` has it, or: "
-                "pip install 'dogs-vs-cats[tuning]'"
+                "pip install 'optuna>=4'"
             ) from error
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._approach = approach
