@@ -15,6 +15,7 @@ import pytest
 from test_training import COMPUTE
 
 from dogs_vs_cats.backbones import source_cnn
+from dogs_vs_cats.cluster import BATCHES_PER_MACHINE
 from dogs_vs_cats.errors import ClusterError
 from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features
 from dogs_vs_cats.prediction import predict_batches, row_batches
@@ -94,6 +95,23 @@ def test_features_are_those_of_one_machine(
         features, _ = extract_features(base, *data, "avg", compute, tmp_path / str(address is None))
         made.append(np.array(features))
     np.testing.assert_allclose(made[1], made[0], atol=1e-6)
+
+
+def test_only_a_few_batches_for_each_machine_are_under_way(
+    cluster: Cluster, base: keras.Model, images: np.ndarray
+) -> None:
+    taken = 0
+
+    def batches() -> Iterator[np.ndarray]:
+        nonlocal taken
+        for batch in row_batches(images, np.arange(64 * 60) % len(images)):
+            taken += 1
+            yield batch
+
+    compute = COMPUTE.model_copy(update={"cluster": cluster.address})
+    under_way = [taken - answered for answered, _ in enumerate(predict_batches(base, batches(), compute), start=1)]
+    assert len(under_way) == 60
+    assert 1 < max(under_way) <= 2 * BATCHES_PER_MACHINE
 
 
 def test_a_machine_that_dies_midway_loses_nothing(

@@ -10,10 +10,10 @@ import logging
 import socket
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BATCHES_AHEAD = 2
-"""Batches that a machine has at once: while it computes one, the next is on its way."""
+BATCHES_PER_MACHINE = 4
+"""So many batches for each machine are sent or answered, and not yet used: the bound on what is in memory."""
 
 ATTEMPTS = 3
 """A batch on which so many machines died is not given to another one."""
@@ -54,13 +54,21 @@ def predict_on_cluster(
     """
     ray = _connect(str(compute.cluster))
     try:
-        yield from _Dispatch(ray, model, compute).answers(iter(batches))
+        yield from _Dispatch(ray, model, compute).answers(batches)
     finally:
         ray.shutdown()
 
 
+class _Task(NamedTuple):
+    """A batch, the machine that has it, and Ray's reference to the answer."""
+
+    batch: np.ndarray
+    machine: str
+    answer: Any
+
+
 class _Dispatch:
-    """Which batch is where."""
+    """An actor on each machine, and the batches that they have, in their order."""
 
     def __init__(self, ray: Any, model: "keras.Model", compute: ComputeParameters):
         self._ray = ray
@@ -71,79 +79,58 @@ class _Dispatch:
             self._model = ray.put(file.read_bytes())
         self._compute = compute.model_copy(update={"cluster": None}).model_dump()
         self._actors: dict[str, Any] = {}
+        self._lost: set[str] = set()
         self._looked_at = 0.0
-        self._under_way: dict[Any, tuple[int, np.ndarray, str]] = {}
-        self._again: list[tuple[int, np.ndarray]] = []
-        self._deaths: Counter[int] = Counter()
+        self._tasks: deque[_Task] = deque()
 
-    def answers(self, batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        numbered = enumerate(batches)
-        finished: dict[int, np.ndarray] = {}
-        upcoming = 0
-        is_read = False
-        while True:
+    def answers(self, batches: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        for batch in batches:
             self._look_for_machines()
-            # One slow machine must not let the answers of all others pile up.
-            reach = upcoming + 4 * BATCHES_AHEAD * len(self._actors)
-            while (machine := self._free_machine()) is not None and (self._again or not is_read):
-                if self._again:
-                    number, batch = self._again.pop()
-                elif (following := next(numbered, None)) is None:
-                    is_read = True
-                    break
-                else:
-                    number, batch = following
-                reference = self._actors[machine].predict.remote(batch)
-                self._under_way[reference] = (number, batch, machine)
-                if number >= reach:
-                    break
-            for reference in self._finished():
-                number, batch, machine = self._under_way.pop(reference)
-                answer = self._answer(reference, number, batch, machine)
-                if answer is not None:
-                    finished[number] = answer
-            while upcoming in finished:
-                yield finished.pop(upcoming)
-                upcoming += 1
-            if is_read and not self._under_way and not self._again:
-                return
+            while len(self._tasks) >= BATCHES_PER_MACHINE * len(self._actors):
+                yield self._answer(self._tasks.popleft())
+            self._tasks.append(self._sent(batch))
+        while self._tasks:
+            yield self._answer(self._tasks.popleft())
 
-    def _finished(self) -> list[Any]:
-        if not self._under_way:
-            return []
-        return self._ray.wait(list(self._under_way), timeout=_SECONDS_BETWEEN_LOOKS)[0]
+    def _sent(self, batch: np.ndarray) -> _Task:
+        """Gives a batch to the machine that has the fewest to compute."""
+        self._look_for_machines()
+        machines = {task.answer: task.machine for task in self._tasks}
+        unanswered = self._ray.wait(list(machines), num_returns=len(machines), timeout=0)[1] if machines else []
+        busy = Counter(machines[answer] for answer in unanswered)
+        machine = min(self._actors, key=busy.__getitem__)
+        return _Task(batch, machine, self._actors[machine].predict.remote(batch))
 
-    def _answer(self, reference: Any, number: int, batch: np.ndarray, machine: str) -> np.ndarray | None:
-        """What a machine answered; None if it died, after which the batch waits for another one."""
-        from ray.exceptions import RayActorError, RayTaskError
+    def _answer(self, task: _Task) -> np.ndarray:
+        """Waits for the answer to a batch, which goes to another machine if its own dies."""
+        from ray.exceptions import RayError, RayTaskError
 
-        try:
-            return self._ray.get(reference)
-        except RayActorError:
-            self._actors.pop(machine, None)
-            self._again.append((number, batch))
-            self._deaths[number] += 1
-            if self._deaths[number] == ATTEMPTS:
-                raise ClusterError(
-                    f"{ATTEMPTS} machines of the cluster {self._address} died of the same batch of images, most likely "
-                    "because their memory is too small. Give them more, or set compute.cluster: null."
-                ) from None
-            logger.warning("A machine of the cluster is gone; what it had goes to another one")
-            return None
-        except RayTaskError as error:
-            reason = str(error.cause).strip().splitlines()[-1]
-            raise ClusterError(
-                f"A machine of the cluster {self._address} can't predict: {reason}. Its Python environment must be the "
-                "one of this project (make install)."
-            ) from None
+        for _ in range(ATTEMPTS):
+            try:
+                return self._ray.get(task.answer)
+            except RayTaskError as error:
+                raise self._refusal(error.cause) from None
+            except RayError as error:
+                if getattr(error, "actor_init_failed", False):
+                    raise self._refusal(error) from None
+                self._lost.add(task.machine)
+                if self._actors.pop(task.machine, None):
+                    logger.warning("A machine of the cluster is gone; what it had goes to another one")
+                task = self._sent(task.batch)
+        raise ClusterError(
+            f"{ATTEMPTS} machines of the cluster {self._address} died of the same batch of images, most likely "
+            "because their memory is too small. Give them more, or set compute.cluster: null."
+        )
 
-    def _free_machine(self) -> str | None:
-        busy = Counter(machine for _, _, machine in self._under_way.values())
-        free = [machine for machine in self._actors if busy[machine] < BATCHES_AHEAD]
-        return min(free, key=busy.__getitem__, default=None)
+    def _refusal(self, error: BaseException) -> ClusterError:
+        reason = str(error).strip().splitlines()[-1]
+        return ClusterError(
+            f"A machine of the cluster {self._address} can't predict: {reason}. Its Python environment must be the "
+            "one of this project (make install)."
+        )
 
     def _look_for_machines(self) -> None:
-        """Starts an actor on each machine that has none, and forgets those that are gone."""
+        """Starts an actor on each machine that has none."""
         if self._actors and time.monotonic() - self._looked_at < _SECONDS_BETWEEN_LOOKS:
             return
         self._looked_at = time.monotonic()
@@ -152,7 +139,7 @@ class _Dispatch:
         alive = {
             node["NodeID"]: node["Resources"]
             for node in self._ray.nodes()
-            if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
+            if node["Alive"] and node["Resources"].get("CPU", 0) >= 1 and node["NodeID"] not in self._lost
         }
         if not alive:
             raise ClusterError(
@@ -164,6 +151,9 @@ class _Dispatch:
                 num_cpus=alive[machine]["CPU"],
                 num_gpus=alive[machine].get("GPU", 0),
                 scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False),
+                # Ray itself repeats what was under way when the process alone died, not its machine.
+                max_restarts=ATTEMPTS - 1,
+                max_task_retries=ATTEMPTS - 1,
             )
             self._actors[machine] = actor.remote(self._model, self._compute)
 
