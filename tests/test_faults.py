@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -85,6 +86,9 @@ class Project:
         """Removes all that a pipeline has made."""
         for path in self.made[pipeline]:
             path.unlink(missing_ok=True)
+        # A cache's entries have new names every time.
+        for store in {parent for path in self.made[pipeline] for parent in path.parents if parent.name == "store"}:
+            shutil.rmtree(store, ignore_errors=True)
         for folder in {path.parent for path in self.made[pipeline]}:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()  # what is kept as a folder is there as a whole or not at all

@@ -18,6 +18,7 @@ from dogs_vs_cats.errors import ConfigurationError, SelectionError
 from dogs_vs_cats.parameters.command_line import parse
 from dogs_vs_cats.reproduction.commands import dvc
 from dogs_vs_cats.session import ProjectSession
+from dogs_vs_cats.storage.commands import cache_commands
 from dogs_vs_cats.tracking.commands import tracking_commands
 
 _PARAMS_HELP = """Parameters that take precedence over those in conf: NAME=VALUE, separated by commas, with dots in
@@ -114,6 +115,7 @@ def _options() -> list[click.Parameter]:
 
 run = _Run("run", params=_options(), callback=_run, help=_run.__doc__)
 
+cli.add_command(cache_commands)
 cli.add_command(dvc)
 cli.add_command(tracking_commands)
 cli.add_command(run)

@@ -1,6 +1,7 @@
 """What happens around every run: parameters are checked, stale inputs refused, Keras started, the result told."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -150,7 +151,8 @@ def _locked(path: Path) -> FileLock:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, is_singleton=True, thread_local=False)
         lock.release(force=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=0.5)  # whoever looks whether a run is going on has it for a moment
+        os.utime(path)  # the start of the run
     except Timeout:  # which is an OSError too
         raise ProjectError(
             f"Another run of this experiment is going on ({path} is locked). Wait until it has ended; if it was "

@@ -6,10 +6,11 @@ from dogs_vs_cats.config_loader import ConfigLoader
 from dogs_vs_cats.hooks import ProjectHooks
 from dogs_vs_cats.reproduction.hooks import ReproductionHooks
 from dogs_vs_cats.session import ProjectContext, ProjectSession
+from dogs_vs_cats.storage.hooks import CacheHooks
 from dogs_vs_cats.tracking.hooks import TrackingHooks
 
 # The last registered is called first: tracking sees a run that has already been checked.
-HOOKS = (TrackingHooks(), ReproductionHooks(), ProjectHooks())
+HOOKS = (TrackingHooks(), CacheHooks(), ReproductionHooks(), ProjectHooks())
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 

@@ -20,6 +20,7 @@ from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.parameters.storage import StorageParameters
 from dogs_vs_cats.parameters.tracking import TrackingParameters
 from dogs_vs_cats.parameters.tuning import TuningParameters
 from dogs_vs_cats.parameters.tuning import problems as tuning_problems
@@ -43,6 +44,7 @@ class SharedParameters(ParameterGroup):
     comparison: ComparisonParameters
     explanation: ExplanationParameters
     inference: InferenceParameters
+    storage: StorageParameters
     tracking: TrackingParameters
     tuning: TuningParameters
 

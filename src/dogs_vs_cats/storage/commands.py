@@ -1,0 +1,80 @@
+"""`kedro cache`: what the caches hold, and making room."""
+
+import time
+from datetime import datetime
+
+import click
+import yaml
+
+from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.storage.caches import GIB, CacheEntry, cache_entries, remove
+
+_SECONDS_A_DAY = 86_400
+
+
+@click.group("cache")
+def cache_commands() -> None:
+    """Look after cached images and features."""
+
+
+@cache_commands.command("list")
+def list_entries() -> None:
+    """Show what is cached, the least recently used first."""
+    rows = [("cache", "array", "size", "frees", "used by", "last used")]
+    entries = cache_entries(ROOT)
+    rows += [
+        (
+            entry.kind,
+            " × ".join(map(str, entry.shape)),
+            _size(entry.size),
+            _size(entry.frees),
+            ", ".join(entry.users) or "-",
+            datetime.fromtimestamp(entry.last_used).strftime("%Y-%m-%d %H:%M"),
+        )
+        for entry in entries
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    click.echo(f"{_total(entries)}")
+
+
+@cache_commands.command()
+@click.option("--env", "environment", help="Only what this environment's experiment uses.")
+@click.option("--older-than", "days", type=click.FloatRange(min=0), help="Only what wasn't used for so many days.")
+def prune(environment: str | None, days: float | None) -> None:
+    """Remove cached images and features; runs that need them make them again.
+
+    Without an option everything goes that no run uses at the moment. Results stay.
+    """
+    entries = cache_entries(ROOT)
+    if environment is not None:
+        experiment = _experiment(environment)
+        entries = [entry for entry in entries if experiment in entry.users]
+    if days is not None:
+        entries = [entry for entry in entries if entry.last_used <= time.time() - days * _SECONDS_A_DAY]
+    removed = remove(ROOT, entries)
+    click.echo(f"Removed: {_total(removed)}")
+    if len(removed) < len(entries):
+        click.echo(f"Not removed, because a run uses them now: {len(entries) - len(removed)}")
+
+
+def _experiment(environment: str) -> str:
+    """The experiment that an environment's results belong to."""
+    files = {path.parent.name: path for path in sorted((ROOT / "conf").glob("*/globals.yml"))}
+    if environment not in files:
+        raise ParameterError(f"--env={environment}: there is no such environment; there are {', '.join(files)}.")
+    contents = [yaml.safe_load(files[name].read_text(encoding="utf-8")) or {} for name in ("base", environment)]
+    return (contents[0] | contents[1])["experiment"]
+
+
+def _total(entries: list[CacheEntry]) -> str:
+    count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
+    size, frees = (_size(sum(values)) for values in ([e.size for e in entries], [e.frees for e in entries]))
+    linked = "" if size == frees else f", of which {frees} are the caches' alone; results link to the rest and keep it"
+    return f"{count}, {size}{linked}."
+
+
+def _size(count: int) -> str:
+    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 1024**2:.1f} MiB"
