@@ -10,7 +10,7 @@ import click
 from filelock import FileLock, Timeout
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
+from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 
 from dogs_vs_cats.classifiers import Classifier, find_model, load_classifier
@@ -57,9 +57,7 @@ class ProjectHooks:
     def after_catalog_created(self, catalog: CatalogProtocol) -> None:
         """Lets a report name the experiment and the command, and a search repeat the environment."""
         command = without_credentials(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
-        catalog["run_record"] = MemoryDataset(
-            {"experiment": self._experiment, "command": command, "globals": self._globals}
-        )
+        catalog.save("run_record", {"experiment": self._experiment, "command": command, "globals": self._globals})
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
@@ -118,7 +116,7 @@ class ProjectHooks:
             if isinstance(dataset, KerasModelDataset):
                 dataset.keep_during_run()
         if "classifier" in pipeline.inputs():
-            catalog["classifier"] = MemoryDataset(self._classifier(catalog), copy_mode="assign")
+            catalog.save("classifier", self._classifier(catalog))
 
     def _release(self) -> None:
         if self._lock is not None:
