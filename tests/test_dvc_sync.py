@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import PROJECT, copy_project
+from conftest import PROJECT, copy_project, kedro
 
 from dogs_vs_cats.errors import DVCFileError, ReproductionError
 from dogs_vs_cats.reproduction import environments, source_files
@@ -42,6 +42,19 @@ def catalog_file(project, entry):
 
 def test_the_committed_file_is_what_sync_writes():
     assert (PROJECT / "dvc.yaml").read_text() == render()
+
+
+@pytest.mark.slow
+def test_a_stage_that_was_frozen_stays_so(tmp_path):
+    project = copy_project(tmp_path)
+    text = (PROJECT / "dvc.yaml").read_text()
+    frozen = text.replace("  prepare:\n", "  prepare:\n    frozen: true\n")
+    assert frozen != text
+    (project / "dvc.yaml").write_text(frozen)
+    kedro(project, "dvc", "sync", "--check")
+    (project / "dvc.yaml").write_text("<<<<<<< main\n" + frozen)
+    kedro(project, "dvc", "sync")
+    assert (project / "dvc.yaml").read_text() == text
 
 
 def test_every_environment_can_be_followed():

@@ -163,12 +163,25 @@ def render(root: Path = ROOT) -> str:
     catalog = CatalogEntries(root / "conf/base")
     found = stages(root)
     _check_catalog(catalog, found)
+    frozen = _frozen(root / "dvc.yaml")
     content = {
         "vars": [{"kedro": KEDRO}],
-        "stages": {stage.name: _definition(stage, catalog, root) for stage in found},
+        "stages": {
+            stage.name: ({"frozen": True} if stage.name in frozen else {}) | _definition(stage, catalog, root)
+            for stage in found
+        },
         "artifacts": _artifacts(catalog, found, root),
     }
     return HEADER + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
+
+
+def _frozen(file: Path) -> set[str]:
+    """The stages that someone froze by hand, which `dvc freeze` can't do where a stage has variables."""
+    try:
+        present = yaml.safe_load(file.read_text(encoding="utf-8"))["stages"]
+    except (OSError, yaml.YAMLError, LookupError, TypeError):
+        return set()
+    return {name for name, stage in present.items() if stage.get("frozen")}
 
 
 def _check_catalog(catalog: CatalogEntries, found: Sequence[Stage]) -> None:
