@@ -1,5 +1,6 @@
 """Commands of this project beside Kedro's own; Kedro takes them from the group `cli`."""
 
+import os
 from collections.abc import Mapping
 from copy import copy
 from typing import Any, cast
@@ -16,6 +17,7 @@ from yaml import YAMLError
 
 from dogs_vs_cats.errors import ConfigurationError, SelectionError
 from dogs_vs_cats.parameters.command_line import parse
+from dogs_vs_cats.project import VARIABLE
 from dogs_vs_cats.reproduction.commands import dvc
 from dogs_vs_cats.session import ProjectSession
 from dogs_vs_cats.storage.commands import cache_commands
@@ -57,7 +59,8 @@ def _run(
         raise SelectionError("--pipeline and --pipelines are both given; --pipelines alone takes several names.")
     chosen = _runner(runner or "SequentialRunner", {"is_async": is_async, **runner_params})
     names = list(dict.fromkeys(pipelines or ([pipeline] if pipeline else [])))
-    with ProjectSession.create(env=env, conf_source=conf_source, runtime_params=params) as session:
+    project = os.environ.get(VARIABLE)
+    with ProjectSession.create(project, env=env, conf_source=conf_source, runtime_params=params) as session:
         return cast(ProjectSession, session).run(pipeline_names=names, runner=chosen, **selection)
 
 

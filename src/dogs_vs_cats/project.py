@@ -1,9 +1,22 @@
 """Where the project lies, whatever folder a command is started from."""
 
+import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The project's root: the folder of `pyproject.toml`, `conf` and `data`."""
+VARIABLE = "DOGS_VS_CATS_PROJECT"
+"""Names the project's folder; `python -m dogs_vs_cats --project-path` sets it, also for the processes of a run."""
+
+
+def _root() -> Path:
+    if chosen := os.environ.get(VARIABLE):
+        return Path(chosen).resolve()
+    checkout = Path(__file__).resolve().parents[2]
+    # Installed from a wheel, the package lies in no checkout.
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+ROOT = _root()
+"""The project's root: the folder of `conf` and `data`."""
 
 
 def resolve(path: str) -> Path:
