@@ -42,26 +42,17 @@ class _Run(click.Command):
             raise SelectionError(error.message) from None
 
 
-def _run(
-    env: str | None,
-    conf_source: str | None,
-    params: dict[str, Any],
-    pipeline: str | None,
-    pipelines: list[str],
-    runner: str | None,
-    runner_params: dict[str, Any],
-    is_async: bool,
-    config: str | None,
-    **selection: Any,
-) -> dict[str, Any]:
+def _run(pipeline: str | None, pipelines: list[str], params: dict[str, Any], **options: Any) -> dict[str, Any]:
     """Run pipelines; without --pipelines, everything from ingestion to comparison."""
     if pipeline and pipelines:
         raise SelectionError("--pipeline and --pipelines are both given; --pipelines alone takes several names.")
-    chosen = _runner(runner or "SequentialRunner", {"is_async": is_async, **runner_params})
+    del options["config"]  # its options are among the others
+    arguments = {"is_async": options.pop("is_async"), **options.pop("runner_params")}
+    options["runner"] = _runner(options["runner"] or "SequentialRunner", arguments)
     names = list(dict.fromkeys(pipelines or ([pipeline] if pipeline else [])))
-    project = os.environ.get(VARIABLE)
-    with ProjectSession.create(project, env=env, conf_source=conf_source, runtime_params=params) as session:
-        return cast(ProjectSession, session).run(pipeline_names=names, runner=chosen, **selection)
+    configuration = {"env": options.pop("env"), "conf_source": options.pop("conf_source")}
+    with ProjectSession.create(os.environ.get(VARIABLE), runtime_params=params, **configuration) as session:
+        return cast(ProjectSession, session).run(pipeline_names=names, **options)
 
 
 def _runner(name: str, arguments: dict[str, Any]) -> AbstractRunner:
