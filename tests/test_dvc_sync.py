@@ -231,16 +231,28 @@ def test_raw_data_is_watched_where_there_is_some(project):
 
     assert raw_data("data/01_raw/photos.zip") == "data/01_raw"
     assert raw_data("elsewhere/photos") == "elsewhere/photos"
+    assert raw_data("elsewhere/photos.zip/color") == "elsewhere/photos.zip"
     for source in ("sample", "keras:mnist", "https://example.org/a.zip", "/photos", "../photos", "~/photos"):
         assert raw_data(source) == "conf/mine/dvc_vars.yml"
     assert yaml.safe_load(environments.wanted_variables("base", project))["base_folder"] == ""
 
 
 @pytest.mark.parametrize(
-    "source", ["sample", "keras:mnist", "https://example.org/photos.zip", "data/01_raw/photos.zip"]
+    "source",
+    [
+        *("sample", "keras:mnist", "https://example.org/photos.zip"),
+        *("data/01_raw/photos.zip", "data/01_raw/photos.zip/color"),
+    ],
 )
 def test_sources_that_dvc_can_follow_are_accepted(tmp_path, source):
     check_source(source, "data/01_raw", tmp_path, "lecture")
+
+
+def test_a_folder_in_an_archive_that_dvc_tracks_is_accepted_in_a_temporary_folder(tmp_path):
+    temporary = tmp_path / ".dvc/tmp/exps/tmp1"
+    (temporary / "data/01_raw").mkdir(parents=True)
+    (temporary / "data/01_raw/photos.zip").touch()
+    check_source("data/01_raw/photos.zip/color", "data/01_raw", temporary, "lecture")
 
 
 def test_a_source_outside_is_refused_in_a_temporary_folder_and_named_elsewhere(tmp_path, caplog):

@@ -13,9 +13,10 @@ class IngestionParameters(ParameterGroup):
     """Where the images come from, how many are used, and what becomes of each.
 
     Attributes:
-        source: `sample`; a folder; a `.zip` file; an `http(s)` URL of a zip; `keras:mnist`, `keras:fashion_mnist`
-            or `keras:cifar10`. Relative paths count from the project root.
-        classes: Folder or file-name classes in the order of their labels; None takes the sorted names.
+        source: `sample`; a folder; a `.zip` file or a folder in it (`photos.zip/color`); an `http(s)` URL of a zip;
+            `keras:mnist`, `keras:fashion_mnist` or `keras:cifar10`. Relative paths count from the project root.
+        classes: Folder or file-name classes in the order of their labels; None takes the sorted names. Where a source
+            can be read in several ways, they also settle which is meant.
         train_size: Training images: a count, or a fraction of the usable images.
         validation_size: Validation images, likewise.
         test_size: Test images, likewise.

@@ -17,7 +17,7 @@ from kedro.framework.hooks import hook_impl
 from dogs_vs_cats.errors import ReproductionError
 from dogs_vs_cats.reproduction.dvc_file import base_parameters
 from dogs_vs_cats.reproduction.environments import PRIVATE, approaches
-from dogs_vs_cats.reproduction.variables import RAW_DATA, VARIABLES, covers, is_path
+from dogs_vs_cats.reproduction.variables import RAW_DATA, VARIABLES, covers, is_path, on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def check_source(source: str, raw_data: str, root: Path, environment: str) -> No
     if not is_path(source):
         return
     # Not resolved: DVC may link tracked files to its cache.
-    path = Path(os.path.normpath(root / Path(source).expanduser()))
+    path = Path(os.path.normpath(root / Path(on_disk(source)).expanduser()))
     temporary = any(root.parts[i : i + len(TEMPORARY)] == TEMPORARY for i in range(len(root.parts)))
     track = f"copy it to {RAW_DATA}, `dvc add` it there, commit the .dvc file, and set ingestion.source to that path"
     if not path.is_relative_to(root):

@@ -26,7 +26,7 @@ def variables(environment: str, source: str) -> str:
     if is_path(source) and covers(RAW_DATA, source):
         raw_data = RAW_DATA
     elif is_path(source) and not Path(source).is_absolute() and ".." not in Path(source).parts and source[0] != "~":
-        raw_data = source
+        raw_data = on_disk(source)
     content = {"raw_data": raw_data, "base_folder": "" if environment == "base" else "../base/"}
     return f"# Written by `kedro dvc sync` for dvc.yaml.\n{yaml.safe_dump(content, sort_keys=False)}"
 
@@ -34,6 +34,13 @@ def variables(environment: str, source: str) -> str:
 def is_path(source: str) -> bool:
     """Whether `ingestion.source` names a file or folder; else it is generated or fetched."""
     return source != "sample" and "://" not in source and not source.startswith("keras:")
+
+
+def on_disk(source: str) -> str:
+    """The part of a path up to a zip file, which alone is a file where the source is a folder in it."""
+    path = Path(source)
+    zips = [parent for parent in path.parents if parent.suffix.lower() == ".zip"]
+    return str(zips[-1]) if zips else source
 
 
 def covers(raw_data: str, source: str) -> bool:

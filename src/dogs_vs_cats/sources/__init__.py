@@ -3,8 +3,10 @@
 `open_source` is the way in; what comes out is described by `base.Source`.
 """
 
+import logging
 import os
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 from dogs_vs_cats.credentials import without_credentials
@@ -14,8 +16,19 @@ from dogs_vs_cats.sources.archive import ZipSource, check_sha256
 from dogs_vs_cats.sources.arrays import idx_source, is_idx_name, keras_source
 from dogs_vs_cats.sources.base import UNLABELLED, Entry, ImageReadError, Source, fingerprint
 from dogs_vs_cats.sources.files import FolderListing, folder_source, list_source, single_file_source
-from dogs_vs_cats.sources.layouts import arrange_labelled, arrange_unlabelled, has_image_name, report_arrangement
+from dogs_vs_cats.sources.layouts import (
+    ALLOWED_LAYOUTS,
+    PLAIN_TEXT,
+    arrange_labelled,
+    arrange_unlabelled,
+    counted_classes,
+    report_arrangement,
+)
+from dogs_vs_cats.sources.names import TABLE_SUFFIXES, has_image_name
+from dogs_vs_cats.sources.reading import as_value
 from dogs_vs_cats.sources.selection import SelectedClasses
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["UNLABELLED", "Entry", "ImageReadError", "Source", "fingerprint", "open_source"]
 
@@ -23,11 +36,11 @@ DOWNLOADS = "data/01_raw/downloads"
 """Where archives from the network go, relative to the project root."""
 
 UNPACKED = "data/01_raw/unpacked"
-"""Where the inner archives of Kaggle's outer one go, relative to the project root."""
+"""Where archives in archives go, relative to the project root."""
 
 ALLOWED_SOURCES = (
-    "Allowed are sample, a folder, a .zip file, an http(s) address of a zip, keras:mnist, keras:fashion_mnist and "
-    "keras:cifar10; relative paths count from the project root"
+    "Allowed are sample, a folder, a .zip file or a folder in it (photos.zip/color), an http(s) address of a zip, "
+    "keras:mnist, keras:fashion_mnist and keras:cifar10; relative paths count from the project root"
 )
 ALLOWED_UNLABELLED = "Allowed are a folder, a .zip file or its http(s) address, an image file, and a .txt or .csv list"
 
@@ -63,7 +76,7 @@ def open_source(
         return source
     if ingestion.classes is not None:
         try:
-            source = SelectedClasses(source, ingestion.classes)
+            source = _selected(source, ingestion.classes)
         except SourceError:
             source.__exit__(None, None, None)
             raise
@@ -79,7 +92,7 @@ def _open(
         from dogs_vs_cats.sources.downloads import download
 
         archive = download(name, ingestion.sha256, project_root / DOWNLOADS)
-        return ZipSource(archive, labelled=labelled, unpack_to=project_root / UNPACKED)
+        return ZipSource(archive, labelled=labelled, unpack_to=project_root / UNPACKED, classes=ingestion.classes)
     if name == "sample" or name.startswith("keras:"):
         _refuse_sha256(ingestion)
         if name == "sample":
@@ -94,6 +107,7 @@ def _open(
 
 def _open_path(ingestion: IngestionParameters, project_root: Path, labelled: bool) -> Source:
     path = project_root / os.path.expanduser(ingestion.source)  # noqa: PTH111 (Path.expanduser fails for unknown users)
+    path, inside = _archive_and_folder(path)
     allowed = ALLOWED_SOURCES if labelled else ALLOWED_UNLABELLED
     try:
         path.stat()
@@ -102,25 +116,47 @@ def _open_path(ingestion: IngestionParameters, project_root: Path, labelled: boo
         raise SourceError(f"The source {ingestion.source} can't be opened ({path}: {reason}). {allowed}.") from error
     if path.is_dir():
         _refuse_sha256(ingestion)
-        return _open_folder(path, labelled)
+        return _open_folder(path, labelled, ingestion.classes)
     if not path.is_file():
         raise SourceError(f"The source {path} is neither a file nor a folder. {allowed}.")
     if path.suffix.lower() == ".zip" or _is_zip(path):
         if ingestion.sha256 is not None:
             check_sha256(path, ingestion.sha256)
-        return ZipSource(path, labelled=labelled, unpack_to=project_root / UNPACKED)
+        unpack_to = project_root / UNPACKED
+        return ZipSource(path, labelled=labelled, unpack_to=unpack_to, inside=inside, classes=ingestion.classes)
+    if labelled and path.suffix.lower() in TABLE_SUFFIXES:
+        raise SourceError(
+            f"The source {path} is a table, and tables of labels aren't read. Sort the images into one folder per "
+            f"class and set ingestion.source to the folder above them. {ALLOWED_LAYOUTS}."
+        )
     if labelled:
         raise SourceError(f"The source {path} is a file, but no zip file: unpack other archives first. {allowed}.")
     _refuse_sha256(ingestion)
     return list_source(path) if path.suffix.lower() in (".txt", ".csv") else single_file_source(path)
 
 
-def _open_folder(path: Path, labelled: bool) -> Source:
+def _archive_and_folder(path: Path) -> tuple[Path, str]:
+    """Divides `photos.zip/color/train` into the zip file and the folder in it; any other path stays whole."""
+    for parent in path.parents:
+        try:
+            if parent.is_file() and _is_zip(parent):
+                return parent, path.relative_to(parent).as_posix()
+        except (OSError, ValueError):
+            break
+        if parent.is_dir():
+            break
+    return path, ""
+
+
+def _open_folder(path: Path, labelled: bool, classes: list[str] | None) -> Source:
     listing = FolderListing(path)
     idx_files = [name for name in listing.tokens if is_idx_name(name)]
     if idx_files and not any(has_image_name(name) for name in listing.tokens):
         return idx_source(path, idx_files)
-    found = arrange_labelled(listing.tokens, str(path)) if labelled else arrange_unlabelled(listing.tokens)
+    if labelled:
+        found = arrange_labelled(listing.tokens, str(path), listing.folders, classes)
+    else:
+        found = arrange_unlabelled(listing.tokens)
     report_arrangement(found, str(path))
     return folder_source(path, listing, found)
 
@@ -140,13 +176,25 @@ def _refuse_sha256(ingestion: IngestionParameters) -> None:
         )
 
 
+def _selected(source: Source, classes: list[str]) -> SelectedClasses:
+    counts = Counter(entry.label for entry in source.entries())
+    selected = SelectedClasses(source, classes)
+    if left_out := [label for label, name in enumerate(source.class_names) if name not in selected.class_names]:
+        names = [source.class_names[label] for label in left_out]
+        others = counted_classes(names, Counter({index: counts[label] for index, label in enumerate(left_out)}))
+        logger.info("Passed over %s: ingestion.classes names other classes.", others, extra=PLAIN_TEXT)
+    return selected
+
+
 def _check_parts(source: Source) -> None:
     """A class that only the test part has can't be learnt; more likely two spellings are meant to be one."""
     labels = {part: {entry.label for entry in source.entries() if entry.part == part} for part in ("train", "test")}
     if unknown := labels["test"] - labels["train"] if labels["train"] else set():
         names = ", ".join(source.class_names[label] for label in sorted(unknown))
         trained = ", ".join(source.class_names[label] for label in sorted(labels["train"]))
+        both = [source.class_names[label] for label in sorted(labels["test"] & labels["train"])]
+        select = f", or set {as_value(both)}" if len(both) > 1 else ""
         raise SourceError(
             f"The test part has classes that the training part lacks: {names} (training has {trained}). "
-            "Rename the folders, or select classes by ingestion.classes."
+            f"Rename the folders{select}."
         )

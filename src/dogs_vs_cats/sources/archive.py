@@ -1,4 +1,4 @@
-"""Images in a zip file, read in place: nothing but Kaggle's inner archive is ever unpacked to disk.
+"""Images in a zip file, read in place: nothing but an inner archive is ever unpacked to disk.
 
 An archive may come from anywhere, so its directory is believed in nothing that could do harm: names that lead outside,
 links, doubled names, overlapping members and members that unpack to far more than they are stored in are rejected
@@ -27,7 +27,8 @@ from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.sources.base import Entry, ImageReadError
 from dogs_vs_cats.sources.files import MAX_FILE_BYTES, as_text
-from dogs_vs_cats.sources.layouts import arrange_labelled, arrange_unlabelled, has_image_name, report_arrangement
+from dogs_vs_cats.sources.layouts import arrange_labelled, arrange_unlabelled, report_arrangement
+from dogs_vs_cats.sources.names import has_image_name, listed, natural_key
 
 logger = logging.getLogger(__name__)
 
@@ -73,36 +74,51 @@ class ZipSource:
     Args:
         path: The zip file. Kaggle's outer archive, which holds `train.zip` and `test1.zip`, is recognised.
         labelled: Whether classes are looked for.
-        unpack_to: Folder for the inner archive of Kaggle's outer one.
+        unpack_to: Folder for inner archives.
+        inside: Folder or zip file in the archive that is read instead of the whole; paths count from it.
+        classes: `ingestion.classes`, see `arrange_labelled`.
 
     Raises:
         SourceError: It is no zip file, is damaged, or holds no usable images.
     """
 
-    def __init__(self, path: Path, *, labelled: bool, unpack_to: Path) -> None:
+    def __init__(
+        self, path: Path, *, labelled: bool, unpack_to: Path, inside: str = "", classes: Sequence[str] | None = None
+    ) -> None:
         self._lock = threading.Lock()
         self._zip = _open_zip(path)
         try:
-            inner = _kaggle_inner(self._zip.infolist(), INNER_LABELLED if labelled else INNER_UNLABELLED)
+            wanted = INNER_LABELLED if labelled else INNER_UNLABELLED
+            inner = _inner_archive(self._zip.infolist(), inside, wanted)
+            where = f"{path}/{inside}" if inside else str(path)
             if inner is not None:
-                logger.info("%s is Kaggle's outer archive; of its parts, %s is read.", path.name, inner.filename)
+                name = _posix(inner.filename)
+                logger.info("Of the archives in %s, %s is read.", path.name, name)
                 unpacked = _unpack_inner(self._zip, inner, path, unpack_to)
                 self._zip.close()
                 self._zip = _open_zip(unpacked)
+                where = f"{path}/{inside or name}"
+                inside = inside.removeprefix(name).removeprefix("/")
             self.class_names: list[str] = []
             self.rejected: list[tuple[str, str]] = []
-            self._list(path, labelled)
+            self._list(where, inside, labelled, classes)
         except BaseException:
             self._zip.close()
             raise
 
-    def _list(self, path: Path, labelled: bool) -> None:
+    def _list(self, where: str, inside: str, labelled: bool, classes: Sequence[str] | None) -> None:
         overlapping = _overlapping(self._zip.infolist())
         members: dict[str, zipfile.ZipInfo] = {}
+        folders = []
         for index, info in enumerate(self._zip.infolist()):
-            if info.filename.endswith(("/", "\\")):  # is_dir() fails for a member without a name
-                continue
             name = _posix(info.filename)
+            if inside:
+                if not name.startswith(f"{inside}/"):
+                    continue
+                name = name.removeprefix(f"{inside}/")
+            if info.filename.endswith(("/", "\\")):  # is_dir() fails for a member without a name
+                folders += [folder] if (folder := name.strip("/")) else []
+                continue
             reason = _refusal(name, info) or ("overlaps another member (a zip bomb)" if index in overlapping else "")
             if not reason and name in members:
                 reason = "a second member of the same name; the first is used"
@@ -110,11 +126,14 @@ class ZipSource:
                 self.rejected.append((name, reason))
             else:
                 members[name] = info
+        if inside and not (members or folders or self.rejected):
+            there = sorted({_posix(info.filename).partition("/")[0] for info in self._zip.infolist()}, key=natural_key)
+            raise SourceError(f"There is no folder {where}; at the archive's top there are {listed(there)}.")
         try:
-            found = arrange_labelled(members, str(path)) if labelled else arrange_unlabelled(members)
+            found = arrange_labelled(members, where, folders, classes) if labelled else arrange_unlabelled(members)
         except SourceError as error:
             raise SourceError(error.message + _summary(self.rejected)) from None
-        report_arrangement(found, path.name)
+        report_arrangement(found, where)
         self.class_names = found.class_names
         self.rejected += found.rejected
         self._members = {name: members[name] for name, _, _ in found.files}
@@ -248,8 +267,14 @@ def _summary(rejected: Sequence[tuple[str, str]]) -> str:
     return f" {len(rejected):,} members were refused, the first ({path}): {reason}."
 
 
-def _kaggle_inner(members: Sequence[zipfile.ZipInfo], wanted: Sequence[str]) -> zipfile.ZipInfo | None:
-    """The inner archive to read, if this is Kaggle's outer one: no images of its own, and a `train.zip` or the like."""
+def _inner_archive(members: Sequence[zipfile.ZipInfo], inside: str, wanted: Sequence[str]) -> zipfile.ZipInfo | None:
+    """The inner archive to read: the one that `inside` names, or Kaggle's.
+
+    Kaggle's outer archive has no images of its own, and a `train.zip` or the like.
+    """
+    if inside:
+        zips = (info for info in members if info.filename.lower().endswith(".zip"))
+        return next((info for info in zips if f"{inside}/".startswith(f"{_posix(info.filename)}/")), None)
     if any(has_image_name(info.filename) for info in members):
         return None
     by_name = {_posix(info.filename).rpartition("/")[2].lower(): info for info in reversed(members)}

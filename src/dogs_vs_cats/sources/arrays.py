@@ -15,7 +15,7 @@ import numpy as np
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.sources.base import Entry
-from dogs_vs_cats.sources.layouts import natural_key
+from dogs_vs_cats.sources.names import natural_key
 
 logger = logging.getLogger(__name__)
 

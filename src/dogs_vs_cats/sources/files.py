@@ -12,7 +12,8 @@ import numpy as np
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.sources.base import UNLABELLED, Entry, ImageReadError
-from dogs_vs_cats.sources.layouts import Arrangement, natural_key
+from dogs_vs_cats.sources.layouts import Arrangement
+from dogs_vs_cats.sources.names import natural_key
 
 MAX_FILE_BYTES = 128 * 1024**2
 """A larger file is rejected unread. An uncompressed 16-bit photo of 20 megapixels has 114 MiB."""
@@ -109,12 +110,14 @@ class FolderListing:
 
     Attributes:
         tokens: Token (see `token`) by posix path.
+        folders: Posix path of every folder that was listed, but the root.
         rejected: (path, reason) of what is no file and no folder, or can't be listed.
         real_paths: Name on disk by path, where the path shows it otherwise (see `as_text`).
     """
 
     def __init__(self, root: Path) -> None:
         self.tokens: dict[str, str] = {}
+        self.folders: list[str] = []
         self.rejected: list[tuple[str, str]] = []
         self.real_paths: dict[str, str] = {}
         self._root = os.fspath(root)
@@ -140,6 +143,7 @@ class FolderListing:
                     self.rejected.append((as_text(folder), reason))
                     continue
                 with os.scandir(os.path.join(self._root, folder)) as items:  # noqa: PTH118
+                    self.folders += [as_text(folder)] if folder else []
                     for item in items:
                         path = f"{folder}/{item.name}" if folder else item.name
                         if item.is_dir(follow_symlinks=False):

@@ -10,7 +10,8 @@ import numpy as np
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.sources.base import Entry, Source
-from dogs_vs_cats.sources.layouts import class_name_of
+from dogs_vs_cats.sources.names import listed
+from dogs_vs_cats.sources.reading import label_of
 
 
 class SelectedClasses:
@@ -59,13 +60,10 @@ class SelectedClasses:
 
 
 def _label_of(wanted: str, found: Sequence[str]) -> int:
-    name = class_name_of(wanted)
-    if name in found:
-        return list(found).index(name)
-    alike = [label for label, known in enumerate(found) if known.casefold() == name.casefold()]
-    if len(alike) != 1:
+    label = label_of(wanted, found)
+    if label is None:
         raise SourceError(
-            f"ingestion.classes names {wanted}, but the source's classes are: {', '.join(found)}. "
+            f"ingestion.classes names {wanted}, but the source's classes are: {listed(found, 20)}. "
             "Name some of these in the order of their labels, or set null for all."
         )
-    return alike[0]
+    return label
