@@ -15,6 +15,7 @@ from conftest import SOURCE
 
 from dogs_vs_cats.datasets import MemoryMapDataset
 from dogs_vs_cats.errors import WriteError
+from dogs_vs_cats.storage.arrays import save_array
 from dogs_vs_cats.storage.atomic import replace_atomically
 from dogs_vs_cats.storage.content_store import ContentStore
 from dogs_vs_cats.storage.feature_store import FeatureStore
@@ -56,6 +57,7 @@ def test_a_writer_killed_midway_leaves_the_old_content(tmp_path):
 WRITE_SLOWLY = """
 import sys
 from pathlib import Path
+from dogs_vs_cats.storage.arrays import save_array
 from dogs_vs_cats.storage.atomic import replace_atomically
 with replace_atomically(Path(sys.argv[1])) as partial:
     partial.write_text("half")
@@ -150,6 +152,38 @@ def test_an_error_of_writing_names_the_file_and_what_to_do(tmp_path, error):
     (tmp_path / "source.txt").write_text("")
     with pytest.raises(WriteError, match=r"file/copy\.txt can't be written: "):
         copy_from(tmp_path / "source.txt", tmp_path / "file" / "copy.txt")
+
+
+@pytest.mark.parametrize("array", [np.arange(6.0), np.ones((0, 3)), np.asfortranarray(np.eye(3)), np.array(7)])
+def test_an_array_is_the_bytes_that_numpy_writes(tmp_path, array):
+    save_array(tmp_path / "ours.npy", array)
+    np.save(tmp_path / "numpy.npy", np.asarray(array, order="C"))
+    assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
+
+
+def test_a_full_disk_has_a_reason_and_ends_no_process(tmp_path):
+    script = (
+        "import resource, sys; from pathlib import Path; import numpy as np\n"
+        "from dogs_vs_cats.datasets import MemoryMapDataset\n"
+        "from dogs_vs_cats.storage.feature_store import FeatureStore\n"
+        "store = FeatureStore(Path('store'), 'base')\n"
+        "keys = [bytes([number]) * 16 for number in range(8)]\n"
+        "for key in keys: store.add([key], np.ones((1, 1000), np.float32))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "dataset = MemoryMapDataset(filepath='x.npy')\n"
+        "for write in (lambda: store.array(keys, 1000), lambda: dataset.save(np.ones(9999))):\n"
+        "    try: write()\n"
+        "    except Exception as error: print(type(error).__name__, error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(("WriteError", "DatasetError")) for line in lines)
+    assert all("can't be written: File too large" in line for line in lines)
+    assert list(tmp_path.rglob("*.partial")) == []
 
 
 # --- content store --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 
+from dogs_vs_cats.storage.arrays import save_array
 from dogs_vs_cats.storage.atomic import replace_atomically
 
 
@@ -39,7 +40,7 @@ class MemoryMapDataset(AbstractDataset[np.ndarray, np.ndarray]):
             return
         with replace_atomically(self._filepath) as partial:
             if source is None:
-                np.save(partial, np.asarray(data), allow_pickle=False)
+                save_array(partial, data)
                 return
             try:
                 os.link(source, partial)

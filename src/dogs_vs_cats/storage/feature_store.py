@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dogs_vs_cats.storage.arrays import save_array, save_rows
 from dogs_vs_cats.storage.content_store import ContentStore, mark_used
 
 logger = logging.getLogger(__name__)
 
 KEY_BYTES = 16
 """Length of an image's key."""
-
-_ROWS_AT_ONCE = 256
 
 
 class FeatureStore:
@@ -63,10 +62,10 @@ class FeatureStore:
         """
         with self._store.create(self._key(keys)) as entry:
             _save_keys(entry, keys)
-            np.save(entry / "rows.npy", rows)
+            save_array(entry / "rows.npy", rows)
 
     def array(self, keys: Sequence[bytes], width: int) -> np.ndarray:
-        """Joins the rows of `keys`, in their order, a part at a time.
+        """Joins the rows of `keys`, in their order and in constant memory.
 
         Args:
             keys: Keys of rows there are; one may stand there repeatedly.
@@ -82,22 +81,19 @@ class FeatureStore:
         if not self._finished(keys):
             with self._store.create(self._key(keys)) as entry:
                 _save_keys(entry, keys)
-                rows = np.lib.format.open_memmap(entry / "rows.npy", "w+", np.float32, shape=(len(keys), width))
-                self._copy(keys, rows)
-                rows.flush()
+                save_rows(entry / "rows.npy", (len(keys), width), self._rows(keys))
         return self._finished(keys)[0]
 
-    def _copy(self, keys: Sequence[bytes], target: np.ndarray) -> None:
-        """Copies stored rows to their places in `target`. Entries that it now has all rows of are outdated."""
+    def _rows(self, keys: Sequence[bytes]) -> Iterator[tuple[int, np.ndarray]]:
+        """Yields the row of each key with its place. Entries that have no other rows are outdated afterwards."""
         places = defaultdict(list)
         for place, key in enumerate(keys):
             places[key].append(place)
         wanted = set(keys)
         for entry, stored, rows in self._entries():
-            pairs = [(row, place) for row, key in enumerate(stored) for place in places.pop(key, ())]
-            for start in range(0, len(pairs), _ROWS_AT_ONCE):
-                sources, targets = zip(*pairs[start : start + _ROWS_AT_ONCE], strict=True)
-                target[list(targets)] = rows[list(sources)]
+            for row, key in zip(rows, stored, strict=True):
+                for place in places.pop(key, ()):
+                    yield place, row
             if wanted.issuperset(stored):
                 self._outdated.add(entry)
         if places:
@@ -128,4 +124,4 @@ class FeatureStore:
 
 
 def _save_keys(entry: Path, keys: Sequence[bytes]) -> None:
-    np.save(entry / "keys.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES))
+    save_array(entry / "keys.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES))

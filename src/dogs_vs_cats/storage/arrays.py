@@ -1,0 +1,41 @@
+"""Writing `.npy` files through ordinary writes.
+
+`np.save` says of a full disk only how many items are missing, and a memory map on one ends the process (SIGBUS).
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Writes an array, the same bytes as `np.save`.
+
+    Raises:
+        OSError: It can't be written, with the system's reason.
+    """
+    ordered = np.asarray(array, order="C")
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(ordered))
+        file.write(ordered.data)
+
+
+def save_rows(path: Path, shape: tuple[int, int], rows: Iterable[tuple[int, np.ndarray]]) -> None:
+    """Writes a float32 array whose rows come in any order.
+
+    Args:
+        path: The `.npy` file.
+        shape: Of the array, (rows, width).
+        rows: Each row, float32 (width,), with its place.
+
+    Raises:
+        OSError: It can't be written, with the system's reason.
+    """
+    with path.open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        start = file.tell()
+        for place, row in rows:
+            file.seek(start + 4 * shape[1] * place)
+            file.write(row.tobytes())
