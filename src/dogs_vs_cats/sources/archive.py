@@ -7,12 +7,10 @@ one by one, with the reason, and reading stops at a fixed size.
 
 import hashlib
 import logging
-import os
 import re
 import shutil
 import stat
 import struct
-import tempfile
 import threading
 import zipfile
 import zlib
@@ -29,6 +27,7 @@ from dogs_vs_cats.sources.base import Entry, ImageReadError
 from dogs_vs_cats.sources.files import MAX_FILE_BYTES, as_text
 from dogs_vs_cats.sources.layouts import arrange_labelled, arrange_unlabelled, report_arrangement
 from dogs_vs_cats.sources.names import has_image_name, listed, natural_key
+from dogs_vs_cats.storage.atomic import replace_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -296,21 +295,15 @@ def _unpack_inner(outer: zipfile.ZipFile, inner: zipfile.ZipInfo, path: Path, fo
         folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(folder).free < inner.file_size:
             raise SourceError(f"Unpacking {what} to {folder} needs {inner.file_size:,} bytes; the disk has fewer left.")
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=f"{stem}-", suffix=".part", delete=False) as part:
-            try:
-                with (
-                    outer.open(inner) as member,
-                    progress(f"Unpacking {inner.filename}", inner.file_size, "bytes") as on,
-                ):
-                    while chunk := member.read(_CHUNK):
-                        part.write(chunk)
-                        on(len(chunk))
-                part.flush()
-                os.fsync(part.fileno())
-                Path(part.name).replace(target)
-            except BaseException:
-                Path(part.name).unlink(missing_ok=True)
-                raise
+        with (
+            replace_atomically(target) as partial,
+            outer.open(inner) as member,
+            partial.open("wb") as file,
+            progress(f"Unpacking {inner.filename}", inner.file_size, "bytes") as on,
+        ):
+            while chunk := member.read(_CHUNK):
+                file.write(chunk)
+                on(len(chunk))
     except _DAMAGE as error:
         raise SourceError(
             f"Unpacking {what} to {folder} failed: {error}. Get the archive again, or unpack it."

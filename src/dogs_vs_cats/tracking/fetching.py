@@ -1,11 +1,10 @@
 """Models that MLflow keeps, on disk again."""
 
-import shutil
-import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
 from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.storage.atomic import replace_atomically
 from dogs_vs_cats.tracking import store
 
 MODEL_FILE = "artifacts/model.keras"
@@ -32,19 +31,19 @@ def fetch_model(address: str, folder: Path) -> Path:
 
     prepare_mlflow()
     target = folder / quote(address, safe="")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as partial:
+    # As a whole, so that nothing of the model before it stays beside this one.
+    with replace_atomically(target) as partial:
+        downloads = partial.with_name("downloads")
+        downloads.mkdir()
         try:
-            file = download(address, Path(partial), store.uri())
+            file = download(address, downloads, store.uri())
         except Exception as error:
             reason = store.without_credentials(" ".join(str(error).split()))[:300].rstrip(".")
             raise ProjectError(
                 f"The model {address} can't be fetched from MLflow: {reason}. `make mlflow` shows which models there "
                 "are; every tracked `kedro run` adds its own, and chooses a champion."
             ) from error
-        # As a whole, so that nothing of the model before it stays beside this one.
-        shutil.rmtree(target, ignore_errors=True)
-        file.parent.replace(target)
+        file.parent.replace(partial)
     return target / file.name
 
 

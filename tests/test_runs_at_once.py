@@ -1,0 +1,77 @@
+"""Environments that run at once in one checkout leave what they leave one after the other."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import copy_project, kedro
+from test_faults import VARYING
+
+pytestmark = pytest.mark.slow
+
+ENVIRONMENTS = {"first": {}, "second": {"dense_units": 16}, "third": {"epochs": 2}}
+"""Heads of three experiments on the same images and the same base: they share every cache."""
+
+
+def make_project(root: Path) -> Path:
+    project = copy_project(root)
+    for name, head in ENVIRONMENTS.items():
+        folder = project / "conf" / name
+        shutil.copytree(project / "conf/test", folder)
+        (folder / "globals.yml").write_text(f"experiment: {name}\n")
+        (folder / "parameters_approaches.yml").write_text("approaches: [transfer_bottleneck]\n")
+        file = folder / "parameters_transfer_bottleneck.yml"
+        block = yaml.safe_load(file.read_text())
+        block["transfer_bottleneck"] |= head
+        file.write_text(yaml.safe_dump(block))
+    return project
+
+
+def results(project: Path) -> dict[str, str]:
+    """Digests of all results that equal runs leave equally."""
+    data = project / "data"
+    return {
+        str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(data.rglob("*"))
+        if path.is_file()
+        and path.name not in VARYING
+        and not any(part.startswith(".") or part == "store" for part in path.relative_to(data).parts)
+    }
+
+
+def run_at_once(project: Path) -> None:
+    runs = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "kedro", "run", f"--env={name}"],
+            cwd=project,
+            env={**os.environ, "DO_NOT_TRACK": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name in ENVIRONMENTS
+    }
+    outputs = {name: run.communicate()[0] for name, run in runs.items()}
+    for name, run in runs.items():
+        assert run.returncode == 0, outputs[name]
+        assert "Traceback" not in outputs[name]
+
+
+@pytest.mark.timeout(1800)
+def test_three_environments_at_once_leave_the_results_of_one_after_the_other(tmp_path):
+    alone = make_project(tmp_path / "alone")
+    for name in ENVIRONMENTS:
+        kedro(alone, "run", f"--env={name}")
+    expected = results(alone)
+    assert {path.split("/")[1] for path in expected} == set(ENVIRONMENTS)
+    assert sum(path.endswith("features.npy") for path in expected) == 3
+    together = make_project(tmp_path / "together")
+    for _ in range(2):
+        run_at_once(together)
+        assert results(together) == expected
+    assert not list(together.rglob("*.partial"))
