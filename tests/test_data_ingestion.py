@@ -65,6 +65,7 @@ def parameters(source: Path | str, train: float = 6, validation: float = 2, test
         "channels": 3,
         "sha256": None,
         "max_pixels": 100_000,
+        "bit_depth": "auto",
         "split": "random",
         "near_duplicates": "group",
     }
@@ -303,12 +304,12 @@ from pathlib import Path
 from dogs_vs_cats.pipelines.data_ingestion import reading
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images
-append = reading._GrowingArray.append
-def die_at_the_tenth(self, row):
-    append(self, row)
+write = reading._GrowingArray.write
+def die_at_the_tenth(self, row, values):
+    write(self, row, values)
     if self._rows == 10:
         os._exit(9)
-reading._GrowingArray.append = die_at_the_tenth
+reading._GrowingArray.write = die_at_the_tenth
 ingestion = IngestionParameters.model_validate({parameters(archive).model_dump()!r})
 read_images(ingestion, 0, Path({str(tmp_path / "store")!r}))
 """
@@ -558,14 +559,118 @@ def test_copies_across_official_parts_are_reported(tmp_path: Path, caplog: pytes
     assert "copies across splits: 1 group" in caplog.text
 
 
+# --- images with 16 bits a sample ------------------------------------------------------------------------------------
+
+
+def deep_folder(root: Path, bits: int, count: int = 12) -> tuple[Path, dict[str, np.ndarray]]:
+    """Grey 16-bit files of two classes that use some of their bits; and what they show, at 8 bits."""
+    shown = {}
+    for number in range(count):
+        path = f"{('Cat', 'Dog')[number % 2]}/{number}.{('png', 'tif')[number % 3 == 0]}"
+        grey = np.random.default_rng(number).integers(0, 256, (SIZE, SIZE), dtype=np.uint8)
+        grey[0, 0] = 255
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(grey.astype(np.uint16) << (bits - 8)).save(root / path)
+        shown[path] = grey
+    return root, shown
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_sixteen_bit_files_come_out_as_they_are_meant(
+    tmp_path: Path, bits: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, shown = deep_folder(tmp_path / "scans", bits)
+    made = ingest(parameters(source, channels=1), tmp_path)
+    assert made["rejected_images"].empty
+    for row, path in enumerate(made["manifest"]["path"]):
+        np.testing.assert_array_equal(made["images"][row, ..., 0], shown[path], err_msg=path)
+    assert made["ingestion_record"]["bit_depth"] == bits
+    assert f"12 of 12 images have 16 bits a sample and use {bits} of them, so that white is" in caplog.text
+    assert "come out too dark" not in caplog.text
+    caplog.clear()
+    again = ingest(parameters(source, channels=1), tmp_path)
+    assert "All 12 images are decoded already" in caplog.text
+    assert again["ingestion_record"] == made["ingestion_record"]
+
+
+def test_the_depth_is_that_of_the_whole_source_and_spares_other_files(tmp_path: Path) -> None:
+    source, _ = deep_folder(tmp_path / "scans", 8)
+    bright = np.random.default_rng(99).integers(0, 4096, (SIZE, SIZE)).astype(np.uint16)
+    Image.fromarray(bright).save(source / "Dog/99.png")
+    (source / "Cat/photo.jpg").write_bytes(jpeg(1))
+    made = ingest(parameters(source, channels=1), tmp_path)
+    images = dict(zip(made["manifest"]["path"], made["images"], strict=True))
+    np.testing.assert_array_equal(images["Dog/99.png"][..., 0], bright >> 4)
+    assert images["Cat/0.tif"].max() == 255 >> 4
+    photo = decode(jpeg(1), image_size=SIZE, channels=1, max_pixels=100_000).pixels
+    np.testing.assert_array_equal(images["Cat/photo.jpg"], photo)
+
+
+def test_a_source_of_ordinary_images_has_no_depth_and_its_identity_does_not_depend_on_the_parameter(
+    tmp_path: Path,
+) -> None:
+    source = folder_of(tmp_path / "pets", 6, 6)
+    record, other = (ingest(parameters(source, bit_depth=bits), tmp_path)["ingestion_record"] for bits in ("auto", 12))
+    assert record["bit_depth"] is None
+    assert other["identity"] == record["identity"]
+
+
+def test_the_depth_is_part_of_the_identity_and_can_be_set(tmp_path: Path) -> None:
+    source, shown = deep_folder(tmp_path / "scans", 8)
+    found, given = (ingest(parameters(source, channels=1, bit_depth=bits), tmp_path) for bits in ("auto", 9))
+    assert given["ingestion_record"]["bit_depth"] == 9
+    assert given["ingestion_record"]["identity"] != found["ingestion_record"]["identity"]
+    np.testing.assert_array_equal(given["images"][0, ..., 0], shown["Cat/0.tif"] >> 1)
+
+
+def test_outliers_that_darken_all_images_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source, _ = deep_folder(tmp_path / "scans", 12, count=40)
+    hot = np.random.default_rng(99).integers(0, 4096, (SIZE, SIZE)).astype(np.uint16)
+    hot[3, 3] = 65535
+    Image.fromarray(hot).save(source / "Dog/hot.png")
+    assert ingest(parameters(source, channels=1), tmp_path)["ingestion_record"]["bit_depth"] == 16
+    assert "need more than 12 bits" in caplog.text
+    assert "come out too dark: set ingestion.bit_depth to 12" in caplog.text
+    made = ingest(parameters(source, channels=1, bit_depth=12), tmp_path)
+    images = dict(zip(made["manifest"]["path"], made["images"][..., 0], strict=True))
+    assert images["Dog/hot.png"][3, 3] == 255
+    np.testing.assert_array_equal(images["Dog/hot.png"][4:], hot[4:] >> 4)
+
+
+@pytest.mark.parametrize("kind", ["files", "arrays"])
+def test_more_than_a_few_constant_images_are_named(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    source = tmp_path / "pets"
+    if kind == "files":
+        folder_of(source, 6, 6)
+        for number in range(4):
+            Image.new("RGB", (30, 30), (number, 9, 9)).save(source / f"Dog/flat {number}.png")
+    else:
+        source.mkdir()
+        digits = np.random.default_rng(0).integers(0, 256, (20, SIZE, SIZE), dtype=np.uint8)
+        digits[5:9] = 0
+        write_idx(source, digits, np.arange(20, dtype=np.uint8) % 2, digits[:4], np.arange(4, dtype=np.uint8) % 2)
+    for _ in range(2):  # the second time from what is decoded already
+        caplog.clear()
+        made = ingest(parameters(source, near_duplicates="ignore"), tmp_path)
+        assert made["ingestion_record"]["constant"] == 4
+        assert "4 of " in caplog.text
+        assert "usable images have one colour all over" in caplog.text
+        assert ("Dog/flat 0.png, Dog/flat 1.png, Dog/flat 2.png" in caplog.text) == (kind == "files")
+    if kind == "files":
+        (source / "Dog/flat 0.png").unlink()
+        caplog.clear()
+        ingest(parameters(source), tmp_path)
+        assert "one colour" not in caplog.text
+
+
 # --- real photos ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 def test_real_photos(shared: Path, tmp_path: Path) -> None:
     ingestion = parameters(shared / "data/kaggle-train-5000.zip", 3000, 1000, 1000)
-    images, usable, rejected, class_names = read_images(ingestion, 0, tmp_path / "store")
-    manifest, record = split_images(usable, rejected, class_names, ingestion, 0)
+    images, usable, rejected, class_names, facts = read_images(ingestion, 0, tmp_path / "store")
+    manifest, record = split_images(usable, rejected, class_names, facts, ingestion, 0)
     assert rejected.empty
     assert images.shape == (5000, SIZE, SIZE, 3)
     assert class_names == ["cat", "dog"]

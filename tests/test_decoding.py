@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dogs_vs_cats.decoding import DecodedImage, ImageRejected, _smoothing, decode, resize, shrink_factor, to_channels
+from dogs_vs_cats.decoding import DecodedImage, ImageRejected, decode, needed_bits, resize, shrink_factor, to_channels
+from dogs_vs_cats.decoding.resizing import _smoothing
 
 WIDTH, HEIGHT, SIZE = 96, 64, 24
 COLOURS = {
@@ -155,6 +156,146 @@ def test_grey_files_keep_their_greys(kind: str) -> None:
     np.testing.assert_allclose(pixels[16, :, 0], np.arange(0, 256, 8), atol=3)
 
 
+BITS = (8, 10, 12, 14, 16)
+
+
+def deep_files(bits: int) -> dict[str, bytes]:
+    """Files with 16 bits a sample that use only some of them, of every kind that says nothing about it."""
+    colour = (quadrants() * ((2**bits - 1) / 255)).astype(np.uint16)
+    grey = np.ascontiguousarray(colour[..., 0])
+    big, little = (encoded(Image.fromarray(grey.astype(order)), "TIFF") for order in (">u2", "<u2"))
+    opaque = np.full((HEIGHT, WIDTH, 1), 65535, np.uint16)
+    with_alpha = np.concatenate([colour, opaque], axis=2)
+    return {
+        "grey png": encoded(Image.fromarray(grey), "PNG"),
+        "grey tiff": little,
+        "grey tiff big endian": big,
+        "grey tiff 32 bit": encoded(Image.fromarray(grey.astype(np.int32)), "TIFF"),
+        "grey pgm": b"P5 96 64 65535\n" + grey.astype(">u2").tobytes(),
+        "grey png with alpha": deep_png(np.stack([grey, opaque[..., 0]], axis=2), 4),
+        "png": opencv(".png", colour),
+        "png with alpha": deep_png(with_alpha, 6),
+        "tiff": cv2.imencode(".tiff", colour[..., ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes(),
+        "tiff packed": cv2.imencode(".tiff", colour[..., ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, 5])[1].tobytes(),
+        "ppm": b"P6 96 64 65535\n" + colour.astype(">u2").tobytes(),
+    }
+
+
+def deep_png(samples: np.ndarray, colours: int) -> bytes:
+    """A PNG file with 16 bits a sample in any number of channels."""
+    height, width, _ = samples.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    header = struct.pack(">IIBBBBB", width, height, 16, colours, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("kind", deep_files(8))
+def test_sixteen_bit_files_are_read_at_the_depth_of_their_source(kind: str, bits: int) -> None:
+    image = decode(deep_files(bits)[kind], image_size=SIZE, channels=3, max_pixels=10**6, bit_depth=bits)
+    for corner, colour in corners(image.pixels).items():
+        wanted = (COLOURS[corner][0],) * 3 if kind.startswith("grey") else COLOURS[corner]
+        np.testing.assert_allclose(colour, wanted, atol=1, err_msg=corner)
+    assert needed_bits(image.deeper) == bits
+
+
+@pytest.mark.parametrize("kind", deep_files(8))
+def test_a_sixteen_bit_file_of_unknown_depth_is_used_only_if_it_needs_all_bits(kind: str) -> None:
+    for bits in (8, 10, 12, 14):
+        with pytest.raises(ImageRejected, match=rf"only {bits} bits.*Set ingestion\.bit_depth to {bits} or 16"):
+            decoded(deep_files(bits)[kind])
+    assert needed_bits(decoded(deep_files(16)[kind]).deeper) == 16
+
+
+def test_a_few_outliers_are_clipped_and_many_are_refused() -> None:
+    samples = np.full((100, 100), 2048, np.uint16)
+    samples[10:15, 10:20] = 65535
+    clipped = decode(
+        encoded(Image.fromarray(samples), "PNG"), image_size=100, channels=1, max_pixels=10**6, bit_depth=12
+    )
+    assert (clipped.pixels[10:15, 10:20] == 255).all()
+    assert clipped.pixels[50, 50, 0] == 128
+    samples[:50] = 65535
+    with pytest.raises(ImageRejected, match=r"50% of its 16-bit pixels are above 4095: .*\(ingestion\.bit_depth\)"):
+        decode(encoded(Image.fromarray(samples), "PNG"), image_size=100, channels=1, max_pixels=10**6, bit_depth=12)
+
+
+def grey_tiff(
+    samples: np.ndarray, bits: int, photometric: int = 1, packed: bytes | None = None, sample_format: int = 1
+) -> bytes:
+    """An uncompressed TIFF file of one strip, as Pillow doesn't write it."""
+    height, width = samples.shape
+    data = samples.astype(samples.dtype.newbyteorder("<")).tobytes() if packed is None else packed
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 8, 277: 1, 278: height, 279: len(data)}
+    tags[339] = sample_format
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_a_depth_that_a_file_declares_comes_before_that_of_its_source() -> None:
+    grey = quadrants()[..., 0].astype(np.uint16) * 16
+    pairs = grey.reshape(-1, 2)
+    packed = np.stack([pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1] & 255], axis=1)
+    for data in (
+        grey_tiff(grey, 12, packed=packed.astype(np.uint8).tobytes()),
+        b"P5 96 64 4095\n" + grey.astype(">u2").tobytes(),
+        b"P2 96 64 4095\n" + " ".join(map(str, grey.ravel())).encode(),
+    ):
+        for bit_depth in (None, 8, 14):
+            image = decode(data, image_size=SIZE, channels=1, max_pixels=10**6, bit_depth=bit_depth)
+            for corner, colour in corners(image.pixels).items():
+                assert colour[0] == pytest.approx(COLOURS[corner][0], abs=1)
+            assert image.deeper == ()
+
+
+def test_white_may_be_zero() -> None:
+    grey = 4095 - quadrants()[..., 0].astype(np.uint16) * 16
+    image = decode(grey_tiff(grey, 16, photometric=0), image_size=SIZE, channels=1, max_pixels=10**6, bit_depth=12)
+    for corner, colour in corners(image.pixels).items():
+        assert colour[0] == pytest.approx(COLOURS[corner][0], abs=1)
+
+
+def planar_tiff(samples: np.ndarray) -> bytes:
+    """An uncompressed TIFF file of three planes with 16 bits a sample, (3, height, width)."""
+    _, height, width = samples.shape
+    plane = height * width * 2
+    lists = struct.pack("<3H3I3I", 16, 16, 16, *(8 + 30 + plane * number for number in range(3)), *(plane,) * 3)
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, 8), (259, 4, 1, 1), (262, 4, 1, 2), (273, 4, 3, 14)]
+    tags += [(277, 4, 1, 3), (278, 4, 1, height), (279, 4, 3, 26), (284, 4, 1, 2)]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    head = struct.pack("<2sHI", b"II", 42, 38 + 3 * plane) + lists
+    return head + samples.astype("<u2").tobytes() + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (grey_tiff(np.full((20, 20), -5, np.int8), 8, sample_format=2), "signed pixels"),
+        (grey_tiff(np.full((20, 20), -5, np.int16), 16, sample_format=2), "signed or 32-bit pixels, -5 to -5"),
+        (grey_tiff(np.full((20, 20), 0.5, np.float16), 16, sample_format=3), "neither 8-bit nor 16-bit integers"),
+        (grey_tiff(np.full((20, 20), 0.5, np.float32), 32, sample_format=3), "floating-point pixels"),
+        (grey_tiff(np.full((20, 20), 0.5, np.float64), 64, sample_format=3), "neither 8-bit nor 16-bit integers"),
+        (grey_tiff(np.full((20, 20), 2**31, np.uint32), 32), "signed or 32-bit pixels"),
+        (planar_tiff(np.full((3, 20, 20), 40_000, np.uint16)), "16-bit colours in planes"),
+    ],
+)
+def test_pixels_without_a_range_are_rejected_with_what_to_do(data: bytes, reason: str) -> None:
+    with pytest.raises(ImageRejected, match=f"{reason}.*: save"):
+        decode(data, image_size=SIZE, channels=3, max_pixels=10**6, bit_depth=16)
+
+
+def test_sixteen_bit_transparency_is_shown_on_white() -> None:
+    samples = np.full((HEIGHT, WIDTH, 4), 1000, np.uint16)
+    samples[..., 3] = 65535
+    samples[: HEIGHT // 2, :, 3] = 0
+    image = decode(deep_png(samples, 6), image_size=SIZE, channels=3, max_pixels=10**6, bit_depth=12)
+    assert corners(image.pixels)["top left"] == (255,) * 3
+    assert corners(image.pixels)["bottom left"] == (1000 >> 4,) * 3
+
+
 def test_black_and_white_files() -> None:
     picture = Image.fromarray(quadrants()[..., 0] > 100).convert("1")
     assert corners(decoded(encoded(picture, "PNG")).pixels) == {
@@ -244,8 +385,8 @@ def test_a_broken_colour_profile_costs_nothing(kind: str) -> None:
         (encoded(np.zeros((1100, 1000, 3), np.uint8), "JPEG"), "too large: 1000x1100 pixels, at most 1000000"),
         (encoded(np.zeros((1100, 1000, 3), np.uint8), "PNG"), "too large: 1000x1100 pixels, at most 1000000"),
         (encoded(Image.new("F", (32, 32), 0.5), "TIFF"), "floating-point"),
-        (encoded(Image.new("I", (32, 32), 1 << 20), "TIFF"), "32-bit"),
-        (encoded(Image.new("I", (32, 32), -5), "TIFF"), "32-bit"),
+        (encoded(Image.new("I", (32, 32), 1 << 20), "TIFF"), "32-bit pixels, 1048576 to 1048576, .* save them as"),
+        (encoded(Image.new("I", (32, 32), -5), "TIFF"), "signed or 32-bit pixels, -5 to -5, .* save them as"),
     ],
 )
 def test_what_is_no_usable_image_is_rejected_with_its_reason(data: bytes, reason: str) -> None:

@@ -155,6 +155,7 @@ def test_as_a_source(site, tmp_path):
         channels=3,
         sha256=sha256(site.data),
         max_pixels=10**6,
+        bit_depth="auto",
         split="random",
         near_duplicates="ignore",
     )

@@ -82,8 +82,8 @@ def settings(source, **changes):
     return InferenceParameters.model_validate({**values, **changes})
 
 
-def classify(source, classifier, folder, **changes):
-    result, journal = nodes.classify(settings(source, **changes), INGESTION, COMPUTE, classifier, folder)
+def classify(source, classifier, folder, reading=INGESTION, **changes):
+    result, journal = nodes.classify(settings(source, **changes), reading, COMPUTE, classifier, folder)
     ((name, rows),) = result.items()
     RowTableDataset(filepath=str(folder / f"{name}.csv")).save(rows())
     return pd.read_csv(folder / f"{name}.csv", keep_default_na=False, dtype=str), journal
@@ -118,6 +118,30 @@ def test_a_prediction_depends_on_neither_its_neighbours_nor_the_kind_of_source(p
     assert zipped["probability_dog"].tolist() == together["probability_dog"].tolist()
 
 
+def test_a_sixteen_bit_file_is_read_at_the_depth_of_the_training_images(model_file, tmp_path):
+    photo = np.random.default_rng(5).integers(0, 256, (32, 32), dtype=np.uint8)
+    for name, pixels in (("8 bits", photo), ("12 bits", photo.astype(np.uint16) << 4)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / name / "scan.png")
+    shutil.copy(model_file, tmp_path / "deep.keras")
+    (tmp_path / "deep.json").write_text(json.dumps({"classes": ["cat", "dog"], "bit_depth": 12}))
+    ordinary = load_classifier("small", model_file)
+    wanted, _ = classify(tmp_path / "8 bits", ordinary, tmp_path)
+    found, _ = classify(tmp_path / "12 bits", load_classifier("deep", tmp_path / "deep.keras"), tmp_path)
+    assert found["probability_dog"].tolist() == wanted["probability_dog"].tolist() != [""]
+    (tmp_path / "deep.json").write_text(json.dumps({"classes": ["cat", "dog"], "bit_depth": "12"}))
+    with pytest.raises(ModelFileError, match=r"deep\.json has the bit_depth '12'; allowed are 8 to 16, and null"):
+        load_classifier("deep", tmp_path / "deep.keras")
+    unknown, _ = classify(tmp_path / "12 bits", ordinary, tmp_path)
+    assert unknown["reason"].tolist() == [
+        "16-bit pixels that use only 12 bits: it isn't known whether white is 4095 or 65535. "
+        "Set ingestion.bit_depth to 12 or 16"
+    ]
+    reading = INGESTION.model_copy(update={"bit_depth": 12})
+    found, _ = classify(tmp_path / "12 bits", ordinary, tmp_path, reading)
+    assert found["probability_dog"].tolist() == wanted["probability_dog"].tolist()
+
+
 def test_answers_equal_those_of_the_evaluation(shared, tmp_path):
     from dogs_vs_cats.evaluation import predictions_table
     from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images
@@ -128,7 +152,7 @@ def test_answers_equal_those_of_the_evaluation(shared, tmp_path):
             archive.extract(name, tmp_path / "photos")
     source = tmp_path / "photos"
     reading = INGESTION.model_copy(update={"source": str(source)})
-    images, usable, _, class_names = read_images(reading, 0, tmp_path / "store")
+    images, usable, _, class_names, _ = read_images(reading, 0, tmp_path / "store")
     classifier = load_classifier("small", save(small_model(), tmp_path / "m.keras", class_names))
     rows = np.arange(len(images))
     evaluated = predictions_table(

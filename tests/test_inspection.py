@@ -122,8 +122,8 @@ def drawn(model, images, manifest):
     predictions = manifest.iloc[2:5].assign(
         probability_0=answers[:, 0], probability_1=answers[:, 1], probability_2=answers[:, 2], predicted=[2, 0, 0]
     )
-    layers = nodes.draw_layers(model, asked(image="test/3"), ingestion(), images, manifest)
-    heat = nodes.draw_grad_cam(model, asked(image="test/3"), ingestion(), images, manifest, predictions, CLASSES)
+    layers = nodes.draw_layers(model, asked(image="test/3"), ingestion(), {}, images, manifest)
+    heat = nodes.draw_grad_cam(model, asked(image="test/3"), ingestion(), {}, images, manifest, predictions, CLASSES)
     return *layers, heat
 
 
@@ -189,20 +189,22 @@ def test_a_model_without_convolutions_says_what_it_cannot_show(images, manifest)
 
 
 def test_a_picture_comes_from_the_manifest_or_from_a_file(images, manifest, tmp_path):
-    path, image = nodes.chosen_image(asked(), ingestion(), images, manifest)
+    path, image = nodes.chosen_image(asked(), ingestion().decoding(), images, manifest)
     assert path == "test/2"
     assert np.array_equal(image, images[2])
-    assert np.array_equal(nodes.chosen_image(asked(image="test/5"), ingestion(), images, manifest)[1], images[5])
+    assert np.array_equal(
+        nodes.chosen_image(asked(image="test/5"), ingestion().decoding(), images, manifest)[1], images[5]
+    )
     Image.fromarray(np.full((28, 28), 200, np.uint8)).save(tmp_path / "seven.png")
-    path, image = nodes.chosen_image(asked(image=str(tmp_path / "seven.png")), ingestion(), images, manifest)
+    path, image = nodes.chosen_image(asked(image=str(tmp_path / "seven.png")), ingestion().decoding(), images, manifest)
     assert path == "seven.png"
     assert image.shape == (28, 28, 1)
     assert (image == 200).all()
     with pytest.raises(ParameterError, match="neither a path of the manifest"):
-        nodes.chosen_image(asked(image="test/99"), ingestion(), images, manifest)
+        nodes.chosen_image(asked(image="test/99"), ingestion().decoding(), images, manifest)
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(ParameterError, match=r"broken\.png, which can't be used"):
-        nodes.chosen_image(asked(image=str(tmp_path / "broken.png")), ingestion(), images, manifest)
+        nodes.chosen_image(asked(image=str(tmp_path / "broken.png")), ingestion().decoding(), images, manifest)
 
 
 def test_filters_in_colour_and_in_grey_are_drawn():

@@ -88,7 +88,7 @@ def test_every_file_is_used_as_what_it_is_or_rejected_with_its_reason(tmp_path, 
         with zipfile.ZipFile(source, "w") as archive:
             for case in cases:
                 archive.writestr(path_of(case), case.data)
-    images, usable, rejected, class_names = nodes.read_images(settings(source), 0, tmp_path / "store")
+    images, usable, rejected, class_names, _ = nodes.read_images(settings(source), 0, tmp_path / "store")
     assert class_names == ["cat", "dog"]
     rows = {row.path: (row, images[place]) for place, row in enumerate(usable.itertuples())}
     reasons = dict(zip(rejected["path"], rejected["reason"], strict=True))
@@ -107,7 +107,7 @@ def archive_complaint(case: ArchiveCase, folder: Path) -> str:
     path = folder / "photos.zip"
     path.write_bytes(case.data)
     try:
-        _, usable, rejected, class_names = nodes.read_images(settings(path), 0, folder / "store")
+        _, usable, rejected, class_names, _ = nodes.read_images(settings(path), 0, folder / "store")
         # Equal directories stand for equal members: the next case is to be read itself.
         shutil.rmtree(folder / "store")
     except ProjectError as error:

@@ -331,8 +331,8 @@ def summary_of_a_folder_of_idx_files(folder):
             header = bytes((0, 0, 8, array.ndim)) + b"".join(size.to_bytes(4, "big") for size in array.shape)
             (source / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
     ingestion = idx_ingestion(source, train_size=20, validation_size=20, test_size=20)
-    _, usable, rejected, names = read_images(ingestion, 0, folder / "store")
-    manifest, record = split_images(usable, rejected, names, ingestion, 0)
+    _, usable, rejected, names, facts = read_images(ingestion, 0, folder / "store")
+    manifest, record = split_images(usable, rejected, names, facts, ingestion, 0)
     predictions = evaluation.predictions_table(manifest, np.full((len(manifest), 10), 0.1), names)
     metrics = evaluation.classification_metrics(predictions, names)
     metrics |= {"backbone": "", "parameters": 109_386, "trainable_parameters": 109_386, "epochs": 20}
@@ -370,7 +370,7 @@ def test_mnist_is_known_by_its_test_images(tmp_path):
     source.mkdir()
     for file in (SHARED / "data/mnist").glob("t10k*"):
         (source / file.name).symlink_to(file)
-    _, usable, rejected, names = read_images(idx_ingestion(source), 0, tmp_path / "store")
+    _, usable, rejected, names, _ = read_images(idx_ingestion(source), 0, tmp_path / "store")
     manifest = pd.concat([usable.head(100).assign(split="train"), usable.assign(split="test")], ignore_index=True)
     predictions = evaluation.predictions_table(manifest, np.full((len(manifest), 10), 0.1), names)
     metrics = evaluation.classification_metrics(predictions, names)

@@ -38,6 +38,7 @@ DEFAULTS = {
     "channels": 3,
     "sha256": None,
     "max_pixels": 10**8,
+    "bit_depth": "auto",
     "split": "random",
     "near_duplicates": "ignore",
 }

@@ -214,7 +214,7 @@ def test_the_model_is_code_and_a_keras_file_with_signature_example_and_pins(trac
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert not [name for name in files if name.endswith((".pkl", ".pickle"))]
     beside = {f"artifacts/model.{suffix}" for suffix in ("keras", "json", "npz")}
-    assert {"served_model.py", "code/dogs_vs_cats/decoding.py", "input_example.json", *beside} <= files
+    assert {"served_model.py", "code/dogs_vs_cats/decoding/__init__.py", "input_example.json", *beside} <= files
     assert (folder / "artifacts/model.keras").read_bytes() == b"a model of naive_cnn"
     model = Model.load(folder)
     assert model.signature.inputs is not None

@@ -37,6 +37,7 @@ class Classifier:
         image_size: Height and width of the images it takes, in pixels.
         channels: 3 for RGB, 1 for grey.
         digest: SHA-256 of its files, as hex digits.
+        bit_depth: Bits that 16-bit image files among its training images use; None where that isn't known.
         distribution: Where its training images lie; None where that isn't known.
     """
 
@@ -47,6 +48,7 @@ class Classifier:
     image_size: int
     channels: int
     digest: str
+    bit_depth: int | None
     distribution: "Distribution | None"
 
     @property
@@ -151,6 +153,7 @@ def load_classifier(name: str, path: Path) -> Classifier:
         image_size=shape[1],
         channels=shape[3],
         digest=digest.hexdigest(),
+        bit_depth=information.get("bit_depth"),
         distribution=_distribution(beside) if beside.is_file() else None,
     )
 
@@ -221,6 +224,8 @@ def _information(path: Path, count: int) -> dict[str, Any]:
             f"{beside} names {len(classes)} classes ({', '.join(classes)}), but the model beside it has {count}. "
             "Write one name for each class, in the order of their labels."
         )
+    if content.get("bit_depth") not in (None, *range(8, 17)):
+        raise ModelFileError(f"{beside} has the bit_depth {content['bit_depth']!r}; allowed are 8 to 16, and null.")
     return content
 
 

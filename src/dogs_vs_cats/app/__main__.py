@@ -10,6 +10,7 @@ from dogs_vs_cats.classifiers import find_model, load_classifier, trained
 from dogs_vs_cats.compute import start_keras
 from dogs_vs_cats.errors import ModelFileError, ProjectError
 from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
 
 
@@ -51,7 +52,7 @@ def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) 
     from dogs_vs_cats.app.page import build, serve
 
     compute = ComputeParameters.model_validate(parameters["compute"])
-    answerer = Answerer(classifiers, compute, parameters["ingestion"]["max_pixels"])
+    answerer = Answerer(classifiers, compute, IngestionParameters.model_validate(parameters["ingestion"]))
     page = build(answerer, classifiers[0].classes, [classifier.name for classifier in classifiers])
     serve(page, host, port)
 

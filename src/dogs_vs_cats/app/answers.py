@@ -16,6 +16,7 @@ from dogs_vs_cats.decoding import ImageRejected, decode, to_channels
 from dogs_vs_cats.errors import ModelFileError
 from dogs_vs_cats.explanation import explainer
 from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.prediction import predictor
 
 SHOWN_CLASSES = 3
@@ -70,18 +71,18 @@ class Photo:
 class Answerer:
     """Asks all models about a photo."""
 
-    def __init__(self, classifiers: Sequence[Classifier], compute: ComputeParameters, max_pixels: int):
+    def __init__(self, classifiers: Sequence[Classifier], compute: ComputeParameters, ingestion: IngestionParameters):
         """Prepares the models.
 
         Args:
             classifiers: The models, in the order in which they are shown.
             compute: How to compute.
-            max_pixels: Photos with more pixels are refused.
+            ingestion: Gives the options of the decoder.
         """
         self._classifiers = classifiers
         self._predict = [predictor(classifier.observed(), compute) for classifier in classifiers]
         self._explain = [_explainer(classifier) for classifier in classifiers]
-        self._max_pixels = max_pixels
+        self._decoding = [ingestion.decoding(classifier.bit_depth) for classifier in classifiers]
 
     def photo(self, name: str, data: bytes) -> Photo:
         """Answers for one file.
@@ -91,7 +92,7 @@ class Answerer:
             data: Its content, whatever that is.
         """
         try:
-            shown = decode(data, image_size=_SHOWN_SIDE, channels=3, max_pixels=self._max_pixels)
+            shown = decode(data, image_size=_SHOWN_SIDE, channels=3, **self._decoding[0])
             scale = _SHOWN_SIDE / max(shown.width, shown.height)
             size = max(1, round(shown.width * scale)), max(1, round(shown.height * scale))
             picture = cv2.resize(shown.pixels, size, interpolation=cv2.INTER_AREA)
@@ -103,7 +104,7 @@ class Answerer:
     def _answer(self, place: int, data: bytes, picture: np.ndarray) -> Answer:
         classifier, explain = self._classifiers[place], self._explain[place]
         side, channels = classifier.image_size, classifier.channels
-        pixels = decode(data, image_size=side, channels=channels, max_pixels=self._max_pixels).pixels
+        pixels = decode(data, image_size=side, channels=channels, **self._decoding[place]).pixels
         probabilities, distances = classifier.understood(self._predict[place](pixels[np.newaxis]))
         output = probabilities[0].astype(float).tolist()
         every = [1 - output[0], output[0]] if len(output) == 1 else output

@@ -1,12 +1,19 @@
 """Parameters of data ingestion."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field, field_validator
 
 from dogs_vs_cats.parameters.base import ParameterGroup
 
 SplitSize = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
+
+
+class DecodingOptions(TypedDict):
+    """What `decoding.decode` takes beside the size of the result."""
+
+    max_pixels: int
+    bit_depth: int | None
 
 
 class IngestionParameters(ParameterGroup):
@@ -24,6 +31,8 @@ class IngestionParameters(ParameterGroup):
         channels: 3 for RGB, 1 for grey.
         sha256: Expected SHA-256 of the downloaded or local archive, as 64 hex digits; None does not check.
         max_pixels: Images with more pixels (width times height) are rejected.
+        bit_depth: Bits that 16-bit image files use, 8 to 16; `auto` takes the lowest of 8, 10, 12, 14 and 16 that holds
+            the largest value in the source.
         split: `random` draws a seeded stratified split; `official` keeps the source's own training and test
             parts and cuts validation off the end of the training part in file order.
         near_duplicates: `group` keeps re-encoded, resized or mirrored copies of a photo in one split;
@@ -39,6 +48,7 @@ class IngestionParameters(ParameterGroup):
     channels: Literal[1, 3]
     sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None
     max_pixels: Annotated[int, Field(ge=1)]
+    bit_depth: Annotated[int, Field(ge=8, le=16)] | Literal["auto"]
     split: Literal["random", "official"]
     near_duplicates: Literal["group", "ignore"]
 
@@ -48,3 +58,13 @@ class IngestionParameters(ParameterGroup):
         if isinstance(channels, bool):  # true equals 1 in Python
             raise ValueError("input should be 1 or 3")
         return channels
+
+    def decoding(self, bit_depth: int | None = None) -> DecodingOptions:
+        """Options for the decoder.
+
+        Args:
+            bit_depth: Depth of the images that a model was trained on, which comes before the parameter; None where
+                that isn't known.
+        """
+        wanted = None if self.bit_depth == "auto" else self.bit_depth
+        return {"max_pixels": self.max_pixels, "bit_depth": bit_depth or wanted}

@@ -363,8 +363,8 @@ def _write_model(
     with tempfile.TemporaryDirectory() as parts:
         code = Path(parts) / package.name
         code.mkdir()
-        for name in ("__init__.py", "decoding.py"):
-            shutil.copyfile(package / name, code / name)
+        shutil.copyfile(package / "__init__.py", code / "__init__.py")
+        shutil.copytree(package / "decoding", code / "decoding", ignore=shutil.ignore_patterns("__pycache__"))
         model_file = Path(parts) / Path(MODEL_FILE).name
         shutil.copyfile(keras_file, model_file)
         # Named as the one that training writes beside a model, from which whoever loads it takes the class names.

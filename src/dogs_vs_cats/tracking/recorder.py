@@ -304,7 +304,11 @@ class Recorder:
             run=approach,
             approach=approach,
             file=self._spool.attach(path),
-            settings={"classes": model_info["classes"], "max_pixels": self._ingestion("max_pixels")},
+            settings={
+                "classes": model_info["classes"],
+                "max_pixels": self._ingestion("max_pixels"),
+                "bit_depth": model_info.get("bit_depth"),
+            },
             example=self._example(model_info),
             requirements=_requirements(),
         )

@@ -46,7 +46,7 @@ class ServedModel(PythonModel):
         self._model = keras.models.load_model(context.artifacts["model"], compile=False, safe_mode=True)
         settings = json.loads(Path(context.artifacts["settings"]).read_text(encoding="utf-8"))
         self._classes: list[str] = settings["classes"]
-        self._max_pixels: int = settings["max_pixels"]
+        self._decoding = {name: settings.get(name) for name in ("max_pixels", "bit_depth")}
 
     def predict(
         self, context: PythonModelContext, model_input: list[Any], params: dict[str, Any] | None = None
@@ -94,7 +94,7 @@ class ServedModel(PythonModel):
         except (binascii.Error, ValueError):
             raise _refusal(number, "is not valid base64 text") from None
         try:
-            image = decode(data, image_size=shape[0], channels=shape[2], max_pixels=self._max_pixels)
+            image = decode(data, image_size=shape[0], channels=shape[2], **self._decoding)
         except ImageRejected as error:
             raise _refusal(number, f"is not a usable image file: {error.reason}") from None
         return image.pixels.astype(np.float32)

@@ -174,7 +174,7 @@ def train_on_images(
         return model, outcome, trainable
 
     identity = _identity(parameters, compute, augmentation.model_dump(), ingestion_record, backbone_record)
-    data = _LabelledImages(images, manifest, class_names, kept)
+    data = _LabelledImages(images, manifest, class_names, kept, ingestion_record.get("bit_depth"))
     return _train_seeds(approach, typed, seed, train_once, identity, data, compute, backbone_record, calibrate)
 
 
@@ -263,7 +263,7 @@ def train_on_features(
         return joined, outcome, _count(head.trainable_weights)
 
     identity = _identity(parameters, compute, None, ingestion_record, backbone_record)
-    data = _LabelledImages(images, manifest, class_names, kept)
+    data = _LabelledImages(images, manifest, class_names, kept, ingestion_record.get("bit_depth"))
     return _train_seeds(approach, typed, seed, train_once, identity, data, compute, backbone_record, calibrate)
 
 
@@ -386,12 +386,14 @@ class _LabelledImages:
         manifest: Gives each image's label and split.
         class_names: Names in the order of the labels.
         kept: Features of the images in use; None where there are none.
+        bit_depth: Bits that the 16-bit image files among them use; None where there are none.
     """
 
     images: np.ndarray
     manifest: pd.DataFrame
     class_names: list[str]
     kept: "KeptFeatures | None"
+    bit_depth: int | None = None
 
     def known_base(self, model: Model) -> Model | None:
         """The base in a model, if it made the features that are kept."""
@@ -460,6 +462,7 @@ def _train_seeds(
         "classes": data.class_names,
         "image_size": data.images.shape[1],
         "channels": data.images.shape[3],
+        "bit_depth": data.bit_depth,
         "backbone": backbone_record["name"] if backbone_record else "",
         "backbone_made_with": backbone_record["made_with"] if backbone_record else None,
         "preprocessing": backbone_record["made_with"]["preprocessing"] if backbone_record else None,

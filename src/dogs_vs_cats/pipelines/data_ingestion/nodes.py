@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# So many constant images are no reason for a warning, and so many are named in one.
+_FEW = 3
+
 
 def made_with(ingestion: IngestionParameters, seed: int) -> dict[str, Any]:
     """What the images and their split depend on, as plain JSON values; without the password to the source."""
@@ -31,7 +34,7 @@ def made_with(ingestion: IngestionParameters, seed: int) -> dict[str, Any]:
 
 def read_images(
     ingestion: IngestionParameters, seed: int, store_folder: Path
-) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame, list[str]]:
+) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame, list[str], dict[str, Any]]:
     """Reads, checks, decodes and resizes every image of the source.
 
     What was decoded is kept by what it was made of. A second run on an unchanged source decodes nothing; nor does one
@@ -45,7 +48,9 @@ def read_images(
     Returns:
         All usable images, uint8 memory map (n, height, width, channels), in the source's order; a table with a row for
         each of them (path, label, part, sha256, width, height, group, which is the same for copies of one photo where
-        these are looked for); path and reason of each rejected image; and the class names, by label.
+        these are looked for); path and reason of each rejected image; the class names, by label; and facts about the
+        images for the record: `bit_depth`, the bits that 16-bit images use (None without such images), and the number
+        of `constant` images.
 
     Raises:
         SourceError: The source can't be opened, or has no usable image.
@@ -60,8 +65,9 @@ def read_images(
     try:
         store = ContentStore(store_folder)
         with open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed) as source:
-            made_of = [fingerprint(source), ingestion.image_size, ingestion.channels, ingestion.max_pixels]
-            key = hashlib.sha256(json.dumps([*made_of, decoding.VERSION, LAYOUT]).encode()).hexdigest()[:32]
+            options = [ingestion.image_size, ingestion.channels, ingestion.max_pixels, ingestion.bit_depth]
+            made_of = [fingerprint(source), *options, decoding.VERSION, LAYOUT]
+            key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
             with store.in_use():
                 earlier = store.find(key)
                 decoded = _loaded(earlier)
@@ -91,15 +97,24 @@ def read_images(
             len(decoded.rejected),
             len(decoded.rejected) + len(decoded.usable),
         )
+    if len(decoded.constant) > _FEW:
+        logger.warning(
+            "%s of %s usable images have one colour all over, so that there is nothing to learn from them: %s, …",
+            f"{len(decoded.constant):,}",
+            f"{len(decoded.usable):,}",
+            ", ".join(decoded.constant[:_FEW]),
+        )
     grouped = ingestion.near_duplicates == "group"
     groups = find_groups(decoded.thumbnails) if grouped else np.arange(len(decoded.images))
-    return decoded.images, decoded.usable.assign(group=groups), decoded.rejected, decoded.class_names
+    facts = {"bit_depth": decoded.bit_depth, "constant": len(decoded.constant)}
+    return decoded.images, decoded.usable.assign(group=groups), decoded.rejected, decoded.class_names, facts
 
 
 def split_images(
     usable_images: pd.DataFrame,
     rejected_images: pd.DataFrame,
     class_names: list[str],
+    image_facts: dict[str, Any],
     ingestion: IngestionParameters,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -109,6 +124,7 @@ def split_images(
         usable_images: path, label, part, sha256, width, height and group of each image.
         rejected_images: The images that can't be used; they are only counted.
         class_names: Names of the classes, by label.
+        image_facts: Goes into the record, and the bit depth into the identity.
         ingestion: Sizes and kind of the split.
         seed: Seed of the split.
 
@@ -140,8 +156,9 @@ def split_images(
     )
     record = {
         "parameters": made_with(ingestion, seed),
-        "identity": _identity(manifest, class_names, ingestion),
+        "identity": _identity(manifest, class_names, ingestion, image_facts["bit_depth"]),
         "class_names": class_names,
+        **image_facts,
         "usable": len(manifest),
         "rejected": len(rejected_images),
         "splits": {
@@ -186,11 +203,14 @@ def _sample_count(ingestion: IngestionParameters) -> int | None:
     return count
 
 
-def _identity(manifest: pd.DataFrame, class_names: list[str], ingestion: IngestionParameters) -> str:
+def _identity(
+    manifest: pd.DataFrame, class_names: list[str], ingestion: IngestionParameters, bit_depth: int | None
+) -> str:
     """SHA-256 that stands for the pixels, the labels and the splits, wherever the images came from."""
     from dogs_vs_cats import decoding
 
     head = [class_names, ingestion.image_size, ingestion.channels, decoding.VERSION]
+    head += [] if bit_depth is None else [bit_depth]
     digest = hashlib.sha256(json.dumps(head).encode())
     for row in manifest[["path", "label", "split", "sha256"]].itertuples(index=False):
         digest.update(json.dumps(row).encode())

@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
             node(
                 read_images,
                 inputs={"ingestion": "params:ingestion", "seed": "params:seed", "store_folder": "decoded_store"},
-                outputs=["images", "usable_images", "rejected_images", "class_names"],
+                outputs=["images", "usable_images", "rejected_images", "class_names", "image_facts"],
                 name="read_images",
             ),
             node(
@@ -21,6 +21,7 @@ def create_pipeline() -> Pipeline:
                     "usable_images": "usable_images",
                     "rejected_images": "rejected_images",
                     "class_names": "class_names",
+                    "image_facts": "image_facts",
                     "ingestion": "params:ingestion",
                     "seed": "params:seed",
                 },

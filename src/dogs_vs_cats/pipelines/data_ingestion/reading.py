@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +11,24 @@ from typing import BinaryIO, Self
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.decoding import ImageRejected, decode, resize, to_channels
+from dogs_vs_cats.decoding import BIT_DEPTHS, ImageRejected, decode, needed_bits, resize, to_channels
+from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.near_duplicates import THUMBNAIL_SIZE, thumbnail
 from dogs_vs_cats.parallel import in_order
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.sources import Entry, ImageReadError, Source
 
+logger = logging.getLogger(__name__)
+
 LAYOUT = 4
 """To be raised with every change of what `write_decoded` writes, so that nobody loads what was written otherwise."""
 
 _CHUNK_ENTRIES = 32
 _CHUNK_BYTES = 4 * 1024**2
+
+# Up to this fraction of all values may be outliers, which say nothing about the depth of a source.
+_OUTLIERS = 0.001
 
 _COLUMNS = ("path", "label", "part", "sha256", "width", "height")
 
@@ -36,6 +43,8 @@ class DecodedSource:
         usable: A row for each of `images`: path, label, part, sha256, width, height.
         rejected: path and reason of everything else.
         class_names: Names of the classes, by label.
+        bit_depth: Bits that the 16-bit images use; None where there are none.
+        constant: Paths of those usable that have one colour all over.
         unreadable: Paths of those rejected that couldn't be read; another attempt may succeed.
     """
 
@@ -44,6 +53,8 @@ class DecodedSource:
     usable: pd.DataFrame
     rejected: pd.DataFrame
     class_names: list[str]
+    bit_depth: int | None
+    constant: list[str]
     unreadable: list[str]
 
 
@@ -55,6 +66,12 @@ class _Picture:
     width: int
     height: int
     is_file: bool
+    deeper: tuple[float, ...] = ()
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all pixels are equal; most images are settled by a look at the thumbnail."""
+        return bool(np.ptp(self.thumbnail) == 0 and (self.pixels == self.pixels[0, 0]).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,43 +85,36 @@ def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) 
 
     Of byte-identical files the first one is kept. A published dataset of arrays is kept whole, duplicates included
     (Fashion-MNIST has some): others report on its official parts as they are. No more than a few megabytes of pictures
-    are in memory at once.
+    are in memory at once. Images with 16 bits a sample are decoded again if their source turns out to use fewer bits.
 
     Args:
         source: An open source.
-        ingestion: Uses `image_size`, `channels` and `max_pixels`.
+        ingestion: Uses `image_size`, `channels` and the decoder's options.
         folder: An empty folder.
     """
     entries = source.entries()
-    size, channels = ingestion.image_size, ingestion.channels
-    rows: list[tuple[str, int, str, str, int, int]] = []
-    rejected = list(source.rejected)
-    first_paths: dict[str, str] = {}
-    unreadable: list[str] = []
-    with (
-        _GrowingArray(folder / "images.npy", (size, size, channels), len(entries)) as images,
-        _GrowingArray(folder / "thumbnails.npy", (THUMBNAIL_SIZE, THUMBNAIL_SIZE), len(entries)) as thumbnails,
-        progress("Decoding", len(entries)) as advance,
-    ):
-        for entry, outcome in _outcomes(source, entries, ingestion):
-            advance()
-            if isinstance(outcome, _Refusal):
-                rejected.append((entry.path, outcome.reason))
-                if outcome.unreadable:
-                    unreadable.append(entry.path)
-                continue
-            first = first_paths.setdefault(outcome.sha256, entry.path)
-            if first != entry.path and outcome.is_file:
-                rejected.append((entry.path, f"duplicate of {first}"))
-                continue
-            images.append(outcome.pixels)
-            thumbnails.append(outcome.thumbnail)
-            rows.append((entry.path, entry.label, entry.part, outcome.sha256, outcome.width, outcome.height))
+    bit_depth = ingestion.decoding()["bit_depth"]
+    with _Output(folder, ingestion, len(entries)) as output:
+        with progress("Decoding", len(entries)) as advance:
+            for entry, outcome in _outcomes(source, entries, ingestion, bit_depth or BIT_DEPTHS[-1]):
+                advance()
+                output.add(entry, outcome)
+        if output.deeper and bit_depth is None:
+            bit_depth = _find_bit_depth(list(output.deeper.values()), len(output.rows))
+            if bit_depth < BIT_DEPTHS[-1]:
+                again = [entry for entry in entries if entry.path in output.deeper]
+                with progress(f"Decoding at {bit_depth} bits", len(again)) as advance:
+                    for entry, outcome in _outcomes(source, again, ingestion, bit_depth):
+                        advance()
+                        output.replace(entry, outcome)
+    rejected = [*source.rejected, *output.rejected]
     table = {
-        "usable": {name: [row[column] for row in rows] for column, name in enumerate(_COLUMNS)},
+        "usable": {name: [row[column] for row in output.rows] for column, name in enumerate(_COLUMNS)},
         "rejected": {name: [row[column] for row in rejected] for column, name in enumerate(("path", "reason"))},
         "class_names": source.class_names,
-        "unreadable": unreadable,
+        "bit_depth": bit_depth if output.deeper else None,
+        "constant": [row[0] for row in output.rows if row[0] in output.constant],
+        "unreadable": output.unreadable,
     }
     (folder / "table.json").write_text(json.dumps(table), encoding="utf-8")
 
@@ -118,6 +128,8 @@ def load_decoded(folder: Path) -> DecodedSource:
         usable=pd.DataFrame(table["usable"]),
         rejected=pd.DataFrame(table["rejected"]),
         class_names=table["class_names"],
+        bit_depth=table["bit_depth"],
+        constant=table["constant"],
         unreadable=table["unreadable"],
     )
 
@@ -135,19 +147,44 @@ def can_be_read_now(source: Source, decoded: DecodedSource, ingestion: Ingestion
     """
     unreadable = set(decoded.unreadable)
     again = [entry for entry in source.entries() if entry.path in unreadable]
-    outcomes = (_prepare(source, entry, ingestion) for entry in again)
+    bit_depth = decoded.bit_depth or BIT_DEPTHS[-1]
+    outcomes = (_prepare(source, entry, ingestion, bit_depth) for entry in again)
     return not all(isinstance(outcome, _Refusal) and outcome.unreadable for outcome in outcomes)
 
 
+def _find_bit_depth(deeper: list[tuple[float, ...]], images: int) -> int:
+    """Finds how many bits the 16-bit images of a source use, and says so; `deeper` as in `DecodedImage`."""
+    fractions = np.array(deeper)
+    bit_depth = max(needed_bits(row) for row in deeper)
+    logger.info(
+        "%s of %s images have 16 bits a sample and use %d of them, so that white is %s. If it isn't, set "
+        "ingestion.bit_depth",
+        f"{len(deeper):,}",
+        f"{images:,}",
+        bit_depth,
+        f"{2**bit_depth - 1:,}",
+    )
+    typical = needed_bits(tuple(np.maximum(fractions.mean(axis=0) - _OUTLIERS, 0)))
+    if typical < bit_depth:
+        logger.warning(
+            "Only %.2g %% of their values need more than %d bits. If these are hot pixels, burnt-in text or images of "
+            "another kind, all others come out too dark: set ingestion.bit_depth to %d",
+            100 * fractions[:, BIT_DEPTHS.index(typical)].mean(),
+            typical,
+            typical,
+        )
+    return bit_depth
+
+
 def _outcomes(
-    source: Source, entries: list[Entry], ingestion: IngestionParameters
+    source: Source, entries: list[Entry], ingestion: IngestionParameters, bit_depth: int
 ) -> Iterator[tuple[Entry, _Picture | _Refusal]]:
     """Yields every entry with what became of it, in order and in bounded memory."""
     chunk = max(1, min(_CHUNK_ENTRIES, _CHUNK_BYTES // (ingestion.image_size**2 * ingestion.channels)))
-    return in_order(lambda entry: _prepare(source, entry, ingestion), entries, chunk)
+    return in_order(lambda entry: _prepare(source, entry, ingestion, bit_depth), entries, chunk)
 
 
-def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters) -> _Picture | _Refusal:
+def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters, bit_depth: int) -> _Picture | _Refusal:
     size, channels = ingestion.image_size, ingestion.channels
     try:
         ready = source.decoded(entry)
@@ -156,13 +193,74 @@ def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters) -> _P
             pixels = resize(to_channels(ready, channels), size)
             return _Picture(pixels, thumbnail(pixels), digest, ready.shape[1], ready.shape[0], is_file=False)
         data = source.read(entry)
-        image = decode(data, image_size=size, channels=channels, max_pixels=ingestion.max_pixels)
+        image = decode(data, image_size=size, channels=channels, **ingestion.decoding(bit_depth))
     except ImageReadError as error:
         return _Refusal(error.reason, unreadable=True)
     except ImageRejected as error:
         return _Refusal(error.reason, unreadable=error.may_pass)
     digest = hashlib.sha256(data).hexdigest()
-    return _Picture(image.pixels, thumbnail(image.pixels), digest, image.width, image.height, is_file=True)
+    pixels, width, height, deeper = image
+    return _Picture(pixels, thumbnail(pixels), digest, width, height, is_file=True, deeper=deeper)
+
+
+class _Output:
+    """The files that a source is decoded into, and what is known of each image.
+
+    Attributes:
+        rows: A row for each image, see `_COLUMNS`.
+        rejected: Path and reason of the others.
+        unreadable: Paths of those rejected that couldn't be read.
+        constant: Paths of the images that have one colour all over.
+        deeper: `DecodedImage.deeper` of the images with 16 bits a sample, by path.
+    """
+
+    def __init__(self, folder: Path, ingestion: IngestionParameters, at_most: int):
+        shape = ingestion.image_size, ingestion.image_size, ingestion.channels
+        self._images = _GrowingArray(folder / "images.npy", shape, at_most)
+        self._thumbnails = _GrowingArray(folder / "thumbnails.npy", (THUMBNAIL_SIZE, THUMBNAIL_SIZE), at_most)
+        self._row_of_sha256: dict[str, int] = {}
+        self.rows: list[tuple[str, int, str, str, int, int]] = []
+        self.rejected: list[tuple[str, str]] = []
+        self.unreadable: list[str] = []
+        self.constant: set[str] = set()
+        self.deeper: dict[str, tuple[float, ...]] = {}
+
+    def __enter__(self) -> Self:
+        self._images.__enter__()
+        self._thumbnails.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thumbnails.__exit__(kind)
+        self._images.__exit__(kind)
+
+    def add(self, entry: Entry, outcome: _Picture | _Refusal) -> None:
+        if isinstance(outcome, _Refusal):
+            self.rejected.append((entry.path, outcome.reason))
+            if outcome.unreadable:
+                self.unreadable.append(entry.path)
+            return
+        row = len(self.rows)
+        first = self._row_of_sha256.setdefault(outcome.sha256, row)
+        if first != row and outcome.is_file:
+            self.rejected.append((entry.path, f"duplicate of {self.rows[first][0]}"))
+            return
+        self.rows.append((entry.path, entry.label, entry.part, outcome.sha256, outcome.width, outcome.height))
+        self._write(row, entry.path, outcome)
+
+    def replace(self, entry: Entry, outcome: _Picture | _Refusal) -> None:
+        """Writes an image again that was decoded at another bit depth."""
+        row = None if isinstance(outcome, _Refusal) else self._row_of_sha256.get(outcome.sha256)
+        if row is None or isinstance(outcome, _Refusal):
+            raise SourceError(f"{entry.path} changed while the images were decoded. Run again.")
+        self._write(row, entry.path, outcome)
+
+    def _write(self, row: int, path: str, picture: _Picture) -> None:
+        self._images.write(row, picture.pixels)
+        self._thumbnails.write(row, picture.thumbnail)
+        (self.constant.add if picture.is_constant else self.constant.discard)(path)
+        if picture.deeper:
+            self.deeper[path] = picture.deeper
 
 
 class _GrowingArray:
@@ -183,9 +281,11 @@ class _GrowingArray:
         self._start = self._file.tell()
         return self
 
-    def append(self, row: np.ndarray) -> None:
-        self._file.write(np.ascontiguousarray(row).data)
-        self._rows += 1
+    def write(self, row: int, values: np.ndarray) -> None:
+        """Writes one row: the next one, or an earlier one again."""
+        self._file.seek(self._start + row * values.nbytes)
+        self._file.write(np.ascontiguousarray(values).data)
+        self._rows = max(self._rows, row + 1)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:

@@ -10,7 +10,7 @@ from dogs_vs_cats.errors import ModelFileError, ParameterError
 from dogs_vs_cats.evaluation import class_probabilities
 from dogs_vs_cats.lazy_types import Figure, Model
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
-from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
 from dogs_vs_cats.project import resolve
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def draw_layers(
     model: Model,
     explanation: ExplanationParameters,
     ingestion: IngestionParameters,
+    ingestion_record: dict[str, Any],
     images: np.ndarray,
     manifest: pd.DataFrame,
 ) -> tuple[Figure, Figure, Figure]:
@@ -44,7 +45,8 @@ def draw_layers(
     Args:
         model: The model.
         explanation: Names the picture.
-        ingestion: Gives `max_pixels`, for a picture from a file.
+        ingestion: Gives the options of the decoder, for a picture from a file.
+        ingestion_record: Gives the bit depth of the images, likewise.
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
         manifest: Gives each image's path and split.
 
@@ -56,7 +58,7 @@ def draw_layers(
     """
     from dogs_vs_cats import explanation_figures, inspection
 
-    path, image = chosen_image(explanation, ingestion, images, manifest)
+    path, image = chosen_image(explanation, ingestion.decoding(ingestion_record.get("bit_depth")), images, manifest)
     return (
         explanation_figures.first_filters(inspection.first_layer(model)),
         explanation_figures.feature_maps(image, inspection.feature_maps(model, image), path),
@@ -68,6 +70,7 @@ def draw_grad_cam(
     model: Model,
     explanation: ExplanationParameters,
     ingestion: IngestionParameters,
+    ingestion_record: dict[str, Any],
     images: np.ndarray,
     manifest: pd.DataFrame,
     predictions: pd.DataFrame,
@@ -78,7 +81,8 @@ def draw_grad_cam(
     Args:
         model: The model.
         explanation: Says how many answers; a picture named in it comes first.
-        ingestion: Gives `max_pixels`, for a picture from a file.
+        ingestion: Gives the options of the decoder, for a picture from a file.
+        ingestion_record: Gives the bit depth of the images, likewise.
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
         manifest: Gives each image's path.
         predictions: The model's predictions table.
@@ -112,7 +116,7 @@ def draw_grad_cam(
 
     rows: list[tuple[str, list[Look]]] = []
     if explanation.image is not None:
-        path, image = chosen_image(explanation, ingestion, images, manifest)
+        path, image = chosen_image(explanation, ingestion.decoding(ingestion_record.get("bit_depth")), images, manifest)
         output = np.asarray(model.predict_on_batch(image[np.newaxis]))[0]
         probabilities = [1 - output[0], output[0]] if len(output) == 1 else list(output)
         label = int(np.argmax(probabilities))
@@ -134,13 +138,13 @@ def record(model_info: dict[str, Any], explanation: ExplanationParameters) -> di
 
 
 def chosen_image(
-    explanation: ExplanationParameters, ingestion: IngestionParameters, images: np.ndarray, manifest: pd.DataFrame
+    explanation: ExplanationParameters, options: DecodingOptions, images: np.ndarray, manifest: pd.DataFrame
 ) -> tuple[str, np.ndarray]:
     """Finds the picture that is asked for.
 
     Args:
         explanation: Names it.
-        ingestion: Gives `max_pixels`, for a file.
+        options: Options of the decoder, for a file.
         images: uint8 memory map, (n, height, width, channels), a row for each row of the manifest.
         manifest: Gives each image's path and split.
 
@@ -162,14 +166,14 @@ def chosen_image(
             f"explanation.image is {explanation.image!r}: neither a path of the manifest (such as "
             f"{manifest['path'].iloc[0]}) nor a file."
         )
-    return Path(explanation.image).name, _decoded(file, images.shape, ingestion.max_pixels)
+    return Path(explanation.image).name, _decoded(file, images.shape, options)
 
 
-def _decoded(file: Path, shape: tuple[int, ...], max_pixels: int) -> np.ndarray:
+def _decoded(file: Path, shape: tuple[int, ...], options: DecodingOptions) -> np.ndarray:
     from dogs_vs_cats.decoding import ImageRejected, decode
 
     try:
-        return decode(file.read_bytes(), image_size=shape[1], channels=shape[3], max_pixels=max_pixels).pixels
+        return decode(file.read_bytes(), image_size=shape[1], channels=shape[3], **options).pixels
     except (ImageRejected, OSError) as error:
         raise ParameterError(f"explanation.image is {file}, which can't be used: {error}") from error
 

@@ -27,6 +27,7 @@ def _of_approach(name: str) -> Pipeline:
         "model": "model",
         "explanation": "params:explanation",
         "ingestion": "params:ingestion",
+        "ingestion_record": "ingestion_record",
         "images": "images",
         "manifest": "manifest",
     }
@@ -64,7 +65,7 @@ def _of_approach(name: str) -> Pipeline:
     return pipeline(
         template,
         namespace=name,
-        inputs={"images", "manifest", "class_names"},
+        inputs={"images", "manifest", "class_names", "ingestion_record"},
         parameters={
             "params:explanation": "params:explanation",
             "params:ingestion": "params:ingestion",

@@ -15,7 +15,7 @@ from dogs_vs_cats.classifiers import Classifier
 from dogs_vs_cats.errors import ModelFileError, ParameterError, SourceError
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.inference import InferenceParameters
-from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
 from dogs_vs_cats.pipelines.inference.journal import Answer, Journal
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.project import ROOT
@@ -50,7 +50,7 @@ def classify(
 
     Args:
         inference: The source and the kind of result.
-        ingestion: Gives `max_pixels`, as for the training images.
+        ingestion: Gives the options of the decoder, as for the training images.
         compute: How to compute.
         classifier: The model.
         journal_folder: Where answers are kept until the result is written.
@@ -109,7 +109,7 @@ def _key(source: Source, reading: IngestionParameters, compute: ComputeParameter
     made_of = [
         fingerprint(source),
         classifier.digest,
-        reading.max_pixels,
+        reading.decoding(classifier.bit_depth),
         decoding.VERSION,
         keras.backend.backend(),
         policy(compute, classifier.model),
@@ -135,10 +135,11 @@ def _fill(
             len(entries),
         )
     shape = (classifier.image_size, classifier.image_size, classifier.channels)
+    options = reading.decoding(classifier.bit_depth)
     waiting: deque[list[str | None]] = deque()
 
     def batches() -> Iterator[np.ndarray]:
-        for outcomes in _groups(source, entries[journal.count :], reading, shape):
+        for outcomes in _groups(source, entries[journal.count :], options, shape):
             waiting.append([outcome if isinstance(outcome, str) else None for outcome in outcomes])
             pictures = [outcome for outcome in outcomes if not isinstance(outcome, str)]
             yield np.stack(pictures) if pictures else np.empty((0, *shape), np.uint8)
@@ -153,7 +154,7 @@ def _fill(
 
 
 def _groups(
-    source: Source, entries: list[Entry], reading: IngestionParameters, shape: tuple[int, int, int]
+    source: Source, entries: list[Entry], options: DecodingOptions, shape: tuple[int, int, int]
 ) -> Iterator[list[np.ndarray | str]]:
     """Reads files ahead; yields the pixels of a batch of them, with the reason in place of what can't be used."""
     # Decoders are imported with the first file, not by every command that only lists the pipelines.
@@ -169,7 +170,7 @@ def _groups(
             if ready is not None:
                 return resize(to_channels(ready, channels), size)
             data = source.read(entry)
-            return decode(data, image_size=size, channels=channels, max_pixels=reading.max_pixels).pixels
+            return decode(data, image_size=size, channels=channels, **options).pixels
         except (ImageReadError, ImageRejected) as error:
             return error.reason
 
