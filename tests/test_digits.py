@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 from inspect import signature
 from typing import get_args
@@ -129,8 +130,9 @@ def digits(tmp_path_factory):
     kedro(project, "run", "--env=mnist", f"--params={source}", "--pipelines=explanation", DOGS_VS_CATS_TRACKING="off")
     again = root / "again"
     shutil.copytree(project, again)
-    kedro(again, "run", "--env=mnist", f"--params={source},mlp.train_on_all=true", "--pipelines=mlp,comparison",
-          DOGS_VS_CATS_TRACKING="off")  # fmt: skip
+    result = kedro(again, "run", "--env=mnist", f"--params={source},mlp.train_on_all=true",
+                   "--pipelines=mlp,comparison", DOGS_VS_CATS_TRACKING="off")  # fmt: skip
+    (again / "output.txt").write_text(result.stdout + result.stderr, encoding="utf-8")
     return project, again
 
 
@@ -211,6 +213,23 @@ def test_what_is_trained_on_all_images_has_no_validation_metrics_and_is_not_chos
     assert summary["approaches"]["mlp"]["validation_accuracy"] is None
     table = pd.read_csv(reporting / "comparison.csv").set_index("approach")
     assert np.isnan(table.loc["mlp", "validation_accuracy"])
+
+
+@pytest.mark.slow
+def test_what_is_trained_on_all_images_has_no_validation_curve(digits):
+    data = digits[1] / "data"
+    reporting = data / "08_reporting/mnist"
+    assert json.loads((data / "06_models/mnist/mlp.json").read_text())["validation_images"] == 0
+    history = pd.read_csv(reporting / "mlp/history.csv")
+    assert history[["val_loss", "val_accuracy"]].isna().all(axis=None)
+    points = json.loads((reporting / "plots/curves.json").read_text())
+    validated = {(point["approach"], point["val_accuracy"] is not None) for point in points}
+    assert validated == {("lenet5", True), ("mlp", False)}
+    page = (reporting / "comparison.html").read_text(encoding="utf-8")
+    assert page.count("Trained on the validation images too: there is no validation") == 1
+    logged = " ".join((digits[1] / "output.txt").read_text(encoding="utf-8").split())
+    assert "mlp trains on the validation images too: it has no validation, only a test" in logged
+    assert re.search(r"mlp: epoch 2/2, loss [\d.]+, accuracy [\d.]+; no validation", logged)
 
 
 @pytest.fixture(scope="module")

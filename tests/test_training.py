@@ -9,7 +9,7 @@ import tensorflow as tf
 from test_approaches import BOTTLENECK, COMMON, END_TO_END
 from test_parameters import parameters as environment_parameters
 
-from dogs_vs_cats import approaches, training_events
+from dogs_vs_cats import approaches, figures, training_events
 from dogs_vs_cats.compute import compile_updates
 from dogs_vs_cats.errors import BackboneError, TrainingError
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
@@ -306,6 +306,29 @@ def test_an_interrupted_fine_tuning_ends_with_the_same_weights(base, images, man
         resumed, _, history, _, _ = fine_tune(base, images, manifest, tmp_path)
         assert weights_equal(undisturbed, resumed)
         assert history.equals(full_history)
+
+
+def test_what_is_trained_on_all_images_has_no_validation(images, manifest, tmp_path, caplog):
+    caplog.set_level("INFO")
+    block = {**environment_parameters("mnist")["mlp"], "epochs": 2, "batch_size": 8, "train_on_all": True}
+    seen = []
+    training_events.subscribe(seen.append)
+    try:
+        model, info, history, _, _ = train("mlp", block, images, manifest, tmp_path)
+    finally:
+        training_events.unsubscribe(seen.append)
+    assert [sorted(event.logs) for event in seen] == 2 * [["accuracy", "learning_rate", "loss"]]
+    assert history[["val_loss", "val_accuracy"]].isna().all(axis=None)
+    assert (info["validation_images"], info["best_epoch"]) == (0, None)
+    assert "mlp: epoch 2/2" in caplog.text
+    assert "validation: " not in caplog.text
+    _, metrics, _ = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE)
+    assert (metrics["train"]["images"], "validation" in metrics) == (48, False)
+    for axes in figures.learning_curves(history).axes:
+        assert [line.get_label() for line in axes.lines] == ["training"]
+    both = figures.comparison_curves({"mlp": history, "cnn": history.assign(val_loss=0.5, val_accuracy=0.5)})
+    names = [text.get_text() for text in both.legends[0].get_texts()]
+    assert names == ["mlp (training only)", "cnn", "validation", "training"]
 
 
 def test_several_seeds_are_summarised(images, manifest, tmp_path):

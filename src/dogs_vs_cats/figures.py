@@ -98,6 +98,11 @@ def _draw_curve(axes: Axes, history: pd.DataFrame, column: str, colour: str, lab
         axes.fill_between(mean.index, mean - deviation, mean + deviation, color=colour, alpha=0.15, linewidth=0)
 
 
+def has_validation(history: pd.DataFrame) -> bool:
+    """Tells whether a training had images to validate on; one on all images has none."""
+    return bool(history["val_loss"].notna().any())
+
+
 def _mark_phases(axes: Axes, history: pd.DataFrame) -> None:
     """Marks where fine-tuning begins."""
     tuning = history.loc[history["phase"] == "fine_tuning", "epoch"]
@@ -126,13 +131,12 @@ def _epoch_axis(axes: Axes, epochs: int) -> None:
 
 
 @_styled
-def learning_curves(history: pd.DataFrame, title: str | None = None) -> Figure:
+def learning_curves(history: pd.DataFrame) -> Figure:
     """Draws accuracy and loss on training and validation images over the epochs.
 
     Args:
         history: Columns `seed`, `epoch` (from 1), `phase`, `loss`, `accuracy`, `val_loss`, `val_accuracy`. Several
             seeds become their mean, with a band of one standard deviation.
-        title: Stands above both panels.
 
     Returns:
         A figure of two panels.
@@ -141,7 +145,8 @@ def learning_curves(history: pd.DataFrame, title: str | None = None) -> Figure:
     seeds = history["seed"].nunique()
     for axes, (column, name) in zip(figure.subplots(1, 2), [("accuracy", "Accuracy"), ("loss", "Loss")], strict=True):
         _draw_curve(axes, history, column, SERIES[0], "training", marker="o")
-        _draw_curve(axes, history, f"val_{column}", SERIES[1], "validation", marker="s")
+        if has_validation(history):
+            _draw_curve(axes, history, f"val_{column}", SERIES[1], "validation", marker="s")
         axes.set_title(name)
         _epoch_axis(axes, int(history["epoch"].max()))
         _mark_phases(axes, history)
@@ -150,9 +155,11 @@ def learning_curves(history: pd.DataFrame, title: str | None = None) -> Figure:
             axes.legend(loc="lower right")
         else:
             axes.set_ylabel("cross-entropy")
-    if title or seeds > 1:
-        parts = [title, f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else None]
-        figure.suptitle(" — ".join(part for part in parts if part), fontsize=10, color=MUTED)
+    notes = [f"mean ± standard deviation of {seeds} seeds"] if seeds > 1 else []
+    if not has_validation(history):
+        notes.append("trained on the validation images too: no validation")
+    if notes:
+        figure.suptitle("; ".join(notes), fontsize=10, color=MUTED)
     return figure
 
 
@@ -521,8 +528,11 @@ def comparison_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         for index, (approach, history) in enumerate(histories.items()):
             colour, marker = series_style(index)
             dashed = {"linestyle": (0, (3, 2)), "linewidth": 1.2, "markersize": 3}
-            _draw_curve(axes, history, column, colour, "_training", marker=marker, alpha=0.6, **dashed)
-            _draw_curve(axes, history, f"val_{column}", colour, approach, marker=marker)
+            if has_validation(history):
+                _draw_curve(axes, history, column, colour, "_training", marker=marker, alpha=0.6, **dashed)
+                _draw_curve(axes, history, f"val_{column}", colour, approach, marker=marker)
+            else:
+                _draw_curve(axes, history, column, colour, f"{approach} (training only)", marker=marker, **dashed)
         axes.set_title(name)
         _epoch_axis(axes, longest)
     panels[0].yaxis.set_major_formatter(PERCENT)
@@ -534,7 +544,8 @@ def comparison_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         panels[1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panels[1].yaxis.set_major_formatter(PLAIN)
         panels[1].yaxis.set_minor_locator(NullLocator())
-    panels[0].plot([], [], color=MUTED, label="validation")
+    if any(map(has_validation, histories.values())):
+        panels[0].plot([], [], color=MUTED, label="validation")
     panels[0].plot([], [], color=MUTED, label="training", linestyle=(0, (3, 2)), linewidth=1.2)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))

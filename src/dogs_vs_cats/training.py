@@ -39,7 +39,7 @@ class Training:
         seed: Seed of its weights and batches, for messages and events.
         model: The model to train, uncompiled; its weights change in place.
         batches: Training batches; batch i of epoch e is a function of e and i alone.
-        validation: Validation batches.
+        validation: Validation batches; None where there are no validation images.
         classes: Number of classes.
         class_weight: Weight of each label, or None.
         parameters: Optimizer, early stopping and so on.
@@ -54,7 +54,7 @@ class Training:
     seed: int
     model: keras.Model
     batches: RowBatches
-    validation: RowBatches
+    validation: RowBatches | None
     classes: int
     class_weight: dict[int, float] | None
     parameters: TrainingParameters
@@ -89,7 +89,8 @@ class Outcome:
 
     Attributes:
         history: A row for each finished epoch: `seed`, `epoch` (from 1, through all phases), `phase`, `loss`,
-            `accuracy`, `val_loss`, `val_accuracy`, `learning_rate` (at the beginning of the epoch).
+            `accuracy`, `val_loss`, `val_accuracy` (both None without validation images), `learning_rate` (at the
+            beginning of the epoch).
         seconds: Time spent in these epochs, those of an interrupted run included.
         best_loss: Lowest validation loss of all phases.
         best_epoch: Its epoch; 0 before the first.
@@ -220,14 +221,14 @@ def _compile(training: Training, phase: Phase) -> None:
 def _fit(training: Training, epochs: "_Epochs", last_epoch: int) -> None:
     done = len(epochs.outcome.history)
     batches: keras.utils.PyDataset = training.batches
-    validation: keras.utils.PyDataset = training.validation
+    validation: keras.utils.PyDataset | None = training.validation
     class_weight = training.class_weight
     if training.devices > 1:
         batches = EvenBatches(training.batches, training.devices, class_weight)
-        validation = EvenBatches(training.validation, training.devices, None)
+        validation = EvenBatches(training.validation, training.devices, None) if training.validation else None
         class_weight = None
     callbacks = [training.batches.callback(), epochs]
-    if training.validation_model is not None:
+    if training.validation_model is not None and validation is not None:
         # Before the one that looks at what validation gave.
         callbacks.insert(1, _validation_callback(training.validation_model, validation))
     try:
@@ -302,18 +303,32 @@ class _Epochs(keras.callbacks.Callback):
         row = self._row(epoch + 1, logs or {})
         self._refuse_nan(row)
         _publish(self._training, row)
+        validation = "no validation"
+        if row["val_loss"] is not None:
+            validation = f"validation: loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:.3f}"
         logger.info(
-            "%s: epoch %d/%d, loss %.4f, accuracy %.3f; validation: loss %.4f, accuracy %.3f (%.1f s)",
+            "%s: epoch %d/%d, loss %.4f, accuracy %.3f; %s (%.1f s)",
             self._training.approach,
             row["epoch"],
             self._last_epoch,
             row["loss"],
             row["accuracy"],
-            row["val_loss"],
-            row["val_accuracy"],
+            validation,
             seconds,
         )
         outcome = replace(self.outcome, history=(*self.outcome.history, row), seconds=self.outcome.seconds + seconds)
+        outcome = self._compared(outcome, row)
+        finished = self.model.stop_training or row["epoch"] == self._last_epoch
+        self.outcome = replace(outcome, phase_finished=finished)
+        self._save(finished)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        self._bar.close()
+
+    def _compared(self, outcome: Outcome, row: dict[str, Any]) -> Outcome:
+        """Compares an epoch with those before: keeps the best weights and stops a phase that gets no better."""
+        if row["val_loss"] is None:
+            return outcome
         if row["val_loss"] < outcome.best_loss:
             outcome = replace(outcome, best_loss=row["val_loss"], best_epoch=row["epoch"])
             if self._training.parameters.keep_best_epoch:
@@ -326,15 +341,11 @@ class _Epochs(keras.callbacks.Callback):
                 "%s: stops early, no better epoch since epoch %d", self._training.approach, outcome.phase_best_epoch
             )
             self.model.stop_training = True
-        finished = self.model.stop_training or row["epoch"] == self._last_epoch
-        self.outcome = replace(outcome, phase_finished=finished)
-        self._save(finished)
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        self._bar.close()
+        return outcome
 
     def _row(self, epoch: int, logs: dict[str, float]) -> dict[str, Any]:
-        figures = {name: float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        names = ("loss", "accuracy", "val_loss", "val_accuracy")
+        figures = {name: float(logs[name]) if name in logs else None for name in names}
         return {
             "seed": self._training.seed,
             "epoch": epoch,
@@ -345,7 +356,7 @@ class _Epochs(keras.callbacks.Callback):
 
     def _refuse_nan(self, row: dict[str, Any]) -> None:
         for name in ("loss", "val_loss"):
-            if not math.isfinite(row[name]):
+            if row[name] is not None and not math.isfinite(row[name]):
                 raise TrainingError(
                     f"{self._training.approach}: the {name} is {row[name]} after epoch {row['epoch']}. "
                     f"A learning rate that is too high does this; {self._training.approach}.learning_rate is "

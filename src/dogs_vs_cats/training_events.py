@@ -16,7 +16,8 @@ class EpochEnd:
         approach: Name of the approach being trained.
         seed: Seed of this training; an approach with several `seeds` trains once for each.
         epoch: Number of the epoch, from 1, counted through all phases.
-        logs: `loss`, `accuracy`, `val_loss`, `val_accuracy` and `learning_rate` after the epoch.
+        logs: `loss`, `accuracy`, `learning_rate` and, with validation images, `val_loss` and `val_accuracy` after the
+            epoch.
     """
 
     approach: str

@@ -297,6 +297,7 @@ def _approach_section(result: "ApproachResult", class_names: Sequence[str]) -> d
         "images": f"{test['images']:,}",
         "mistakes": f"{mistakes:,}",
         "scores": scores,
+        "has_validation": figures.has_validation(result.history),
         "learning_curves": _svg(
             figures.learning_curves(result.history), f"{name}-learning", f"Learning curves of {name}"
         ),

@@ -95,13 +95,10 @@ def train_on_images(
     classes = len(class_names)
     labels = manifest["label"].to_numpy()
     kept = _kept_features(features, features_record)
-    rows = {split: np.flatnonzero(manifest["split"] == split) for split in ("train", "validation")}
     manifest = _as_used(manifest, parameters)
-    rows["train"] = np.flatnonzero(manifest["split"] == "train")
-    if not (manifest["split"] == "validation").any():
-        logger.warning(
-            "%s trains on the validation images too: its validation curve says nothing about new images", approach
-        )
+    rows = {split: np.flatnonzero(manifest["split"] == split) for split in ("train", "validation")}
+    if not len(rows["validation"]):
+        logger.warning("%s trains on the validation images too: it has no validation, only a test", approach)
 
     devices = training_devices(compute)
     engine = choose_engine(augmentation) if typed.augment else None
@@ -132,9 +129,10 @@ def train_on_images(
             frozen = find_base(model) if getattr(typed, "unfreeze_from", None) is None else None
             fast = fold_batch_normalisation(model, frozen_only=True) if frozen else model
             fast = with_policy(fast, policy(compute, model))
-            validation = RowBatches(array, rows["validation"], labels, batch_size=typed.batch_size)
-            after = None
-            if kept and frozen and kept.base_in(model):
+            validation = after = None
+            if len(rows["validation"]):
+                validation = RowBatches(array, rows["validation"], labels, batch_size=typed.batch_size)
+            if validation and kept and frozen and kept.base_in(model):
                 after = after_base(fast, fast.get_layer(frozen.name), kept.pooling)
                 places = _places(manifest)[rows["validation"]]
                 validation = RowBatches(
@@ -456,6 +454,7 @@ def _train_seeds(
             reached = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
             logger.info("%s, seed %d: accuracy %s", approach, seed, reached)
     history = pd.DataFrame([row for outcome in outcomes for row in outcome.history])
+    history = history.astype({"val_loss": float, "val_accuracy": float})
     seconds = sum(outcome.seconds for outcome in outcomes)
     info = {
         "approach": approach,
@@ -471,6 +470,7 @@ def _train_seeds(
         "epochs": len(outcomes[0].history),
         # The epoch that the model's weights are from; null: the last.
         "best_epoch": outcomes[0].best_epoch if parameters.keep_best_epoch else None,
+        "validation_images": int((data.manifest["split"] == "validation").sum()),
         "seed": seeds[0],
         "temperature": temperatures[0],
         "made_with": identity,

@@ -41,13 +41,14 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
         *results: The approaches.
 
     Returns:
-        Learning curves: `approach`, `seed`, `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy`. Test images:
+        Learning curves: `approach`, `seed`, `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy` (None without
+        validation images). Test images:
         `approach`, `actual`, `predicted`. ROC curves of the test images: `approach`, `class`, `false_positive_rate`,
         `true_positive_rate`; one curve for two classes, else one per class against the rest.
     """
     columns = ["seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
     curves = [
-        {"approach": result.name, **{str(name): value for name, value in point.items()}}
+        {"approach": result.name, **{str(name): None if pd.isna(value) else value for name, value in point.items()}}
         for result in results
         for point in result.history[columns].to_dict("records")
     ]
