@@ -47,7 +47,7 @@ def tuning(approach="transfer_bottleneck", **changes):
     return TuningParameters.model_validate({**block, "search_space": {"transfer_bottleneck": SPACE}, **changes})
 
 
-def search(folder, wanted=None, block=BLOCK, seed=4, **data):
+def search(folder, wanted=None, block=BLOCK, seed=4, runs=("transfer_bottleneck",), **data):
     """Searches on features that a linear layer tells apart."""
     import keras
 
@@ -64,7 +64,7 @@ def search(folder, wanted=None, block=BLOCK, seed=4, **data):
     return nodes.search(
         wanted or tuning(),
         block,
-        ["transfer_bottleneck"],
+        list(runs),
         COMPUTE,
         seed,
         augmentation(),

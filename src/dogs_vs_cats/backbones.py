@@ -9,6 +9,7 @@ import hashlib
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -16,8 +17,9 @@ import keras
 import numpy as np
 from keras import layers
 
+from dogs_vs_cats.building import Shape, for_images
 from dogs_vs_cats.datasets.keras_model import load_model
-from dogs_vs_cats.errors import BackboneError
+from dogs_vs_cats.errors import BackboneError, ProjectError
 from dogs_vs_cats.explanation import Anatomy, dissect
 from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, BackboneParameters
 from dogs_vs_cats.project import resolve
@@ -49,19 +51,34 @@ def pretrained(parameters: BackboneParameters, image_size: int, channels: int) -
         BackboneError: The name or an argument is unknown, the images are too small for the base, its ImageNet
             weights can't be fetched, or the weights file is missing or doesn't fit.
     """
-    if parameters.name not in application_names():
-        raise BackboneError(
-            f"backbone.name={parameters.name!r} is unknown. Use {SOURCE_CNN}, {EARLIER_MODEL}, or one of "
-            f"keras.applications: {', '.join(application_names())}."
-        )
-    application = getattr(keras.applications, parameters.name)
-    image = keras.Input((image_size, image_size, channels), name="image")
-    prepared = _preprocess(image, parameters.preprocessing, application)
+    shape = (image_size, image_size, channels)
     if parameters.weights == "imagenet":
-        return _with_imagenet_weights(application, prepared, parameters)
-    base = _construct(application, prepared, None, parameters)
+        return _with_imagenet_weights(parameters, shape)
+    base = _construct(parameters, None, shape)
     _load_weights(base, resolve(parameters.weights), parameters)
     return base
+
+
+def untrained(parameters: BackboneParameters, image_size: int, channels: int) -> keras.Model:
+    """Builds a base without its trained weights, to see that it can be built; an earlier model comes with them.
+
+    Args:
+        parameters: As for `pretrained` and `earlier_model`.
+        image_size: Height and width of the images.
+        channels: 1 or 3.
+
+    Raises:
+        ParameterError: The images are too small for the base.
+        BackboneError: It is unknown, has no such argument, or its file is missing or takes other images.
+    """
+    if parameters.name == SOURCE_CNN:
+        refuse_settings_of_source_cnn(parameters)
+        return source_cnn(image_size, channels)
+    if parameters.name == EARLIER_MODEL:
+        return earlier_model(parameters, image_size, channels)
+    if parameters.weights != "imagenet":
+        _refuse_missing(resolve(parameters.weights), parameters)
+    return _construct(parameters, None, (image_size, image_size, channels))
 
 
 def _preprocess(
@@ -77,27 +94,34 @@ def _preprocess(
     return sys.modules[application.__module__].preprocess_input(x)
 
 
-def _construct(
-    application: Callable[..., keras.Model], x: keras.KerasTensor, weights: str | None, parameters: BackboneParameters
-) -> keras.Model:
+def _construct(parameters: BackboneParameters, weights: str | None, input_shape: Shape) -> keras.Model:
+    if parameters.name not in application_names():
+        raise BackboneError(
+            f"backbone.name={parameters.name!r} is unknown. Use {SOURCE_CNN}, {EARLIER_MODEL}, or one of "
+            f"keras.applications: {', '.join(application_names())}."
+        )
+    application = getattr(keras.applications, parameters.name)
+
+    def build(shape: Shape, weights: str | None = weights) -> keras.Model:
+        x = _preprocess(keras.Input(shape, name="image"), parameters.preprocessing, application)
+        return application(include_top=False, weights=weights, input_tensor=x, **parameters.kwargs)
+
     try:
         with warnings.catch_warnings():
             # Weights made for 224 pixels fit any size without the top; Keras warns of it all the same.
             warnings.filterwarnings("ignore", message="`input_shape` is undefined")
-            return application(include_top=False, weights=weights, input_tensor=x, **parameters.kwargs)
+            return for_images(parameters.name, input_shape, build, partial(build, weights=None))
     except (TypeError, ValueError) as error:
         raise BackboneError(
             f"{parameters.name} can't be built with backbone.kwargs={parameters.kwargs} for images of "
-            f"{x.shape[1]}×{x.shape[2]} pixels: {_first_line(error)}"
+            f"{input_shape[0]}×{input_shape[1]} pixels: {_first_line(error)}"
         ) from error
 
 
-def _with_imagenet_weights(
-    application: Callable[..., keras.Model], x: keras.KerasTensor, parameters: BackboneParameters
-) -> keras.Model:
+def _with_imagenet_weights(parameters: BackboneParameters, input_shape: Shape) -> keras.Model:
     try:
-        return _construct(application, x, "imagenet", parameters)
-    except BackboneError:
+        return _construct(parameters, "imagenet", input_shape)
+    except ProjectError:
         raise
     except Exception as error:
         raise BackboneError(
@@ -110,11 +134,7 @@ def _with_imagenet_weights(
 
 def _load_weights(base: keras.Model, path: Path, parameters: BackboneParameters) -> None:
     """Loads a weights file, and makes sure that it sets every weight of the base."""
-    if not path.is_file():
-        raise BackboneError(
-            f"backbone.weights={parameters.weights!r}: there is no file {path}. Give `imagenet`, or a file of weights "
-            f"for {parameters.name} without its top; relative paths count from the project's root."
-        )
+    _refuse_missing(path, parameters)
     base.set_weights([np.full(weight.shape, np.nan, weight.dtype) for weight in base.weights])
     try:
         base.load_weights(path)
@@ -132,9 +152,31 @@ def _load_weights(base: keras.Model, path: Path, parameters: BackboneParameters)
         )
 
 
+def _refuse_missing(path: Path, parameters: BackboneParameters) -> None:
+    if not path.is_file():
+        raise BackboneError(
+            f"backbone.weights={parameters.weights!r}: there is no file {path}. Give `imagenet`, or a file of weights "
+            f"for {parameters.name} without its top; relative paths count from the project's root."
+        )
+
+
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+def refuse_settings_of_source_cnn(parameters: BackboneParameters) -> None:
+    """Refuses what other bases take: weights, arguments, a preprocessing.
+
+    Raises:
+        BackboneError: One of them is given.
+    """
+    if parameters.weights != "generated" or parameters.kwargs or parameters.preprocessing != "own":
+        raise BackboneError(
+            f"{SOURCE_CNN} trains itself: it takes backbone.weights=generated (given was {parameters.weights!r}), "
+            f"backbone.preprocessing=own (given was {parameters.preprocessing!r}) and no backbone.kwargs (given "
+            f"were {parameters.kwargs})."
+        )
 
 
 def source_cnn(image_size: int, channels: int) -> keras.Model:

@@ -17,6 +17,7 @@ from dogs_vs_cats.classifiers import Classifier, find_model, load_classifier
 from dogs_vs_cats.compute import prepare_environment, start_keras
 from dogs_vs_cats.config_loader import ConfigLoader
 from dogs_vs_cats.credentials import without_credentials
+from dogs_vs_cats.dry_build import refuse_unbuildable
 from dogs_vs_cats.errors import ProjectError, catalog_error, expected_failure, unwritable
 from dogs_vs_cats.parameters import schema
 from dogs_vs_cats.parameters.compute import ComputeParameters
@@ -110,6 +111,7 @@ class ProjectHooks:
         refuse_stale_inputs(pipeline, catalog, self._parameters)
         if _has_keras(pipeline):
             start_keras()
+            refuse_unbuildable(pipeline.all_outputs(), self._parameters)
         from dogs_vs_cats.datasets import KerasModelDataset
 
         for dataset in map(catalog.get, pipeline.datasets()):

@@ -32,7 +32,16 @@ def build(
 
     Returns:
         An uncompiled model from raw images, (n, height, width, channels) in 0..255, to probabilities.
+
+    Raises:
+        ParameterError: The images are too small for the network.
     """
+    from dogs_vs_cats.building import for_images
+
+    return for_images("naive_cnn", input_shape, lambda shape: _network(shape, classes))
+
+
+def _network(input_shape: tuple[int, ...], classes: int) -> "keras.Model":
     import keras
     from keras import layers
 

@@ -41,21 +41,31 @@ def build(
     """Puts global average pooling and two dense layers on the frozen base.
 
     Args:
-        parameters: Gives `dense_units`.
+        parameters: Give `dense_units` and the layer that fine-tuning begins at.
         input_shape: Height, width and channels of the images.
         classes: Number of classes.
         backbone: The headless base, raw images in; it is frozen in place.
 
     Returns:
         An uncompiled model from raw images, (n, height, width, channels) in 0..255, to probabilities.
+
+    Raises:
+        BackboneError: `unfreeze_from` isn't a layer of the base.
     """
     import keras
     from keras import layers
 
+    from dogs_vs_cats.errors import BackboneError
     from dogs_vs_cats.output_layers import softmax_probabilities
 
     if backbone is None:
         raise ValueError("transfer_end_to_end builds on a backbone")
+    names = [layer.name for layer in backbone.layers]
+    if parameters.unfreeze_from not in (None, *names):
+        raise BackboneError(
+            f"unfreeze_from={parameters.unfreeze_from!r} isn't a layer of {backbone.name}. Its layers: "
+            f"{', '.join(names)}."
+        )
     backbone.trainable = False
     image = keras.Input(input_shape, name="image")
     # Inference mode keeps the moving statistics of batch normalisation still, also when layers are unfrozen.

@@ -23,6 +23,7 @@ from dogs_vs_cats.architectures.mlp import mlp
 from dogs_vs_cats.architectures.mnist_cnn import mnist_cnn, mnist_cnn_batchnorm, mnist_cnn_pytorch
 from dogs_vs_cats.architectures.resnet import resnet18, resnet34
 from dogs_vs_cats.architectures.vgg import vgg16
+from dogs_vs_cats.building import for_images
 from dogs_vs_cats.errors import ParameterError
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
@@ -67,13 +68,4 @@ def build_architecture(name: str, input_shape: tuple[int, int, int], classes: in
         raise ParameterError(f"The architecture {name} has no option {', '.join(unknown)}; {takes}.")
     if classes < 2:
         raise ParameterError(f"A classifier needs at least 2 classes; {name} was given {classes}.")
-    try:
-        return build(input_shape, classes, **options)
-    except ValueError as error:
-        if "Computed output size" not in str(error):
-            raise
-        size = "×".join(map(str, input_shape))
-        raise ParameterError(
-            f"Images of {size} are too small for the convolutions and poolings of {name}. Use larger ones "
-            "(ingestion.image_size), or a network that takes any size, such as resnet18, googlenet or mlp."
-        ) from error
+    return for_images(name, input_shape, lambda shape: build(shape, classes, **options))

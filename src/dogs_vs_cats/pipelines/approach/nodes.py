@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats import approaches, calibration, evaluation
-from dogs_vs_cats.errors import BackboneError
 from dogs_vs_cats.lazy_types import Figure, Model
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.calibration import CalibrationParameters
@@ -498,8 +497,6 @@ def _phases(parameters: TrainingParameters, model: Model, backbone: Model | None
     fine_tuned = cast(Any, parameters)
     base = model.get_layer(backbone.name)
     names = [layer.name for layer in base.layers]
-    if first not in names:
-        raise BackboneError(f"unfreeze_from={first!r} isn't a layer of {base.name}. Its layers: {', '.join(names)}.")
 
     def unfreeze() -> None:
         import keras

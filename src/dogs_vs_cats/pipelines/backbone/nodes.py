@@ -37,18 +37,19 @@ def make_backbone(
     """
     import keras
 
-    from dogs_vs_cats.backbones import SOURCE_CNN, earlier_model, pretrained, weights_digest
+    from dogs_vs_cats.backbones import (
+        SOURCE_CNN,
+        earlier_model,
+        pretrained,
+        refuse_settings_of_source_cnn,
+        weights_digest,
+    )
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     source_accuracy = None
     if parameters.name == SOURCE_CNN:
-        if parameters.weights != "generated" or parameters.kwargs or parameters.preprocessing != "own":
-            raise BackboneError(
-                f"{SOURCE_CNN} trains itself: it takes backbone.weights=generated (given was {parameters.weights!r}), "
-                f"backbone.preprocessing=own (given was {parameters.preprocessing!r}) and no backbone.kwargs (given "
-                f"were {parameters.kwargs})."
-            )
+        refuse_settings_of_source_cnn(parameters)
         backbone, source_accuracy = develop_source_cnn(parameters.source_task, image_size, channels, compute, seed)
     elif parameters.name == EARLIER_MODEL:
         backbone = earlier_model(parameters, image_size, channels)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.datasets.environments import Environment, refuse_unless_free
+from dogs_vs_cats.dry_build import dry_build
 from dogs_vs_cats.errors import TuningError
 from dogs_vs_cats.lazy_types import Figure, Model
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
@@ -21,6 +22,9 @@ from dogs_vs_cats.pipelines.approach.nodes import Trained, train_on_features, tr
 from dogs_vs_cats.pipelines.tuning.environment import environment_files
 from dogs_vs_cats.pipelines.tuning.page import render
 from dogs_vs_cats.pipelines.tuning.search import Search
+
+_BUILT_WITH = {"architecture", "unfreeze_from"}
+"""Parameters of which the schema can't tell whether a network can be built with them."""
 
 
 def search(
@@ -69,6 +73,8 @@ def search(
     Raises:
         TuningError: There is nothing to search, the environment doesn't run the approach, or no trial came to its end.
         EnvironmentFilesError: The environment to write is someone else's.
+        ParameterError: A network among the choices can't be built for these images.
+        BackboneError: The base has no layer of a name among the choices.
     """
     _check(tuning, approaches_run, parameters)
     refuse_unless_free(tuning.environment, environments)
@@ -108,6 +114,9 @@ def search(
         "data": ingestion_record["identity"],
         "backbone": backbone_record["identity"] if backbone_record else None,
     }
+    for name in _BUILT_WITH.intersection(spaces):
+        for value in spaces[name].extremes():
+            dry_build(tuning.approach, {**block, name: value}, images.shape[1:], backbone, len(class_names))
     found = Search(folder, tuning.approach, json.dumps(identity, sort_keys=True), spaces, seed)
     (folder / "state").mkdir(exist_ok=True)
     found.run(tuning.trials, block, epochs, train)
