@@ -1,4 +1,6 @@
+import json
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -97,9 +99,43 @@ def test_metrics_of_three_classes_against_hand_computed_figures() -> None:
     assert metrics["roc_auc"] == pytest.approx(1.0)
 
 
-def test_all_splits_are_measured_alike_and_everything_is_plain_json() -> None:
-    import json
+@pytest.mark.parametrize("classes", [31, 1000])
+def test_metrics_of_many_classes_are_short_and_name_what_is_confused_most(classes: int) -> None:
+    names = [f"n{number:08}" for number in range(classes)]
+    labels = np.arange(3 * classes) % classes
+    # All are right but class 7, which is taken for class 3 twice and for class 5 once.
+    answers = labels.copy()
+    answers[labels == 7] = [3, 5, 3]
+    probabilities = np.full((len(labels), classes), 0.5 / (classes - 1))
+    probabilities[np.arange(len(labels)), answers] = 0.5
+    splits = [split for split in evaluation.SPLITS for _ in labels]
+    manifest = manifest_of([*labels] * 3, splits)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = evaluation.predictions_table(manifest, np.tile(probabilities, (3, 1)), names)
+        metrics = evaluation.classification_metrics(table, names)
+    assert "confusion_matrix" not in metrics["test"]
+    assert metrics["test"]["confused_pairs"] == [
+        {"true": names[7], "predicted": names[3], "images": 2},
+        {"true": names[7], "predicted": names[5], "images": 1},
+    ]
+    recalls = metrics["test"]["lowest_recalls"]
+    assert (recalls.pop(names[7]), set(recalls.values()), len(recalls)) == (0.0, {1.0}, 19)
+    assert len(json.dumps(metrics, indent=2)) < 20_000
 
+
+def test_areas_under_roc_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    random = np.random.default_rng(0)
+    labels = np.arange(50) % 4
+    probabilities = random.dirichlet(np.ones(5), 50).round(1)  # with ties
+    areas = evaluation.areas_under_roc(labels, probabilities)
+    assert areas[:4] == pytest.approx([roc_auc_score(labels == each, probabilities[:, each]) for each in range(4)])
+    assert np.isnan(areas[4])
+
+
+def test_all_splits_are_measured_alike_and_everything_is_plain_json() -> None:
     labels = [0, 1, 1, 0] * 3
     probabilities = np.array([0.3, 0.8, 0.4, 0.6] * 3)[:, None]
     splits = [split for split in evaluation.SPLITS for _ in range(4)]

@@ -135,16 +135,17 @@ def test_an_almost_certain_mistake_is_not_called_certain(manifest: pd.DataFrame)
     assert "dog >99.9%" in texts(figures.mistakes_gallery(table, np.zeros((8, 9, 9, 3), np.uint8), manifest, TWO))
 
 
-@pytest.mark.parametrize("classes", [3, 10])
-def test_every_figure_draws_many_classes(classes: int) -> None:
+@pytest.mark.parametrize(("classes", "curves"), [(3, 3), (10, 10), (50, 6), (1000, 6)])
+def test_every_figure_draws_many_classes(classes: int, curves: int) -> None:
     names = [f"class ${number}$" for number in range(classes)]
     rng = np.random.default_rng(0)
-    labels = np.arange(40) % classes
-    manifest = pd.DataFrame({"path": [f"{row}.png" for row in range(40)], "label": labels, "split": ["test"] * 40})
-    table = evaluation.predictions_table(manifest, rng.dirichlet(np.ones(classes), 40), names)
-    images = np.zeros((40, 8, 8, 1), np.uint8)
+    count = max(40, classes)
+    labels = np.arange(count) % classes
+    manifest = pd.DataFrame({"path": [f"{row}.png" for row in range(count)], "label": labels, "split": "test"})
+    table = evaluation.predictions_table(manifest, rng.dirichlet(np.ones(classes), count), names)
+    images = np.zeros((count, 8, 8, 1), np.uint8)
     roc = figures.roc_curve(table, names)
-    assert len(roc.axes[0].lines) == classes + 1
+    assert len(roc.axes[0].lines) == curves + 1
     for figure in (
         roc,
         figures.confusion_matrix(table, names),
@@ -153,6 +154,27 @@ def test_every_figure_draws_many_classes(classes: int) -> None:
     ):
         # Names are not read as mathematics: an unbalanced $ would be an error.
         assert png(figure)
+
+
+def test_of_many_classes_the_most_confused_pairs_and_the_worst_curves_are_drawn() -> None:
+    names = [f"class {number}" for number in range(40)]
+    labels = np.repeat(np.arange(40), 5)
+    answers = labels.copy()
+    answers[labels == 7] = 3
+    answers[np.flatnonzero(labels == 30)[:2]] = 12
+    probabilities = np.full((200, 40), 0.1 / 39)
+    probabilities[np.arange(200), answers] = 0.9
+    probabilities[labels == 7, 7] = 0
+    manifest = pd.DataFrame({"path": [f"{row}.png" for row in range(200)], "label": labels, "split": "test"})
+    table = evaluation.predictions_table(manifest, probabilities, names)
+    axes = figures.confusion_matrix(table, names).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["class 7 → class 3", "class 30 → class 12"]
+    assert [bar.get_width() for bar in axes.patches] == [5, 2]
+    assert [text.get_text() for text in axes.texts] == ["5 of 5", "2 of 5"]
+    assert axes.get_title("right") == "2 of 2 pairs, 40 classes"
+    curves = figures.roc_curve(table, names).axes[0]
+    assert curves.get_legend().get_texts()[0].get_text().startswith("class 7 (AUC 0.0")
+    assert curves.get_title("right") == "worst 6 of 40 classes"
 
 
 def test_all_approaches_are_in_one_figure_in_colours_of_their_own() -> None:

@@ -24,6 +24,12 @@ BASELINE = "majority_class"
 CONFIDENCE_LEVEL = 0.95
 SIGNIFICANCE_LEVEL = 0.05
 RELIABILITY_BINS = 10
+MATRIX_CLASSES = 30
+"""Of more classes nobody reads a confusion matrix: the largest of its entries stand for it."""
+ROC_CLASSES = 12
+"""Of more classes the worst ones alone have ROC curves."""
+LISTED = 20
+"""Pairs and classes that are listed of so many."""
 
 
 def predictions_table(
@@ -64,15 +70,17 @@ def predictions_table(
             f"The model answered values from {values.min():g} to {values.max():g}; probabilities lie between 0 and 1. "
             "Its last layer must be a sigmoid or a softmax."
         )
-    table = pd.DataFrame({"path": manifest["path"].to_numpy(), "label": manifest["label"].to_numpy(np.int64)})
-    if len(class_names) == 2:
-        table[f"probability_{class_names[1]}"] = values[:, 0]
-        table["predicted"] = (values[:, 0] > 0.5).astype(np.int64)
-    else:
-        for index, name in enumerate(class_names):
-            table[f"probability_{name}"] = values[:, index]
-        table["predicted"] = values.argmax(axis=1)
-    table["split"] = manifest["split"].to_numpy()
+    is_binary = len(class_names) == 2
+    names = class_names[1:] if is_binary else class_names
+    predicted = (values[:, 0] > 0.5).astype(np.int64) if is_binary else values.argmax(axis=1)
+    columns = {
+        "path": manifest["path"].to_numpy(),
+        "label": manifest["label"].to_numpy(np.int64),
+        **{f"probability_{name}": values[:, index] for index, name in enumerate(names)},
+        "predicted": predicted,
+        "split": manifest["split"].to_numpy(),
+    }
+    table = pd.DataFrame(columns)
     return pd.concat([table[table["split"] == split] for split in SPLITS], ignore_index=True)
 
 
@@ -174,16 +182,88 @@ def accuracy_interval(correct: int, images: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def areas_under_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the area under the ROC curve of each class against the rest, from the ranks (Hanley and McNeil 1982).
+
+    Args:
+        labels: True classes, shape (n,).
+        probabilities: Shape (n, classes).
+
+    Returns:
+        Shape (classes,), 0..1; NaN for a class that no image or every image is of.
+    """
+    from scipy.stats import rankdata
+
+    ranks = rankdata(probabilities, axis=0)
+    positive = labels[:, np.newaxis] == np.arange(probabilities.shape[1])
+    count = positive.sum(axis=0)
+    above = np.where(positive, ranks, 0).sum(axis=0) - count * (count + 1) / 2
+    with np.errstate(invalid="ignore"):
+        return above / (count * (len(labels) - count))
+
+
+def classes_with_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float64]) -> list[int]:
+    """Chooses the classes whose ROC curves are shown.
+
+    Args:
+        labels: True classes, shape (n,).
+        probabilities: Shape (n, classes).
+
+    Returns:
+        Class 1 of two; all that have a curve; of more than `ROC_CLASSES` half as many, with the smallest areas.
+    """
+    areas = areas_under_roc(labels, probabilities)
+    with_curve = [index for index in range(len(areas)) if not np.isnan(areas[index])]
+    if len(areas) == 2:
+        return [index for index in with_curve if index == 1]
+    if len(areas) <= ROC_CLASSES:
+        return with_curve
+    return sorted(with_curve, key=lambda index: areas[index])[: ROC_CLASSES // 2]
+
+
 def _area_under_roc(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float | None:
     """Returns the area under the ROC curve (one-vs-rest, macro average), or None where a class has no image."""
+    areas = areas_under_roc(labels, probabilities)
+    mean = float(areas[1] if len(areas) == 2 else areas.mean())
+    return None if np.isnan(mean) else mean
+
+
+def confused_pairs(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Counts the wrong answers by true and predicted class.
+
+    Args:
+        predictions: The rows of one split of a predictions table.
+
+    Returns:
+        A row for each pair that occurs, most frequent first: `label`, `predicted`, `images`, and `of`, the number of
+        images of the true class.
+    """
+    wrong = predictions[predictions["label"] != predictions["predicted"]]
+    pairs = wrong.groupby(["label", "predicted"], as_index=False).size().rename(columns={"size": "images"})
+    pairs["of"] = pairs["label"].map(predictions["label"].value_counts())
+    return pairs.sort_values(["images", "of", "label", "predicted"], ascending=[False, True, True, True])
+
+
+def _confusion(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
+    """Returns the confusion matrix, or of many classes the pairs and classes with the most confusions."""
     from sklearn import metrics
 
-    classes = probabilities.shape[1]
-    if len(np.unique(labels)) < classes:
-        return None
-    if classes == 2:
-        return float(metrics.roc_auc_score(labels, probabilities[:, 1]))
-    return float(metrics.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro"))
+    labels, predicted = predictions["label"], predictions["predicted"]
+    if len(class_names) <= MATRIX_CLASSES:
+        matrix = metrics.confusion_matrix(labels, predicted, labels=list(range(len(class_names))))
+        return {"confusion_matrix": matrix.tolist()}
+    pairs = confused_pairs(predictions).head(LISTED)
+    recalls = (labels == predicted).groupby(labels).agg(["mean", "size"]).sort_values(["mean", "size"], kind="stable")
+    return {
+        "confused_pairs": [
+            {"true": class_names[label], "predicted": class_names[other], "images": images}
+            for label, other, images in pairs[["label", "predicted", "images"]].to_numpy().tolist()
+        ],
+        "lowest_recalls": {
+            class_names[label]: recall
+            for label, recall in zip(recalls.index.tolist(), recalls["mean"].head(LISTED).tolist(), strict=False)
+        },
+    }
 
 
 def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
@@ -214,7 +294,7 @@ def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dic
         "recall": float(recall),
         "f1": float(f1),
         "expected_calibration_error": expected_calibration_error(reliability_bins(predictions, class_names)),
-        "confusion_matrix": metrics.confusion_matrix(labels, predicted, labels=every_class).tolist(),
+        **_confusion(predictions, class_names),
     }
 
 
@@ -234,7 +314,8 @@ def classification_metrics(predictions: pd.DataFrame, class_names: Sequence[str]
         * `log_loss`: mean cross-entropy in nats
         * `precision`, `recall`, `f1`: of class 1 for two classes, else the mean over the classes; 0 where undefined
         * `expected_calibration_error`: see `reliability_bins`
-        * `confusion_matrix`: row = true class, column = predicted class
+        * `confusion_matrix`: row = true class, column = predicted class; for more than `MATRIX_CLASSES` classes
+          `confused_pairs` and `lowest_recalls` instead, the `LISTED` most frequent pairs and worst classes
     """
     return {
         split: _split_metrics(rows, class_names)

@@ -20,7 +20,17 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from dogs_vs_cats.calibration import before_and_after
-from dogs_vs_cats.evaluation import BASELINE, class_probabilities, expected_calibration_error, reliability_bins
+from dogs_vs_cats.evaluation import (
+    BASELINE,
+    LISTED,
+    MATRIX_CLASSES,
+    ROC_CLASSES,
+    class_probabilities,
+    classes_with_roc,
+    confused_pairs,
+    expected_calibration_error,
+    reliability_bins,
+)
 
 INK = "#1f2430"
 MUTED = "#667085"
@@ -173,10 +183,13 @@ def confusion_matrix(predictions: pd.DataFrame, class_names: Sequence[str], spli
         split: The split whose images are counted.
 
     Returns:
-        A figure; colour is the share of a row, so that uneven classes compare.
+        A figure; colour is the share of a row, so that uneven classes compare. Of many classes it shows the pairs that
+        are confused most.
     """
     rows = predictions[predictions["split"] == split]
     classes = len(class_names)
+    if classes > MATRIX_CLASSES:
+        return _confused_pairs(rows, class_names, split)
     counts = metrics.confusion_matrix(rows["label"], rows["predicted"], labels=list(range(classes)))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(max(4.6, 1.6 + 0.62 * classes), 14)
@@ -220,6 +233,33 @@ def confusion_matrix(predictions: pd.DataFrame, class_names: Sequence[str], spli
     return figure
 
 
+def _confused_pairs(rows: pd.DataFrame, class_names: Sequence[str], split: str) -> Figure:
+    pairs = confused_pairs(rows)
+    shown = pairs.head(LISTED)
+    figure = Figure(figsize=(7.4, 1.2 + 0.27 * max(len(shown), 1)))
+    axes = figure.subplots()
+    names = [
+        f"{_shortened(class_names[label], 30)} → {_shortened(class_names[other], 30)}"
+        for label, other in shown[["label", "predicted"]].to_numpy().tolist()
+    ]
+    # Positions, because two shortened names may be equal.
+    axes.barh(range(len(shown)), shown["images"], color=SERIES[0], height=0.6)
+    for line, (images, of) in enumerate(zip(shown["images"], shown["of"], strict=True)):
+        axes.annotate(f"{images:,} of {of:,}", (images, line), xytext=(4, 0), textcoords="offset points", va="center",
+                      fontsize=8, color=MUTED)  # fmt: skip
+    axes.set_yticks(range(len(shown)), names, fontsize=8)
+    axes.tick_params(axis="y", labelcolor=INK)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel("images of the true class → taken for the predicted class")
+    axes.set_title(f"Most confused pairs, {split}")
+    of_pairs = f"{len(shown)} of {len(pairs):,} pairs, {len(class_names):,} classes"
+    axes.set_title(of_pairs, loc="right", fontweight="normal", color=MUTED, fontsize=9)
+    axes.grid(visible=False, axis="y")
+    return figure
+
+
 @_styled
 def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str], split: str = "test") -> Figure:
     """Draws the share of a class that is found against the share of the others mistaken for it.
@@ -230,7 +270,8 @@ def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str], split: str 
         split: The split whose images are used.
 
     Returns:
-        A figure: one curve for two classes, else one per class against the rest. A class without images has none.
+        A figure: one curve for two classes, else one per class against the rest, of many classes those with the
+        smallest area. A class without images has none.
     """
     rows = predictions[predictions["split"] == split]
     labels = rows["label"].to_numpy()
@@ -239,10 +280,8 @@ def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str], split: str 
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     drawn = 0
-    for index in [1] if len(class_names) == 2 else range(len(class_names)):
+    for index in classes_with_roc(labels, probabilities):
         positive = labels == index
-        if positive.all() or not positive.any():
-            continue
         false_positive_rate, true_positive_rate, _ = metrics.roc_curve(positive, probabilities[:, index])
         area = metrics.auc(false_positive_rate, true_positive_rate)
         axes.plot(
@@ -250,7 +289,7 @@ def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str], split: str 
             true_positive_rate,
             color=SERIES[drawn % len(SERIES)],
             linestyle=("-", (0, (5, 1.5)), (0, (1.5, 1.5)))[drawn // len(SERIES) % 3],
-            label=f"{class_names[index]} (AUC {area:.3f})",
+            label=f"{_shortened(class_names[index], 30)} (AUC {area:.3f})",
             clip_on=False,
         )
         drawn += 1
@@ -267,6 +306,9 @@ def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str], split: str 
     axes.set_xlabel(f"others taken for {of_class}")
     axes.set_ylabel(f"share of {of_class} found")
     axes.set_title(f"ROC curve, {split}")
+    if drawn < len(class_names) > ROC_CLASSES:
+        note = f"worst {drawn} of {len(class_names):,} classes"
+        axes.set_title(note, loc="right", fontweight="normal", color=MUTED, fontsize=9)
     return figure
 
 

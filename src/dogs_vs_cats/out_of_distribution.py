@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
+from scipy.spatial.distance import cdist
 
 from dogs_vs_cats.explanation import dissect
 from dogs_vs_cats.frozen_base import base_output, find_base
@@ -72,14 +73,12 @@ class Distribution:
         return np.concatenate(parts) if parts else np.empty(0)
 
     def _distances(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        nearest = np.full(len(points), np.inf)
-        for mean in self.means:
-            away = points - mean
-            along = away @ self.directions.T
-            rest = np.maximum((away**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-            squared = (along**2 / self.variances).sum(axis=1) + rest / self.remaining_variance
-            nearest = np.minimum(nearest, squared)
-        return np.sqrt(nearest / points.shape[1])
+        means = self.means.astype(np.float64)
+        along, along_means = points @ self.directions.T, means @ self.directions.T
+        rest = np.maximum(cdist(points, means, "sqeuclidean") - cdist(along, along_means, "sqeuclidean"), 0)
+        scale = np.sqrt(self.variances)
+        squared = cdist(along / scale, along_means / scale, "sqeuclidean") + rest / self.remaining_variance
+        return np.sqrt(squared.min(axis=1) / points.shape[1])
 
 
 def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: NDArray[np.float32]) -> Distribution:

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dogs_vs_cats import figures
-from dogs_vs_cats.evaluation import BASELINE, SPLITS
+from dogs_vs_cats.evaluation import BASELINE, MATRIX_CLASSES, SPLITS
 from dogs_vs_cats.parameters.comparison import LectureFigures
 from dogs_vs_cats.report import findings
 from dogs_vs_cats.report.findings import p_text, percent
@@ -305,7 +305,7 @@ def _approach_section(result: "ApproachResult", class_names: Sequence[str]) -> d
             _svg(
                 figures.confusion_matrix(predictions, class_names),
                 f"{name}-confusion",
-                f"Confusion matrix of {name} on the test images: {test['confusion_matrix']}",
+                _confusion_text(name, test),
             ),
             _svg(figures.roc_curve(predictions, class_names), f"{name}-roc", f"ROC curve of {name} on the test images"),
             _svg(
@@ -320,6 +320,14 @@ def _approach_section(result: "ApproachResult", class_names: Sequence[str]) -> d
         "settings": [(each.name, each.trained, each.today if each.differs else None) for each in result.settings],
         "changed": "; ".join(str(setting) for setting in result.settings if setting.differs),
     }
+
+
+def _confusion_text(name: str, test: Mapping[str, Any]) -> str:
+    """Describes the figure of the confusion matrix to a screen reader."""
+    if "confusion_matrix" in test:
+        return f"Confusion matrix of {name} on the test images: {test['confusion_matrix']}"
+    pairs = (f"{pair['true']} taken for {pair['predicted']}, {pair['images']}" for pair in test["confused_pairs"])
+    return f"Most confused pairs of {name} on the test images: {'; '.join(pairs)}"
 
 
 def _calibration_text(metrics: Mapping[str, Any]) -> str:
@@ -403,13 +411,15 @@ def _data_section(
     summary: Mapping[str, Any], rejected_images: pd.DataFrame, ingestion_record: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Writes where the images came from and how they were split."""
-    counts = summary["data"]["images"]
+    counts, classes = summary["data"]["images"], summary["data"]["classes"]
+    listed = classes if len(classes) <= MATRIX_CLASSES else []
     return {
-        "classes": summary["data"]["classes"],
+        "classes": listed,
+        "unlisted": 0 if listed else len(classes),
         "splits": [
             {
                 "name": split,
-                "counts": [f"{counts[split][name]:,}" for name in summary["data"]["classes"]],
+                "counts": [f"{counts[split][name]:,}" for name in listed],
                 "sum": f"{sum(counts[split].values()):,}",
             }
             for split in SPLITS

@@ -1,11 +1,18 @@
 """What DVC's commands show of an experiment: few numbers for its tables, and the points of its plots."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
-from dogs_vs_cats.evaluation import BASELINE, class_probabilities
+from dogs_vs_cats.evaluation import (
+    BASELINE,
+    LISTED,
+    MATRIX_CLASSES,
+    class_probabilities,
+    classes_with_roc,
+    confused_pairs,
+)
 from dogs_vs_cats.pipelines.comparison.nodes import ApproachResult
 
 Points = list[dict[str, Any]]
@@ -44,7 +51,8 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
         Learning curves: `approach`, `seed`, `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy` (None without
         validation images). Test images:
         `approach`, `actual`, `predicted`. ROC curves of the test images: `approach`, `class`, `false_positive_rate`,
-        `true_positive_rate`; one curve for two classes, else one per class against the rest.
+        `true_positive_rate`; one curve for two classes, else one per class against the rest. Of many classes only the
+        most confused and the worst are there, as in the figures.
     """
     columns = ["seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
     curves = [
@@ -56,10 +64,19 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
     confusion = [
         {"approach": name, "actual": class_names[label], "predicted": class_names[predicted]}
         for name, rows in tested.items()
-        for label, predicted in zip(rows["label"], rows["predicted"], strict=True)
+        for label, predicted in _confusion(rows, len(class_names))
     ]
     roc = [point for name, rows in tested.items() for point in _roc_points(name, rows, class_names)]
     return curves, confusion, roc
+
+
+def _confusion(rows: pd.DataFrame, classes: int) -> Iterator[tuple[int, int]]:
+    """True and predicted class of every image; of many classes, of the images in the pairs confused most."""
+    if classes <= MATRIX_CLASSES:
+        return zip(rows["label"], rows["predicted"], strict=True)
+    pairs = confused_pairs(rows).head(LISTED)
+    each = pairs.loc[pairs.index.repeat(pairs["images"].tolist())]
+    return zip(each["label"], each["predicted"], strict=True)
 
 
 def _roc_points(approach: str, rows: pd.DataFrame, class_names: Sequence[str]) -> Points:
@@ -67,10 +84,8 @@ def _roc_points(approach: str, rows: pd.DataFrame, class_names: Sequence[str]) -
 
     probabilities = class_probabilities(rows, class_names)
     points = []
-    for index in [1] if len(class_names) == 2 else range(len(class_names)):
+    for index in classes_with_roc(rows["label"].to_numpy(), probabilities):
         positive = rows["label"].to_numpy() == index
-        if positive.all() or not positive.any():
-            continue
         false_positive_rate, true_positive_rate, _ = metrics.roc_curve(positive, probabilities[:, index])
         points += [
             {
