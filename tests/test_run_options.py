@@ -46,6 +46,7 @@ def refusal(*arguments: str) -> str:
     ("arguments", "given", "suggested", "existing"),
     [
         ("--env=tset", "'tset'", "test", "base, lecture, local, mnist, test"),
+        ("--env=base/../test", "'base/../test'", "", "base, lecture, local, mnist, test"),
         ("--env=production", "'production'", "", "base, lecture, local, mnist, test"),
         ("--pipelines=comparsion", "'comparsion'", "comparison", "naive_cnn, replication"),
         ("--pipelines=comparison,inferense", "'inferense'", "inference", "inference"),
@@ -127,6 +128,39 @@ def test_a_mistake_in_a_file_of_options_is_named(project: Path, text: str, named
     assert result.exit_code == 1
     assert named in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent", "advice"),
+    [
+        ("--pipelines=augmentation", "images, manifest", "kedro run --pipelines=data_ingestion"),
+        ("--nodes=naive_cnn.train", "class_names, images, ingestion_record, manifest", "--pipelines=data_ingestion"),
+        ("--from-inputs=manifest --pipelines=naive_cnn", "manifest", "--pipelines=data_ingestion"),
+        (
+            "--pipelines=transfer_bottleneck",
+            "features",
+            "--pipelines=data_ingestion,backbone,feature_extraction",
+        ),
+        (
+            "--pipelines=comparison",
+            "naive_cnn.metrics",
+            "--pipelines=data_ingestion,backbone,feature_extraction,naive_cnn,transfer_end_to_end,transfer_bottleneck",
+        ),
+        ("--pipelines=tuning", "features", "--pipelines=data_ingestion,backbone,feature_extraction"),
+        ("--nodes=split_images", "usable_images", "--from-nodes=read_images"),
+        (
+            "--from-nodes=tabulate",
+            "naive_cnn.result",
+            "--from-nodes=collect_naive_cnn,collect_transfer_bottleneck,collect_transfer_end_to_end",
+        ),
+    ],
+)
+def test_a_run_that_starts_from_what_is_not_there_says_how_to_make_it(
+    project: Path, arguments: str, absent: str, advice: str
+) -> None:
+    line = refusal(*arguments.split())
+    assert absent in line
+    assert line.endswith(advice)
 
 
 def test_conf_may_read_the_environment_and_parameters_of_the_command_line(

@@ -53,10 +53,10 @@ class ConfigLoader(OmegaConfigLoader):
                 "--conf-source a folder like conf, or the archive that kedro package writes."
             )
         environment = self.env or self.default_run_env
-        if self._fs.isdir((root / environment).as_posix()):
-            return
         folders = [path for path in self._fs.ls(root.as_posix(), detail=False) if self._fs.isdir(path)]
         existing = sorted(Path(path).name for path in folders if not Path(path).name.startswith("."))
+        if environment in existing:
+            return
         close = get_close_matches(environment, existing, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         raise ConfigurationError(

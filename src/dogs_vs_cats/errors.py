@@ -46,6 +46,10 @@ class ClusterError(ProjectError):
     """The machines of a cluster can't be reached, or can't do their work."""
 
 
+class MissingInputError(ProjectError):
+    """A run starts from something that hasn't been made yet."""
+
+
 class StaleInputError(ProjectError):
     """A stored input was made with other parameters than the ones of this run."""
 

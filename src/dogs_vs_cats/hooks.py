@@ -24,6 +24,7 @@ from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.pipeline_registry import use_approaches
 from dogs_vs_cats.pipelines.inference.nodes import RESULTS
 from dogs_vs_cats.provenance import refuse_stale_inputs
+from dogs_vs_cats.session import check_inputs
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class ProjectHooks:
         _check_datasets(pipeline, catalog)
         self._lock = _locked(self._lock_path)
         try:
-            self._prepare(pipeline, catalog)
+            self._prepare(run_params, pipeline, catalog)
         except BaseException:  # of which Kedro tells no hook
             self._release()
             raise
@@ -107,7 +108,9 @@ class ProjectHooks:
         )
         return load_classifier(name, path)
 
-    def _prepare(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def _prepare(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        if not run_params["only_missing_outputs"]:
+            check_inputs(pipeline, catalog, provided=["classifier"])
         refuse_stale_inputs(pipeline, catalog, self._parameters)
         if _has_keras(pipeline):
             start_keras()

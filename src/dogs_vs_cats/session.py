@@ -7,10 +7,11 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.io import CatalogProtocol, DatasetError
+from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
-from dogs_vs_cats.errors import SelectionError, catalog_error
+from dogs_vs_cats.errors import MissingInputError, SelectionError, catalog_error
 
 LISTED = 40
 """A message lists at most so many names; of datasets there are hundreds."""
@@ -119,6 +120,50 @@ def check_load_versions(catalog: Mapping[str, Any], load_versions: Iterable[str]
                 f"--load-versions={name}:…: {name} isn't versioned by Kedro. DVC has the earlier versions: "
                 "git checkout COMMIT dvc.lock, then dvc checkout."
             )
+
+
+def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol, provided: Collection[str]) -> None:
+    """Checks that everything a run starts from is there.
+
+    Args:
+        pipeline: What is to run.
+        catalog: Where its inputs lie.
+        provided: Inputs that are made before the first node runs.
+
+    Raises:
+        MissingInputError: Inputs are missing; the message names the pipelines that make them, or, for what is never
+            on disk, the nodes to start at.
+    """
+
+    def missing(part: Pipeline) -> list[str]:
+        inputs = _datasets(part) & part.inputs() - set(provided)
+        return sorted(name for name in inputs if not catalog.exists(name))
+
+    absent = missing(pipeline)
+    if not absent:
+        return
+    makers = {name: part for name, part in pipelines.items() if name != "__default__"}
+    first = [node.name for part in makers.values() for node in part.nodes if _is_in_memory(node, absent, catalog)]
+    if first:
+        raise MissingInputError(
+            f"The run starts from {', '.join(absent)}, which is not all on disk between runs. Start at the nodes that "
+            f"make it: --from-nodes={','.join(sorted(set(first)))}"
+        )
+    wanted, needed = set(absent), dict.fromkeys(makers, False)
+    while new := [name for name, part in makers.items() if not needed[name] and wanted & part.all_outputs()]:
+        needed |= dict.fromkeys(new, True)
+        wanted |= {name for maker in new for name in missing(makers[maker])}
+    names = ",".join(name for name in makers if needed[name])
+    raise MissingInputError(
+        f"The run starts from {', '.join(absent)}, which this experiment doesn't have yet. Make them first: "
+        f"kedro run --pipelines={names}"
+    )
+
+
+def _is_in_memory(node: Node, absent: Collection[str], catalog: CatalogProtocol) -> bool:
+    """Whether a node makes an absent input that isn't kept on disk."""
+    made = [catalog.get(name) for name in set(node.outputs) & set(absent)]
+    return any(dataset is None or isinstance(dataset, MemoryDataset) for dataset in made)
 
 
 def _check_name(option: str, kind: str, name: str, existing: Collection[str]) -> None:
