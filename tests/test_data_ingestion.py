@@ -502,6 +502,14 @@ def test_training_needs_every_class() -> None:
         draw(np.array([0] * 48 + [1] * 2), {"train": 3, "validation": 5, "test": 5})
 
 
+def test_a_message_about_many_classes_stays_short() -> None:
+    with pytest.raises(
+        SplitError, match=r"none of class 1, .* and 795 more \(usable are 1 class 0, .* more\)"
+    ) as caught:
+        draw(np.arange(1000), {"train": 200, "validation": 400, "test": 400})
+    assert len(caught.value.message) < 400
+
+
 def test_official_split_of_folders_takes_of_each_class() -> None:
     labels = np.array([0] * 10 + [1] * 20 + [0] * 5 + [1] * 5)
     parts = ["train"] * 30 + ["test"] * 10

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dogs_vs_cats.errors import SplitError
+from dogs_vs_cats.sources.names import listed
 
 if TYPE_CHECKING:
     from scipy.sparse import coo_array
@@ -131,7 +132,7 @@ def _check_enough(counts: Mapping[str, int], labels: np.ndarray, class_names: Se
     if wanted <= len(labels):
         return
     per_class = np.bincount(labels, minlength=len(class_names))
-    there = ", ".join(f"{count:,} {name}" for name, count in zip(class_names, per_class, strict=True))
+    there = _counted(class_names, per_class)
     raise SplitError(
         f"The split asks for {wanted:,} images ({_list(counts)}), but the source has {len(labels):,} {what} ({there}). "
         f"Ask for fewer by {', '.join(f'ingestion.{name}_size' for name in counts)}, or give more images."
@@ -142,9 +143,9 @@ def _check_training(split: np.ndarray, labels: np.ndarray, class_names: Sequence
     trained = np.bincount(labels[split == TRAIN], minlength=len(class_names))
     if lacking := [name for name, count in zip(class_names, trained, strict=True) if count == 0]:
         usable = np.bincount(labels, minlength=len(class_names))
-        there = ", ".join(f"{count:,} {name}" for name, count in zip(class_names, usable, strict=True))
+        there = _counted(class_names, usable)
         raise SplitError(
-            f"The {trained.sum():,} training images would have none of {', '.join(lacking)} (usable are {there}). "
+            f"The {trained.sum():,} training images would have none of {listed(lacking)} (usable are {there}). "
             "Raise ingestion.train_size, or leave classes out by ingestion.classes."
         )
 
@@ -160,6 +161,10 @@ def _by_turns(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def _lot(seed: int, key: str) -> bytes:
     return hashlib.blake2b(f"{seed} {key}".encode()).digest()
+
+
+def _counted(class_names: Sequence[str], counts: np.ndarray) -> str:
+    return listed([f"{count:,} {name}" for name, count in zip(class_names, counts, strict=True)])
 
 
 def _list(counts: Mapping[str, int]) -> str:

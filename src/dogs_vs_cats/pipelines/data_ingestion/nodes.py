@@ -14,6 +14,7 @@ from dogs_vs_cats.errors import ProjectError, SourceError, SplitError
 from dogs_vs_cats.near_duplicates import find_groups
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.sources.names import listed
 from dogs_vs_cats.splitting import SPLITS, UNUSED, official_split, random_split
 from dogs_vs_cats.storage.content_store import ContentStore
 
@@ -230,10 +231,10 @@ def _near_duplicates(manifest: pd.DataFrame) -> dict[str, int]:
 def _report(record: dict[str, Any]) -> None:
     for name in SPLITS:
         counts = record["splits"][name]
-        shares = ", ".join(f"{count:,} {class_name}" for class_name, count in counts.items())
+        shares = listed([f"{count:,} {class_name}" for class_name, count in counts.items()], most=12)
         logger.info("%s: %s images (%s)", name.capitalize(), f"{sum(counts.values()):,}", shares)
         if missing := [class_name for class_name, count in counts.items() if count == 0]:
-            logger.warning("The %s split has no image of %s", name, ", ".join(missing))
+            logger.warning("The %s split has no image of %s", name, listed(missing))
     copies = record["near_duplicates"]
     if copies and copies["groups"]:
         logger.info("%d images are copies of a photo or have copies (%d groups)", copies["images"], copies["groups"])
