@@ -151,19 +151,19 @@ def test_classes_called_by_numbers_stay_names(digits):
 
 
 @pytest.mark.slow
-def test_the_registered_model_is_called_mnist_and_answers_with_ten_probabilities(digits):
+def test_the_registered_model_is_called_after_the_experiment_and_answers_with_ten_probabilities(digits):
     prepare_mlflow()
     import mlflow
 
     project = digits[0]
     mlflow.set_tracking_uri(f"sqlite:///{project / 'mlflow.db'}")
     (registered,) = mlflow.MlflowClient().search_registered_models()
-    assert registered.name == "mnist"
+    assert registered.name == "dogs-vs-cats-mnist"
     best = json.loads((project / "data/08_reporting/mnist/comparison.json").read_text())["best"]["approach"]
-    assert mlflow.MlflowClient().get_model_version_by_alias("mnist", "champion").tags["approach"] == best
+    assert mlflow.MlflowClient().get_model_version_by_alias("dogs-vs-cats-mnist", "champion").tags["approach"] == best
 
     images = np.load(project / "data/02_intermediate/mnist/images.npy")[-3:]
-    answers = mlflow.pyfunc.load_model("models:/mnist@champion").predict(images.tolist())
+    answers = mlflow.pyfunc.load_model("models:/dogs-vs-cats-mnist@champion").predict(images.tolist())
     kept = pd.read_csv(project / f"data/07_model_output/mnist/{best}/predictions.csv").iloc[-3:]
     for answer, row in zip(answers, kept.itertuples(), strict=True):
         assert list(answer.probabilities) == list("0123456789")

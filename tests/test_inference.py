@@ -440,7 +440,8 @@ def test_the_champion_of_the_registry_answers_like_the_same_model_on_disk(finish
     tables = {}
     for model in ("null", "champion"):
         given = f"--params={registered},inference.source={photos},inference.model={model}"
-        kedro(project, "run", "--env=test", "--pipelines=inference", given)
+        inferred = kedro(project, "run", "--env=test", "--pipelines=inference", given).stdout
+        assert "(experiment test)" in " ".join(inferred.split())
         tables[model] = pd.read_csv(project / "data/07_model_output/test/inference.csv")
     assert tables["null"]["out_of_distribution"][:10].notna().all()
     pd.testing.assert_frame_equal(tables["champion"], tables["null"])

@@ -160,7 +160,7 @@ def test_a_teams_server_gets_everything_and_keeps_the_files_itself(served_run, s
     client = client_of(server.address)
     assert "results/metrics.json" in [entry.path for entry in client.list_artifacts(run.info.run_id, "results")]
     assert [m.step for m in client.get_metric_history(run.info.run_id, "val_loss")] == [1, 2, 3]
-    assert client.get_model_version_by_alias("pets", "champion").version
+    assert client.get_model_version_by_alias("pets-stub", "champion").version
     links = json.loads((served_run.root / "data/comparison.html").read_text())
     assert links["naive_cnn"] == f"{server.address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
     assert not (served_run.root / "mlflow.db").exists()
@@ -282,7 +282,7 @@ def test_the_champion_answers_photos_over_http_as_the_model_file_does(photos, tm
     content = (tmp_path / "saved.keras").read_bytes()
     Stub(tmp_path, ["naive_cnn"], models={"naive_cnn": content}, registered_model="pets").run()
 
-    fetched = fetch_model("models:/pets@champion", tmp_path / "fetched")
+    fetched = fetch_model("models:/pets-stub@champion", tmp_path / "fetched")
     assert fetched.read_bytes() == content
     pixels = np.stack([decode(p, image_size=32, channels=3, max_pixels=50_000_000).pixels for p in photos])
     expected = keras.models.load_model(fetched, safe_mode=True).predict(pixels, verbose=0)[:, 0]
@@ -294,7 +294,7 @@ def test_the_champion_answers_photos_over_http_as_the_model_file_does(photos, tm
         "--env-manager",
         "local",
         "-m",
-        "models:/pets@champion",
+        "models:/pets-stub@champion",
         health="/ping",
         MLFLOW_TRACKING_URI=store.uri(),
         # Served where our package isn't installed.

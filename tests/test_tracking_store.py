@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import TRACKING_VARIABLES
+from conftest import PROJECT, TRACKING_VARIABLES
 from filelock import FileLock
 from kedro.io import DataCatalog
 from tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub
@@ -236,7 +236,7 @@ def test_the_report_links_to_the_runs(tracked):
 
 def test_the_best_approach_is_the_first_champion(tracked):
     client = client_of(tracked.root)
-    version = client.get_model_version_by_alias("pets", "champion")
+    version = client.get_model_version_by_alias("pets-stub", "champion")
     assert version.tags["approach"] == "transfer_bottleneck"
     (run,) = of(runs(tracked.root), "transfer_bottleneck")
     assert version.run_id == run.info.run_id
@@ -288,9 +288,13 @@ def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):
     stub.run()
     (run,) = of(runs(root), "naive_cnn")
     (other,) = of(runs(root), "transfer_bottleneck")
-    addresses = ["models:/pets@champion", "models:/pets/1", f"models:/{run.outputs.model_outputs[0].model_id}"]
+    addresses = [
+        "models:/pets-stub@champion",
+        "models:/pets-stub/1",
+        f"models:/{run.outputs.model_outputs[0].model_id}",
+    ]
     catalog = DataCatalog({"fetched_models": FolderDataset(filepath=str(root / "fetched"))})
-    assert find_model("champion", catalog, [], "pets")[0] == "champion of pets"
+    assert find_model("champion", catalog, [], "pets-stub")[0] == "champion of pets-stub"
     for address in (*addresses, f"runs:/{run.info.run_id}/naive_cnn"):
         name, fetched = find_model(address, catalog, [], None)
         assert name == address
@@ -300,8 +304,15 @@ def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):
     fetched = fetch_model(f"runs:/{other.info.run_id}/transfer_bottleneck", root / "fetched")
     assert fetched.read_bytes() == b"a model of transfer_bottleneck"
     assert len(list((root / "fetched").iterdir())) == 5
-    for missing in ("models:/pets/7", "models:/pets@best", "models:/birds@champion", f"runs:/{run.info.run_id}/mlp"):
-        with pytest.raises(ProjectError, match=rf"The model {missing} can't be fetched from MLflow: .*kedro run"):
+    for missing in (
+        "models:/pets-stub/7",
+        "models:/pets-stub@best",
+        "models:/birds@champion",
+        f"runs:/{run.info.run_id}/mlp",
+    ):
+        with pytest.raises(
+            ProjectError, match=rf"The model {missing} can't be fetched from MLflow: .*models:/pets-stub@champion"
+        ):
             fetch_model(missing, root / "fetched")
     assert len(list((root / "fetched").iterdir())) == 5
 
@@ -309,15 +320,15 @@ def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):
 def test_what_lay_beside_an_earlier_champion_does_not_stay_beside_the_next(root):
     first = Stub(root, ["naive_cnn"], registered_model="pets")
     first.run()
-    assert fetch_model("models:/pets@champion", root / "fetched").with_suffix(".npz").is_file()
+    assert fetch_model("models:/pets-stub@champion", root / "fetched").with_suffix(".npz").is_file()
     better = Stub(root, ["naive_cnn"], models={"naive_cnn": b"better"}, registered_model="pets")
     better.log_loss = {"naive_cnn": 0.1}
     better.run(evaluate=[], compare=False)
     model_id = of(runs(root), "naive_cnn")[-1].outputs.model_outputs[0].model_id
     client = client_of(root)
-    version = client.create_model_version("pets", f"models:/{model_id}", model_id=model_id)
-    client.set_registered_model_alias("pets", "champion", version.version)
-    fetched = fetch_model("models:/pets@champion", root / "fetched")
+    version = client.create_model_version("pets-stub", f"models:/{model_id}", model_id=model_id)
+    client.set_registered_model_alias("pets-stub", "champion", version.version)
+    fetched = fetch_model("models:/pets-stub@champion", root / "fetched")
     assert fetched.read_bytes() == b"better"
     assert not fetched.with_suffix(".npz").exists()
 
@@ -446,7 +457,7 @@ def test_a_locked_store_costs_nothing_and_is_filled_later(root, caplog):
     assert steps(client_of(root), run, "loss") == [1, 2, 3]
     assert run.info.status == "FINISHED"
     assert run.info.end_time - run.info.start_time < 120_000
-    assert client_of(root).get_model_version_by_alias("pets", "champion").tags["approach"] == "naive_cnn"
+    assert client_of(root).get_model_version_by_alias("pets-stub", "champion").tags["approach"] == "naive_cnn"
     assert upload().output == "Nothing is waiting to be uploaded.\n"
 
 
@@ -511,60 +522,149 @@ def test_a_store_that_has_lost_its_runs_gets_everything_again(root):
 
 
 def champion(root):
-    return client_of(root).get_model_version_by_alias("pets", "champion")
+    return client_of(root).get_model_version_by_alias("pets-stub", "champion")
 
 
 def verdict(root):
     return parent_of(runs(root))[-1].data.tags["champion"]
 
 
-def test_the_champion_gives_way_only_to_a_better_one_on_the_same_photos(root):
-    def run(content, loss):
-        models = {"naive_cnn": content}
-        Stub(root, ["naive_cnn"], models=models, log_loss={"naive_cnn": loss}, registered_model="pets").run()
-
-    run(b"first", 0.5)
-    assert champion(root).version == 1 or champion(root).version == "1"
-    run(b"worse", 0.6)
-    assert champion(root).tags["model_md5"] == of(runs(root), "naive_cnn")[0].data.tags["model_md5"]
-    assert "stays champion: its log loss is 0.5000 on the same test photos" in verdict(root)
-    run(b"better", 0.4)
-    assert champion(root).tags["test_log_loss"] == "0.4"
-    assert "replaces version 1" in verdict(root)
-    run(b"better", 0.4)
-    assert "is the champion already" in verdict(root)
-    assert len(client_of(root).search_model_versions("name='pets'")) == 2
+def versions(root, name="pets-stub"):
+    found = client_of(root).search_model_versions(f"name='{name}'")
+    return {int(version.version): version.tags for version in found}
 
 
-def keras_model(path, size, bias):
-    import keras
+def run_of(root, content, validation, test=0.5, **changes):
+    Stub(
+        root,
+        ["naive_cnn"],
+        models={"naive_cnn": content},
+        log_loss={"naive_cnn": validation},
+        test_log_loss={"naive_cnn": test},
+        registered_model="pets",
+        **changes,
+    ).run()
 
-    image = keras.Input((size, size, 3), name="image")
-    x = keras.layers.GlobalAveragePooling2D(name="pooling")(image)
-    zeros, constant = keras.initializers.Zeros(), keras.initializers.Constant(bias)
-    x = keras.layers.Dense(1, "sigmoid", kernel_initializer=zeros, bias_initializer=constant, name="out")(x)
-    keras.Model(image, x, name="constant").save(path)
-    return path.read_bytes()
 
-
-def test_a_champion_from_other_photos_is_measured_again_or_replaced(root, monkeypatch):
-    for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS", "TF_CPP_MIN_LOG_LEVEL"):
-        monkeypatch.setenv(name, "")  # the sender sets them in its own process, which here is this one
-    even = keras_model(root / "even.keras", 32, 0.0)  # says 0.5 for everything: log loss ln 2
-    stub = Stub(root, ["naive_cnn"], models={"naive_cnn": even}, log_loss={"naive_cnn": 0.1}, registered_model="pets")
-    stub.run()
-    stub.write_images(seed=1)
-    stub.models, stub.log_loss = {"naive_cnn": b"worse on the new photos"}, {"naive_cnn": 0.8}
-    stub.run()
-    assert champion(root).tags["test_log_loss"] == "0.1"
-    assert "stays champion: its log loss is 0.6931 measured again on these test photos" in verdict(root)
-    stub.models, stub.log_loss = {"naive_cnn": b"better on the new photos"}, {"naive_cnn": 0.6}
-    stub.run()
-    assert champion(root).tags["test_log_loss"] == "0.6"
-    assert "whose log loss is 0.6931 measured again" in verdict(root)
-    other = Stub(
-        root / "birds", ["naive_cnn"], log_loss={"naive_cnn": 0.9}, classes=["hen", "owl"], registered_model="pets"
+def test_the_champion_gives_way_only_to_a_model_that_is_better_on_the_same_validation_photos(root):
+    run_of(root, b"first", 0.5)
+    assert int(champion(root).version) == 1
+    assert verdict(root) == (
+        "naive_cnn (experiment stub, validation log loss 0.5000, test accuracy 0.750) is the first champion of "
+        "pets-stub, as version 1"
     )
-    other.run()
-    assert champion(root).tags["classes"] == '["hen", "owl"]'
-    assert "which takes other images or classes" in verdict(root)
+    run_of(root, b"worse, though not on the test photos", 0.6, test=0.1)
+    assert int(champion(root).version) == 1
+    assert "pets-stub keeps its champion, version 1, naive_cnn (experiment stub, validation log loss 0.5000" in verdict(
+        root
+    )
+    run_of(root, b"better, though not on the test photos", 0.4, test=0.9)
+    assert champion(root).tags["validation_log_loss"] == "0.4"
+    assert champion(root).tags["experiment"] == "stub"
+    assert "is the new champion of pets-stub, as version 2: better on the same validation images than" in verdict(root)
+    run_of(root, b"better, though not on the test photos", 0.4, test=0.9)
+    assert verdict(root).endswith("is the champion of pets-stub already, as version 2")
+    assert set(versions(root)) == {1, 2}
+
+
+def test_other_data_classes_or_sizes_dethrone_no_champion_until_someone_says_so(root, monkeypatch):
+    run_of(root, b"the real one", 0.3)
+    stub = Stub(root, ["naive_cnn"])
+    stub.write_images(seed=1)
+    run_of(root, b"of other photos", 0.1, env="mine")
+    assert int(champion(root).version) == 1
+    assert verdict(root) == (
+        "pets-stub keeps its champion, version 1, naive_cnn (experiment stub, validation log loss 0.3000, test "
+        "accuracy 0.750): it was validated on other images. The new model, naive_cnn (experiment stub, validation log "
+        "loss 0.1000, test accuracy 0.750), is version 2; to make it the champion: kedro tracking promote --env=mine 2"
+    )
+    stub.write_images(seed=0)
+    run_of(root, b"of other sizes", 0.1, changed={"ingestion.image_size": 64})
+    assert "it was validated on another image size" in verdict(root)
+    assert verdict(root).endswith("to make it the champion: kedro tracking promote 3")
+    stub.classes = ["hen", "owl"]
+    stub.write_images(seed=0)
+    run_of(root, b"of birds", 0.1, classes=["hen", "owl"])
+    assert "it was validated on other images and other classes" in verdict(root)
+    assert {number: tags["validation_log_loss"] for number, tags in versions(root).items()} == {
+        1: "0.3", 2: "0.1", 3: "0.1", 4: "0.1",
+    }  # fmt: skip
+    assert int(champion(root).version) == 1
+
+
+def test_another_experiment_has_a_champion_of_its_own(root):
+    run_of(root, b"the real one", 0.3)
+    Stub(root / "demo", ["naive_cnn"], log_loss={"naive_cnn": 0.01}, registered_model="pets", experiment="demo").run()
+    assert (
+        champion(root).tags["model_md5"]
+        != client_of(root).get_model_version_by_alias("pets-demo", "champion").tags["model_md5"]
+    )
+    assert client_of(root).get_model_version_by_alias("pets-demo", "champion").tags["experiment"] == "demo"
+    assert int(champion(root).version) == 1
+
+
+def test_a_model_that_was_trained_on_the_validation_images_is_a_version_only(root):
+    run_of(root, b"first", 0.5)
+    run_of(root, b"trained on all", None)
+    assert int(champion(root).version) == 1
+    assert "the new model was trained on the validation images" in verdict(root)
+    assert verdict(root).endswith("kedro tracking promote 2")
+
+
+def test_a_champion_from_before_is_named_with_the_command_that_restores_it(root):
+    run_of(root, b"first", 0.5)
+    (run,) = of(runs(root), "naive_cnn")
+    client, model_id = client_of(root), run.outputs.model_outputs[0].model_id
+    client.delete_registered_model("pets-stub")
+    client.create_registered_model("pets")
+    # As it was written before each experiment had a registered model.
+    tags = {"approach": "naive_cnn", "test_log_loss": "0.5", "test_split": "0a"}
+    client.create_model_version("pets", f"models:/{model_id}", run_id=run.info.run_id, model_id=model_id, tags=tags)
+    client.set_registered_model_alias("pets", "champion", "1")
+    with pytest.raises(ProjectError, match=r"kedro tracking promote models:/pets@champion$"):
+        fetch_model("models:/pets-stub@champion", root / "fetched")
+    run_of(root, b"second", 0.6)
+    assert "models:/pets@champion is an earlier champion of this experiment" in verdict(root)
+    assert "to restore it: kedro tracking promote models:/pets@champion" in verdict(root)
+
+
+@pytest.fixture
+def promoting(root, monkeypatch):
+    """`kedro tracking promote` for environment test, whose experiment has a registered model."""
+    from kedro.framework.startup import bootstrap_project
+
+    bootstrap_project(PROJECT)
+
+    def promote(*arguments):
+        return CliRunner().invoke(tracking_commands, ["promote", *arguments])
+
+    return promote
+
+
+def test_a_person_promotes_a_version_an_address_or_a_run(root, promoting):
+    for content, loss in ((b"first", 0.3), (b"second", 0.4)):
+        Stub(root, ["naive_cnn"], models={"naive_cnn": content}, log_loss={"naive_cnn": loss}).run()
+    first, second = of(runs(root), "naive_cnn")
+    client = client_of(root)
+    name = "dogs-vs-cats-sample"
+    for address in (
+        f"runs:/{first.info.run_id}/naive_cnn",
+        f"runs:/{second.info.run_id}/naive_cnn",
+        "1",
+        f"models:/{name}/2",
+        f"models:/{name}@champion",
+    ):
+        done = promoting(address)
+        assert done.exit_code == 0, done.output
+        assert f"is the champion of {name}, as version " in done.output
+        wanted = {"1": "0.3", f"runs:/{first.info.run_id}/naive_cnn": "0.3"}.get(address, "0.4")
+        version = client.get_model_version_by_alias(name, "champion")
+        assert version.tags["validation_log_loss"] == wanted, address
+    assert set(versions(root, name)) == {1, 2}
+    missing = promoting("7")
+    assert missing.exit_code == 1
+    assert missing.output.startswith(f"Error: 7 can't become the champion of {name}: ")
+    assert missing.output.strip().endswith(f"Versions of {name}: 1, 2")
+    unknown = promoting("naive")
+    assert unknown.output.startswith("Error: There is no model 'naive'. Give the number of a version, one of naive_cnn")
+    assert "registers no models" in promoting("--env=test", "1").output

@@ -80,11 +80,14 @@ class Stub:
     approaches: list[str] = field(default_factory=lambda: ["naive_cnn", "transfer_bottleneck"])
     models: dict[str, bytes] = field(default_factory=dict)
     distributions: dict[str, bytes] = field(default_factory=dict)
-    log_loss: dict[str, float] = field(default_factory=dict)
+    log_loss: dict[str, float | None] = field(default_factory=dict)
+    test_log_loss: dict[str, float] = field(default_factory=dict)
     classes: list[str] = field(default_factory=lambda: ["cat", "dog"])
     size: int = 32
     seeds: list[int] = field(default_factory=lambda: [0])
     registered_model: str | None = None
+    env: str | None = None
+    experiment: str = "stub"
     changed: dict[str, Any] = field(default_factory=dict)
     on_epoch: Callable[[str, int], None] = lambda approach, epoch: None
 
@@ -187,7 +190,10 @@ class Stub:
     def _evaluate(self, approach: str) -> Callable[..., Any]:
         def evaluate(model: bytes) -> tuple[Any, ...]:
             loss = self.log_loss.get(approach, 0.6)
-            metrics: dict[str, Any] = {split: split_metrics(0.75, loss) for split in ("train", "validation", "test")}
+            losses = {"train": loss, "validation": loss, "test": self.test_log_loss.get(approach, loss)}
+            metrics: dict[str, Any] = {
+                split: split_metrics(0.75, value) for split, value in losses.items() if value is not None
+            }
             if len(self.seeds) > 1:
                 metrics["seeds"] = {"mean": {"test_accuracy": 0.7}, "std": {"test_accuracy": 0.1}}
             predictions = pd.DataFrame({"path": ["0.jpg"], "label": [0]})
@@ -199,7 +205,9 @@ class Stub:
 
     def _summarise(self, *metrics: dict[str, Any]) -> dict[str, Any]:
         rows = {
-            approach: {f"{split}_{name}": values[split][name] for split in ("validation", "test") for name in NAMES}
+            approach: {
+                f"{split}_{name}": values.get(split, {}).get(name) for split in ("validation", "test") for name in NAMES
+            }
             for approach, values in zip(self.approaches, metrics, strict=True)
         }
         return {"best": {"approach": min(rows, key=lambda a: rows[a]["validation_log_loss"])}, "approaches": rows}
@@ -214,7 +222,8 @@ class Stub:
         hooks = TrackingHooks()
         manager = _create_hook_manager()
         _register_hooks(manager, (hooks,))
-        context: Any = SimpleNamespace(params=self.parameters(), config_loader={"globals": {"experiment": "stub"}})
+        loader = {"globals": {"experiment": self.experiment}}
+        context: Any = SimpleNamespace(params=self.parameters(), config_loader=loader, env=self.env)
         hooks.after_context_created(context)
         common = {"run_params": {}, "pipeline": pipeline, "catalog": self.catalog}
         manager.hook.before_pipeline_run(**common)

@@ -25,6 +25,7 @@ from dogs_vs_cats.pipeline_registry import use_approaches
 from dogs_vs_cats.pipelines.inference.nodes import RESULTS
 from dogs_vs_cats.provenance import refuse_stale_inputs
 from dogs_vs_cats.session import check_inputs
+from dogs_vs_cats.tracking.store import registered_name
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class ProjectHooks:
             self._parameters["inference"]["model"],
             catalog,
             self._parameters["approaches"],
-            self._parameters["tracking"]["registered_model"],
+            registered_name(self._parameters["tracking"]["registered_model"], self._experiment),
         )
         return load_classifier(name, path)
 

@@ -12,6 +12,7 @@ from dogs_vs_cats.errors import ModelFileError, ProjectError
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.tracking.store import registered_name
 
 
 @click.command()
@@ -32,6 +33,7 @@ def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) 
     with KedroSession.create(project_path=ROOT, env=env) as session:
         context = cast(KedroSession, session).load_context()
         parameters, catalog = context.config_loader["parameters"], context.catalog
+        experiment = context.config_loader["globals"]["experiment"]
     names = wanted or trained(catalog, parameters["approaches"])
     if not names:
         raise ModelFileError(
@@ -40,7 +42,7 @@ def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) 
         )
     click.echo("Loading the models …")
     start_keras()
-    registered = parameters["tracking"]["registered_model"]
+    registered = registered_name(parameters["tracking"]["registered_model"], experiment)
     classifiers = [load_classifier(*find_model(name, catalog, parameters["approaches"], registered)) for name in names]
     different = {tuple(classifier.classes) for classifier in classifiers}
     if len(different) > 1:

@@ -12,7 +12,8 @@ class TrackingParameters(ParameterGroup):
 
     Attributes:
         enabled: False tracks nothing; so does `DOGS_VS_CATS_TRACKING=off` in the environment.
-        registered_model: Registered model whose alias `champion` goes to the best approach; None registers nothing.
+        registered_model: What the names of registered models begin with: that of experiment E is NAME-E. Its alias
+            `champion` goes to the best approach. None registers nothing.
     """
 
     enabled: bool

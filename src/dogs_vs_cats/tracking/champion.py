@@ -1,97 +1,120 @@
-"""Which model carries the alias `champion`."""
+"""Which version of an experiment's registered model carries the alias `champion`."""
 
-import json
-import os
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from dogs_vs_cats.tracking.fetching import download
-from dogs_vs_cats.tracking.spool import md5
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
 ALIAS = "champion"
 
+DATA = {
+    "validation_images": "other images",
+    "classes": "other classes",
+    "image_size": "another image size",
+}
+"""Tags of a run that say what its model was validated on, and what another value of them means."""
 
-@dataclass(frozen=True)
-class Candidate:
-    """The best approach of a comparison.
+_TAGS = ("approach", "experiment", "model_md5", *DATA)
+_METRICS = ("validation_log_loss", "validation_accuracy", "test_log_loss", "test_accuracy")
 
-    Attributes:
-        approach: Its name.
-        model_id: MLflow's id of its model.
-        run_id: MLflow's id of its run.
-        model_md5: Hash of its model file.
-        test_log_loss: On the present test split.
-    """
-
-    approach: str
-    model_id: str
-    run_id: str
-    model_md5: str
-    test_log_loss: float
+Facts = dict[str, str]
+"""What a version is tagged with, by which it is compared."""
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What the models are compared on.
+def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promote: str) -> str:
+    """Gives the alias to a model, if it is better than the present champion on the same validation images.
 
-    Attributes:
-        test_split: Hash of the test photos and their labels.
-        classes: Class names in the order of their labels.
-        images: Path of the array of images.
-        images_md5: Its hash.
-        manifest: Path of the manifest.
-    """
-
-    test_split: str
-    classes: list[str]
-    images: str
-    images_md5: str
-    manifest: str
-
-
-def crown(client: "MlflowClient", name: str, candidate: Candidate, comparison: Comparison) -> str:
-    """Gives the alias to a candidate, unless it is worse than the present champion on the present test split.
-
-    A champion that was measured on other photos is measured again on these, where it takes such images and knows
-    the same classes; otherwise the two can't be compared, and the candidate takes its place.
+    Which of two models is better, the validation log loss says that each of them was given when it was evaluated; the
+    test images have no part in it. A champion that was validated on other images, or on other classes or image sizes,
+    can't be compared, and stays: the model becomes a version that only a person can promote.
 
     Args:
         client: Of the store.
-        name: The registered model.
-        candidate: The best approach of the present comparison.
-        comparison: What it was measured on.
+        name: The registered model of the experiment.
+        run: The run of the best approach of a comparison.
+        model_id: MLflow's id of its model.
+        promote: The command that promotes a version, whose number is to follow.
 
     Returns:
         What happened, in one sentence.
     """
-    who = f"{candidate.approach} (test log loss {candidate.test_log_loss:.4f})"
+    facts = _facts(run)
+    who = _described(facts)
     champion = _champion(client, name)
     if champion is None:
-        version = _register(client, name, candidate, comparison)
-        return f"{who} is the first champion: version {version} of {name}"
-    if champion.tags.get("model_md5") == candidate.model_md5:
-        return f"{who} is the champion already: version {champion.version} of {name}"
-    holder = f"version {champion.version} of {name}, {champion.tags.get('approach', 'another model')}"
-    if champion.tags.get("test_split") == comparison.test_split:
-        loss: float | None = float(champion.tags["test_log_loss"])
-        how = "on the same test photos"
-    else:
-        if not _unchanged(comparison):
-            return f"{holder}, stays champion: the images of this run are gone, so that it can't be measured on them"
-        loss = _measure(client, champion, comparison)
-        how = "measured again on these test photos"
-    if loss is not None and loss < candidate.test_log_loss:
-        return f"{holder}, stays champion: its log loss is {loss:.4f} {how}, against {who}"
-    version = _register(client, name, candidate, comparison)
-    if loss is None:
-        return f"{who} replaces {holder}, which takes other images or classes: version {version}"
-    return f"{who} replaces {holder}, whose log loss is {loss:.4f} {how}: version {version}"
+        version = _register(client, name, run, model_id)
+        client.set_registered_model_alias(name, ALIAS, version)
+        earlier = "".join(
+            f". {address} is an earlier champion of this experiment; to restore it: {promote} {address}"
+            for address in _champions_elsewhere(client, name, facts.get("experiment"))
+        )
+        return f"{who} is the first champion of {name}, as version {version}{earlier}"
+    if champion.tags.get("model_md5") == facts["model_md5"]:
+        return f"{who} is the champion of {name} already, as version {champion.version}"
+    holder = f"version {champion.version}, {_described(champion.tags)}"
+    reason = _incomparable(champion.tags, facts)
+    if reason:
+        version = _register(client, name, run, model_id)
+        return (
+            f"{name} keeps its champion, {holder}: {reason}. The new model, {who}, is version {version}; to make it "
+            f"the champion: {promote} {version}"
+        )
+    if float(champion.tags["validation_log_loss"]) <= float(facts["validation_log_loss"]):
+        return f"{name} keeps its champion, {holder}, which is better on the same validation images than {who}"
+    version = _register(client, name, run, model_id)
+    client.set_registered_model_alias(name, ALIAS, version)
+    return (
+        f"{who} is the new champion of {name}, as version {version}: better on the same validation images than {holder}"
+    )
+
+
+def promote(client: "MlflowClient", name: str, run: "Run", model_id: str) -> str:
+    """Makes a model the champion, whatever the present one is.
+
+    Args:
+        client: Of the store.
+        name: The registered model of the experiment.
+        run: The run that trained the model.
+        model_id: MLflow's id of it.
+
+    Returns:
+        What happened, in one sentence.
+    """
+    version = _register(client, name, run, model_id)
+    client.set_registered_model_alias(name, ALIAS, version)
+    return f"{_described(_facts(run))} is the champion of {name}, as version {version}"
+
+
+def _facts(run: "Run") -> Facts:
+    tags = {key: run.data.tags[key] for key in _TAGS if key in run.data.tags}
+    return tags | {key: repr(run.data.metrics[key]) for key in _METRICS if key in run.data.metrics}
+
+
+def _described(facts: Facts) -> str:
+    figures = [
+        f"{name} {float(facts[key]):{form}}"
+        for key, name, form in (
+            ("validation_log_loss", "validation log loss", ".4f"),
+            ("test_accuracy", "test accuracy", ".3f"),
+        )
+        if key in facts
+    ]
+    experiment = f"experiment {facts.get('experiment', 'unknown')}"
+    return f"{facts.get('approach', 'a model')} ({', '.join([experiment, *figures])})"
+
+
+def _incomparable(champion: Facts, facts: Facts) -> str:
+    """Why two models can't be compared; empty where they can be."""
+    if "validation_log_loss" not in facts:
+        return "the new model was trained on the validation images"
+    if "validation_log_loss" not in champion:
+        return "it was trained on the validation images, or never validated"
+    if not DATA.keys() <= champion.keys():
+        return "it isn't known which images it was validated on"
+    differences = [words for key, words in DATA.items() if champion.get(key) != facts.get(key)]
+    return f"it was validated on {' and '.join(differences)}" if differences else ""
 
 
 def _champion(client: "MlflowClient", name: str) -> "ModelVersion | None":
@@ -106,79 +129,45 @@ def _champion(client: "MlflowClient", name: str) -> "ModelVersion | None":
         raise
 
 
-def _register(client: "MlflowClient", name: str, candidate: Candidate, comparison: Comparison) -> str:
-    """Makes the candidate's model a version, unless it is one, and gives it the alias."""
+def champions(client: "MlflowClient") -> list[str]:
+    """Addresses of the champions of all registered models."""
+    return [f"models:/{found.name}@{ALIAS}" for found in client.search_registered_models() if ALIAS in found.aliases]
+
+
+def _champions_elsewhere(client: "MlflowClient", name: str, experiment: str | None) -> list[str]:
+    """Champions that the experiment has under other names, such as from before it had a registered model of its own."""
+    found = []
+    for registered in client.search_registered_models():
+        version = (
+            _champion(client, registered.name) if registered.name != name and ALIAS in registered.aliases else None
+        )
+        if version and version.run_id and client.get_run(version.run_id).data.tags.get("experiment") == experiment:
+            found.append(f"models:/{registered.name}@{ALIAS}")
+    return found
+
+
+def _register(client: "MlflowClient", name: str, run: "Run", model_id: str) -> str:
+    """Makes a model a version of the registered model, unless it is one."""
     from mlflow.exceptions import MlflowException
 
+    facts: dict[str, Any] = _facts(run)
+    experiment = facts.get("experiment", "unknown")
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=f"The best models of experiment {experiment}.")
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    tags = {
-        "approach": candidate.approach,
-        "model_md5": candidate.model_md5,
-        "test_split": comparison.test_split,
-        "test_log_loss": repr(candidate.test_log_loss),
-        "classes": json.dumps(comparison.classes),
-    }
-    versions = client.search_model_versions(f"name = '{name}'")
-    version = next((v.version for v in versions if v.tags.get("model_md5") == candidate.model_md5), None)
-    if version is None:
-        source = f"models:/{candidate.model_id}"
-        version = client.create_model_version(
-            name, source, run_id=candidate.run_id, tags=tags, model_id=candidate.model_id
-        ).version
-    else:
-        for key, value in tags.items():
-            client.set_model_version_tag(name, version, key, value)
-    client.set_registered_model_alias(name, ALIAS, version)
-    return str(version)
-
-
-def _unchanged(comparison: Comparison) -> bool:
-    path = Path(comparison.images)
-    return path.is_file() and Path(comparison.manifest).is_file() and md5(path) == comparison.images_md5
-
-
-def _measure(client: "MlflowClient", champion: "ModelVersion", comparison: Comparison) -> float | None:
-    """Log loss of a champion on the present test split; None if it takes other images or knows other classes."""
-    if json.loads(champion.tags.get("classes", "null")) != comparison.classes:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        address = f"models:/{champion.name}/{champion.version}"
-        return _log_loss(download(address, Path(folder), client.tracking_uri), comparison)
-
-
-def _log_loss(model_file: Path, comparison: Comparison) -> float | None:
-    # The run itself may still hold the GPU's memory.
-    os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="3")
-    import numpy as np
-    import pandas as pd
-
-    from dogs_vs_cats import evaluation
-    from dogs_vs_cats.datasets.keras_model import load_model
-    from dogs_vs_cats.parameters.compute import ComputeParameters
-    from dogs_vs_cats.prediction import predict
-
-    model = load_model(model_file)
-    images = np.load(comparison.images, mmap_mode="r", allow_pickle=False)
-    outputs = 1 if len(comparison.classes) == 2 else len(comparison.classes)
-    if model.input_shape[1:] != images.shape[1:] or model.output_shape[-1] != outputs:
-        return None
-    manifest = pd.read_csv(comparison.manifest, keep_default_na=False)
-    rows = np.flatnonzero(manifest["split"] == "test")
-    compute = ComputeParameters(
-        threads=None,
-        precision="float32",
-        jit_compile=False,
-        steps_per_execution=1,
-        workers=1,
-        devices=1,
-        images_on_device=False,
-        cluster=None,
+    for version in client.search_model_versions(f"name = '{name}'"):
+        if version.tags.get("model_md5") == facts.get("model_md5"):
+            for key, value in facts.items():
+                client.set_model_version_tag(name, version.version, key, value)
+            return str(version.version)
+    version = client.create_model_version(
+        name,
+        f"models:/{model_id}",
+        run_id=run.info.run_id,
+        tags=facts,
+        model_id=model_id,
+        description=_described(facts),
     )
-    probabilities = predict(model, images, rows, compute, "Measuring the champion")
-    predictions = evaluation.predictions_table(manifest.iloc[rows], probabilities, comparison.classes)
-    measured: dict[str, Any] = evaluation.classification_metrics(predictions, comparison.classes)
-    return float(measured["test"]["log_loss"])
+    return str(version.version)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dogs_vs_cats.tracking import store
-from dogs_vs_cats.tracking.champion import Candidate, Comparison, crown
+from dogs_vs_cats.tracking.champion import consider
 from dogs_vs_cats.tracking.fetching import MODEL_FILE
 from dogs_vs_cats.tracking.spool import Operation, Progress, Spool
 
@@ -220,6 +220,7 @@ class Delivery:
                     "run_id": self._run_id(run),
                     "model_uuid": logged.model_id,
                     "model_id": logged.model_id,
+                    "metadata": {"approach": approach, "experiment": settings["experiment"]},
                 },
                 keras_file=self._spool.folder / file,
                 settings=settings,
@@ -259,16 +260,17 @@ class Delivery:
             page = store.compare_address(self._store, self._progress.experiment_id, list(run_ids.values()))
             self._do_tags(GROUP, {"mlflow.note.content": f"[Compare the approaches]({page})"})
 
-    def _do_champion(
-        self, registered_model: str, approach: str, candidate: dict[str, Any], comparison: dict[str, Any]
-    ) -> None:
-        """Gives the alias `champion` to the best approach, or leaves it where it is, and says so in the runs."""
-        model_id = self._logged_model(approach) if approach in self._progress.run_ids else None
+    def _do_champion(self, registered_model: str, approach: str, data: dict[str, str], promote: str) -> None:
+        """Considers the best approach as champion, and says in the runs what came of it."""
+        compared = [run for run in self._progress.run_ids if run != GROUP]
+        for run in compared:
+            self._do_tags(run, data)
+        model_id = self._logged_model(approach) if approach in compared else None
         if model_id is None:
             verdict = f"{approach} is the best approach, but no tracked run has its model: the champion is unchanged"
         else:
-            contender = Candidate(approach=approach, model_id=model_id, run_id=self._run_id(approach), **candidate)
-            verdict = crown(self._connect(), registered_model, contender, Comparison(**comparison))
+            client = self._connect()
+            verdict = consider(client, registered_model, client.get_run(self._run_id(approach)), model_id, promote)
             self._do_tags(approach, {"champion": verdict})
         self._do_tags(GROUP, {"champion": verdict})
         self._progress.verdict = verdict
@@ -312,12 +314,16 @@ class Delivery:
         return found[0] if found else None
 
     def _logged_model(self, run: str) -> str | None:
-        outputs = self._connect().get_run(self._run_id(run)).outputs
-        models = outputs.model_outputs if outputs else []
-        return models[-1].model_id if models else None
+        return model_of(self._connect().get_run(self._run_id(run)))
 
     def _address(self, run_id: str) -> str:
         return store.run_address(self._store, self._progress.experiment_id, run_id)
+
+
+def model_of(run: "Run") -> str | None:
+    """MLflow's id of the model that a run has logged."""
+    models = run.outputs.model_outputs if run.outputs else []
+    return models[-1].model_id if models else None
 
 
 def _check_server(address: str) -> None:

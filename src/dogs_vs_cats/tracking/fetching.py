@@ -40,11 +40,29 @@ def fetch_model(address: str, folder: Path) -> Path:
         except Exception as error:
             reason = store.without_credentials(" ".join(str(error).split()))[:300].rstrip(".")
             raise ProjectError(
-                f"The model {address} can't be fetched from MLflow: {reason}. `make mlflow` shows which models there "
-                "are; every tracked `kedro run` adds its own, and chooses a champion."
+                f"The model {address} can't be fetched from MLflow: {reason}. {_what_there_is(address, store.uri())}"
             ) from error
         file.parent.replace(partial)
     return target / file.name
+
+
+def _what_there_is(address: str, store_uri: str) -> str:
+    """Advice for who asked for a model that isn't there."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    from dogs_vs_cats.tracking.champion import ALIAS, champions
+
+    try:
+        found = champions(MlflowClient(tracking_uri=store_uri, registry_uri=store_uri))
+    except (MlflowException, OSError):
+        return "See that the store answers, or choose a model on disk."
+    if not found:
+        return "There is no champion yet; every tracked `kedro run` chooses one for its experiment."
+    known = f"There are {', '.join(found)}."
+    if not address.endswith(f"@{ALIAS}"):
+        return f"{known} `make mlflow` shows all models."
+    return f"{known} To make one of them the champion of your experiment: kedro tracking promote {found[0]}"
 
 
 def download(address: str, folder: Path, store_uri: str) -> Path:

@@ -42,6 +42,7 @@ class TrackingHooks:
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
         self._experiment = ""
+        self._env: str | None = None
         self._recorder: Recorder | None = None
 
     def abandon(self) -> None:
@@ -51,13 +52,14 @@ class TrackingHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Learns the parameters and the experiment."""
+        """Learns the parameters, the environment and the experiment."""
         # Kedro has made objects of those groups that nodes take as such.
         self._parameters = {
             name: value.model_dump() if isinstance(value, BaseModel) else value
             for name, value in context.params.items()
         }
         self._experiment = context.config_loader["globals"]["experiment"]
+        self._env = context.env
 
     @hook_impl
     @_costs_no_result
@@ -67,7 +69,7 @@ class TrackingHooks:
         if not is_tracked(pipeline, self._parameters["approaches"]):
             return
         if self._is_on():
-            self._recorder = Recorder(self._parameters, self._experiment, pipeline, catalog)
+            self._recorder = Recorder(self._parameters, self._env, self._experiment, pipeline, catalog)
             subscribe(self._event)
         elif "tracking_links" in pipeline.inputs():
             # Links to the runs of earlier models would be wrong.

@@ -74,16 +74,25 @@ def is_tracked(pipeline: Pipeline, approaches: list[str]) -> bool:
 class Recorder:
     """Follows one run, from its first node to its end."""
 
-    def __init__(self, parameters: Mapping[str, Any], experiment: str, pipeline: Pipeline, catalog: CatalogProtocol):
+    def __init__(
+        self,
+        parameters: Mapping[str, Any],
+        environment: str | None,
+        experiment: str,
+        pipeline: Pipeline,
+        catalog: CatalogProtocol,
+    ):
         """Starts a journal, and the process that sends it.
 
         Args:
             parameters: All parameters of the run.
+            environment: The Kedro environment that was asked for, if any.
             experiment: The experiment that the environment names.
             pipeline: What will run.
             catalog: Where the results are saved.
         """
         self._parameters = parameters
+        self._env = environment
         self._experiment = experiment
         self._catalog = catalog
         self._outputs = pipeline.all_outputs()
@@ -97,8 +106,9 @@ class Recorder:
         self._model_md5: dict[tuple[Path, int, int], str] = {}
         self._images_md5: Future[str] | None = None
         self._store = store.uri()
-        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or f"dogs-vs-cats-{experiment}"
-        self._spool = Spool.create(store.root(), store.without_credentials(self._store), name)
+        self._spool = Spool.create(
+            store.root(), store.without_credentials(self._store), store.experiment_name(experiment)
+        )
         self._sender = _start_sender(self._spool, self._store)
 
     # --- what the hook tells ------------------------------------------------------------------------------------
@@ -308,6 +318,7 @@ class Recorder:
                 "classes": model_info["classes"],
                 "max_pixels": self._ingestion("max_pixels"),
                 "bit_depth": model_info.get("bit_depth"),
+                "experiment": self._experiment,
             },
             example=self._example(model_info),
             requirements=_requirements(),
@@ -330,7 +341,7 @@ class Recorder:
             headlines = {f"best_{key}": row[key] for key in HEADLINES if row.get(key) is not None}
             self._append_results(GROUP, headlines)
             self._spool.append("tags", run=GROUP, tags={"best_approach": best})
-            self._append_champion(best, row["test_log_loss"])
+            self._append_champion(best)
         path = self._path(name)
         if path:
             self._spool.append("file", run=GROUP, file=self._spool.attach(path), folder="")
@@ -344,28 +355,24 @@ class Recorder:
         if path:
             self._spool.append("file", run=GROUP, file=self._spool.attach(path), folder="tuning")
 
-    def _append_champion(self, best: str, test_log_loss: float) -> None:
-        name = self._parameters["tracking"]["registered_model"]
-        paths = [self._path(entry) for entry in (f"{best}.model", "images", "manifest", "class_names")]
-        if name is None or not all(paths):
+    def _append_champion(self, best: str) -> None:
+        name = store.registered_name(self._parameters["tracking"]["registered_model"], self._experiment)
+        manifest, class_names = self._path("manifest"), self._path("class_names")
+        if name is None or manifest is None or class_names is None:
             return
-        images, manifest, class_names = (path for path in paths[1:] if path)
         classes = json.loads(class_names.read_text(encoding="utf-8"))
-        self._images_md5 = self._images_md5 or self._digests.submit(md5, images)
-        models = self._models()
-        self._spool.append("links", models=models)
+        size = self._ingestion("image_size")
+        self._spool.append("links", models=self._models())
         self._spool.append(
             "champion",
             registered_model=name,
             approach=best,
-            candidate={"model_md5": models[best], "test_log_loss": test_log_loss},
-            comparison={
-                "test_split": _test_split(pd.read_csv(manifest, keep_default_na=False), classes),
-                "classes": classes,
-                "images": str(images),
-                "images_md5": self._images_md5.result(),
-                "manifest": str(manifest),
+            data={
+                "validation_images": _validation_split(pd.read_csv(manifest, keep_default_na=False), classes),
+                "classes": json.dumps(classes),
+                "image_size": f"{size}x{size}x{self._ingestion('channels')}",
             },
+            promote=f"kedro tracking promote {f'--env={self._env} ' if self._env else ''}".strip(),
         )
 
     # --- what they need -----------------------------------------------------------------------------------------
@@ -462,10 +469,10 @@ def _tensor(images: np.ndarray) -> list[dict[str, Any]]:
     return [{"type": "tensor", "tensor-spec": {"dtype": images.dtype.name, "shape": [-1, *images.shape[1:]]}}]
 
 
-def _test_split(manifest: pd.DataFrame, classes: list[str]) -> str:
-    """Hash of the test photos and their classes, in any order and at any size."""
-    test = manifest[manifest["split"] == "test"]
-    lines = sorted(f"{photo} {classes[label]}" for photo, label in zip(test["sha256"], test["label"], strict=True))
+def _validation_split(manifest: pd.DataFrame, classes: list[str]) -> str:
+    """Hash of the validation photos and their classes, in any order and at any size."""
+    rows = manifest[manifest["split"] == "validation"]
+    lines = sorted(f"{photo} {classes[label]}" for photo, label in zip(rows["sha256"], rows["label"], strict=True))
     return hashlib.md5("\n".join(lines).encode(), usedforsecurity=False).hexdigest()
 
 

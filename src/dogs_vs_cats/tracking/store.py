@@ -32,6 +32,21 @@ def artifact_location(store: str, experiment: str) -> str | None:
     return (Path(store.removeprefix("sqlite:///")).resolve().parent / "mlartifacts" / experiment).as_uri()
 
 
+def experiment_name(experiment: str) -> str:
+    """Name of an experiment in MLflow."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or f"dogs-vs-cats-{experiment}"
+
+
+def registered_name(registered_model: str | None, experiment: str) -> str | None:
+    """Name of an experiment's registered model; None where nothing is registered.
+
+    Args:
+        registered_model: The parameter `tracking.registered_model`.
+        experiment: The experiment.
+    """
+    return registered_model and f"{registered_model}-{experiment}"
+
+
 def run_address(store: str, experiment_id: str, run_id: str) -> str:
     """Address of a run's page."""
     return f"{_page(store)}/#/experiments/{experiment_id}/runs/{run_id}"
