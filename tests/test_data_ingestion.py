@@ -3,10 +3,12 @@
 import gzip
 import io
 import json
+import multiprocessing
 import os
 import struct
 import subprocess
 import sys
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -29,6 +31,7 @@ from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.data_ingestion import create_pipeline
 from dogs_vs_cats.pipelines.data_ingestion.nodes import made_with, read_images, split_images
 from dogs_vs_cats.splitting import official_split, random_split
+from dogs_vs_cats.storage.content_store import ContentStore
 
 SIZE = 16
 SPLITS = ("train", "validation", "test")
@@ -319,6 +322,30 @@ read_images(ingestion, 0, Path({str(tmp_path / "store")!r}))
     images, *_ = read_images(parameters(archive), 0, tmp_path / "store")
     assert len(images) == 20
     assert [item for item in (tmp_path / "store").iterdir() if item.name.startswith(".")] == []
+
+
+def ingest_often(archive: Path, folder: Path, expected: np.ndarray) -> None:
+    for _ in range(15):
+        images = MemoryMapDataset(filepath=str(folder / "images.npy"))
+        images.save(read_images(parameters(archive), 0, folder.parent / "store")[0])
+        np.testing.assert_array_equal(images.load(), expected)
+
+
+def test_runs_can_decode_one_source_at_once_while_the_cache_is_pruned(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    expected = np.array(read_images(parameters(archive), 0, tmp_path / "store")[0])
+    context = multiprocessing.get_context("spawn")
+    runs = [context.Process(target=ingest_often, args=(archive, tmp_path / name, expected)) for name in ("a", "b")]
+    for run in runs:
+        run.start()
+    removed = 0
+    while any(run.is_alive() for run in runs):
+        store = ContentStore(tmp_path / "store")
+        entries = store.entries()
+        removed += len(entries) if store.remove(*entries) else 0
+        time.sleep(0.05)
+    assert [run.exitcode for run in runs] == [0, 0]
+    assert removed > 1
 
 
 @pytest.mark.parametrize("name", ["images.npy", "thumbnails.npy", "table.json"])

@@ -1,7 +1,6 @@
 """An array on disk that is read in place, never as a whole."""
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ class MemoryMapDataset(AbstractDataset[np.ndarray, np.ndarray]):
     """A `.npy` file, loaded as a read-only memory map.
 
     Saving a memory map of a whole `.npy` file links to that file where the file system can, so that an array of
-    many gigabytes costs neither time nor space again; else it is copied.
+    many gigabytes costs neither time nor space again; else its content is written.
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
@@ -36,22 +35,24 @@ class MemoryMapDataset(AbstractDataset[np.ndarray, np.ndarray]):
     def save(self, data: np.ndarray) -> None:
         """Writes the array, or links to the file of a memory map."""
         source = _file_of(data)
-        if source is not None and self._filepath.exists() and source.samefile(self._filepath):
-            return
         with replace_atomically(self._filepath) as partial:
-            if source is None:
+            if source is None or not _linked(source, partial):
                 save_array(partial, data)
-                return
-            try:
-                os.link(source, partial)
-            except OSError:
-                shutil.copyfile(source, partial)
 
     def _exists(self) -> bool:
         return self._filepath.is_file()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+def _linked(source: Path, target: Path) -> bool:
+    """Links to a file, unless the file system can't or the file is gone."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
 
 
 def _file_of(data: np.ndarray) -> Path | None:

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from dogs_vs_cats.errors import NO_ROOM, unwritable
@@ -51,14 +51,15 @@ def replace_atomically(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def in_use(folder: Path) -> Iterator[None]:
-    """Keeps what lies in a folder there while the block runs: nobody has it alone meanwhile, see `alone_in`."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+    """Keeps what lies in a folder there while the block runs: nobody has it alone meanwhile, see `alone_in`.
+
+    What processes that are no more have begun to write there is removed before, if nobody else uses the folder.
+    """
+    with _opened(folder) as descriptor:
+        if _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            _remove_left_behind(folder)
+        _lock(descriptor, fcntl.LOCK_SH)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -68,34 +69,19 @@ def alone_in(folder: Path) -> Iterator[bool]:
     Yields:
         Whether it worked. Then others who want to use the folder wait until the block ends.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            alone = True
-        except OSError:
-            alone = False
-        yield alone
-    finally:
-        os.close(descriptor)
+    with _opened(folder) as descriptor:
+        yield _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
 def _folder_beside(path: Path) -> Iterator[Path]:
     """A folder to write `path` in, removed when the block ends; others leave it alone as long as this process lives."""
-    with alone_in(path.parent) as alone:
-        if alone:
-            _remove_left_behind(path.parent)
-    with in_use(path.parent):  # so that nobody removes the folder before it is locked
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-        descriptor = os.open(folder, os.O_RDONLY)
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
+    with ExitStack() as stack:
+        with in_use(path.parent):  # so that nobody removes the folder before it is locked
+            folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            _lock(stack.enter_context(_opened(folder)), fcntl.LOCK_EX)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
 
 
 def _remove_left_behind(folder: Path) -> None:
@@ -104,6 +90,23 @@ def _remove_left_behind(folder: Path) -> None:
         with suppress(OSError), alone_in(partial) as abandoned:
             if abandoned:
                 shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind)
+    except OSError:
+        return False
+    return True
 
 
 def _take_place(partial: Path, path: Path, aside: Path) -> None:
@@ -130,8 +133,5 @@ def _is_about_writing(error: OSError, path: Path) -> bool:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
+    with _opened(path) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -72,15 +72,15 @@ def read_images(
             with store.in_use():
                 earlier = store.find(key)
                 decoded = _loaded(earlier)
-            if decoded is None or can_be_read_now(source, decoded, ingestion):
-                with store.create(key) as folder:
-                    write_decoded(source, ingestion, folder)
-                if earlier is not None:
-                    store.remove(earlier)
-                with store.in_use():
+                outdated = decoded is None or can_be_read_now(source, decoded, ingestion)
+                if decoded is None or outdated:
+                    with store.create(key) as folder:
+                        write_decoded(source, ingestion, folder)
                     decoded = load_decoded(store_folder / folder.name)
-            else:
-                logger.info("All %d images are decoded already", len(decoded.images))
+                else:
+                    logger.info("All %d images are decoded already", len(decoded.images))
+            if earlier is not None and outdated:
+                store.remove(earlier)
     except OSError as error:
         raise ProjectError(
             f"Decoded images can't be kept in {store_folder}: {error.strerror or error}. "
