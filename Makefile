@@ -71,6 +71,10 @@ lock: install ## Renew both lock files from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
 		--extra viz --extra app --extra tuning --extra cluster --extra gpu --group dev pyproject.toml -o requirements-gpu.lock
 
+.PHONY: readme
+readme: install ## Renew what README.md, docs and their picture show of the sample, from one run (needs Chromium)
+	@$(BIN)/python .ci/readme.py
+
 .PHONY: bench
 bench: install ## Measure speed and memory against the usual way (ROWS="augmentation lecture_run" for some rows)
 	@TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=src $(BIN)/python benchmarks/run.py $(ROWS)

@@ -1,0 +1,64 @@
+"""README.md, docs and the picture of the comparison page show one and the same run of the sample."""
+
+import json
+import re
+import runpy
+
+import pytest
+from conftest import PROJECT
+from PIL import Image
+
+RENEWAL = runpy.run_path(str(PROJECT / ".ci/readme.py"))
+PICTURE = PROJECT / RENEWAL["PICTURE"]
+AGAIN = "differs; renew all from one run: make readme"
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """Outputs that the pages show, by command: one for each page that shows it."""
+    outputs = {}
+    for page in RENEWAL["PAGES"]:
+        for found in RENEWAL["SHOWN"].finditer((PROJECT / page).read_text(encoding="utf-8")):
+            outputs.setdefault(found["command"], {})[page] = found["output"]
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def metrics():
+    """Metrics of the run whose page the picture shows, by approach and name."""
+    with Image.open(PICTURE) as picture:
+        nested = json.loads(picture.text["metrics"])
+    return {f"{approach}.{name}": value for approach, values in nested.items() for name, value in values.items()}
+
+
+def test_pages_that_show_the_same_command_show_the_same_output(shown):
+    assert {page for outputs in shown.values() for page in outputs} == set(RENEWAL["PAGES"])
+    for command, outputs in shown.items():
+        assert len(set(outputs.values())) == 1, f"{command} {AGAIN}"
+
+
+def test_the_figures_of_the_pages_are_those_of_the_picture_and_of_one_experiment(shown, metrics):
+    differences = next(iter(shown["dvc metrics diff"].values())).splitlines()[1:]
+    rows = [re.split(r"  +", line.strip()) for line in differences]
+    assert len(rows) >= 4
+    for _, name, before, after, _ in rows:
+        assert round(metrics[name], 5) == float(before), f"{name} {AGAIN}"
+        metrics[f"slower {name}"] = float(after)
+    (table,) = (
+        next(iter(outputs.values())) for command, outputs in shown.items() if command.startswith("dvc exp show")
+    )
+    header, _, *lines = ([cell.strip() for cell in line.strip(" |").split("|")] for line in table.splitlines())
+    experiments = {cells[0]: dict(zip(header[1:], cells[1:], strict=True)) for cells in lines}
+    compared = 0
+    for experiment, cells in experiments.items():
+        prefix = "" if experiment == "main" else "slower "
+        for name in cells.keys() & metrics.keys():
+            assert float(cells[name]) == round(metrics.get(prefix + name, metrics[name]), 5), f"{experiment} {AGAIN}"
+            compared += 1
+    assert compared >= 6
+
+
+def test_the_picture_is_small():
+    assert PICTURE.stat().st_size < 1_000_000
+    with Image.open(PICTURE) as picture:
+        assert picture.width == RENEWAL["WIDTH"]
