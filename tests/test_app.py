@@ -33,8 +33,13 @@ CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project with two models, which nobody has trained; MLflow has the second one too."""
+    """A project with two models, which nobody has trained; MLflow has the second one too.
+
+    To the first, photos are unlike its training images, which are noise.
+    """
     import keras
+
+    from dogs_vs_cats.out_of_distribution import fit, with_features
 
     project = copy_project(tmp_path_factory.mktemp("app") / "project")
     folder = project / "data/06_models/test"
@@ -45,6 +50,10 @@ def project(tmp_path_factory):
         model = module.build(module.Parameters.model_validate(COMMON), (32, 32, 3), 2)
         KerasModelDataset(filepath=str(folder / f"{name}.keras")).save(model)
         (folder / f"{name}.json").write_text(json.dumps({"classes": ["cat", "dog"]}))
+        if name == "naive_cnn":
+            noise = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), np.uint8)
+            features = np.asarray(with_features(model).predict_on_batch(noise))[:, 1:]
+            np.savez(folder / f"{name}.npz", **fit(features, np.arange(100) % 2, features).arrays())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", "")  # which MLflow sets
         patch.setattr(store, "ROOT", project)
@@ -158,6 +167,10 @@ def test_a_dropped_photo_gets_an_answer_and_a_heat_map_from_each_model(
         assert "%" in answer.find_element(By.CLASS_NAME, "number").text
         image = answer.find_element(By.TAG_NAME, "img")
         assert browser.execute_script("return arguments[0].naturalWidth", image) > 100
+    assert [flag.text for flag in answers[0].find_elements(By.CLASS_NAME, "flag")] == [
+        "Unlike all training images: perhaps neither"
+    ]
+    assert not answers[1].find_elements(By.CLASS_NAME, "flag")
     browser.save_screenshot(str(tmp_path / "page.png"))
     assert np.asarray(Image.open(tmp_path / "page.png")).std() > 10
     asked = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
