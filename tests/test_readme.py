@@ -62,3 +62,21 @@ def test_the_picture_is_small():
     assert PICTURE.stat().st_size < 1_000_000
     with Image.open(PICTURE) as picture:
         assert picture.width == RENEWAL["WIDTH"]
+
+
+def test_the_figures_of_the_lectures_run_are_the_same_on_all_pages():
+    def found(page, pattern):
+        return re.findall(pattern, (PROJECT / page).read_text(encoding="utf-8"), re.MULTILINE)
+
+    readme = found("README.md", r"^\| .+? \| \d+ \| (0\.\d{3}) \| (0\.\d{3}) \(")
+    approaches = r"naive_cnn|transfer_end_to_end \(augmented\)|transfer_bottleneck \(averaged features\)"
+    assert (
+        found("docs/benchmarks.md", rf"^\| (?:{approaches}) \| \d+ \| [\d.]+ \| ([\d.]+) \| ([\d.]+) \|")[:3] == readme
+    )
+    validation = (
+        r"^\| (?:naive CNN|approach [12]): validation accuracy(?!.*pixels / 255 \|).*? \| L1 \| [\d.]+ \| ([\d.]+) \|"
+    )
+    replication = found("docs/replication.md", validation)
+    assert [f"{float(value):.3f}" for value in replication] == [value for value, _ in readme]
+    (card,) = found("docs/model_card.md", r"(?s)Kaggle photos (0\.\d{3}) .*?(0\.\d{3}) .*?(0\.\d{3}) ")
+    assert list(card) == [value for _, value in readme]
