@@ -41,10 +41,12 @@ def list_entries() -> None:
 
 
 @cache_commands.command()
-@click.option("--env", "environment", help="Only what this environment's experiment uses.")
-@click.option("--older-than", "days", type=click.FloatRange(min=0), help="Only what wasn't used for so many days.")
+@click.option("--env", "environment", help="Remove only what this environment's experiment uses.")
+@click.option(
+    "--older-than", "days", type=click.FloatRange(min=0), help="Remove only what no run has used for this many days."
+)
 def prune(environment: str | None, days: float | None) -> None:
-    """Remove cached images and features; runs that need them make them again.
+    """Remove cached images and features; a run that needs them decodes and extracts again.
 
     Without an option everything goes that no run uses at the moment. Results stay.
     """
