@@ -529,6 +529,14 @@ def test_training_needs_every_class() -> None:
         draw(np.array([0] * 48 + [1] * 2), {"train": 3, "validation": 5, "test": 5})
 
 
+def test_training_gets_every_class_where_groups_allow_it() -> None:
+    # Without class 0 in training the classes' shares would be a little closer to what they should be.
+    labels = np.array([0, 0, 1, 1, 2, 2, 3, 3, 3, 2, 0, 2, 3, 3, 3, 2, 1, 2, 2, 1])
+    groups = np.array([5, 3, 2, 2, 0, 3, 2, 5, 1, 1, 3, 1, 2, 2, 4, 1, 5, 2, 4, 5])
+    split = draw(labels, {"train": 10, "validation": 5, "test": 5}, groups=groups)
+    assert set(labels[split == "train"]) == {0, 1, 2, 3}
+
+
 def test_a_message_about_many_classes_stays_short() -> None:
     with pytest.raises(
         SplitError, match=r"none of class 1, .* and 795 more \(usable are 1 class 0, .* more\)"

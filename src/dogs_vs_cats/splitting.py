@@ -188,8 +188,8 @@ def _deal(
     amount = np.array(amounts)
     sizes = np.array([sum(count for _, count in kind) for kind in kinds])
     wanted = np.array([*(counts[name] for name in SPLITS), images - sum(counts.values())])
-    for evenly in (True, False):
-        deal = _exact(kinds, amount, sizes, wanted, evenly)
+    for evenly, complete in ((True, False), (False, True), (False, False)):
+        deal = _exact(kinds, amount, sizes, wanted, evenly, complete)
         if deal is not None:
             return deal
     in_groups, groups = int(sizes[sizes > 1] @ amount[sizes > 1]), int(amount[sizes > 1].sum())
@@ -211,6 +211,7 @@ def _exact(
     sizes: np.ndarray,
     wanted: np.ndarray,
     evenly: bool,
+    complete: bool,
 ) -> np.ndarray | None:
     """Finds how many groups of each kind come into each split so that the splits have the wanted sizes.
 
@@ -224,6 +225,7 @@ def _exact(
         wanted: Images in each split.
         evenly: Whether each kind and each class has to get its share, rounded up or down, in each split. Else classes
             deviate from that as little as possible.
+        complete: Whether training has to get an image of each class that is due one, however much others deviate.
 
     Returns:
         int array of shape (kinds, splits); None if there is no solution.
@@ -242,12 +244,16 @@ def _exact(
     class_low, class_high = _rounded(in_class @ amount, wanted)
     if not evenly:
         kind_low, kind_high = np.zeros(kind_low.shape), np.full(kind_high.shape, np.inf)
+    hard: list[Rows] = [
+        (kron(eye_array(len(kinds)), np.ones((1, len(wanted)))), amount, amount),
+        (kron(sizes[np.newaxis, :], splits), wanted, wanted),
+    ]
+    if complete:
+        of_training = kron(in_class, splits).tocsr()[:: len(wanted)]
+        hard.append((of_training, np.minimum(class_low[:, 0], 1), np.full(len(class_low), np.inf)))
     return _solve(
         (kind_low, kind_high),
-        [
-            (kron(eye_array(len(kinds)), np.ones((1, len(wanted)))), amount, amount),
-            (kron(sizes[np.newaxis, :], splits), wanted, wanted),
-        ],
+        hard,
         (kron(in_class, splits), class_low.ravel(), class_high.ravel()),
         strict=evenly,
     )
