@@ -168,10 +168,10 @@ def test_of_many_classes_the_most_confused_pairs_and_the_worst_curves_are_drawn(
     manifest = pd.DataFrame({"path": [f"{row}.png" for row in range(200)], "label": labels, "split": "test"})
     table = evaluation.predictions_table(manifest, probabilities, names)
     axes = figures.confusion_matrix(table, names).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["class 7 → class 3", "class 30 → class 12"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["class 7\n→ class 3", "class 30\n→ class 12"]
     assert [bar.get_width() for bar in axes.patches] == [5, 2]
     assert [text.get_text() for text in axes.texts] == ["5 of 5", "2 of 5"]
-    assert axes.get_title("right") == "2 of 2 pairs, 40 classes"
+    assert axes.get_xlabel() == "images; 2 of 2 pairs among 40 classes"
     curves = figures.roc_curve(table, names).axes[0]
     assert curves.get_legend().get_texts()[0].get_text().startswith("class 7 (AUC 0.0")
     assert curves.get_title("right") == "worst 6 of 40 classes"

@@ -22,7 +22,6 @@ from sklearn import metrics
 from dogs_vs_cats.calibration import before_and_after
 from dogs_vs_cats.evaluation import (
     BASELINE,
-    LISTED,
     MATRIX_CLASSES,
     ROC_CLASSES,
     class_probabilities,
@@ -45,6 +44,7 @@ PANEL, PICTURE_AT, PICTURE_SIDE = (1.75, 2.35), (0.04, 0.385), 1.665
 
 HELD_OUT = ("validation", "test")
 UNSURE_BELOW = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+PAIRS_DRAWN = 10
 LABEL_WIDTH = 0.09
 """Of the longest label along the coverage curve, as a share of the axis."""
 
@@ -235,11 +235,11 @@ def confusion_matrix(predictions: pd.DataFrame, class_names: Sequence[str], spli
 
 def _confused_pairs(rows: pd.DataFrame, class_names: Sequence[str], split: str) -> Figure:
     pairs = confused_pairs(rows)
-    shown = pairs.head(LISTED)
-    figure = Figure(figsize=(7.4, 1.2 + 0.27 * max(len(shown), 1)))
+    shown = pairs.head(PAIRS_DRAWN)
+    figure = Figure(figsize=(4.6, 4.4))
     axes = figure.subplots()
     names = [
-        f"{_shortened(class_names[label], 30)} → {_shortened(class_names[other], 30)}"
+        f"{_shortened(class_names[label], 16)}\n→ {_shortened(class_names[other], 16)}"
         for label, other in shown[["label", "predicted"]].to_numpy().tolist()
     ]
     # Positions, because two shortened names may be equal.
@@ -250,12 +250,10 @@ def _confused_pairs(rows: pd.DataFrame, class_names: Sequence[str], split: str) 
     axes.set_yticks(range(len(shown)), names, fontsize=8)
     axes.tick_params(axis="y", labelcolor=INK)
     axes.invert_yaxis()
-    axes.margins(x=0.12)
+    axes.set_xlim(0, 1.3 * max(shown["images"], default=1))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlabel("images of the true class → taken for the predicted class")
-    axes.set_title(f"Most confused pairs, {split}")
-    of_pairs = f"{len(shown)} of {len(pairs):,} pairs, {len(class_names):,} classes"
-    axes.set_title(of_pairs, loc="right", fontweight="normal", color=MUTED, fontsize=9)
+    axes.set_xlabel(f"images; {len(shown)} of {len(pairs):,} pairs among {len(class_names):,} classes")
+    axes.set_title(f"Most confused, {split}: true → predicted")
     axes.grid(visible=False, axis="y")
     return figure
 
