@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 from test_parameters import parameters as environment_parameters
 
-from dogs_vs_cats import convolution, explanation, explanation_figures, inspection
+from dogs_vs_cats import explanation, explanation_figures, inspection
 from dogs_vs_cats.architectures import build_architecture
 from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.lectures import convolution
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.explanation import nodes

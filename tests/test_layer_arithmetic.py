@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 
-from dogs_vs_cats.convolution import convolve2d
 from dogs_vs_cats.layer_arithmetic import (
     convolution_multiplications,
     convolution_parameters,
@@ -17,6 +16,7 @@ from dogs_vs_cats.layer_arithmetic import (
     receptive_field,
     same_padding,
 )
+from dogs_vs_cats.lectures.convolution import convolve2d
 
 MIB, GIB = 2**20, 2**30
 

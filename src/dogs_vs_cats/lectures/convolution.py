@@ -4,7 +4,7 @@ As in all deep learning (and as L2 says), "convolution" in two dimensions means 
 turned over. Only `convolve1d` is the convolution of mathematics.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,12 +55,8 @@ def convolve2d(image: ArrayLike, kernel: ArrayLike, stride: int = 1, padding: in
     Raises:
         ValueError: The kernel is larger than the padded image.
     """
-    values, weights = _map(image), _map(kernel)
-    padded = np.pad(values, padding)
-    result = _empty_output(values.shape, weights.shape, stride, padding)
-    for place, window in _windows(padded, weights.shape, result.shape, stride):
-        result[place] = np.sum(window * weights)
-    return result
+    weights = _map(kernel)
+    return _slide(_map(image), weights.shape, stride, lambda window: np.sum(window * weights), padding)
 
 
 def convolution_layer(
@@ -134,12 +130,7 @@ def sum_pool(image: ArrayLike, size: int, stride: int | None = None) -> Array:
 
 
 def _pool(image: ArrayLike, size: int, stride: int | None, summary: Callable[[Array], np.float64]) -> Array:
-    values = _map(image)
-    step = size if stride is None else stride
-    result = _empty_output(values.shape, (size, size), step, padding=0)
-    for place, window in _windows(values, (size, size), result.shape, step):
-        result[place] = summary(window)
-    return result
+    return _slide(_map(image), (size, size), size if stride is None else stride, summary)
 
 
 def _map(values: ArrayLike) -> Array:
@@ -149,18 +140,17 @@ def _map(values: ArrayLike) -> Array:
     return array
 
 
-def _empty_output(image: tuple[int, ...], window: tuple[int, ...], stride: int, padding: int) -> Array:
-    return np.empty([output_size(size, kernel, stride, padding) for size, kernel in zip(image, window, strict=True)])
-
-
-def _windows(
-    image: Array, window: tuple[int, ...], output: tuple[int, ...], stride: int
-) -> Iterator[tuple[tuple[int, int], Array]]:
-    """Yields each place of the output with the part of the image that it looks at."""
-    for row in range(output[0]):
-        for column in range(output[1]):
-            top, left = row * stride, column * stride
-            yield (row, column), image[top : top + window[0], left : left + window[1]]
+def _slide(
+    image: Array, window: tuple[int, ...], stride: int, answer: Callable[[Array], np.float64], padding: int = 0
+) -> Array:
+    """Asks for an answer to what a window shows at each of its places."""
+    padded = np.pad(image, padding)
+    sizes = zip(image.shape, window, strict=True)
+    result = np.empty([output_size(size, side, stride, padding) for size, side in sizes])
+    for row, column in np.ndindex(result.shape):
+        top, left = row * stride, column * stride
+        result[row, column] = answer(padded[top : top + window[0], left : left + window[1]])
+    return result
 
 
 def relu(x: ArrayLike) -> Array:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dogs_vs_cats.convolution import (
+from dogs_vs_cats.lectures.convolution import (
     ACTIVATIONS,
     KERNELS,
     average_pool,

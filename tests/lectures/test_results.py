@@ -1,0 +1,243 @@
+"""Measured accuracies and times are those of results that a claim speaks of."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import PROJECT, SHARED
+
+from dogs_vs_cats import evaluation
+from dogs_vs_cats.datasets.environments import EnvironmentsDataset
+from dogs_vs_cats.datasets.experiments import Experiment
+from dogs_vs_cats.lectures import results
+from dogs_vs_cats.lectures.claims import PRINTS_NONE, Verdict, commands, table
+from dogs_vs_cats.parameters.comparison import ComparisonParameters
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.pipelines.comparison.nodes import ApproachResult, summarise
+from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images, split_images
+from dogs_vs_cats.pipelines.replication import nodes
+
+ROW = {
+    "backbone": "",
+    "epochs": 20,
+    "parameters": 257_546,
+    "train_images": 40_000,
+    "train_accuracy": 0.99,
+    "train_accuracy_low": 0.989,
+    "train_accuracy_high": 0.991,
+    "validation_images": 20_000,
+    "validation_accuracy": 0.98,
+    "validation_accuracy_low": 0.978,
+    "validation_accuracy_high": 0.982,
+    "test_images": 10_000,
+    "test_accuracy": 0.984,
+    "test_accuracy_low": 0.981,
+    "test_accuracy_high": 0.986,
+    "trained_with": {"epochs": 20, "batch_size": 1_024, "keep_best_epoch": False, "schedule": "constant"},
+}
+MNIST = {"classes": list("0123456789"), "source": "files", "test_images": results.MNIST_TEST_IMAGES}
+PHOTOS = {"classes": ["cat", "dog"], "source": "files", "test_images": "photos"}
+MLP_ON_40_000 = "MLP: test accuracy on MNIST, trained on 40,000"
+MLP_ON_60_000 = "MLP: test accuracy on MNIST, trained on all 60,000"
+MLP_ON_FASHION = "MLP: test accuracy on Fashion-MNIST"
+OWN, RESCALED = (f"approach 2: validation accuracy, {how}" for how in ("own preprocessing", "pixels / 255"))
+
+
+def experiment(data=MNIST, histories=None, **rows):
+    return Experiment({"approaches": rows, "data": data}, histories or {}, {})
+
+
+def configured():
+    environments = EnvironmentsDataset(filepath=str(PROJECT / "conf")).load()
+    return [nodes.parameters(environments, name) for name in ("lecture", "mnist")]
+
+
+def found(**experiments):
+    settings = configured()
+    rows = [claim for claim in table() if claim.results]
+    return {row.claim: results.hold_against(row, experiments, *settings) for row in rows}
+
+
+def mlp(train_images, **changes):
+    return {**ROW, "parameters": 109_386, "train_images": train_images, **changes}
+
+
+def approach_2(preprocessing, accuracy, **changes):
+    settings = {"epochs": 10, "batch_size": 30, "keep_best_epoch": False, "pooling": "avg"}
+    return {
+        **ROW,
+        "backbone": "MobileNetV2",
+        "train_images": 3_000,
+        "validation_images": 1_000,
+        "epochs": 10,
+        "validation_accuracy": accuracy,
+        "trained_with": {**settings, "preprocessing": preprocessing},
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.98, 0.99, "agrees"), (0.9882, 0.99, "better"), (0.97, 0.988, "below")]
+)
+def test_a_measured_accuracy_is_judged_by_its_interval(low, high, verdict):
+    row = {**ROW, "test_accuracy_low": low, "test_accuracy_high": high}
+    history = pd.DataFrame({"seed": [3, 4], "accuracy": [0.7, 0.1], "val_accuracy": [0.9, 0.1]})
+    claims = found(anything=experiment(lenet5=row, histories={"lenet5": history}))
+    assert claims["LeNet-5: test accuracy after 20 epochs"].verdict == verdict
+    assert claims["LeNet-5: test accuracy after 20 epochs"].ours == "0.9840"
+    assert "own last training (0.9854)" in claims["LeNet-5: test accuracy after 20 epochs"].note
+    assert claims["LeNet-5: training and validation accuracy of epoch 1"].ours == "0.7000; 0.9000"
+    assert claims[MLP_ON_40_000].verdict == Verdict.NOT_RUN
+
+
+def test_a_network_whose_accuracy_no_lecture_prints_has_ours():
+    claims = found(mnist=experiment(mnist_cnn={**ROW, "parameters": 592_074, "epochs": 6}))
+    claim = claims["baseline CNN: test accuracy on MNIST"]
+    assert (claim.lecture, claim.ours, claim.verdict) == (PRINTS_NONE, "0.9840", "ours only")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"epochs": 6}, "data/08_reporting/short has epochs: 6 instead of 20."),
+        ({"train_images": 60_000, "validation_images": None}, "train_images: 60,000 instead of 40,000"),
+        ({"parameters": 60_900}, "parameters: 60,900 instead of 257,546"),
+        ({"trained_with": {**ROW["trained_with"], "keep_best_epoch": True}}, "keep_best_epoch: True instead of False"),
+    ],
+)
+def test_results_of_other_settings_get_no_verdict_and_the_note_says_why(changes, why):
+    claim = found(short=experiment(lenet5={**ROW, **changes}))["LeNet-5: test accuracy after 20 epochs"]
+    assert (claim.verdict, claim.ours) == (Verdict.NOT_RUN, "")
+    assert why in claim.note
+
+
+def test_a_run_that_was_cut_short_is_not_held_against_a_lecture_that_names_no_epochs():
+    claims = found(mnist=experiment(mlp=mlp(40_000, epochs=1)))
+    assert claims[MLP_ON_40_000].note == "data/08_reporting/mnist has epochs: 1 instead of 20."
+
+
+def test_the_perceptron_on_40000_and_on_all_images_have_rows_of_their_own():
+    constant, cosine = ({**ROW["trained_with"], "schedule": schedule} for schedule in ("constant", "cosine"))
+    first, second = mlp(40_000, test_accuracy=0.97), mlp(60_000, test_accuracy=0.98, validation_accuracy=None)
+    claims = found(
+        mnist=experiment(mlp={**first, "trained_with": cosine}),
+        mnist_all=experiment(mlp={**second, "trained_with": cosine}),
+    )
+    assert (claims[MLP_ON_40_000].ours, claims[MLP_ON_60_000].ours) == ("0.9700", "0.9800")
+    assert "train_on_all" not in commands()[claims[MLP_ON_40_000].command]["lines"]
+    assert "mlp.train_on_all=true" in commands()[claims[MLP_ON_60_000].command]["lines"]
+    claims = found(mnist=experiment(mlp={**second, "trained_with": cosine}))
+    assert (claims[MLP_ON_40_000].verdict, claims[MLP_ON_60_000].ours) == (Verdict.NOT_RUN, "0.9800")
+    claims = found(mnist=experiment(mlp={**second, "trained_with": constant}))
+    assert "schedule: constant instead of cosine" in claims[MLP_ON_60_000].note
+
+
+def test_both_preprocessings_of_the_base_have_rows_of_their_own():
+    own, rescaled = approach_2("own", 0.948), approach_2("rescale", 0.916)
+    claims = found(
+        lecture=experiment(PHOTOS, transfer_bottleneck=own), other=experiment(PHOTOS, transfer_bottleneck=rescaled)
+    )
+    assert (claims[OWN].ours, claims[RESCALED].ours) == ("0.9480", "0.9160")
+    assert "On MobileNetV2 with its own preprocessing, features averaged" in claims[OWN].note
+    assert "On MobileNetV2 with pixels / 255, features averaged" in claims[RESCALED].note
+    assert claims[RESCALED].command == "rescale"
+    claims = found(lecture=experiment(PHOTOS, transfer_bottleneck=rescaled))
+    assert claims[OWN].verdict == Verdict.NOT_RUN
+    assert "preprocessing: rescale instead of own" in claims[OWN].note
+    # The lecture's own base comes first.
+    vgg16 = approach_2("own", 0.9, backbone="VGG16")
+    claims = found(a=experiment(PHOTOS, transfer_bottleneck=own), b=experiment(PHOTOS, transfer_bottleneck=vgg16))
+    assert claims[OWN].ours == "0.9000"
+
+
+def test_drawn_images_and_other_classes_are_not_taken_for_photos_of_cats_and_dogs():
+    for data in ({**PHOTOS, "source": "sample"}, {**PHOTOS, "classes": ["bird", "dog"]}):
+        claims = found(lecture=experiment(data, transfer_bottleneck=approach_2("own", 0.948)))
+        assert claims[OWN].verdict == Verdict.NOT_RUN
+
+
+def test_several_seeds_show_their_spread():
+    seeds = {"seeds": [0, 1, 2], "mean": {"test_accuracy": 0.985}, "std": {"test_accuracy": 0.001}}
+    seeds |= {
+        name: dict.fromkeys(("train_accuracy", "validation_accuracy"), 0.9) | seeds[name] for name in ("mean", "std")
+    }
+    claim = found(mnist=experiment(lenet5={**ROW, "seeds": seeds}))["LeNet-5: test accuracy after 20 epochs"]
+    assert "Over seeds 0, 1, 2: 0.9850 ± 0.0010." in claim.note
+
+
+def test_times_and_epochs_are_those_of_matching_results():
+    timings = {"transfer_end_to_end": {"seconds_per_epoch": 14.5}, "transfer_bottleneck": {"seconds_per_epoch": 1.04}}
+    history = pd.DataFrame({"seed": 0, "val_loss": [0.3, 0.1, 0.2]})
+    row = approach_2("own", 0.9)
+    rows = {"transfer_end_to_end": {**row, "trained_with": {**row["trained_with"], "unfreeze_from": None}}}
+    summary = {"approaches": {**rows, "transfer_bottleneck": row}, "data": PHOTOS}
+    claims = found(lecture=Experiment(summary, {"transfer_bottleneck": history}, timings))
+    assert claims["an epoch of approach 1 against one of approach 2"].ours == "14.5 s against 1.04 s"
+    assert claims["approach 2: training of the head"].ours == "10.4 s for 10 epochs"
+    assert claims["approach 2: epochs that it asks for"].ours == "lowest validation loss after 2 of 3"
+    claims = found(lecture=Experiment(summary, {}, {}))
+    assert claims["an epoch of approach 1 against one of approach 2"].note == results.NOT_KEPT
+
+
+def summary_of_a_folder_of_idx_files(folder):
+    """What the comparison says of ten kinds of pictures in MNIST's format, with an approach that fits otherwise."""
+    source = folder / "idx"
+    source.mkdir()
+    random = np.random.default_rng(0)
+    for part, count in (("train", 40), ("t10k", 20)):
+        for kind, array in (
+            ("images-idx3", random.integers(0, 256, (count, 28, 28), dtype=np.uint8)),
+            ("labels-idx1", np.arange(count, dtype=np.uint8) % 10),
+        ):
+            header = bytes((0, 0, 8, array.ndim)) + b"".join(size.to_bytes(4, "big") for size in array.shape)
+            (source / f"{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(header + array.tobytes()))
+    ingestion = idx_ingestion(source, train_size=20, validation_size=20, test_size=20)
+    _, usable, rejected, names, facts = read_images(ingestion, 0, folder / "store")
+    manifest, record = split_images(usable, rejected, names, facts, ingestion, 0)
+    predictions = evaluation.predictions_table(manifest, np.full((len(manifest), 10), 0.1), names)
+    metrics = evaluation.classification_metrics(predictions, names)
+    metrics |= {"backbone": "", "parameters": 109_386, "trainable_parameters": 109_386, "epochs": 20}
+    for split, images in (("train", 40_000), ("validation", 20_000), ("test", 10_000)):
+        metrics[split]["images"] = images
+    result = ApproachResult("mlp", {}, {"schedule": "cosine"}, metrics, pd.DataFrame(), predictions, {}, b"")
+    return summarise(ComparisonParameters(lecture=None), manifest, names, rejected, record, result)
+
+
+def idx_ingestion(source, **sizes):
+    block = configured()[1]["ingestion"]
+    return IngestionParameters.model_validate({**block, "source": str(source), **sizes})
+
+
+def test_a_folder_of_idx_files_of_something_else_is_not_taken_for_mnist(tmp_path):
+    summary = summary_of_a_folder_of_idx_files(tmp_path)
+    assert summary["data"]["classes"] == MNIST["classes"]
+    claims = found(mnist=Experiment(summary, {}, {}))
+    assert {claims[name].verdict for name in (MLP_ON_40_000, MLP_ON_60_000, MLP_ON_FASHION)} == {Verdict.NOT_RUN}
+    # With MNIST's own images it would be.
+    summary["data"]["test_images"] = results.MNIST_TEST_IMAGES
+    assert found(mnist=Experiment(summary, {}, {}))[MLP_ON_40_000].verdict == "below"
+
+
+def test_fashion_mnist_is_known_by_its_source():
+    data = {"classes": ["T-shirt"], "source": "keras:fashion_mnist", "test_images": "others"}
+    claims = found(fashion=experiment(data, mlp=mlp(60_000)))
+    assert claims[MLP_ON_FASHION].ours == "0.9840"
+    assert claims[MLP_ON_60_000].verdict == Verdict.NOT_RUN
+
+
+@pytest.mark.skipif(not (SHARED / "data/mnist").is_dir(), reason="no MNIST beside the project")
+def test_mnist_is_known_by_its_test_images(tmp_path):
+    source = tmp_path / "idx"
+    source.mkdir()
+    for file in (SHARED / "data/mnist").glob("t10k*"):
+        (source / file.name).symlink_to(file)
+    _, usable, rejected, names, _ = read_images(idx_ingestion(source), 0, tmp_path / "store")
+    manifest = pd.concat([usable.head(100).assign(split="train"), usable.assign(split="test")], ignore_index=True)
+    predictions = evaluation.predictions_table(manifest, np.full((len(manifest), 10), 0.1), names)
+    metrics = evaluation.classification_metrics(predictions, names)
+    metrics |= {"backbone": "", "parameters": 1, "trainable_parameters": 1, "epochs": 1}
+    result = ApproachResult("mlp", {}, {}, metrics, pd.DataFrame(), predictions, {}, b"")
+    record = {"parameters": {"source": str(source)}}
+    summary = summarise(ComparisonParameters(lecture=None), manifest, names, rejected, record, result)
+    assert summary["data"]["test_images"] == results.MNIST_TEST_IMAGES
