@@ -192,6 +192,7 @@ KNOWN = [
         both("paper rock scissors", 2, 1),
         ("rps is read as the training part: it holds the classes of rps-test-set", "rps-validation, unlabelled"),
     ),
+    Layout("a test part beside the data", ("data/{a,b}/{1,2}.png", "test/{a,b}/3.png"), both("a b", 2, 1)),
     Layout(
         "Stanford's dogs: annotations in folders of the same names",
         ("images/Images/{n02-Chihuahua,n03-pug}/n_{1,2}.jpg", "annotations/Annotation/{n02-Chihuahua,n03-pug}/n_{1,2}"),
@@ -249,6 +250,50 @@ KNOWN = [
         ("figures, beside the parts of the dataset",),
     ),
     Layout(
+        "classes in one folder, unlabelled test images beside it",
+        ("simpsons/simpsons/{bart,lisa,moe}/{1,2}.jpg", "simpsons_testset/{1,2}.jpg"),
+        alone("bart lisa moe", 2),
+        ("simpsons_testset, unlabelled images of a test part",),
+    ),
+    Layout(
+        "files named after classes in one folder, unlabelled test images beside it",
+        ("dogs-vs-cats/{cat,dog}.{1,2}.jpg", "test1/{1,2}.jpg"),
+        alone("cat dog", 2),
+        ("test1, unlabelled images of a test part",),
+    ),
+    Layout(
+        "tiny ImageNet: a folder of images in each class, validation labels in a table",
+        ("tiny/train/{n01,n02}/images/n_{1,2}.JPEG", "tiny/{val,test}/images/{1,2}.JPEG", "tiny/val/annotations.txt"),
+        alone("n01 n02", 2),
+        ("tiny/val, unlabelled images of a validation part", "tiny/test, unlabelled images of a test part"),
+    ),
+    Layout(
+        "birds with their segmentations",
+        ("CUB/images/{001.Albatross,002.Auklet}/{1,2}.jpg", "CUB/segmentations/{001.Albatross,002.Auklet}/{1,2}.png"),
+        alone("001.Albatross 002.Auklet", 2),
+        ("CUB/segmentations, masks or annotations beside images",),
+    ),
+    Layout(
+        "blood cells: two datasets, one with classes and parts",
+        (
+            "dataset2-master/images/{TRAIN,TEST,TEST_SIMPLE}/{EOSINOPHIL,MONOCYTE}/{1,2}.jpeg",
+            "dataset-master/JPEGImages/BloodImage_{1,2}.jpg",
+        ),
+        both("EOSINOPHIL MONOCYTE", 2, 4),
+        ("dataset-master, beside the parts of the dataset",),
+    ),
+    Layout(
+        "faces with and without a mask",
+        ("data/{with_mask,without_mask}/{1,2}.jpg",),
+        alone("with_mask without_mask", 2),
+    ),
+    Layout(
+        "a class with sub-folders beside classes without",
+        ("{a,b,c}/{1,2}.jpg", "d/{google,bing}/1.jpg"),
+        alone("a b c d", 2),
+        ("Sub-folders of the classes (bing, google) are read as images of their class",),
+    ),
+    Layout(
         "an extra set beside the parts",
         ("{train,test,augmented}/{a,b}/1.png",),
         both("a b", 1, 1),
@@ -303,7 +348,7 @@ AMBIGUOUS = [
             "classes=blight,healthy": alone("blight healthy", 6),
             "classes=color,grayscale,segmented": alone("color grayscale segmented", 4),
         },
-        ("plantdisease/color and plantdisease/grayscale hold the same classes and the same file names",),
+        ("color and plantdisease/grayscale hold the same classes (blight, healthy) and the same file names",),
     ),
     Refused(
         "plant diseases with train and valid, held twice",
@@ -317,13 +362,49 @@ AMBIGUOUS = [
             "source=new plant (augmented)": both("rot rust", 2, 2),
             "classes=rot,rust": both("rot rust", 4, 4),
         },
-        ("the same file names",),
+        ("and the same file names, and their names don't say that they are parts",),
     ),
     Refused(
         "brain scans whose classes lie in a folder beside them, too",
         ("{no,yes}/{1,2}.jpg", "brain_tumor_dataset/{no,yes}/{1,2}.jpg"),
         {"source=brain_tumor_dataset": alone("no yes", 2), "classes=no,yes": alone("no yes", 2)},
         ("brain_tumor_dataset holds classes that lie beside it too",),
+    ),
+    Refused(
+        "classes in a folder beside another one of images",
+        ("flowers/{daisy,rose,tulip}/{1,2}.jpg", "figures/{1,2}.png"),
+        {"source=flowers": alone("daisy rose tulip", 2), "classes=figures,flowers": {"": {"figures": 2, "flowers": 6}}},
+    ),
+    Refused(
+        "malaria: the classes lie in a folder of the same name, too",
+        ("cell_images{,/cell_images}/{Parasitized,Uninfected}/{1,2}.png",),
+        {
+            "source=cell_images": alone("Parasitized Uninfected", 2),
+            "classes=Parasitized,Uninfected": alone("Parasitized Uninfected", 2),
+        },
+    ),
+    Refused(
+        "a test part beside the training classes",
+        ("{cats,dogs}/{1,2,3}.jpg", "test/{cats,dogs}/9.jpg"),
+        {"source=test": alone("cat dog", 1), "classes=cat,dog": alone("cat dog", 3)},
+    ),
+    Refused(
+        "control and test, each with sub-folders",
+        ("{control,test}/{left,right}/{1,2}.jpg",),
+        {
+            "source=test": alone("left right", 2),
+            "source=control": alone("left right", 2),
+            "classes=control,test": alone("control test", 4),
+        },
+    ),
+    Refused(
+        "domains",
+        ("{amazon,dslr,webcam}/images/{bike,mug}/{1,2}.jpg",),
+        {
+            "source=amazon": alone("bike mug", 2),
+            "classes=bike,mug": alone("bike mug", 6),
+            "classes=amazon,dslr,webcam": alone("amazon dslr webcam", 4),
+        },
     ),
     Refused(
         "years as outer folders",

@@ -130,6 +130,15 @@ def class_words(folder: str) -> tuple[str, ...]:
     return (folder,) if len(others) == len(words) else tuple(word for word in others if not word.isdigit())
 
 
+def differs_as_part(folder: str, part: str) -> bool:
+    """Whether two names differ only in words for parts and collections: `Flowers` and `flowers_test`."""
+
+    def rest(name: str) -> list[str]:
+        return [word for word in _words(name) if word not in PART_WORDS and word not in COLLECTION_WORDS]
+
+    return rest(folder) == rest(part)
+
+
 def is_mask_folder(folder: str) -> bool:
     """Whether a folder is named like one of masks or annotations."""
     return not MASK_WORDS.isdisjoint(_words(folder))

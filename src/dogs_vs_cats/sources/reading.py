@@ -21,6 +21,7 @@ from dogs_vs_cats.sources.names import (
     class_in_file_name,
     class_name_of,
     class_words,
+    differs_as_part,
     has_image_name,
     is_mask_folder,
     listed,
@@ -137,7 +138,7 @@ class Reader:
         reading = self.read(below[0]) if len(below) == 1 else self._several(below)
         if named is not None:
             reading = self._named_beside_folders(named, reading, below)
-        elif reading.kind == "images" and any(has_image_name(path) for path in folder.files):
+        elif reading.kind == "images" and _holds_images(folder):
             if len(reading.groups) == 1:
                 reading = replace(reading, groups=[Group("", "", folder)])
             else:
@@ -153,12 +154,11 @@ class Reader:
         if self._settles(as_classes):
             return as_classes
         datasets = [folder for folder in folders if readings[folder.path].kind == "parts"]
+        unnamed = [folder for folder in folders if not part_of(folder.name)]
+        if not datasets and len(unnamed) == 1 and readings[unnamed[0].path].class_names:
+            datasets = unnamed
         if len(datasets) == 1:
-            reading = readings[datasets[0].path]
-            others = [folder for folder in folders if folder is not datasets[0]]
-            passed = [(folder.path, NOT_A_PART) for folder in others]
-            guesses = [_unused_classes(folder) for folder in others if len(readings[folder.path].class_names) > 1]
-            return replace(reading, passed_over=[*reading.passed_over, *passed], guesses=[*reading.guesses, *guesses])
+            return _with_others(readings[datasets[0].path], [f for f in folders if f is not datasets[0]], readings)
         return self._as_classes(folders, readings, as_classes)
 
     def _as_parts(self, parts: "_Parts") -> Reading:
@@ -166,7 +166,11 @@ class Reader:
         if not parts.certain:
             part, other = parts.labelled[0], next(each for each in parts.folders if each not in parts.labelled)
             reason = f"{part.path} may be a part of a dataset, or a class like {other.path} beside it"
-            doubt = Doubt(reason, [Choice("that folder alone", folder=part), _these(parts.folders)])
+            known = parts.readings[part.path].class_names
+            same = [folder for folder in parts.folders if class_name_of(folder.name) in known]
+            choices = [Choice("that folder alone", folder=folder) for folder in (part, other)]
+            choices.append(_these(same if len(same) > 1 else parts.folders))
+            doubt = Doubt(reason, choices)
         return replace(parts.reading(), doubt=doubt)
 
     def _as_classes(self, folders: Sequence[Folder], readings: dict[str, Reading], as_classes: Reading) -> Reading:
@@ -183,6 +187,14 @@ class Reader:
                 return _unlabelled_parts(folders, readings)
             guess = f"{listed([folder.path for folder in folders])} are read together: their names say no class."
             return replace(together, guesses=[*together.guesses, guess])
+        holders = [folder for folder in folders if _inner(readings[folder.path]) and not _holds_images(folder)]
+        if len(holders) == 1 and len(inner) >= len(folders):
+            outer_folders = [folder for folder in folders if not part_of(folder.name)]
+            choices = [Choice("that folder alone", folder=holders[0]), _these(outer_folders)]
+            reason = (
+                f"{holders[0].path} holds classes ({listed(sorted(inner, key=natural_key))}), others beside it don't"
+            )
+            return replace(as_classes, doubt=Doubt(reason, choices))
         reading = self._among_classes(folders, readings)
         if inner:
             count = listed(sorted(inner, key=natural_key))
@@ -277,6 +289,7 @@ class _Parts:
             for folder in self.folders
             if not self._parts[folder.path]
             and self.readings[folder.path].kind != "parts"
+            and any(differs_as_part(folder.name, part.name) for part in self.labelled)
             and len(self._known & set(self.readings[folder.path].class_names)) > 1
         ]
         if len(same) != 1:
@@ -290,20 +303,19 @@ class _Parts:
         groups: list[Group] = []
         passed: list[tuple[str, str]] = []
         guesses = list(self._guesses)
+        others = []
         for folder in self.folders:
             part, reading = self._parts[folder.path], self.readings[folder.path]
             if folder not in self.labelled:
                 named = _by_file_name(folder, self._known) if part and part != PREDICTION else None
                 if named is None:
-                    if not part and len(reading.class_names) > 1:
-                        guesses.append(_unused_classes(folder))
-                    passed.append((folder.path, unlabelled(part) if part else NOT_A_PART))
+                    others.append(folder)
                     continue
                 reading = named
             groups += [replace(group, part=group.part or part) for group in reading.groups]
             passed += reading.passed_over
             guesses += reading.guesses
-        return Reading("parts", groups, passed, guesses)
+        return _with_others(Reading("parts", groups, passed, guesses), others, self.readings)
 
 
 def unlabelled(part: str) -> str:
@@ -313,11 +325,23 @@ def unlabelled(part: str) -> str:
     return f"unlabelled images of a {'training' if part == TRAIN else part} part"
 
 
-def _unused_classes(folder: Folder) -> str:
-    return (
-        f"{folder.path} has classes too, but lies beside the parts of the dataset and isn't read; to read it instead, "
-        "set ingestion.source to that folder."
-    )
+def _with_others(reading: Reading, others: Sequence[Folder], readings: dict[str, Reading]) -> Reading:
+    """A reading beside which other folders are passed over, with a warning if they hold classes."""
+    passed = list(reading.passed_over)
+    guesses = list(reading.guesses)
+    for folder in others:
+        part = part_of(folder.name)
+        passed.append((folder.path, unlabelled(part) if part else NOT_A_PART))
+        if not part and len(readings[folder.path].class_names) > 1:
+            guesses.append(
+                f"{folder.path} has classes too, but lies beside the parts of the dataset and isn't read; to read it "
+                "instead, set ingestion.source to that folder."
+            )
+    return replace(reading, passed_over=passed, guesses=guesses)
+
+
+def _holds_images(folder: Folder) -> bool:
+    return any(has_image_name(path) for path in folder.files)
 
 
 def _by_file_name(folder: Folder, known: Collection[str] = ()) -> Reading | None:
@@ -383,14 +407,17 @@ def _same_classes(folders: Sequence[Folder], readings: dict[str, Reading], repea
     choices = [Choice("that folder alone", folder=folder) for folder in holders[: 2 if datasets else 1]]
     if len(holders) > 1:
         same = " and the same file names" if _same_files(*(readings[folder.path] for folder in holders[:2])) else ""
-        what = f"{' and '.join(folder.path for folder in holders[:2])} hold the same classes{same}"
+        reason = (
+            f"{' and '.join(folder.path for folder in holders[:2])} hold the same classes ({listed(repeated)}){same}"
+        )
+        reason += ", and their names don't say that they are parts"
         choices.append(Choice("all together", classes=tuple(names)))
         outer = folders
     else:
-        what = f"{holders[0].path} holds classes that lie beside it too"
+        reason = f"{holders[0].path} holds classes that lie beside it too ({listed(repeated)})"
         outer = [folder for folder in folders if class_name_of(folder.name) in repeated]
     choices += [] if datasets else [_these(outer)]
-    return Doubt(f"{what} ({listed(repeated)}), and no name says that these are parts", choices)
+    return Doubt(reason, choices)
 
 
 def _unlabelled_parts(folders: Sequence[Folder], readings: dict[str, Reading]) -> Reading:

@@ -1,6 +1,6 @@
 """The tree of folders that the paths of a source make up."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dogs_vs_cats.sources.names import has_image_name, natural_key
@@ -43,27 +43,31 @@ def tree_of(files: Iterable[str], folders: Iterable[str] = ()) -> Folder:
     """Builds the tree of files and folders.
 
     Args:
-        files: Posix paths of the files.
+        files: Posix paths of the files, in natural order.
         folders: Posix paths of folders, which may be empty.
     """
     top = Folder()
-    for path in sorted(folders, key=natural_key):
-        _folder_at(top, path.split("/")[:MAX_DEPTH])
-    for path in sorted(files, key=natural_key):
-        way = _folder_at(top, path.split("/")[:-1][:MAX_DEPTH])
+    ways: dict[str, list[Folder]] = {"": [top]}
+    for path in files:
+        parent = path.rpartition("/")[0]
+        way = _way_to(parent, ways)
         way[-1].files.append(path)
         if has_image_name(path):
             for folder in way:
                 folder.images += 1
+    for path in sorted(folders, key=natural_key):
+        _way_to(path, ways)
     return top
 
 
-def _folder_at(top: Folder, steps: Sequence[str]) -> list[Folder]:
-    """The folders from the top to a path, which are created where they are missing."""
-    way = [top]
-    for step in steps:
-        here = way[-1]
-        if step not in here.folders:
-            here.folders[step] = Folder(f"{here.path}/{step}" if here.path else step)
-        way.append(here.folders[step])
-    return way
+def _way_to(path: str, ways: dict[str, list[Folder]]) -> list[Folder]:
+    """The folders from the top to a path, created where they are missing; `ways` holds those of earlier calls."""
+    if path not in ways:
+        way = list(ways[""])
+        for step in path.split("/")[:MAX_DEPTH]:
+            here = way[-1]
+            if step not in here.folders:
+                here.folders[step] = Folder(f"{here.path}/{step}" if here.path else step)
+            way.append(here.folders[step])
+        ways[path] = way
+    return ways[path]
