@@ -1,13 +1,11 @@
 """What happens around every run: parameters are checked, stale inputs refused, Keras started, the result told."""
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Any, cast
 
 import click
-from filelock import FileLock, Timeout
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, DatasetError
@@ -18,12 +16,13 @@ from dogs_vs_cats.compute import prepare_environment, start_keras
 from dogs_vs_cats.config_loader import ConfigLoader
 from dogs_vs_cats.credentials import without_credentials
 from dogs_vs_cats.dry_build import refuse_unbuildable
-from dogs_vs_cats.errors import ProjectError, catalog_error, expected_failure, unwritable
+from dogs_vs_cats.errors import ProjectError, catalog_error, expected_failure
 from dogs_vs_cats.parameters import schema
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.pipeline_registry import use_approaches
 from dogs_vs_cats.pipelines.inference.nodes import RESULTS
 from dogs_vs_cats.provenance import refuse_stale_inputs
+from dogs_vs_cats.run_lock import RUN_LOCK
 from dogs_vs_cats.session import check_inputs
 from dogs_vs_cats.tracking.store import registered_name
 
@@ -37,7 +36,6 @@ class ProjectHooks:
         self._parameters: dict[str, Any] = {}
         self._globals: dict[str, Any] = {}
         self._experiment = ""
-        self._lock: FileLock | None = None
         self._lock_path = Path()
 
     @hook_impl(tryfirst=True)
@@ -67,17 +65,13 @@ class ProjectHooks:
         """Refuses to run beside another run or on inputs made with other parameters; starts Keras if needed."""
         _refuse_runner(run_params, pipeline)
         _check_datasets(pipeline, catalog)
-        self._lock = _locked(self._lock_path)
-        try:
-            self._prepare(run_params, pipeline, catalog)
-        except BaseException:  # of which Kedro tells no hook
-            self._release()
-            raise
+        RUN_LOCK.acquire(self._lock_path)
+        self._prepare(run_params, pipeline, catalog)
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
         """Says where the result is, and what a comparison found, in the last lines of the run."""
-        self._release()
+        RUN_LOCK.release()
         if "inference_result" in pipeline.all_outputs():
             result = RESULTS[self._parameters["inference"]["format"]]
             click.echo(f"\nThe result: data/07_model_output/{self._experiment}/{result}.csv")
@@ -94,7 +88,7 @@ class ProjectHooks:
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
         """Lets the next run start, and takes expected failures out of what Kedro wraps around them."""
-        self._release()
+        RUN_LOCK.release()
         cause = expected_failure(error)
         if cause is not None and cause is not error:
             raise cause from None
@@ -124,11 +118,6 @@ class ProjectHooks:
         if "classifier" in pipeline.inputs():
             catalog.save("classifier", self._classifier(catalog))
 
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release(force=True)
-            self._lock = None
-
 
 def _has_keras(pipeline: Pipeline) -> bool:
     return any("keras" in node.tags for node in pipeline.nodes)
@@ -142,29 +131,6 @@ def _refuse_runner(run_params: dict[str, Any], pipeline: Pipeline) -> None:
                 f"--runner={runner} can't run pipelines with Keras in them: Keras works in one process and one thread. "
                 "Use kedro run without --runner; each node computes on several cores by itself (compute.threads)."
             )
-
-
-def _locked(path: Path) -> FileLock:
-    """Acquires a lock. One that this process holds is that of an interrupted run, as in a notebook, and is taken over.
-
-    Raises:
-        ProjectError: Another process holds it.
-        WriteError: Its folder can't be written to.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path, is_singleton=True, thread_local=False)
-        lock.release(force=True)
-        lock.acquire(timeout=0.5)  # whoever looks whether a run is going on has it for a moment
-        os.utime(path)  # the start of the run
-    except Timeout:  # which is an OSError too
-        raise ProjectError(
-            f"Another run of this experiment is going on ({path} is locked). Wait until it has ended; if it was "
-            "interrupted in a notebook, restart that kernel. A run in another environment can go on beside it."
-        ) from None
-    except OSError as error:
-        raise unwritable(path.parent, error) from error
-    return lock
 
 
 def _parameters(loader: ConfigLoader) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from omegaconf.resolvers import oc
 from dogs_vs_cats.config_loader import ConfigLoader
 from dogs_vs_cats.hooks import ProjectHooks
 from dogs_vs_cats.reproduction.hooks import ReproductionHooks
+from dogs_vs_cats.run_lock import SessionStore
 from dogs_vs_cats.session import ProjectContext, ProjectSession
 from dogs_vs_cats.storage.hooks import CacheHooks
 from dogs_vs_cats.tracking.hooks import TrackingHooks
@@ -16,6 +17,7 @@ DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
 CONTEXT_CLASS = ProjectContext
 SESSION_CLASS = ProjectSession
+SESSION_STORE_CLASS = SessionStore
 CONFIG_LOADER_CLASS = ConfigLoader
 
 # An environment changes single parameters of base; without `soft` it would have to repeat whole blocks.
