@@ -91,7 +91,7 @@ def test_a_network_that_no_machine_holds_is_refused():
     message = refusal(lambda: build_network("naive_cnn", 4096))
     assert re.fullmatch(
         r"naive_cnn has [\d,]+ parameters for images of 4096×4096×3, which take [\d,]+ GiB in training; this machine "
-        r"has \d+ GiB\. Set a smaller ingestion\.image_size\.",
+        r"has \d+ GiB\. Make the images smaller \(ingestion\.image_size\), or the network\.",
         message,
     )
 

@@ -72,5 +72,6 @@ def dry_build(
     if needed > memory:
         raise ParameterError(
             f"{name} has {model.count_params():,} parameters for images of {'×'.join(map(str, shape))}, which take "
-            f"{needed:,.0f} GiB in training; this machine has {memory:,.0f} GiB. Set a smaller ingestion.image_size."
+            f"{needed:,.0f} GiB in training; this machine has {memory:,.0f} GiB. Make the images smaller "
+            "(ingestion.image_size), or the network."
         )

@@ -174,22 +174,21 @@ def learning_curves(history: pd.DataFrame) -> Figure:
 
 
 @_styled
-def confusion_matrix(predictions: pd.DataFrame, class_names: Sequence[str], split: str = "test") -> Figure:
+def confusion_matrix(predictions: pd.DataFrame, class_names: Sequence[str]) -> Figure:
     """Draws how often each class was taken for each other.
 
     Args:
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
-        split: The split whose images are counted.
 
     Returns:
         A figure; colour is the share of a row, so that uneven classes compare. Of many classes it shows the pairs that
         are confused most.
     """
-    rows = predictions[predictions["split"] == split]
+    rows = predictions[predictions["split"] == "test"]
     classes = len(class_names)
     if classes > MATRIX_CLASSES:
-        return _confused_pairs(rows, class_names, split)
+        return _confused_pairs(rows, class_names)
     counts = metrics.confusion_matrix(rows["label"], rows["predicted"], labels=list(range(classes)))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(max(4.6, 1.6 + 0.62 * classes), 14)
@@ -227,13 +226,13 @@ def confusion_matrix(predictions: pd.DataFrame, class_names: Sequence[str], spli
     axes.tick_params(labelcolor=INK)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(f"Confusion matrix, {split}")
+    axes.set_title("Confusion matrix, test")
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     return figure
 
 
-def _confused_pairs(rows: pd.DataFrame, class_names: Sequence[str], split: str) -> Figure:
+def _confused_pairs(rows: pd.DataFrame, class_names: Sequence[str]) -> Figure:
     pairs = confused_pairs(rows)
     shown = pairs.head(PAIRS_DRAWN)
     figure = Figure(figsize=(4.6, 4.4))
@@ -253,25 +252,24 @@ def _confused_pairs(rows: pd.DataFrame, class_names: Sequence[str], split: str) 
     axes.set_xlim(0, 1.3 * max(shown["images"], default=1))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel(f"images; {len(shown)} of {len(pairs):,} pairs among {len(class_names):,} classes")
-    axes.set_title(f"Most confused, {split}: true → predicted")
+    axes.set_title("Most confused, test: true → predicted")
     axes.grid(visible=False, axis="y")
     return figure
 
 
 @_styled
-def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str], split: str = "test") -> Figure:
+def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> Figure:
     """Draws the share of a class that is found against the share of the others mistaken for it.
 
     Args:
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
-        split: The split whose images are used.
 
     Returns:
         A figure: one curve for two classes, else one per class against the rest, of many classes those with the
         smallest area. A class without images has none.
     """
-    rows = predictions[predictions["split"] == split]
+    rows = predictions[predictions["split"] == "test"]
     labels = rows["label"].to_numpy()
     probabilities = class_probabilities(rows, class_names)
     figure = Figure(figsize=(4.6, 4.4))
@@ -294,7 +292,7 @@ def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str], split: str 
     if drawn:
         axes.legend(loc="lower right", fontsize=9 if drawn <= 4 else 7.5)
     else:
-        axes.text(0.5, 0.6, f"The {split} images are all of one class:\nno curve", ha="center", color=MUTED)
+        axes.text(0.5, 0.6, "The test images are all of one class:\nno curve", ha="center", color=MUTED)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.005)
     axes.set_aspect("equal")
@@ -303,7 +301,7 @@ def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str], split: str 
     of_class = class_names[1] if len(class_names) == 2 else "the class"
     axes.set_xlabel(f"others taken for {of_class}")
     axes.set_ylabel(f"share of {of_class} found")
-    axes.set_title(f"ROC curve, {split}")
+    axes.set_title("ROC curve, test")
     if drawn < len(class_names) > ROC_CLASSES:
         note = f"worst {drawn} of {len(class_names):,} classes"
         axes.set_title(note, loc="right", fontweight="normal", color=MUTED, fontsize=9)
@@ -314,7 +312,6 @@ def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str], split: str 
 def calibration_curve(
     predictions: pd.DataFrame,
     class_names: Sequence[str],
-    split: str = "test",
     calibration: Mapping[str, Any] | None = None,
 ) -> Figure:
     """Draws how often things came true against the probability the model gave them.
@@ -322,13 +319,12 @@ def calibration_curve(
     Args:
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
-        split: The split whose images are used.
         calibration: What `calibration.summarise` returned; with it, the curve before and after calibration.
 
     Returns:
         A figure: the reliability curve above the number of images in each bin.
     """
-    rows = predictions[predictions["split"] == split]
+    rows = predictions[predictions["split"] == "test"]
     bins = reliability_bins(rows, class_names)
     filled = bins[bins["images"] > 0]
     figure = Figure(figsize=(4.6, 4.4))
@@ -361,7 +357,7 @@ def calibration_curve(
         axes.legend(loc="upper left", fontsize=8)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
-    axes.set_title(f"Calibration, {split}")
+    axes.set_title("Calibration, test")
     axes.set_title(f"ECE {expected_calibration_error(bins):.3f}", loc="right", fontweight="normal", color=MUTED)
     axes.xaxis.set_major_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PERCENT)
@@ -445,22 +441,19 @@ def coverage_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> Fig
     return figure
 
 
-def confident_mistakes(
-    predictions: pd.DataFrame, class_names: Sequence[str], split: str = "test", count: int = 12
-) -> pd.DataFrame:
+def confident_mistakes(predictions: pd.DataFrame, class_names: Sequence[str], count: int = 12) -> pd.DataFrame:
     """Finds the wrong answers given with the most confidence.
 
     Args:
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
-        split: The split to look in.
         count: How many to return at most.
 
     Returns:
         Rows of the predictions table, most confident first, with a column `confidence` (probability of the predicted
         class). Equal confidences keep the table's order.
     """
-    rows = predictions[predictions["split"] == split]
+    rows = predictions[predictions["split"] == "test"]
     confidence = class_probabilities(rows, class_names).max(axis=1)
     wrong = rows.assign(confidence=confidence)[(rows["label"] != rows["predicted"]).to_numpy()]
     return wrong.sort_values("confidence", ascending=False, kind="stable").head(count)
@@ -478,7 +471,6 @@ def mistakes_gallery(
     images: NDArray[np.uint8],
     manifest: pd.DataFrame,
     class_names: Sequence[str],
-    split: str = "test",
     count: int = 12,
 ) -> Figure:
     """Shows the images that were misclassified with the most confidence.
@@ -489,16 +481,15 @@ def mistakes_gallery(
             images shown are read.
         manifest: Column `path`.
         class_names: The classes, in the order of their labels.
-        split: The split to look in.
         count: How many to show at most.
 
     Returns:
         A figure of up to six pictures a row; where there is no mistake, it says so.
     """
-    mistakes = confident_mistakes(predictions, class_names, split, count)
+    mistakes = confident_mistakes(predictions, class_names, count)
     if mistakes.empty:
         figure = Figure(figsize=(9, 1.2))
-        figure.text(0.5, 0.5, f"No mistakes on the {split} images.", ha="center", va="center", color=MUTED, fontsize=12)
+        figure.text(0.5, 0.5, "No mistakes on the test images.", ha="center", va="center", color=MUTED, fontsize=12)
         return figure
     columns = min(6, len(mistakes))
     lines = -(-len(mistakes) // columns)
