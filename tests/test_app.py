@@ -167,6 +167,10 @@ def test_a_dropped_photo_gets_an_answer_and_a_heat_map_from_each_model(
         assert "%" in answer.find_element(By.CLASS_NAME, "number").text
         image = answer.find_element(By.TAG_NAME, "img")
         assert browser.execute_script("return arguments[0].naturalWidth", image) > 100
+    assert [answer.find_element(By.CLASS_NAME, "quiet").text for answer in answers] == [
+        "naive_cnn, experiment test",
+        f"{logged_model}, experiment stub",
+    ]
     assert [flag.text for flag in answers[0].find_elements(By.CLASS_NAME, "flag")] == [
         "Unlike all training images: perhaps neither"
     ]

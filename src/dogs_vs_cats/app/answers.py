@@ -33,6 +33,7 @@ class Answer:
 
     Attributes:
         model: Its name.
+        experiment: The experiment that it was trained in; None where that isn't known.
         predicted: The most probable class.
         probabilities: (class, probability) of the most probable classes, in falling order.
         picture: The photo with the model's heat map, as a `data:` address; where the model has no convolutions, the
@@ -42,6 +43,7 @@ class Answer:
     """
 
     model: str
+    experiment: str | None
     predicted: str
     probabilities: list[tuple[str, float]]
     picture: str
@@ -114,6 +116,7 @@ class Answerer:
             picture = _heated(seen, explain(pixels, int(order[0])))
         return Answer(
             model=classifier.name,
+            experiment=classifier.experiment,
             predicted=classifier.classes[order[0]],
             probabilities=[(classifier.classes[label], every[label]) for label in order],
             picture=_address(picture),
