@@ -79,10 +79,15 @@ readme: install ## Renew what README.md, docs and their picture show of the samp
 bench: install ## Measure speed and memory against the usual way (ROWS="augmentation lecture_run" for some rows)
 	@TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=src $(BIN)/python benchmarks/run.py $(ROWS)
 
+# Of the store that runs go to. MLflow's job runners are for language models, and occupy the cores.
 .PHONY: mlflow
+mlflow: export MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlflow.db
 mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:5000
-	@MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db \
-		--artifacts-destination $(CURDIR)/mlartifacts
+	@$(BIN)/kedro tracking pages
+	@case "$$MLFLOW_TRACKING_URI" in http*) ;; *) \
+		MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 \
+			--host 127.0.0.1 --port 5000 --backend-store-uri "$$MLFLOW_TRACKING_URI" --artifacts-destination $(CURDIR)/mlartifacts;; \
+	esac
 
 .PHONY: app
 app: install ## Open a page to drop photos on, on http://127.0.0.1:7860 (ENV=lecture, MODELS="champion runs:/RUN/naive_cnn")

@@ -49,8 +49,41 @@ def test_passwords_in_addresses_are_written_nowhere(stub, monkeypatch):
     assert "geheim" not in facts
     assert "https://example.org/photos.zip" in facts
     assert (
-        store.run_address("https://user:geheim@example.org", "1", "a") == "https://example.org/#/experiments/1/runs/a"
+        store.run_address("https://user:geheim@example.org", "1", "a")
+        == "https://example.org/#/experiments/1/runs/a?workflowType=machine_learning"
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        (
+            "file:/tmp/mlruns",
+            "MLflow no longer takes a folder as store. Set MLFLOW_TRACKING_URI=sqlite:///PATH/mlflow.db",
+        ),
+        ("./mlruns", "MLflow no longer takes a folder as store. Set MLFLOW_TRACKING_URI=sqlite:///PATH/mlflow.db"),
+        ("sqlite:////proc/nowhere/mlflow.db", "No such file or directory: '/proc/nowhere'"),
+        ("http://somebody:geheim@127.0.0.1:9", "nothing answers there. Start the server, or set MLFLOW_TRACKING_URI"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_a_store_that_takes_nothing_is_warned_of_in_one_line_before_the_first_node(
+    stub, monkeypatch, caplog, address, message
+):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", "/nowhere")
+    stub.run(evaluate=[], compare=False)
+    lines = [record.getMessage() for record in caplog.records]
+    (first,) = [number for number, line in enumerate(lines) if " can't take this run: " in line]
+    nodes = [number for number, line in enumerate(lines) if line.startswith("Completed node")]
+    assert first < nodes[0]
+    assert message in lines[first]
+    assert "\n" not in lines[first]
+    assert "geheim" not in "".join(lines)
+    assert lines[first].endswith("nothing is lost: what is to be tracked is kept until the store takes it")
+    assert (stub.root / "data/naive_cnn/naive_cnn.keras").is_file()
+    assert left_over(stub.root)
 
 
 @pytest.mark.parametrize("program", ["/some/bin/kedro", "/lib/kedro/__main__.py", "python -m kedro"])

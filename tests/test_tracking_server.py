@@ -162,7 +162,8 @@ def test_a_teams_server_gets_everything_and_keeps_the_files_itself(served_run, s
     assert [m.step for m in client.get_metric_history(run.info.run_id, "val_loss")] == [1, 2, 3]
     assert client.get_model_version_by_alias("pets-stub", "champion").version
     links = json.loads((served_run.root / "data/comparison.html").read_text())
-    assert links["naive_cnn"] == f"{server.address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    page = f"{server.address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert links["naive_cnn"] == f"{page}?workflowType=machine_learning"
     assert not (served_run.root / "mlflow.db").exists()
     assert not (served_run.root / "mlartifacts").exists()
     assert not list((served_run.root / FOLDER).iterdir())
@@ -245,6 +246,19 @@ def test_the_compare_page_shows_the_runs_and_their_curves(served_run, server, tm
         WebDriverWait(driver, 120).until(lambda d: len(shown(d)) == len(approaches))
         assert all(steps == [1, 2, 3] for _, steps in driver.execute_script(read) if steps)
         driver.save_screenshot(str(tmp_path / "curves.png"))
+        # Where a fresh browser would show language models.
+        for address, wanted in (
+            (store.run_address(server.address, parent.info.experiment_id, parent.info.run_id), ["best_test_accuracy"]),
+            (
+                store.experiment_address(server.address, parent.info.experiment_id),
+                ["val_loss", *(run.info.run_name for run in approaches)],
+            ),
+        ):
+            driver.get(address)
+            WebDriverWait(driver, 120).until(
+                lambda d, wanted=wanted: all(text in d.find_element(By.TAG_NAME, "body").text for text in wanted)
+            )
+            assert "Token Usage" not in driver.find_element(By.TAG_NAME, "body").text
     finally:
         driver.quit()
     assert (tmp_path / "compare.png").stat().st_size > 10_000

@@ -189,6 +189,8 @@ def test_figures_tables_and_the_comparison_are_artifacts(tracked):
     assert parent.data.metrics["best_test_log_loss"] == 0.3
     assert parent.data.tags["best_approach"] == "transfer_bottleneck"
     assert (tracked.root / "mlartifacts").is_dir()
+    experiment = client.get_experiment(parent.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
 
 
 def test_the_images_are_an_input_under_dvcs_hash(tracked):
@@ -231,7 +233,8 @@ def test_the_report_links_to_the_runs(tracked):
     assert set(links) == set(tracked.approaches)
     for approach, link in links.items():
         (run,) = of(found, approach)
-        assert link == f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+        page = f"http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+        assert link == f"{page}?workflowType=machine_learning"
 
 
 def test_the_best_approach_is_the_first_champion(tracked):
@@ -343,8 +346,8 @@ def test_an_approach_that_was_not_trained_again_keeps_its_run(root):
     old, new = of(found, "naive_cnn")
     assert (old.data.params["learning_rate"], new.data.params["learning_rate"]) == ("0.001", "0.5")
     links = json.loads((root / "data/comparison.html").read_text())
-    assert links["naive_cnn"].endswith(new.info.run_id)
-    assert links["transfer_bottleneck"].endswith(of(earlier, "transfer_bottleneck")[0].info.run_id)
+    assert f"/runs/{new.info.run_id}?" in links["naive_cnn"]
+    assert f"/runs/{of(earlier, 'transfer_bottleneck')[0].info.run_id}?" in links["transfer_bottleneck"]
     assert new.data.tags["mlflow.parentRunId"] == parent_of(found)[1].info.run_id
     # A comparison alone goes to the one parent of its runs, where they have one.
     Stub(root).run()
@@ -442,9 +445,10 @@ def test_a_locked_store_costs_nothing_and_is_filled_later(root, caplog):
         lock.close()
     assert json.loads((root / "data/comparison.html").read_text()) == {}
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(warnings) == 1
-    assert "locked" in warnings[0]
-    assert warnings[0].endswith("Upload it later: kedro tracking upload")
+    assert len(warnings) == 2
+    assert "can't take this run: database is locked. " in warnings[0]
+    assert "locked" in warnings[1]
+    assert warnings[1].endswith("Upload it later: kedro tracking upload, with --to=URI to another store")
     assert runs(root) == []
     # Even if the files have changed since.
     Stub(root, models={"naive_cnn": b"later"}).catalog.save("naive_cnn.model", b"later")
@@ -468,11 +472,12 @@ def test_an_address_where_nothing_answers_changes_no_result(project, monkeypatch
     stub.run()
     for name in ("naive_cnn/naive_cnn.keras", "naive_cnn/metrics.json", "comparison.json"):
         assert (project / "data" / name).read_bytes() == (project / "other/data" / name).read_bytes()
-    (warning,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    before, warning = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert before.startswith("The MLflow store http://127.0.0.1:9 can't take this run: ")
     assert "http://127.0.0.1:9 could not take this run" in warning
     kept = b"".join(path.read_bytes() for path in (project / FOLDER).rglob("*") if path.is_file())
     assert b"geheim" not in kept
-    assert "geheim" not in warning
+    assert "geheim" not in before + warning
     failed = upload()
     assert failed.exit_code == 1
     assert "1 of 1 runs could not be uploaded and are kept" in failed.output
@@ -661,6 +666,9 @@ def test_a_person_promotes_a_version_an_address_or_a_run(root, promoting):
         version = client.get_model_version_by_alias(name, "champion")
         assert version.tags["validation_log_loss"] == wanted, address
     assert set(versions(root, name)) == {1, 2}
+    listed = CliRunner().invoke(tracking_commands, ["pages"]).output
+    address = f"http://127.0.0.1:5000/#/experiments/{first.info.experiment_id}/runs?workflowType=machine_learning&"
+    assert listed.startswith(f"dogs-vs-cats-stub: {address}")
     missing = promoting("7")
     assert missing.exit_code == 1
     assert missing.output.startswith(f"Error: 7 can't become the champion of {name}: ")

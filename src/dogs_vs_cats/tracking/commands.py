@@ -10,6 +10,7 @@ from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.tracking import champion, store
 from dogs_vs_cats.tracking.delivery import model_of
+from dogs_vs_cats.tracking.fetching import connect
 from dogs_vs_cats.tracking.sender import prepare_mlflow, send
 from dogs_vs_cats.tracking.spool import left_over, md5
 
@@ -55,6 +56,13 @@ def upload(target: str | None) -> None:
 
 
 @tracking_commands.command()
+def pages() -> None:
+    """Print the address of each experiment's page, on which `make mlflow` or the server shows it."""
+    for experiment in connect().search_experiments(filter_string="name != 'Default'"):
+        click.echo(f"{experiment.name}: {store.experiment_address(store.uri(), experiment.experiment_id)}")
+
+
+@tracking_commands.command()
 @click.option("--env", help="Kedro environment, whose experiment the model is for; base if there is none.")
 @click.argument("model", metavar="VERSION|APPROACH|ADDRESS")
 def promote(env: str | None, model: str) -> None:
@@ -69,13 +77,9 @@ def promote(env: str | None, model: str) -> None:
     name = store.registered_name(context.config_loader["parameters"]["tracking"]["registered_model"], experiment)
     if name is None:
         raise ProjectError("tracking.registered_model is null here, so this environment registers no models. Set it.")
-    prepare_mlflow()
-    import mlflow
-    from mlflow import MlflowClient
+    client = connect()
     from mlflow.exceptions import MlflowException
 
-    mlflow.set_tracking_uri(store.uri())  # a part of the registry asks the global store
-    client = MlflowClient(tracking_uri=store.uri(), registry_uri=store.uri())
     try:
         run, model_id = _find(client, name, experiment, model, context)
         click.echo(champion.promote(client, name, run, model_id))

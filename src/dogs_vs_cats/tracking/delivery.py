@@ -5,9 +5,7 @@ Everything may be repeated: what a store already has is found or overwritten, ne
 
 import json
 import shutil
-import sqlite3
 import tempfile
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +21,9 @@ if TYPE_CHECKING:
 PARAMETERS_A_REQUEST = 100
 GROUP = "group"
 """Name, in a journal, of the run that holds the others."""
+
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Without this MLflow's page takes an experiment for one of language models, and shows no training runs at first."""
 
 PERMANENT = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS"}
 """Answers that a second attempt won't change."""
@@ -54,6 +55,7 @@ class Delivery:
         except Exception as error:
             self._fail(error)
             return False
+        self._spool.save_progress(self._progress)
         return True
 
     def send(self, operations: list[Operation]) -> bool:
@@ -86,7 +88,7 @@ class Delivery:
                 if code not in PERMANENT and not isinstance(error, LookupError | FileNotFoundError | TypeError):
                     self._fail(error)
                     return False
-                self._progress.refused.append(_told(error))
+                self._progress.refused.append(store.reason(error))
             self._progress.sent += 1
             self._progress.problem = ""
             self._spool.save_progress(self._progress)
@@ -94,15 +96,12 @@ class Delivery:
 
     def _fail(self, error: Exception) -> None:
         self._client = None
-        self._progress.problem = _told(error)
+        self._progress.problem = store.reason(error)
         self._spool.save_progress(self._progress)
 
     def _connect(self) -> "MlflowClient":
         if self._client is None:
-            if store.is_server(self._store):
-                _check_server(self._store)
-            elif self._store.startswith("sqlite:///"):
-                _check_sqlite(Path(self._store.removeprefix("sqlite:///")))
+            store.check(self._store)
             import mlflow
             from mlflow import MlflowClient
 
@@ -120,13 +119,15 @@ class Delivery:
             from mlflow.exceptions import MlflowException
 
             try:
-                return client.create_experiment(name, store.artifact_location(self._store, name))
+                return client.create_experiment(name, store.artifact_location(self._store, name), EXPERIMENT_TAGS)
             except MlflowException:
                 found = client.get_experiment_by_name(name)  # made by another process in between
                 if found is None:
                     raise
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
+        for key, value in EXPERIMENT_TAGS.items() - found.tags.items():
+            client.set_experiment_tag(found.experiment_id, key, value)
         return found.experiment_id
 
     # --- operations ---------------------------------------------------------------------------------------------
@@ -324,28 +325,6 @@ def model_of(run: "Run") -> str | None:
     """MLflow's id of the model that a run has logged."""
     models = run.outputs.model_outputs if run.outputs else []
     return models[-1].model_id if models else None
-
-
-def _check_server(address: str) -> None:
-    """Finds out in seconds whether a server answers; MLflow itself would try for minutes."""
-    import requests
-
-    # Any answer will do: what is wrong with it, MLflow says better.
-    requests.get(address, timeout=(4, 8), stream=True).close()
-
-
-def _check_sqlite(path: Path) -> None:
-    """Finds out in seconds whether a database can be written to; MLflow itself would try for a quarter of a minute."""
-    if path.exists():
-        with closing(sqlite3.connect(path, timeout=2, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-
-
-def _told(error: Exception) -> str:
-    """An error in one line, without credentials."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return store.without_credentials(text)[:300]
 
 
 def _write_model(

@@ -1,11 +1,15 @@
 """Models that MLflow keeps, on disk again."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.storage.atomic import replace_atomically
 from dogs_vs_cats.tracking import store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 MODEL_FILE = "artifacts/model.keras"
 """Where a logged model has its `.keras` file; the files that belong to it lie beside it, under the same name."""
@@ -27,9 +31,7 @@ def fetch_model(address: str, folder: Path) -> Path:
     Raises:
         ProjectError: The store has no such model, or doesn't answer.
     """
-    from dogs_vs_cats.tracking.sender import prepare_mlflow
-
-    prepare_mlflow()
+    client = connect()
     target = folder / quote(address, safe="")
     # As a whole, so that nothing of the model before it stays beside this one.
     with replace_atomically(target) as partial:
@@ -38,25 +40,41 @@ def fetch_model(address: str, folder: Path) -> Path:
         try:
             file = download(address, downloads, store.uri())
         except Exception as error:
-            reason = store.without_credentials(" ".join(str(error).split()))[:300].rstrip(".")
             raise ProjectError(
-                f"The model {address} can't be fetched from MLflow: {reason}. {_what_there_is(address, store.uri())}"
+                f"The model {address} can't be fetched from MLflow: {store.reason(error)}. "
+                f"{_what_there_is(address, client)}"
             ) from error
         file.parent.replace(partial)
     return target / file.name
 
 
-def _what_there_is(address: str, store_uri: str) -> str:
-    """Advice for who asked for a model that isn't there."""
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
+def connect() -> "MlflowClient":
+    """Prepares MLflow, and returns a client of the store, which has answered.
 
+    Raises:
+        ProjectError: It doesn't answer.
+    """
+    from dogs_vs_cats.tracking.sender import prepare_mlflow
+
+    prepare_mlflow()
+    try:
+        store.check(store.uri())
+        import mlflow
+
+        mlflow.set_tracking_uri(store.uri())  # a part of the registry asks the global store
+        client = mlflow.MlflowClient(tracking_uri=store.uri(), registry_uri=store.uri())
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        address = store.without_credentials(store.uri())
+        raise ProjectError(f"The MLflow store {address} can't be read: {store.reason(error)}.") from error
+    return client
+
+
+def _what_there_is(address: str, client: "MlflowClient") -> str:
+    """Advice for who asked for a model that isn't there."""
     from dogs_vs_cats.tracking.champion import ALIAS, champions
 
-    try:
-        found = champions(MlflowClient(tracking_uri=store_uri, registry_uri=store_uri))
-    except (MlflowException, OSError):
-        return "See that the store answers, or choose a model on disk."
+    found = champions(client)
     if not found:
         return "There is no champion yet; every tracked `kedro run` chooses one for its experiment."
     known = f"There are {', '.join(found)}."

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -110,6 +111,23 @@ class Recorder:
             store.root(), store.without_credentials(self._store), store.experiment_name(experiment)
         )
         self._sender = _start_sender(self._spool, self._store)
+        if problem := self._problem():
+            logger.warning(
+                "The MLflow store %s can't take this run: %s. The run goes on, and nothing is lost: what is to be "
+                "tracked is kept until the store takes it",
+                store.without_credentials(self._store),
+                problem,
+            )
+
+    def _problem(self) -> str:
+        """Why the store can't take anything, as far as that is known before the run; else empty."""
+        if not store.is_checked(self._store):
+            return self._wait(lambda progress: bool(progress.experiment_id or progress.problem)).problem
+        try:
+            store.check(self._store)
+        except (OSError, sqlite3.Error) as error:
+            return store.reason(error)
+        return ""
 
     # --- what the hook tells ------------------------------------------------------------------------------------
 
@@ -204,7 +222,8 @@ class Recorder:
             return
         logger.warning(
             "The MLflow store %s could not take this run (%s). Nothing is lost: the results are where they always are, "
-            "and what is to be tracked is kept in %s. Upload it later: kedro tracking upload",
+            "and what is to be tracked is kept in %s. Upload it later: kedro tracking upload, with --to=URI to another "
+            "store",
             store.without_credentials(self._store),
             progress.problem or "it did not answer in time",
             FOLDER,

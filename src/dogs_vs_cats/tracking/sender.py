@@ -44,6 +44,8 @@ def follow(spool: Spool, store_uri: str) -> bool:
         Whether all of it was sent.
     """
     delivery = Delivery(spool, store_uri)
+    if not store.is_checked(store_uri):
+        delivery.connect()  # the run waits to hear whether this works
     sampler: threading.Thread | None = None
     earlier_runs_sent = False
     next_attempt = 0.0
