@@ -317,6 +317,12 @@ KNOWN = [
         ("pets/birds is empty, so it is no class",),
     ),
     Layout(
+        "an empty folder of a class in one part",
+        ("{train,test}/{a,b}/1.png", "train/c/1.png", "test/c/"),
+        {"train": {"a": 1, "b": 1, "c": 1}, "test": {"a": 1, "b": 1}},
+        ("test/c is empty.",),
+    ),
+    Layout(
         "a class in a format that no name says is an image",
         ("{cats,dogs}/{1,2}.jpg", "birds/{1,2}.dcm"),
         alone("cat dog", 2),
@@ -413,6 +419,15 @@ AMBIGUOUS = [
             "source=2019": alone("a b", 2),
             "classes=a,b": alone("a b", 4),
             "classes=2019,2020": alone("2019 2020", 4),
+        },
+    ),
+    Refused(
+        "two sets that share one of their classes",
+        ("one/{cat,dog}/1.jpg", "two/{cat,fox}/1.jpg"),
+        {
+            "source=one": alone("cat dog", 1),
+            "classes=cat,dog,fox": {"": {"cat": 2, "dog": 1, "fox": 1}},
+            "classes=one,two": alone("one two", 2),
         },
     ),
     Refused(

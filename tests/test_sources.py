@@ -727,7 +727,8 @@ class TestIdx:
 
     @pytest.mark.parametrize("suffix", ["", ".gz"])
     @pytest.mark.parametrize("below", ["", "MNIST/raw/"])
-    def test_parts_pixels_and_labels(self, tmp_path, suffix, below):
+    def test_parts_pixels_and_labels(self, tmp_path, caplog, suffix, below):
+        caplog.set_level(logging.INFO)
         root = tmp_path / "mnist" / below
         root.mkdir(parents=True)
         self.write(root, "train", suffix=suffix)
@@ -743,6 +744,8 @@ class TestIdx:
             assert type(image) is np.ndarray
             assert source.read(source.entries()[4]) == self.IMAGES[4].tobytes()
             assert len({entry.token for entry in source.entries()}) == 5
+        assert "IDX files, in the parts train (5 images), test (3 images)" in caplog.text
+        assert "1 (4), 3 (1), 7 (3)" in caplog.text
 
     def test_one_part_is_no_part_and_classes_select(self, tmp_path):
         self.write(tmp_path / "mnist", "train")

@@ -5,6 +5,7 @@ import logging
 import re
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.sources.base import Entry
+from dogs_vs_cats.sources.layouts import counted_classes
 from dogs_vs_cats.sources.names import natural_key
 
 logger = logging.getLogger(__name__)
@@ -147,9 +149,9 @@ def idx_source(root: Path, paths: Sequence[str]) -> ArraySource:
     if len(numbers) < 2:
         raise SourceError(f"The labels in {root} name {len(numbers)} class; at least two are needed.")
     parts = [Part(name, images, np.searchsorted(numbers, labels)) for name, (images, labels) in raw.items()]
-    counts = ", ".join(f"{len(part.labels):,} for {part.name}" for part in parts)
-    logger.info("Found IDX images of %d classes in %s: %s.", len(numbers), root, counts)
-    return ArraySource(parts, [str(number) for number in numbers])
+    class_names = [str(number) for number in numbers]
+    _report(parts, class_names, "IDX files", str(root))
+    return ArraySource(parts, class_names)
 
 
 def keras_source(name: str) -> ArraySource:
@@ -178,7 +180,15 @@ def keras_source(name: str) -> ArraySource:
         Part(part, images if images.ndim == 4 else images[..., np.newaxis], labels.reshape(-1))
         for part, images, labels in (("train", train_images, train_labels), ("test", test_images, test_labels))
     ]
+    _report(parts, KERAS_CLASSES[name], "arrays", f"keras:{name}")
     return ArraySource(parts, KERAS_CLASSES[name])
+
+
+def _report(parts: Sequence[Part], class_names: Sequence[str], what: str, where: str) -> None:
+    divided = ", ".join(f"{part.name} ({len(part.labels):,} images)" for part in parts)
+    logger.info("Layout of %s: %s, in the part%s %s.", where, what, "s" if len(parts) > 1 else "", divided)
+    counts = Counter(np.concatenate([part.labels for part in parts]).tolist())
+    logger.info("Classes in %s: %s.", where, counted_classes(class_names, counts))
 
 
 def _token(image: np.ndarray) -> str:

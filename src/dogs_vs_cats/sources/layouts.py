@@ -24,6 +24,7 @@ from dogs_vs_cats.sources.names import (
     TEST,
     TRAIN,
     VALIDATION,
+    class_name_of,
     has_image_name,
     is_system_file,
     listed,
@@ -227,10 +228,11 @@ def _folders_without_images(top: Folder, reading: Reading) -> list[str]:
             waiting += [child for child in folder.folders.values() if child.path not in inside]
             continue
         files = [path for each in folder.below() for path in each.files]
+        so = "" if class_name_of(folder.name) in reading.class_names else ", so it is no class"
         if not files:
-            warnings.append(f"{folder.path} is empty, so it is no class.")
+            warnings.append(f"{folder.path} is empty{so}.")
         elif any(suffix_of(path) not in DOCUMENT_SUFFIXES for path in files):
-            warnings.append(f"{folder.path} holds no image ({describe_files(files)}), so it is no class.")
+            warnings.append(f"{folder.path} holds no image ({describe_files(files)}){so}.")
     return sorted(warnings, key=natural_key)
 
 

@@ -180,7 +180,8 @@ class Reader:
         if self._settles(together):
             return together
         repeated = sorted((name for name, count in inner.items() if count > 1 or name in outer), key=natural_key)
-        if len(repeated) > 1:
+        within = [names for folder in folders if (names := _inner(readings[folder.path]))]
+        if len(repeated) > 1 or any(2 * len(names.intersection(repeated)) >= len(names) for names in within):
             return replace(as_classes, doubt=_same_classes(folders, readings, repeated))
         if len({class_words(folder.name) for folder in folders}) == 1:
             if not inner:
@@ -197,14 +198,15 @@ class Reader:
             return replace(as_classes, doubt=Doubt(reason, choices))
         reading = self._among_classes(folders, readings)
         if inner:
-            count = listed(sorted(inner, key=natural_key))
-            settle = f"; {as_value(together.class_names)} takes them as classes" if _short(together.class_names) else ""
-            guess = f"Sub-folders of the classes ({count}) are read as images of their class{settle}."
+            classes = together.class_names
+            settle = f"; {as_value(classes)} takes them as classes" if _short(classes) else ", not as classes"
+            guess = f"Sub-folders of the classes ({listed(sorted(inner))}) are read as images of their class{settle}."
             reading = replace(reading, guesses=[*reading.guesses, guess])
         return reading
 
     def _among_classes(self, folders: Sequence[Folder], readings: dict[str, Reading]) -> Reading:
         """Class folders, one or several of which may be named like a part."""
+        # Kaggle's test1 is the one name of a part that nobody gives to a class.
         predicted = [f for f in folders if part_of(f.name) == PREDICTION or f.name.casefold() == "test1"]
         rest = [folder for folder in folders if folder not in predicted]
         if len(rest) < 2 or any(_inner(readings[folder.path]) for folder in predicted):
