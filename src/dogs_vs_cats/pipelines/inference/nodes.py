@@ -20,6 +20,7 @@ from dogs_vs_cats.pipelines.inference.journal import Answer, Journal
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.sources import Entry, ImageReadError, Source, fingerprint, open_source
+from dogs_vs_cats.sources.names import listed
 
 logger = logging.getLogger(__name__)
 
@@ -241,7 +242,7 @@ def _every_class(probabilities: list[float]) -> list[float]:
 
 def _report(counts: Counter[str], marks: Counter[str], unread: int) -> None:
     parts = [*sorted(counts.items()), *((mark, count) for mark, count in marks.items() if count)]
-    shares = ", ".join(f"{count:,} {name}" for name, count in parts)
+    shares = listed([f"{count:,} {name}" for name, count in parts], most=12)
     logger.info("Classified %s files: %s", f"{counts.total():,}", shares or "none")
     if unread:
         logger.warning("%s files could not be classified; the column reason says why", f"{unread:,}")
