@@ -67,6 +67,7 @@ def refusal(*arguments: str) -> str:
         ("--runner=pathlib.Path", "pathlib.Path", "", "SequentialRunner"),
         ("--runner=nowhere.Runner", "nowhere.Runner", "", "SequentialRunner"),
         ("--runner-params=max_worker=2", "max_worker", "", ""),
+        ("--runner-params=max_workers", "--runner-params: 'max_workers'", "", "NAME=VALUE"),
         ("--runner=ThreadRunner --runner-params=max_workers=0", "max_workers", "", ""),
         ("--load-versions=manifst:2020-01-01T00.00.00.000Z", "'manifst'", "manifest", ""),
         ("--load-versions=manifest:2020-01-01T00.00.00.000Z", "manifest isn't versioned", "", "dvc checkout"),

@@ -74,7 +74,7 @@ def _runner(name: str, arguments: dict[str, Any]) -> AbstractRunner:
 
 def _parameters(ctx: click.Context, param: click.Parameter, value: str | dict[str, Any]) -> dict[str, Any]:
     # A file given with --config may hold them as a block.
-    return dict(value) if isinstance(value, Mapping) else parse(value)
+    return dict(value) if isinstance(value, Mapping) else parse(value, param.opts[0])
 
 
 def _options_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:

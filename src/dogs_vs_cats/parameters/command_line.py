@@ -12,12 +12,13 @@ from dogs_vs_cats.errors import ParameterError
 _BRACKETS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
-def parse(text: str) -> dict[str, Any]:
-    """Reads the parameters of `--params`.
+def parse(text: str, option: str = "--params") -> dict[str, Any]:
+    """Reads the value of `--params`, or of another option of its form.
 
     Args:
         text: Items `NAME=VALUE`, separated by commas. A name has dots between its levels. A value is YAML: commas
             within `[…]`, `{…}` or quotes belong to it.
+        option: What messages call it.
 
     Returns:
         The values, nested like their names.
@@ -30,16 +31,16 @@ def parse(text: str) -> dict[str, Any]:
         name, equals, value = (part.strip() for part in item.partition("="))
         if not name or not equals:
             raise ParameterError(
-                f"--params: {item.strip()!r} isn't NAME=VALUE. A value with a comma needs quotes or brackets: "
-                "--params='NAME=\"a,b\"', --params='NAME=[a,b]'"
+                f"{option}: {item.strip()!r} isn't NAME=VALUE. A value with a comma needs quotes or brackets: "
+                f"{option}='NAME=\"a,b\"', {option}='NAME=[a,b]'"
             )
         try:
             parameters.merge_with_dotlist([f"{name}={value}"])
         except (YAMLError, OmegaConfBaseException, ValueError) as error:
             reason = getattr(error, "problem", None) or str(error).splitlines()[0]
             raise ParameterError(
-                f"--params: the value of {name} can't be read ({reason}); given was {value!r}. Text with special "
-                f"characters needs quotes: --params='{name}=\"…\"'"
+                f"{option}: the value of {name} can't be read ({reason}); given was {value!r}. Text with special "
+                f"characters needs quotes: {option}='{name}=\"…\"'"
             ) from None
     return OmegaConf.to_container(parameters)  # type: ignore[return-value]
 
