@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import PROJECT, copy_project, kedro
 
-from dogs_vs_cats.errors import DVCFileError, ReproductionError
+from dogs_vs_cats.errors import ConfigurationError, DVCFileError, ReproductionError
 from dogs_vs_cats.reproduction import environments, source_files
 from dogs_vs_cats.reproduction.dvc_file import render
 from dogs_vs_cats.reproduction.hooks import check_source
@@ -174,6 +174,18 @@ def test_an_entry_that_dvc_cannot_keep_fails(project, entry, message):
     (project / "conf/base/catalog_mine.yml").write_text(f"mine: {entry}\n")
     with pytest.raises(DVCFileError, match=message):
         render(project)
+
+
+def check(project):
+    environments.problems(project)
+    render(project)
+
+
+@pytest.mark.parametrize("file", ["base/catalog_mine.yml", "base/parameters_mine.yml", "test/parameters.yml"])
+def test_a_file_that_is_not_yaml_is_named_with_its_line(project, file):
+    (project / "conf" / file).write_text("a: 1\nb: [\n")
+    with pytest.raises(ConfigurationError, match=rf"{file}, line 3: expected the node content"):
+        check(project)
 
 
 def test_what_goes_from_stage_to_stage_must_be_kept(project):

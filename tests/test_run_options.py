@@ -164,6 +164,13 @@ def test_a_run_that_starts_from_what_is_not_there_says_how_to_make_it(
     assert line.endswith(advice)
 
 
+def test_folders_and_files_that_conf_must_have_are_named(project: Path) -> None:
+    shutil.rmtree(project / "conf" / "local")
+    assert "'local', which is read where --env names none. There are base, lecture" in refusal()
+    (project / "conf" / "base" / "globals.yml").unlink()
+    assert "conf/base/globals.yml: `experiment: NAME`" in refusal("--env=base")
+
+
 def test_conf_may_read_the_environment_and_parameters_of_the_command_line(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

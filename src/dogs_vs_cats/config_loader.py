@@ -58,9 +58,10 @@ class ConfigLoader(OmegaConfigLoader):
         if environment in existing:
             return
         close = get_close_matches(environment, existing, n=1)
+        default = "" if self.env else ", which is read where --env names none"
         hint = f" Did you mean {close[0]}?" if close else ""
         raise ConfigurationError(
-            f"There is no environment {environment!r}.{hint} There are {', '.join(existing)}, the folders of "
+            f"There is no environment {environment!r}{default}.{hint} There are {', '.join(existing)}, the folders of "
             f"{self.conf_source}."
         )
 
@@ -74,15 +75,18 @@ class ConfigLoader(OmegaConfigLoader):
                     continue
                 try:
                     content = OmegaConf.load(io.StringIO(self._fs.cat_file(path).decode("utf-8")))
-                except MarkedYAMLError as error:
-                    mark = error.problem_mark
-                    line = f", line {mark.line + 1}" if mark else ""
-                    yield f"{path}{line}: {error.problem or error.context}"
                 except (YAMLError, UnicodeDecodeError, OSError) as error:
-                    yield f"{path}: {str(error).splitlines()[0]}"
+                    yield yaml_problem(path, error)
                 else:
                     if not isinstance(content, DictConfig):
                         yield f"{path}: it holds a list, and should hold named values"
+
+
+def yaml_problem(path: str | Path, error: Exception) -> str:
+    """Says where and why a file can't be read, on one line."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        return f"{path}, line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    return f"{path}: {str(error).splitlines()[0]}"
 
 
 def _unresolved(key: str, error: OmegaConfBaseException) -> str:

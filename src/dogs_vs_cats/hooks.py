@@ -16,7 +16,7 @@ from dogs_vs_cats.compute import prepare_environment, start_keras
 from dogs_vs_cats.config_loader import ConfigLoader
 from dogs_vs_cats.credentials import without_credentials
 from dogs_vs_cats.dry_build import refuse_unbuildable
-from dogs_vs_cats.errors import ProjectError, catalog_error, expected_failure
+from dogs_vs_cats.errors import ConfigurationError, ProjectError, catalog_error, expected_failure
 from dogs_vs_cats.parameters import schema
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.pipeline_registry import use_approaches
@@ -51,6 +51,11 @@ class ProjectHooks:
         )
         prepare_environment(ComputeParameters.model_validate(self._parameters["compute"]))
         self._globals = dict(context.config_loader["globals"])
+        if "experiment" not in self._globals:
+            raise ConfigurationError(
+                "No globals.yml in conf names the experiment, the folder of its results. Write it "
+                "into conf/base/globals.yml: `experiment: NAME`"
+            )
         self._experiment = self._globals["experiment"]
         self._lock_path = context.project_path / "data" / f".{self._experiment}.lock"
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from kedro.io import CatalogConfigResolver
 
 from dogs_vs_cats.errors import DVCFileError
+from dogs_vs_cats.reproduction.yaml_files import read_yaml
 
 KINDS = ("out", "metric", "plot", "none")
 
@@ -54,8 +54,7 @@ class CatalogEntries:
         config: dict[str, Any] = {}
         self._files: dict[str, Path] = {}
         for path in sorted(folder.glob("catalog*.yml")):
-            text = path.read_text(encoding="utf-8").replace(EXPERIMENT, _EXPERIMENT_MARK)
-            for name, entry in (yaml.safe_load(text) or {}).items():
+            for name, entry in read_yaml(path, (EXPERIMENT, _EXPERIMENT_MARK)).items():
                 if not name.startswith("_"):
                     config[name] = entry
                     self._files[name] = path

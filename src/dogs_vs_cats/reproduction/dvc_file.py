@@ -17,6 +17,7 @@ from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.reproduction.catalog_entries import CatalogEntries, Entry
 from dogs_vs_cats.reproduction.source_files import PACKAGE, Binding, source_files
 from dogs_vs_cats.reproduction.variables import VARIABLES
+from dogs_vs_cats.reproduction.yaml_files import read_yaml
 
 FIRST = {
     "prepare": ("data_ingestion", "augmentation"),
@@ -85,10 +86,7 @@ class Stage:
 
 def base_parameters(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     """The parameter files of `conf/base`, by name."""
-    return {
-        path.name: yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        for path in sorted((root / "conf/base").glob("parameters*.yml"))
-    }
+    return {path.name: read_yaml(path) for path in sorted((root / "conf/base").glob("parameters*.yml"))}
 
 
 def stages(root: Path = ROOT) -> list[Stage]:
@@ -291,7 +289,7 @@ def _is_data(folder: Path) -> bool:
 
 def _artifacts(catalog: CatalogEntries, found: Sequence[Stage], root: Path) -> dict[str, Any]:
     """The models of `base`, under names for `dvc artifacts get`; an artifact can't follow the environment."""
-    experiment = yaml.safe_load((root / "conf/base/globals.yml").read_text(encoding="utf-8"))["experiment"]
+    experiment = read_yaml(root / "conf/base/globals.yml")["experiment"]
     names = [name for stage in found for name in stage.approaches]
     return {
         name.replace("_", "-"): {

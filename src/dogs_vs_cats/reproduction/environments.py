@@ -14,6 +14,7 @@ import yaml
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.reproduction.dvc_file import ITEM, base_parameters, parameter_files, stages
 from dogs_vs_cats.reproduction.variables import VARIABLES, variables
+from dogs_vs_cats.reproduction.yaml_files import read_yaml
 
 STARTING = ("prepare", "backbone")
 """The stages that wait for no other."""
@@ -40,13 +41,13 @@ def approaches(files: Mapping[str, Mapping[str, Any]]) -> set[str] | None:
 
 def parameter_contents(folder: Path) -> dict[str, dict[str, Any]]:
     """The parameter files of an environment, by name."""
-    return {path.name: _load(path) for path in sorted(folder.glob("parameters*.yml"))}
+    return {path.name: read_yaml(path) for path in sorted(folder.glob("parameters*.yml"))}
 
 
 def wanted_variables(environment: str, root: Path = ROOT) -> str:
     """What an environment's `dvc_vars.yml` should say."""
     files = [root / "conf" / name / "parameters_ingestion.yml" for name in ("base", environment)]
-    blocks = [_load(path).get("ingestion", {}) for path in files if path.is_file()]
+    blocks = [read_yaml(path).get("ingestion", {}) for path in files if path.is_file()]
     source = next(block["source"] for block in reversed(blocks) if "source" in block)
     return variables(environment, source)
 
@@ -122,7 +123,7 @@ def problems(root: Path = ROOT) -> list[str]:
             found.append(f"{where}/parameters.yml is missing; `kedro dvc sync` writes it")
         for file, content in files.items():
             found += _misplaced(where, file, content, base)
-        if "experiment" not in _load(folder / "globals.yml"):
+        if "experiment" not in read_yaml(folder / "globals.yml"):
             found.append(f"{where}/globals.yml doesn't state experiment, the folder that results go into")
         if environment != "base" and is_reproducible(environment, root) and any(folder.glob("catalog*.yml")):
             found.append(f"{where} has a catalog, which dvc.yaml doesn't know of; move its entries to conf/base")
@@ -139,10 +140,6 @@ def _misplaced(where: str, file: str, content: Mapping[str, Any], base: Mapping[
         for group in content
         if group in homes and homes[group] != file
     ]
-
-
-def _load(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
 
 
 def _has(content: Mapping[str, Any], name: str) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 import psutil
-import yaml
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
@@ -18,6 +17,7 @@ from dogs_vs_cats.errors import ReproductionError
 from dogs_vs_cats.reproduction.dvc_file import base_parameters
 from dogs_vs_cats.reproduction.environments import PRIVATE, approaches
 from dogs_vs_cats.reproduction.variables import RAW_DATA, VARIABLES, covers, is_path, on_disk
+from dogs_vs_cats.reproduction.yaml_files import read_yaml
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class ReproductionHooks:
         parameters = context.config_loader["parameters"]
         _check_approaches(parameters, context.project_path, context.env)
         variables = context.project_path / "conf" / context.env / VARIABLES
-        raw_data = yaml.safe_load(variables.read_text(encoding="utf-8"))["raw_data"]
+        raw_data = read_yaml(variables)["raw_data"]
         check_source(parameters["ingestion"]["source"], raw_data, context.project_path, context.env)
 
 
