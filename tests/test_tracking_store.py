@@ -213,6 +213,7 @@ def test_the_model_is_code_and_a_keras_file_with_signature_example_and_pins(trac
     (output,) = run.outputs.model_outputs
     mlflow.set_tracking_uri(f"sqlite:///{tracked.root}/mlflow.db")
     folder = Path(download_artifacts(f"models:/{output.model_id}"))
+    assert Model.load(str(folder)).metadata == {"approach": "naive_cnn", "experiment": "stub"}
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert not [name for name in files if name.endswith((".pkl", ".pickle"))]
     beside = {f"artifacts/model.{suffix}" for suffix in ("keras", "json", "npz")}
@@ -302,7 +303,8 @@ def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):
         name, fetched = find_model(address, catalog, [], None)
         assert name == address
         assert fetched.read_bytes() == b"a model of naive_cnn"
-        assert json.loads(fetched.with_suffix(".json").read_text())["classes"] == ["cat", "dog"]
+        beside = json.loads(fetched.with_suffix(".json").read_text())
+        assert (beside["classes"], beside["experiment"]) == (["cat", "dog"], "stub")
         assert fetched.with_suffix(".npz").read_bytes() == b"the photos of naive_cnn"
     fetched = fetch_model(f"runs:/{other.info.run_id}/transfer_bottleneck", root / "fetched")
     assert fetched.read_bytes() == b"a model of transfer_bottleneck"
