@@ -69,6 +69,8 @@ def parameters(source: Path | str, train: float = 6, validation: float = 2, test
         "sha256": None,
         "max_pixels": 100_000,
         "bit_depth": "auto",
+        "min_side": 4,
+        "max_bytes": 2**27,
         "split": "random",
         "near_duplicates": "group",
     }

@@ -156,6 +156,8 @@ def test_as_a_source(site, tmp_path):
         sha256=sha256(site.data),
         max_pixels=10**6,
         bit_depth="auto",
+        min_side=4,
+        max_bytes=2**27,
         split="random",
         near_duplicates="ignore",
     )

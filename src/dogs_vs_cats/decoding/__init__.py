@@ -11,16 +11,18 @@ What becomes of unusual files:
 * Transparent parts are shown on white, as a browser would show them.
 * EXIF orientation is applied. Of animations and multi-page files the first picture is taken.
 * Aspect is not kept: as in Keras's `flow_from_directory`, the picture is stretched to a square.
+* HEIC photos are turned as their container says, all others as EXIF says.
 * Rejected with a reason: empty, truncated or damaged files, what is not an image, floating-point and negative pixels
-  (they have no fixed range), fewer than `MIN_SIDE` pixels on a side, sides more than `MAX_ASPECT` times apart, and more
-  than `max_pixels` pixels. Sizes are read from the header, before anything is decoded.
+  (they have no fixed range), fewer than `min_side` pixels on a side, and more than `max_pixels` pixels. Sizes are read
+  from the header, before anything is decoded.
 """
 
 import re
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
+from dogs_vs_cats.decoding.heif import decode_heif, is_heif
 from dogs_vs_cats.decoding.jpeg import decode_jpeg
 from dogs_vs_cats.decoding.other_formats import FORMATS, decode_other
 from dogs_vs_cats.decoding.picture import DecodedImage, ImageRejected, Wanted
@@ -44,7 +46,7 @@ VERSION = 3
 
 
 def decode(
-    data: bytes, *, image_size: int, channels: int, max_pixels: int, bit_depth: int | None = None
+    data: bytes, *, image_size: int, channels: int, max_pixels: int, min_side: int = 4, bit_depth: int | None = None
 ) -> DecodedImage:
     """Decodes one image file and resizes it.
 
@@ -58,6 +60,7 @@ def decode(
         image_size: Height and width of the result, in pixels.
         channels: 3 for RGB, 1 for grey.
         max_pixels: Largest allowed width times height.
+        min_side: Smallest allowed width and height.
         bit_depth: Bits that a file with 16 bits a sample uses, 8 to 16. None where that isn't known: only files that
             need more than 14 of them are used then.
 
@@ -69,10 +72,13 @@ def decode(
     """
     if not data:
         raise ImageRejected("empty file")
-    wanted = Wanted(image_size, channels, max_pixels, bit_depth)
+    wanted = Wanted(image_size, channels, max_pixels, min_side, bit_depth)
     # Image libraries answer hostile files with nearly every exception there is: each of them rejects the file.
     try:
-        raw = (decode_jpeg if data.startswith(b"\xff\xd8\xff") else decode_other)(data, wanted)
+        if data.startswith(b"\xff\xd8\xff"):
+            raw = decode_jpeg(data, wanted)
+        else:
+            raw = (decode_heif if is_heif(data) else decode_other)(data, wanted)
         extent = raw.height / raw.factor, raw.width / raw.factor
         resized = resize(raw.pixels, image_size, extent, overwrite_input=raw.pixels.flags.writeable)
         square = _upright(resized, raw.orientation)
@@ -87,9 +93,7 @@ def decode(
             raise ImageRejected(
                 "a TIFF file that is damaged, or whose pixels are neither 8-bit nor 16-bit integers: save it as such"
             ) from None
-        raise ImageRejected(f"not an image in a known format ({', '.join(FORMATS)})") from None
-    except Image.DecompressionBombError:
-        raise ImageRejected("too large: more pixels than Pillow ever decodes") from None
+        raise ImageRejected(f"not an image in a known format ({', '.join(sorted((*FORMATS, 'HEIC')))})") from None
     except Exception as error:
         raise ImageRejected(_reason(error)) from None
     width, height = (raw.height, raw.width) if raw.orientation >= 5 else (raw.width, raw.height)
@@ -110,6 +114,8 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 def _reason(error: Exception) -> str:
     """Words a library's error for the table of rejected images: one line, the same in every run."""
     text = re.sub(r"<[^>]*>", "", " ".join(str(error).split())) or type(error).__name__
-    if re.search("truncated|premature end of jpeg|insufficient image data|empty input", text, re.IGNORECASE):
+    if re.search(
+        "truncated|premature end of jpeg|end of file|insufficient image data|empty input", text, re.IGNORECASE
+    ):
         return "truncated: the end of the file is missing"
     return f"damaged: {text}"

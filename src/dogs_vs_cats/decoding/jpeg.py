@@ -13,9 +13,8 @@ from dogs_vs_cats.decoding import other_formats
 from dogs_vs_cats.decoding.picture import ImageRejected, Picture, Wanted, check_size, one_at_a_time
 from dogs_vs_cats.decoding.resizing import shrink_factor
 
-MAX_SCANS = 100
-"""A JPEG with more scans is hostile: each goes through the whole picture again, at the price of a few bytes. Encoders
-write a dozen."""
+USUAL_SCANS = 12
+"""Scans that encoders write. Each goes through the whole picture again, in a hostile file for a few bytes."""
 
 # Each thread decodes into the same memory again and again: fresh pages for every picture cost a sixth of the time.
 _scratch = threading.local()
@@ -42,8 +41,13 @@ def decode_jpeg(data: bytes, wanted: Wanted) -> Picture:
         raise
     check_size(width, height, wanted)
     has_exif, has_one_scan = _read_segments(data)
-    if not has_one_scan and (scans := len(_SCAN.findall(data))) > MAX_SCANS:
-        raise ImageRejected(f"would take too long: {scans} scans, at most {MAX_SCANS} are decoded")
+    if not has_one_scan:
+        scans = len(_SCAN.findall(data))
+        if scans * width * height > USUAL_SCANS * wanted.max_pixels:
+            raise ImageRejected(
+                f"too large: {scans} scans of {width}x{height} pixels, as much work as "
+                f"{scans * width * height // USUAL_SCANS} pixels; ingestion.max_pixels is {wanted.max_pixels}"
+            )
     channels = wanted.channels
     inks = colorspace in ("CMYK", "YCCK")
     factor = 1 if inks else shrink_factor(height, width, wanted.image_size)

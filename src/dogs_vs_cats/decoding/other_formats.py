@@ -11,6 +11,8 @@ from dogs_vs_cats.decoding.png import check_png
 from dogs_vs_cats.decoding.sixteen_bit import to_eight_bits
 
 Image.init()
+# Sizes are held against `max_pixels` instead, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """Pillow's formats that are tried. Left out on purpose: those that start programs (EPS) or accept half a file."""
 
@@ -43,7 +45,9 @@ def to_array(image: Image.Image, channels: int) -> np.ndarray:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    mode = "RGB" if channels == 3 else "L"
+    # Pillow would copy a picture that has this mode already.
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels if channels == 3 else pixels[..., np.newaxis]
 
 

@@ -6,12 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-MIN_SIDE = 4
-"""Smaller pictures (1x1 tracking pixels, above all) show nothing that could be classified; in pixels."""
-
-MAX_ASPECT = 100
-"""A longer side above this many times the shorter one is a damaged header or a ruler, not a photo."""
-
 _LARGE_PIXELS = 25_000_000
 _large_picture = threading.Lock()
 _no_wait = nullcontext()
@@ -37,6 +31,7 @@ class Wanted(NamedTuple):
     image_size: int
     channels: int
     max_pixels: int
+    min_side: int
     bit_depth: int | None
 
 
@@ -84,10 +79,7 @@ def one_at_a_time(width: int, height: int) -> AbstractContextManager[object]:
 
 def check_size(width: int, height: int, wanted: Wanted) -> None:
     """Refuses sizes that a header promises, before anything is decoded."""
-    max_pixels = wanted.max_pixels
-    if min(width, height) < MIN_SIDE:
-        raise ImageRejected(f"too small: {width}x{height} pixels, at least {MIN_SIDE} a side are needed")
-    if width * height > max_pixels:
-        raise ImageRejected(f"too large: {width}x{height} pixels, at most {max_pixels} in all are allowed")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise ImageRejected(f"not a photo's shape: {width}x{height} pixels, sides more than {MAX_ASPECT} times apart")
+    if min(width, height) < wanted.min_side:
+        raise ImageRejected(f"too small: {width}x{height} pixels, ingestion.min_side is {wanted.min_side}")
+    if width * height > wanted.max_pixels:
+        raise ImageRejected(f"too large: {width}x{height} pixels, ingestion.max_pixels is {wanted.max_pixels}")

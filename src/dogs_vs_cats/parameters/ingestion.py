@@ -13,6 +13,7 @@ class DecodingOptions(TypedDict):
     """What `decoding.decode` takes beside the size of the result."""
 
     max_pixels: int
+    min_side: int
     bit_depth: int | None
 
 
@@ -31,6 +32,8 @@ class IngestionParameters(ParameterGroup):
         channels: 3 for RGB, 1 for grey.
         sha256: Expected SHA-256 of the downloaded or local archive, as 64 hex digits; None does not check.
         max_pixels: Images with more pixels (width times height) are rejected.
+        min_side: Images with fewer pixels on a side are rejected: 1x1 tracking pixels, above all.
+        max_bytes: Larger image files are rejected unread.
         bit_depth: Bits that 16-bit image files use, 8 to 16; `auto` takes the lowest of 8, 10, 12, 14 and 16 that holds
             the largest value in the source.
         split: `random` draws a seeded stratified split; `official` keeps the source's own training and test
@@ -48,6 +51,8 @@ class IngestionParameters(ParameterGroup):
     channels: Literal[1, 3]
     sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None
     max_pixels: Annotated[int, Field(ge=1)]
+    min_side: Annotated[int, Field(ge=1)]
+    max_bytes: Annotated[int, Field(ge=1)]
     bit_depth: Annotated[int, Field(ge=8, le=16)] | Literal["auto"]
     split: Literal["random", "official"]
     near_duplicates: Literal["group", "ignore"]
@@ -67,4 +72,4 @@ class IngestionParameters(ParameterGroup):
                 that isn't known.
         """
         wanted = None if self.bit_depth == "auto" else self.bit_depth
-        return {"max_pixels": self.max_pixels, "bit_depth": bit_depth or wanted}
+        return {"max_pixels": self.max_pixels, "min_side": self.min_side, "bit_depth": bit_depth or wanted}

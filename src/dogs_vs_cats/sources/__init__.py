@@ -15,7 +15,7 @@ from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.sources.archive import ZipSource, check_sha256
 from dogs_vs_cats.sources.arrays import idx_source, is_idx_name, keras_source
 from dogs_vs_cats.sources.base import UNLABELLED, Entry, ImageReadError, Source, fingerprint
-from dogs_vs_cats.sources.files import FolderListing, folder_source, list_source, single_file_source
+from dogs_vs_cats.sources.files import FileSource, FolderListing, folder_source, list_source, single_file_source
 from dogs_vs_cats.sources.layouts import (
     ALLOWED_LAYOUTS,
     PLAIN_TEXT,
@@ -69,6 +69,8 @@ def open_source(
         SourceError: The source is unknown, missing, unreadable, not the expected file, or has no two classes.
     """
     source = _open(ingestion, project_root, labelled, sample_count, seed)
+    if isinstance(source, FileSource | ZipSource):
+        source.max_bytes = ingestion.max_bytes
     if not labelled:
         if not source.entries() and not source.rejected:
             source.__exit__(None, None, None)

@@ -1,8 +1,8 @@
 """Images in a zip file, read in place: nothing but an inner archive is ever unpacked to disk.
 
 An archive may come from anywhere, so its directory is believed in nothing that could do harm: names that lead outside,
-links, doubled names, overlapping members and members that unpack to far more than they are stored in are rejected
-one by one, with the reason, and reading stops at a fixed size.
+links, doubled names and overlapping members are rejected one by one, with the reason, and no member that unpacks to
+more than `ingestion.max_bytes` is read.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ import re
 import shutil
 import stat
 import struct
+import sys
 import threading
 import zipfile
 import zlib
@@ -24,21 +25,16 @@ import numpy as np
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.sources.base import Entry, ImageReadError
-from dogs_vs_cats.sources.files import MAX_FILE_BYTES, as_text
+from dogs_vs_cats.sources.files import as_text
 from dogs_vs_cats.sources.layouts import arrange_labelled, arrange_unlabelled, report_arrangement
 from dogs_vs_cats.sources.names import has_image_name, listed, natural_key
 from dogs_vs_cats.storage.atomic import replace_atomically
 
 logger = logging.getLogger(__name__)
 
-MAX_RATIO = 200
-"""A member that unpacks to more than this many times its stored size is a zip bomb, unless it is small."""
-
-SMALL_BYTES = 1024**2
-"""Up to this unpacked size any ratio is harmless: a blank bitmap shrinks a thousandfold."""
-
 MAX_INNER_RATIO = 5
-"""The same for an inner archive: being compressed already, it hardly shrinks again."""
+"""An inner archive that unpacks to more than this many times its stored size, and to more than a megabyte, is a zip
+bomb: being compressed already, it hardly shrinks again."""
 
 INNER_LABELLED = ("train.zip",)
 INNER_UNLABELLED = ("test1.zip", "test.zip", "train.zip")
@@ -77,9 +73,14 @@ class ZipSource:
         inside: Folder or zip file in the archive that is read instead of the whole; paths count from it.
         classes: `ingestion.classes`, see `arrange_labelled`.
 
+    Attributes:
+        max_bytes: Members that unpack to more are refused unread; `open_source` sets it.
+
     Raises:
         SourceError: It is no zip file, is damaged, or holds no usable images.
     """
+
+    max_bytes = sys.maxsize
 
     def __init__(
         self, path: Path, *, labelled: bool, unpack_to: Path, inside: str = "", classes: Sequence[str] | None = None
@@ -150,21 +151,25 @@ class ZipSource:
         """Unpacks one member into memory and checks its CRC.
 
         Raises:
-            ImageReadError: It is damaged or cut short.
+            ImageReadError: It is too large, damaged or cut short.
         """
+        info = self._members[entry.path]
+        if info.file_size > self.max_bytes:
+            raise ImageReadError(
+                f"too large: {info.file_size:,} bytes unpacked, ingestion.max_bytes is {self.max_bytes:,}"
+            )
         try:
             with self._lock:
-                member = self._zip.open(self._members[entry.path])
+                member = self._zip.open(info)
             try:
-                # A member ends at the size in its header, which listing has checked; this is the second fence.
-                data = member.read(MAX_FILE_BYTES + 1)
+                data = member.read()  # ends at the size in the archive's directory
             finally:
                 with self._lock:
                     member.close()
         except _DAMAGE as error:
             raise ImageReadError(f"damaged in the archive: {error or type(error).__name__}") from error
-        if len(data) > MAX_FILE_BYTES:
-            raise ImageReadError(f"too large: it unpacks to more than {MAX_FILE_BYTES:,} bytes")
+        if len(data) != info.file_size:
+            raise ImageReadError("damaged in the archive: it has another size than the archive says")
         return data
 
     def decoded(self, entry: Entry) -> np.ndarray | None:
@@ -239,10 +244,6 @@ def _refusal(name: str, info: zipfile.ZipInfo) -> str:
         return "encrypted"
     if info.compress_type not in _METHODS:
         return f"packed by method {info.compress_type}, only stored and deflated members can be read"
-    if info.file_size > MAX_FILE_BYTES:
-        return f"too large: {info.file_size:,} bytes unpacked, at most {MAX_FILE_BYTES:,} are read"
-    if info.file_size > SMALL_BYTES and info.file_size > MAX_RATIO * info.compress_size:
-        return f"a zip bomb: {info.compress_size:,} bytes unpack to {info.file_size:,}"
     return ""
 
 
@@ -285,7 +286,7 @@ def _unpack_inner(outer: zipfile.ZipFile, inner: zipfile.ZipInfo, path: Path, fo
     what = f"{inner.filename} in {path}"
     if inner.flag_bits & _ENCRYPTED:
         raise SourceError(f"{what} is encrypted. Unpack it with its password and set the source to the result.")
-    if inner.compress_type not in _METHODS or inner.file_size > MAX_INNER_RATIO * inner.compress_size + SMALL_BYTES:
+    if inner.compress_type not in _METHODS or inner.file_size > MAX_INNER_RATIO * inner.compress_size + _CHUNK:
         raise SourceError(f"{what} isn't packed like Kaggle's. Unpack it and set the source to the result.")
     stem = Path(_posix(inner.filename)).stem
     target = folder / f"{stem}-{inner.CRC:08x}-{inner.file_size}.zip"

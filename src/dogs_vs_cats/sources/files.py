@@ -3,6 +3,7 @@
 import csv
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +15,6 @@ from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.sources.base import UNLABELLED, Entry, ImageReadError
 from dogs_vs_cats.sources.layouts import Arrangement
 from dogs_vs_cats.sources.names import natural_key
-
-MAX_FILE_BYTES = 128 * 1024**2
-"""A larger file is rejected unread. An uncompressed 16-bit photo of 20 megapixels has 114 MiB."""
-
 
 # Without O_NONBLOCK, a pipe that took a file's place would wait for a writer for ever.
 _OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -32,7 +29,12 @@ class FileSource:
         class_names: Names of the classes.
         rejected: (path, reason) of what was refused while listing.
         real_paths: Name on disk of entries whose path shows it otherwise (see `as_text`).
+
+    Attributes:
+        max_bytes: Larger files are refused unread; `open_source` sets it.
     """
+
+    max_bytes = sys.maxsize
 
     def __init__(
         self,
@@ -59,8 +61,8 @@ class FileSource:
             ImageReadError: It is gone, unreadable, too large, or no longer what was listed.
         """
         path = os.path.join(self._root, self._real_paths.get(entry.path, entry.path))  # noqa: PTH118 (any bytes)
-        if entry.size > MAX_FILE_BYTES:
-            raise ImageReadError(f"too large: {entry.size:,} bytes, at most {MAX_FILE_BYTES:,} are read")
+        if entry.size > self.max_bytes:
+            raise ImageReadError(f"too large: {entry.size:,} bytes, ingestion.max_bytes is {self.max_bytes:,}")
         try:
             descriptor = os.open(path, _OPENING)
             # Not through a file object: it asks the system twice as often, and threads wait for each other each time.

@@ -63,7 +63,7 @@ HEADLINES = ("validation_accuracy", "validation_log_loss", "test_accuracy", "tes
 SILENCE_SECONDS = 30.0
 """A sender that has used no processor time for so long hangs, and is not waited for any longer."""
 
-SERVING_PACKAGES = ("mlflow", "keras", "numpy", "pandas", "pillow", "opencv-python-headless", "simplejpeg")
+SERVING_PACKAGES = ("mlflow", "keras", "numpy", "pandas", "pillow", "pi-heif", "opencv-python-headless", "simplejpeg")
 
 
 def is_tracked(pipeline: Pipeline, approaches: list[str]) -> bool:
@@ -336,6 +336,7 @@ class Recorder:
             settings={
                 "classes": model_info["classes"],
                 "max_pixels": self._ingestion("max_pixels"),
+                "min_side": self._ingestion("min_side"),
                 "bit_depth": model_info.get("bit_depth"),
                 "experiment": self._experiment,
             },

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DECODED_WITH = {"image_size", "channels", "max_pixels", "min_side", "max_bytes", "bit_depth"}
+"""Parameters that the decoded images and the rejects depend on."""
+
 # So many constant images are no reason for a warning, and so many are named in one.
 _FEW = 3
 
@@ -66,8 +69,8 @@ def read_images(
     try:
         store = ContentStore(store_folder)
         with open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed) as source:
-            options = [ingestion.image_size, ingestion.channels, ingestion.max_pixels, ingestion.bit_depth]
-            made_of = [fingerprint(source), *options, decoding.VERSION, LAYOUT]
+            options = ingestion.model_dump(include=DECODED_WITH)
+            made_of = [fingerprint(source), options, decoding.VERSION, LAYOUT]
             key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
             with store.in_use():
                 earlier = store.find(key)
