@@ -7,7 +7,8 @@ import pytest
 from conftest import PROJECT, copy_project, kedro
 
 from dogs_vs_cats.datasets import ExperimentsDataset
-from dogs_vs_cats.datasets.environments import Environment
+from dogs_vs_cats.datasets.environments import Environment, EnvironmentsDataset
+from dogs_vs_cats.errors import EnvironmentFilesError
 from dogs_vs_cats.pipelines.replication import nodes
 
 
@@ -17,6 +18,20 @@ def test_settings_are_those_of_base_with_the_environments_over_them():
         Environment("other", {"globals.yml": "experiment: b", "parameters_a.yml": "a: {y: {z: 3}}"}),
     ]
     assert nodes.parameters(environments, "other") == {"a": {"x": 1, "y": {"z": 3}}}
+
+
+@pytest.mark.parametrize(("there", "missing"), [([], "base"), (["base"], "lecture")])
+def test_a_folder_without_the_lectures_settings_is_refused_before_anything_is_computed(there, missing):
+    environments = [Environment(name, {"globals.yml": "experiment: a"}) for name in there]
+    with pytest.raises(EnvironmentFilesError, match=f"there is no conf/{missing} here"):
+        nodes.replicate({}, environments)
+
+
+def test_a_folder_without_conf_is_refused(tmp_path):
+    environments = EnvironmentsDataset(filepath=str(tmp_path / "conf"))
+    assert environments.exists()  # so that loading it says what is missing
+    with pytest.raises(EnvironmentFilesError, match=r"There is no folder .*conf"):
+        environments.load()
 
 
 def test_experiments_are_read_from_whatever_has_been_compared(tmp_path):

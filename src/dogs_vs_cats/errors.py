@@ -64,7 +64,7 @@ class WriteError(ProjectError, DatasetError):
 
 
 class EnvironmentFilesError(ProjectError, DatasetError):
-    """An environment of the configuration can't be written where it is to be."""
+    """An environment of the configuration is missing, or can't be written where it is to be."""
 
 
 class TuningError(ProjectError):

@@ -42,7 +42,17 @@ class EnvironmentsDataset(AbstractDataset[Environment, list[Environment]]):
         self.metadata = metadata
 
     def load(self) -> list[Environment]:
-        """Reads every environment that has a `globals.yml`, sorted by name; the private `local` is left out."""
+        """Reads every environment that has a `globals.yml`, sorted by name; the private `local` is left out.
+
+        Raises:
+            EnvironmentFilesError: There is no such folder, as where the configuration comes from an archive.
+        """
+        if not self._filepath.is_dir():
+            raise EnvironmentFilesError(
+                f"There is no folder {self._filepath}. Tuning and the replication read the environments in it, even "
+                "where the configuration of the run comes from elsewhere. Run them in a folder that has it, such as a "
+                "checkout of the project."
+            )
         folders = sorted(
             path.parent for path in self._filepath.glob("[!.]*/globals.yml") if path.parent.name != "local"
         )
@@ -70,7 +80,8 @@ class EnvironmentsDataset(AbstractDataset[Environment, list[Environment]]):
                 (folder / name).write_text(text, encoding="utf-8")
 
     def _exists(self) -> bool:
-        return self._filepath.is_dir()
+        # No pipeline makes them, so loading says best what is missing.
+        return True
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from dogs_vs_cats.datasets.environments import Environment
 from dogs_vs_cats.datasets.experiments import Experiment
+from dogs_vs_cats.errors import EnvironmentFilesError
 from dogs_vs_cats.lectures import behaviour, counting, networks, page, photos, results, worked_examples
 from dogs_vs_cats.lectures.claims import judge, table
 
@@ -41,8 +42,18 @@ def replicate(experiments: dict[str, Experiment], environments: list[Environment
 
 
 def parameters(environments: list[Environment], name: str) -> dict[str, Any]:
-    """Returns what a run in an environment has as parameters: those of base, and its own over them."""
+    """Returns what a run in an environment has as parameters: those of base, and its own over them.
+
+    Raises:
+        EnvironmentFilesError: One of the two is missing.
+    """
     files = {environment.name: environment.files for environment in environments}
+    for needed in ("base", name):
+        if needed not in files:
+            raise EnvironmentFilesError(
+                "The replication reads the lectures' settings in conf/lecture and conf/mnist, over those of conf/base: "
+                f"there is no conf/{needed} here. Run it in a checkout of the project that has all three."
+            )
     texts = [text for each in ("base", name) for file, text in files[each].items() if file.startswith("parameters")]
     merged = OmegaConf.merge(*map(OmegaConf.create, texts))
     return cast(dict[str, Any], OmegaConf.to_container(merged))
