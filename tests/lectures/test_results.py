@@ -177,7 +177,7 @@ def test_times_and_epochs_are_those_of_matching_results():
     assert claims["approach 2: training of the head"].ours == "10.4 s for 10 epochs"
     assert claims["approach 2: epochs that it asks for"].ours == "lowest validation loss after 2 of 3"
     claims = found(lecture=Experiment(summary, {}, {}))
-    assert claims["an epoch of approach 1 against one of approach 2"].note == results.NOT_KEPT
+    assert claims["an epoch of approach 1 against one of approach 2"].note == results.NOT_ON_DISK
 
 
 def summary_of_a_folder_of_idx_files(folder):

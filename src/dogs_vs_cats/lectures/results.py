@@ -15,7 +15,7 @@ MNIST_TEST_IMAGES = "96b77b70996eb711b615efa2666f76e51d56ce772bd99d8c43989a5e99f
 """Digest of the 10,000 official test images in their order, as `comparison.summarise` makes it. Class names don't tell:
 those of any folder of IDX files are numbers."""
 
-NOT_KEPT = "Of the results there are, this part isn't on disk."
+NOT_ON_DISK = "The results on disk don't include this."
 
 
 class Run(NamedTuple):
@@ -62,7 +62,7 @@ def hold_against(
     except NoResultsError as reason:
         return replace(claim, ours="", verdict=Verdict.NOT_RUN, note=str(reason))
     except KeyError:
-        return replace(claim, ours="", verdict=Verdict.NOT_RUN, note=NOT_KEPT)
+        return replace(claim, ours="", verdict=Verdict.NOT_RUN, note=NOT_ON_DISK)
     return replace(claim, ours=ours, verdict=Verdict.MEASURED, note=note)
 
 

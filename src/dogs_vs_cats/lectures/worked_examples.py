@@ -48,7 +48,7 @@ def figures() -> dict[str, Any]:
 def _answers(kernel: ArrayLike) -> str:
     """What a kernel answers to two edges and to none."""
     above = np.repeat([[10], [10], [0]], 3, axis=1)
-    return f"10 above 0: {_one(above, kernel)}; 10 left of 0: {_one(above.T, kernel)}; even 10: {_even(10, kernel)}."
+    return f"10 above 0: {_one(above, kernel)}; 10 left of 0: {_one(above.T, kernel)}; uniform 10: {_even(10, kernel)}."
 
 
 def _blur() -> dict[str, str]:
