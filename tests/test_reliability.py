@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from conftest import PROJECT
 from hostile_corpus import Accepted, ArchiveCase, Either, FileCase, Ignored, Rejected
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from test_data_ingestion import ingest, jpeg, parameters
 from test_decoding import corners
 
@@ -257,7 +257,7 @@ def test_the_password_to_a_source_comes_into_no_record_and_no_report(monkeypatch
     secret = "https://user:geheim@example.org/photos.zip"
     assert nodes.made_with(settings(secret), 0)["source"] == "https://example.org/photos.zip"
     monkeypatch.setattr(sys, "argv", ["/bin/kedro", "run", f"--params=ingestion.source={secret},seed=1"])
-    catalog = DataCatalog()
+    catalog = DataCatalog({"run_record": MemoryDataset()})
     ProjectHooks().after_catalog_created(catalog)
     command = catalog.load("run_record")["command"]
     assert command == "kedro run --params=ingestion.source=https://example.org/photos.zip,seed=1"

@@ -31,7 +31,7 @@ def decode_heif(data: bytes, wanted: Wanted) -> Picture:
     """Decodes a HEIC photo. libheif turns and mirrors it; the EXIF orientation only repeats that."""
     if importlib.util.find_spec("pi_heif") is None:
         raise ImageRejected(
-            "a HEIC photo, for which the package pi-heif is missing: install it by python -m pip install pi-heif",
+            "a HEIC photo, for which the package pi-heif is missing: .venv/bin/python -m pip install pi-heif",
             may_pass=True,
         )
     try:
