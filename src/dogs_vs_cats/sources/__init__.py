@@ -18,7 +18,6 @@ from dogs_vs_cats.sources.base import UNLABELLED, Entry, ImageReadError, Source,
 from dogs_vs_cats.sources.files import FileSource, FolderListing, folder_source, list_source, single_file_source
 from dogs_vs_cats.sources.layouts import (
     ALLOWED_LAYOUTS,
-    PLAIN_TEXT,
     arrange_labelled,
     arrange_unlabelled,
     counted_classes,
@@ -184,7 +183,7 @@ def _selected(source: Source, classes: list[str]) -> SelectedClasses:
     if left_out := [label for label, name in enumerate(source.class_names) if name not in selected.class_names]:
         names = [source.class_names[label] for label in left_out]
         others = counted_classes(names, Counter({index: counts[label] for index, label in enumerate(left_out)}))
-        logger.info("Passed over %s: ingestion.classes names other classes.", others, extra=PLAIN_TEXT)
+        logger.info("Passed over %s: ingestion.classes names other classes.", others)
     return selected
 
 

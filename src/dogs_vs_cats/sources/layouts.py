@@ -42,9 +42,6 @@ ALLOWED_LAYOUTS = (
     "like PetImages/Cat/0.jpg, each also below train/ and test/"
 )
 AN_ARCHIVE = "an archive, not an image: unpack it first"
-PLAIN_TEXT = {"markup": False}
-"""For log records with names from outside: Kedro's handler takes `[a,b]` for markup, and shows nothing of it."""
-
 NO_IMAGE_NAME = "not an image by its name"
 SYSTEM = "system or hidden"
 
@@ -150,9 +147,9 @@ def report_arrangement(found: Arrangement, where: str) -> None:
         examples = f" ({listed(paths, 3)})" if reason in (SYSTEM, NO_IMAGE_NAME) else ""
         lines.append(f"Passed over {_files(len(paths))} in {where}: {reason}{examples}.")
     for line in lines:
-        logger.info("%s", line, extra=PLAIN_TEXT)
+        logger.info("%s", line)
     for line in found.warnings:
-        logger.warning("%s", line, extra=PLAIN_TEXT)
+        logger.warning("%s", line)
 
 
 def counted_classes(class_names: Sequence[str], counts: Counter[int]) -> str:
