@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
+from conftest import PROJECT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kedro.logging import RichHandler
@@ -617,7 +619,9 @@ def test_without_classes_is_refused(place, tmp_path, layout):
 
 def test_the_log_shows_names_in_brackets(place, tmp_path):
     shown = io.StringIO()
-    handler = RichHandler(console=Console(file=shown, width=1000))
+    configured = yaml.safe_load((PROJECT / "conf/logging.yml").read_text())["handlers"]["rich"]
+    del configured["class"]
+    handler = RichHandler(console=Console(file=shown, width=1000), **configured)
     logger = logging.getLogger("dogs_vs_cats")
     logger.addHandler(handler)
     try:

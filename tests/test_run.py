@@ -1,16 +1,13 @@
 """Whole runs in processes of their own, as a user starts them."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROJECT, copy_project, kedro
+from conftest import copy_project, kedro
 
 APPROACHES = ["naive_cnn", "transfer_end_to_end", "transfer_bottleneck"]
 COLUMNS = [
@@ -167,13 +164,3 @@ def test_everything_runs_under_jax_where_tensorflow_is_not_installed(tmp_path):
     kedro(project, "run", "--env=test", PYTHONPATH=str(hides), DOGS_VS_CATS_TRACKING="off")
     table = pd.read_csv(project / "data/08_reporting/test/comparison.csv")
     assert table["approach"].tolist() == [*APPROACHES, "majority_class"]
-
-
-def test_names_in_brackets_are_shown_in_the_log() -> None:
-    code = (
-        "import logging, kedro.framework.project\n"
-        "logging.getLogger('dogs_vs_cats.sources').info('Classes: %s', '[cat,dog] [/x] [bold]birds[/bold]')"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "COLUMNS": "120"}
-    shown = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, env=environment, capture_output=True, text=True)
-    assert "Classes: [cat,dog] [/x] [bold]birds[/bold]" in shown.stdout, shown.stdout + shown.stderr
