@@ -38,4 +38,5 @@ def answer(values: dict[str, object]) -> None:
     sys.stdout.buffer.flush()
 
 
-main()
+if __name__ == "__main__":
+    main()
