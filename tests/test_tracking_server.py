@@ -251,12 +251,14 @@ def test_the_compare_page_shows_the_runs_and_their_curves(served_run, server, tm
             (store.run_address(server.address, parent.info.experiment_id, parent.info.run_id), ["best_test_accuracy"]),
             (
                 store.experiment_address(server.address, parent.info.experiment_id),
-                ["val_loss", *(run.info.run_name for run in approaches)],
+                ["Model metrics", "learning_rate", *(run.info.run_name for run in approaches)],
             ),
         ):
             driver.get(address)
             WebDriverWait(driver, 120).until(
-                lambda d, wanted=wanted: all(text in d.find_element(By.TAG_NAME, "body").text for text in wanted)
+                lambda d, wanted=wanted: all(
+                    text in d.find_element(By.TAG_NAME, "body").text.replace("\n", " ") for text in wanted
+                )
             )
             assert "Token Usage" not in driver.find_element(By.TAG_NAME, "body").text
     finally:

@@ -217,7 +217,8 @@ class Recorder:
         if progress.sent == len(self._spool.operations()):
             if progress.verdict:
                 logger.info("Champion: %s", progress.verdict)
-            logger.info("Tracked in MLflow: %s", progress.main_page)
+            hint = "" if store.is_server(self._store) else " (make mlflow starts the page)"
+            logger.info("Tracked in MLflow: %s%s", progress.main_page, hint)
             self._spool.delete()
             return
         logger.warning(

@@ -63,9 +63,10 @@ def run_address(store: str, experiment_id: str, run_id: str) -> str:
 
 
 def experiment_address(store: str, experiment_id: str) -> str:
-    """Address of the page with the curves and figures of all runs of an experiment's approaches."""
-    only = quote("tags.approach LIKE '%'")
-    query = f"{_TRAINING}&compareRunsMode=CHART&searchFilter={only}"
+    """Address of the page with the curves and figures of all runs of an experiment's approaches, the best first."""
+    only, by = quote("tags.approach LIKE '%'"), quote("metrics.`validation_log_loss`")
+    # Without an order, MLflow ignores the filter, and shows parent runs alone.
+    query = f"{_TRAINING}&compareRunsMode=CHART&searchFilter={only}&orderByKey={by}&orderByAsc=true"
     return f"{_page(store)}/#/experiments/{experiment_id}/runs?{query}"
 
 
