@@ -28,6 +28,7 @@ from dogs_vs_cats.tracking import recorder, store
 
 pytestmark = pytest.mark.slow
 
+MAX_BYTES = 20_000_000
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 
 
@@ -42,6 +43,8 @@ def project(tmp_path_factory):
     from dogs_vs_cats.out_of_distribution import fit, with_features
 
     project = copy_project(tmp_path_factory.mktemp("app") / "project")
+    with (project / "conf/test/parameters_ingestion.yml").open("a") as file:
+        file.write(f"  max_bytes: {MAX_BYTES}\n")
     folder = project / "data/06_models/test"
     module = approaches.load("naive_cnn")
     for seed, name in enumerate(("naive_cnn", "transfer_end_to_end")):
@@ -214,7 +217,7 @@ def ask(address, data, name="a.jpg"):
     [
         (b"", 422, "empty file"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), 422, "be used"),
-        (bytes(20_000_001), 413, "it is larger than 20 MB"),
+        (bytes(MAX_BYTES + 1), 413, "it is larger than 20,000,000 bytes, ingestion.max_bytes"),
     ],
 )
 def test_what_is_no_photo_is_refused_in_one_line(address, content, status, said):
@@ -224,8 +227,8 @@ def test_what_is_no_photo_is_refused_in_one_line(address, content, status, said)
     assert "&lt;i&gt;a" in text
 
 
-def test_a_photo_of_20_megabytes_is_answered(address, photo):
-    status, text = ask(address, photo.read_bytes().ljust(20_000_000, b"\0"))
+def test_a_photo_as_large_as_allowed_is_answered(address, photo):
+    status, text = ask(address, photo.read_bytes().ljust(MAX_BYTES, b"\0"))
     assert (status, text.count("figure class")) == (200, 2)
 
 

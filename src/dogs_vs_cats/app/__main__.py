@@ -54,8 +54,9 @@ def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) 
     from dogs_vs_cats.app.page import build, serve
 
     compute = ComputeParameters.model_validate(parameters["compute"])
-    answerer = Answerer(classifiers, compute, IngestionParameters.model_validate(parameters["ingestion"]))
-    page = build(answerer, classifiers[0].classes, [classifier.name for classifier in classifiers])
+    ingestion = IngestionParameters.model_validate(parameters["ingestion"])
+    models = [classifier.name for classifier in classifiers]
+    page = build(Answerer(classifiers, compute, ingestion), classifiers[0].classes, models, ingestion.max_bytes)
     serve(page, host, port)
 
 

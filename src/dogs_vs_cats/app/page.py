@@ -19,11 +19,11 @@ from starlette.requests import ClientDisconnect
 from dogs_vs_cats.app.answers import Answerer, Photo, percent
 from dogs_vs_cats.errors import ProjectError
 
-MAX_MEGABYTES = 20
-"""Larger files are refused."""
-
 MAX_CONNECTIONS = 32
-"""With `MAX_MEGABYTES`, the bound of the memory for what is sent."""
+"""Further ones get an answer of 503."""
+
+MAX_UPLOADS = 4
+"""Photos received at once; with the limit for one, the bound of the memory for what is sent."""
 
 PORTS = range(7860, 7960)
 """Where no port is named, the first free one of these is taken."""
@@ -36,13 +36,14 @@ _POLICY = (
 _UNANSWERED = Photo("", "it couldn’t be sent (is it a folder?), or the program that serves this page has ended")
 
 
-def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str]) -> FastAPI:
+def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str], max_bytes: int) -> FastAPI:
     """Makes the application.
 
     Args:
         answerer: Answers for one photo.
         classes: Names of the classes, for the heading.
         models: Names of the models, for the introduction.
+        max_bytes: Larger files are refused.
     """
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("dogs_vs_cats.app"),
@@ -56,7 +57,7 @@ def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str]) -> 
     page = templates.get_template("page.html.jinja").render(question=question, models=models, photo=_UNANSWERED)
     application = FastAPI(openapi_url=None)
     application.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")))
-    one_at_a_time = asyncio.Lock()
+    uploads, one_at_a_time = asyncio.Semaphore(MAX_UPLOADS), asyncio.Lock()
 
     @application.get("/")
     def show() -> HTMLResponse:
@@ -64,13 +65,14 @@ def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str]) -> 
 
     @application.post("/answer")
     async def answer(request: Request, name: str) -> HTMLResponse:
-        data = await _received(request)
-        if data is None:
-            status, photo = 413, Photo(name, f"it is larger than {MAX_MEGABYTES} MB")
-        else:
-            async with one_at_a_time:
-                photo = await run_in_threadpool(answerer.photo, name, data)
-            status = 422 if photo.problem else 200
+        async with uploads:
+            data = await _received(request, max_bytes)
+            if data is None:
+                status, photo = 413, Photo(name, f"it is larger than {max_bytes:,} bytes, ingestion.max_bytes")
+            else:
+                async with one_at_a_time:
+                    photo = await run_in_threadpool(answerer.photo, name, data)
+                status = 422 if photo.problem else 200
         return HTMLResponse(templates.get_template("photo.html.jinja").render(photo=photo), status)
 
     @application.exception_handler(ClientDisconnect)
@@ -80,12 +82,12 @@ def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str]) -> 
     return application
 
 
-async def _received(request: Request) -> bytes | None:
+async def _received(request: Request, max_bytes: int) -> bytes | None:
     """Reads all that is sent, so that browsers read the answer; None if it is too large, and then it isn't kept."""
     data = bytearray()
     too_large = False
     async for chunk in request.stream():
-        too_large = too_large or len(data) + len(chunk) > MAX_MEGABYTES * 10**6
+        too_large = too_large or len(data) + len(chunk) > max_bytes
         if too_large:
             data.clear()
         else:
