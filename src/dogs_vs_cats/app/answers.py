@@ -1,6 +1,5 @@
 """The answers that the page shows for a photo, independent of the page."""
 
-import base64
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from dogs_vs_cats.explanation import explainer
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.prediction import predictor
+from dogs_vs_cats.report.html import data_uri
 
 SHOWN_CLASSES = 3
 """Of many classes, how many are named for each answer."""
@@ -144,7 +144,7 @@ def _heated(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
 def _address(pixels: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return data_uri(buffer.getvalue(), "jpeg")
 
 
 def percent(probability: float) -> str:

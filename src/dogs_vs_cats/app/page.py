@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import jinja2
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -18,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from dogs_vs_cats.app.answers import Answerer, Photo, percent
 from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.report.html import environment
 
 MAX_CONNECTIONS = 32
 """Further ones get an answer of 503."""
@@ -45,13 +45,7 @@ def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str], max
         models: Names of the models, for the introduction.
         max_bytes: Larger files are refused.
     """
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("dogs_vs_cats.app"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    templates = environment("dogs_vs_cats.app")
     templates.filters["percent"] = percent
     question = f"{', '.join(classes[:-1]).capitalize()} or {classes[-1]}?"
     page = templates.get_template("page.html.jinja").render(question=question, models=models, photo=_UNANSWERED)

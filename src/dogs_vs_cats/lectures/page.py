@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-import jinja2
 import pandas as pd
 
 from dogs_vs_cats.lectures.claims import commands
+from dogs_vs_cats.report.html import environment
 
 
 def render(claims: pd.DataFrame) -> str:
@@ -14,14 +14,6 @@ def render(claims: pd.DataFrame) -> str:
     Args:
         claims: A row for each claim, filled in.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dogs_vs_cats.lectures", "."),
-        autoescape=False,  # noqa: S701 - Markdown
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("page.md.jinja").render(
-        claims=claims.to_dict("records"), counts=Counter(claims["verdict"]), commands=commands()
-    )
+    template = environment("dogs_vs_cats.lectures", ".").get_template("page.md.jinja")
+    text = template.render(claims=claims.to_dict("records"), counts=Counter(claims["verdict"]), commands=commands())
+    return f"{text}\n"

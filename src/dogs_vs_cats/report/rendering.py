@@ -1,13 +1,11 @@
 """The report as one HTML file that needs nothing else: pictures and styles are inside, and there is no script."""
 
-import base64
 import io
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
@@ -17,6 +15,7 @@ from dogs_vs_cats.evaluation import BASELINE, MATRIX_CLASSES, SPLITS
 from dogs_vs_cats.parameters.comparison import LectureFigures
 from dogs_vs_cats.report import findings
 from dogs_vs_cats.report.findings import p_text, percent
+from dogs_vs_cats.report.html import data_uri, environment
 from dogs_vs_cats.report.settings import flattened
 
 if TYPE_CHECKING:
@@ -74,14 +73,8 @@ def render(
     class_names = summary["data"]["classes"]
     links = {name: link for name, link in tracking_links.items() if link.startswith(("http://", "https://"))}
     marks = {result.name: _mark(index) for index, result in enumerate(results)} | {BASELINE: _baseline_mark()}
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dogs_vs_cats.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("comparison.html.jinja").render(
+    template = environment("dogs_vs_cats.report").get_template("comparison.html.jinja")
+    return template.render(
         experiment=run_record.get("experiment"),
         command=run_record.get("command"),
         headline=findings.headline(summary),
@@ -314,8 +307,8 @@ def _approach_section(result: "ApproachResult", class_names: Sequence[str]) -> d
                 f"Calibration of {name} on the test images",
             ),
         ],
-        "gallery": base64.b64encode(result.mistakes).decode("ascii"),
-        "inside": _inside(result),
+        "gallery": data_uri(result.mistakes),
+        "inside": [(title, data_uri(picture)) for title, picture in result.explanation.items()],
         "layers": _layers(result),
         "settings": [(each.name, each.trained, each.today if each.differs else None) for each in result.settings],
         "changed": "; ".join(str(setting) for setting in result.settings if setting.differs),
@@ -343,11 +336,6 @@ def _calibration_text(metrics: Mapping[str, Any]) -> str:
     return (
         f"{before} → {after} by {temperature}" if calibration["in_model"] else f"{error} ({after} with {temperature})"
     )
-
-
-def _inside(result: "ApproachResult") -> list[tuple[str, str]]:
-    """Titles and pictures (PNG, in base64) of the inside of an approach's model."""
-    return [(title, base64.b64encode(picture).decode("ascii")) for title, picture in result.explanation.items()]
 
 
 def _layers(result: "ApproachResult") -> dict[str, Any] | None:

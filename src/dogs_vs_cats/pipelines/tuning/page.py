@@ -1,13 +1,12 @@
 """The page about a search, one HTML file that needs nothing else."""
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from dogs_vs_cats.pipelines.tuning.search import written
+from dogs_vs_cats.report.html import data_uri, environment
 
 
 def render(trials: pd.DataFrame, summary: Mapping[str, Any], history: bytes, importance: bytes) -> str:
@@ -22,16 +21,10 @@ def render(trials: pd.DataFrame, summary: Mapping[str, Any], history: bytes, imp
     Returns:
         The HTML text. All values are escaped.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("dogs_vs_cats.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    template = environment("dogs_vs_cats.report").get_template("tuning.html.jinja")
     names = list(summary["best_values"])
     ranked = trials.sort_values(["val_loss", "trial"], na_position="last")
-    return environment.get_template("tuning.html.jinja").render(
+    return template.render(
         summary=summary,
         finding=_finding(summary),
         best_values={name: written(value) for name, value in summary["best_values"].items()},
@@ -45,8 +38,8 @@ def render(trials: pd.DataFrame, summary: Mapping[str, Any], history: bytes, imp
             }
             for row in ranked.to_dict("records")
         ],
-        history=_data_uri(history),
-        importance=_data_uri(importance),
+        history=data_uri(history),
+        importance=data_uri(importance),
     )
 
 
@@ -62,7 +55,3 @@ def _finding(summary: Mapping[str, Any]) -> str:
 
 def _loss(value: float) -> str:
     return f"{value:.4f}"
-
-
-def _data_uri(picture: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture).decode()

@@ -1,0 +1,34 @@
+"""Templates of pages, and pictures that are part of a page."""
+
+import base64
+
+import jinja2
+
+
+def environment(package: str, folder: str = "templates") -> jinja2.Environment:
+    """Prepares the templates of a package.
+
+    Args:
+        package: Its dotted name.
+        folder: Where in it the templates are.
+
+    Returns:
+        Templates in which a missing value is an error; values in `.html.jinja` are escaped.
+    """
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader(package, folder),
+        autoescape=jinja2.select_autoescape(["html.jinja"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def data_uri(picture: bytes, kind: str = "png") -> str:
+    """Writes a picture as the address of an `img` element.
+
+    Args:
+        picture: Content of its file.
+        kind: The format, as in its media type.
+    """
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
