@@ -4,6 +4,7 @@ import io
 import itertools
 import logging
 import re
+import shlex
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from dogs_vs_cats.sources.names import part_of
 Counts = dict[str, dict[str, int]]
 """Number of images by part and class."""
 
+MANY = [f"class{number:02}" for number in range(30)]
 DIGITS = "{0,1,2,3,4,5,6,7,8,9}"
 
 
@@ -194,6 +196,12 @@ KNOWN = [
         both("paper rock scissors", 2, 1),
         ("rps is read as the training part: it holds the classes of rps-test-set", "rps-validation, unlabelled"),
     ),
+    Layout(
+        "parts with French names",
+        ("{entrainement,validation,test}/{a,b}/1.png",),
+        both("a b", 2, 1),
+        ("train (entrainement: 2 files)", "entrainement is read as the training part: it holds the classes of test"),
+    ),
     Layout("a test part beside the data", ("data/{a,b}/{1,2}.png", "test/{a,b}/3.png"), both("a b", 2, 1)),
     Layout(
         "Stanford's dogs: annotations in folders of the same names",
@@ -235,6 +243,7 @@ KNOWN = [
         "classes that share a word for a part",
         ("{bullet_train,steam_train}/1.jpg",),
         alone("bullet_train steam_train", 1),
+        ("bullet_train, steam_train are read as classes, not as parts of a dataset",),
     ),
     Layout(
         "photos to predict among the classes",
@@ -243,6 +252,8 @@ KNOWN = [
         ("single_prediction, unlabelled images to predict",),
     ),
     Layout("folds", ("fold{1,2,3}/{a,b}/{1,2}.png",), alone("a b", 6)),
+    Layout("folds by letter", ("fold{A,B}/{a,b}/{1,2}.png",), alone("a b", 4)),
+    Layout("pieces of one set by word", ("part_one/{a,b}/1.png", "part_two/{c,d}/1.png"), alone("a b c d", 1)),
     Layout("folds and a test part", ("fold_{1,2}/{a,b}/{1,2}.png", "test/{a,b}/9.png"), both("a b", 4, 1)),
     Layout("numbered pieces of one set", ("images_001/{a,b}/1.png", "images_002/{c,d}/1.png"), alone("a b c d", 1)),
     Layout(
@@ -451,6 +462,24 @@ AMBIGUOUS = [
         },
     ),
     Refused(
+        "names with apostrophes",
+        ("{o'brien,smith}/{it's,a b}/1.jpg",),
+        {
+            "source=o'brien": {"": {"it's": 1, "a b": 1}},
+            "classes=a b,it's": {"": {"it's": 2, "a b": 2}},
+            "classes=o'brien,smith": alone("o'brien smith", 2),
+        },
+    ),
+    Refused(
+        "more classes than anybody types",
+        (f"{{x,y}}/{{{','.join(MANY)}}}/1.jpg",),
+        {
+            "source=x": {"": dict.fromkeys(MANY, 1)},
+            f"classes={','.join(MANY)}": {"": dict.fromkeys(MANY, 2)},
+            "classes=x,y": alone("x y", 30),
+        },
+    ),
+    Refused(
         "one folder named like a part, beside others",
         ("train/{steam,diesel}/{1,2}.jpg", "car/{1,2}.jpg"),
         {"source=train": alone("diesel steam", 2), "classes=car,train": {"": {"car": 2, "train": 4}}},
@@ -481,6 +510,17 @@ WITHOUT_CLASSES = [
     Refused(
         "Oxford's pets: names without a dot, trimaps",
         ("images/{Abyssinian,beagle}_{1,2}.jpg", "annotations/trimaps/{Abyssinian,beagle}_{1,2}.png"),
+    ),
+    Refused(
+        "an archive beside a preview",
+        ("data/photos.zip", "data/preview/{1,2}.jpg"),
+        says=("Archives in it aren't opened: set ingestion.source=", "/data/photos.zip. Allowed are"),
+    ),
+    Refused(
+        "classes named like parts",
+        ("{dev,eval,prod}/{1,2}.png",),
+        {"classes=dev,eval,prod": alone("dev eval prod", 2)},
+        ("If dev, eval, prod are the classes, set ingestion.classes=[dev,eval,prod].",),
     ),
     Refused("segmentation", ("{JPEGImages,SegmentationClass}/{1,2}.png",)),
     Refused("parts without labels", ("{train,test}/{1,2}.png",)),
@@ -554,6 +594,7 @@ def test_ambiguous_is_refused_with_values_that_settle_it(place, tmp_path, layout
     assert all(words in message for words in layout.says)
     settled = {}
     for text in advice(message):
+        assert shlex.split(f"'{text}'") == [text]
         ((key, value),) = parse(text)["ingestion"].items()
         changed = {"source": path, key: value}
         name = value.rpartition("/")[2] if key == "source" else ",".join(value)
@@ -612,9 +653,22 @@ def test_whatever_is_refused_the_advice_works(tree):
 
 @pytest.mark.parametrize("layout", WITHOUT_CLASSES, ids=lambda layout: layout.kind)
 def test_without_classes_is_refused(place, tmp_path, layout):
+    path = place(layout.files)
     with pytest.raises(SourceError, match="At least two are needed") as caught:
-        open_source(parameters(place(layout.files)), tmp_path)
+        open_source(parameters(path), tmp_path)
     assert all(words in caught.value.message for words in layout.says)
+    assert ("are the classes, set" in caught.value.message) == bool(layout.settled)
+    for names, found in layout.settled.items():
+        classes = names.removeprefix("classes=").split(",")
+        assert counts(open_source(parameters(path, classes=classes), tmp_path)) == found
+
+
+def test_a_class_of_the_test_part_alone_is_refused_with_the_classes_that_can_be_learnt(place, tmp_path):
+    path = place(("train/{angry,happy,sad}/1.jpg", "test/{angry,happy,surprise}/2.jpg"))
+    with pytest.raises(SourceError, match=r"lacks: surprise .* set ingestion\.classes=\[angry,happy,sad\]\.$"):
+        open_source(parameters(path), tmp_path)
+    found = counts(open_source(parameters(path, classes=["angry", "happy", "sad"]), tmp_path))
+    assert found == {"train": {"angry": 1, "happy": 1, "sad": 1}, "test": {"angry": 1, "happy": 1}}
 
 
 def test_the_log_shows_names_in_brackets(place, tmp_path):

@@ -23,7 +23,7 @@ from dogs_vs_cats.sources.layouts import (
     counted_classes,
     report_arrangement,
 )
-from dogs_vs_cats.sources.names import TABLE_SUFFIXES, has_image_name
+from dogs_vs_cats.sources.names import TABLE_SUFFIXES, has_image_name, listed
 from dogs_vs_cats.sources.reading import as_value
 from dogs_vs_cats.sources.selection import SelectedClasses
 
@@ -191,11 +191,10 @@ def _check_parts(source: Source) -> None:
     """A class that only the test part has can't be learnt; more likely two spellings are meant to be one."""
     labels = {part: {entry.label for entry in source.entries() if entry.part == part} for part in ("train", "test")}
     if unknown := labels["test"] - labels["train"] if labels["train"] else set():
-        names = ", ".join(source.class_names[label] for label in sorted(unknown))
-        trained = ", ".join(source.class_names[label] for label in sorted(labels["train"]))
-        both = [source.class_names[label] for label in sorted(labels["test"] & labels["train"])]
-        select = f", or set {as_value(both)}" if len(both) > 1 else ""
+        names = listed([source.class_names[label] for label in sorted(unknown)])
+        learnt = [source.class_names[label] for label in sorted(labels["train"])]
+        select = f", or set {as_value(learnt)}" if len(learnt) > 1 and labels["test"] & labels["train"] else ""
         raise SourceError(
-            f"The test part has classes that the training part lacks: {names} (training has {trained}). "
+            f"The test part has classes that the training part lacks: {names} (training has {listed(learnt)}). "
             f"Rename the folders{select}."
         )

@@ -26,6 +26,7 @@ from dogs_vs_cats.sources.names import (
     VALIDATION,
     class_name_of,
     has_image_name,
+    is_mask_folder,
     is_system_file,
     listed,
     natural_key,
@@ -117,7 +118,7 @@ def arrange_labelled(
         raise SourceError(f"{where} can be read in more than one way: {reading.doubt.reason}. {settle}")
     found.class_names = reading.class_names
     if len(found.class_names) < 2:
-        raise SourceError(_too_few_classes(reading, top, where))
+        raise SourceError(_too_few_classes(reading, top, usable, where))
     parts = _official_parts({group.part for group in reading.groups})
     index = {name: label for label, name in enumerate(found.class_names)}
     labels = {path: (index[group.class_name], parts[group.part]) for group in reading.groups for path in group.paths()}
@@ -235,29 +236,49 @@ def _folders_without_images(top: Folder, reading: Reading) -> list[str]:
 
 def _no_images(paths: Sequence[str], where: str) -> str:
     message = f"There are no images in {where}: found {describe_files(paths)}. "
+    if archives := _unopened_archives(paths, where):
+        return message + archives
+    return message + ALLOWED_LAYOUTS + f"; images end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+
+
+def _too_few_classes(reading: Reading, top: Folder, paths: Sequence[str], where: str) -> str:
+    folders = [folder for folder in top.below() if any(has_image_name(path) for path in folder.files)]
+    places = listed(sorted((folder.path or "its top" for folder in folders), key=natural_key), 5)
+    found = f"no class but {reading.class_names[0]}" if reading.class_names else "no two classes"
+    hints = [f"Found {found} in {where}: {top.images:,} images in {places}", "At least two are needed"]
+    if archives := _unopened_archives(paths, where):
+        hints.append(archives.removesuffix("."))
+    if tables := [path for path in paths if suffix_of(path) in TABLE_SUFFIXES]:
+        hints.append(
+            f"{listed(tables, 3)} may hold the labels, but tables of labels can't be read: "
+            "sort the images into one folder per class"
+        )
+    if names := _perhaps_classes(top):
+        hints.append(f"If {listed(names)} are the classes, set {as_value(names)}")
+    return ". ".join([*hints, ALLOWED_LAYOUTS]) + "."
+
+
+def _unopened_archives(paths: Sequence[str], where: str) -> str:
+    """A sentence that says how to read archives among the files; empty where there are none."""
     archives = [path for path in paths if suffix_of(path) in ARCHIVE_SUFFIXES]
     if zips := [path for path in archives if suffix_of(path) == ".zip"]:
         # Kaggle's test photos have no labels.
         likely = [path for path in zips if part_of(path.rpartition("/")[2]) not in (TEST, PREDICTION)] or zips
         values = " or ".join(f"ingestion.source={as_yaml(f'{where}/{path}')}" for path in likely[:3])
-        return f"{message}Archives in it aren't opened: set {values}."
+        return f"Archives in it aren't opened: set {values}."
     if archives:
-        return f"{message}Archives in it aren't opened: unpack {archives[0]}, and set ingestion.source to the result."
-    return message + ALLOWED_LAYOUTS + f"; images end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+        return f"Archives in it aren't opened: unpack {archives[0]}, and set ingestion.source to the result."
+    return ""
 
 
-def _too_few_classes(reading: Reading, top: Folder, where: str) -> str:
-    folders = [folder for folder in top.below() if any(has_image_name(path) for path in folder.files)]
-    places = listed(sorted((folder.path or "its top" for folder in folders), key=natural_key), 5)
-    found = f"no class but {reading.class_names[0]}" if reading.class_names else "no two classes"
-    message = f"Found {found} in {where}: {top.images:,} images in {places}. At least two are needed. "
-    tables = [path for folder in top.below() for path in folder.files if suffix_of(path) in TABLE_SUFFIXES]
-    if tables:
-        message += (
-            f"{listed(sorted(tables, key=natural_key), 3)} may hold the labels, but tables of labels can't be read: "
-            "sort the images into one folder per class. "
-        )
-    return f"{message}{ALLOWED_LAYOUTS}."
+def _perhaps_classes(top: Folder) -> list[str]:
+    """Names of folders beside each other that would be read as classes if all of them weren't named like parts."""
+    for folder in top.below():
+        beside = [child for child in folder.folders.values() if child.images and not is_mask_folder(child.name)]
+        names = list(dict.fromkeys(class_name_of(child.name) for child in beside))
+        if not all(map(part_of, names)) and set(names) == set(Reader(names).read(top).class_names):
+            return names if len(names) > 1 else []
+    return []
 
 
 def _files(count: int) -> str:

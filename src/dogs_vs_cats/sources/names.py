@@ -35,7 +35,9 @@ PART_WORDS = {
 """Words in the name of a folder that say which part of a dataset it holds."""
 
 PIECE_WORDS = frozenset({"fold", "part", "batch", "chunk", "shard", "split", "subset"})
-"""Words that, with a number, name one piece of the training data: `fold1`, `part_2`."""
+"""Words that, with a number or a letter, name one piece of the training data: `fold1`, `part_two`, `batch-b`."""
+
+NUMBER_WORDS = frozenset({"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"})
 
 COLLECTION_WORDS = PIECE_WORDS | {
     "set", "sets", "data", "dataset", "image", "images", "img", "imgs", "photo", "photos", "picture", "pictures",
@@ -112,7 +114,7 @@ def part_of(folder: str) -> str:
         return PREDICTION
     if parts == {TRAIN, VALIDATION}:
         return TRAIN
-    if not parts and PIECE_WORDS & set(words) and any(word.isdigit() for word in words):
+    if not parts and PIECE_WORDS & set(words) and any(map(_is_number, words)):
         return TRAIN
     return parts.pop() if len(parts) == 1 else ""
 
@@ -127,7 +129,10 @@ def class_words(folder: str) -> tuple[str, ...]:
     """
     words = _words(folder)
     others = [word for word in words if word not in PART_WORDS and word not in COLLECTION_WORDS]
-    return (folder,) if len(others) == len(words) else tuple(word for word in others if not word.isdigit())
+    if len(others) == len(words):
+        return (folder,)
+    says_nothing = str.isdigit if PIECE_WORDS.isdisjoint(words) else _is_number
+    return tuple(word for word in others if not says_nothing(word))
 
 
 def differs_as_part(folder: str, part: str) -> bool:
@@ -142,6 +147,11 @@ def differs_as_part(folder: str, part: str) -> bool:
 def is_mask_folder(folder: str) -> bool:
     """Whether a folder is named like one of masks or annotations."""
     return not MASK_WORDS.isdisjoint(_words(folder))
+
+
+def _is_number(word: str) -> bool:
+    """Whether a word may number the pieces of something, be it by a letter."""
+    return word.isdigit() or len(word) == 1 or word in NUMBER_WORDS
 
 
 def _words(name: str) -> list[str]:

@@ -30,7 +30,7 @@ from dogs_vs_cats.sources.names import (
 )
 from dogs_vs_cats.sources.tree import Folder
 
-MOST_NAMES = 12
+MOST_NAMES = 40
 """Longer lists of classes are no advice that anybody copies."""
 
 _PLAIN = re.compile(r"[^\W\d][\w .()+-]*|[~/.][\w /.()~+-]*")
@@ -217,8 +217,11 @@ class Reader:
         named = [folder for folder in rest if part_of(folder.name)]
         parts = {part_of(folder.name) for folder in named}
         all_say_classes = len(parts) == 1 and all(part_of(f.name) and class_words(f.name) for f in rest)  # steam_train
-        if not named or all_say_classes:
+        if not named:
             return reading
+        if all_say_classes:
+            guess = f"{listed([folder.path for folder in rest])} are read as classes, not as parts of a dataset."
+            return replace(reading, guesses=[*reading.guesses, guess])
         without = list(dict.fromkeys(class_name_of(folder.name) for folder in rest if folder not in named))
         if len(named) == 1 and all(readings[folder.path].kind != "folders" for folder in rest):
             settle = f"; {as_value(without)} leaves it out" if len(without) > 1 and _short(without) else ""
@@ -283,15 +286,16 @@ class _Parts:
         self.certain = not others or by_name or len(set(self._parts.values()) - {""}) > 1
 
     def _find_training_part(self) -> list[str]:
-        """`flowers` beside `flowers_test` is the training part, if it holds the same classes."""
-        if not self.labelled or any(self._parts[folder.path] == TRAIN for folder in self.labelled):
+        """`flowers` beside `flowers_test`, or `entrainement` beside `validation` and `test`, with the same classes."""
+        parts = {self._parts[folder.path] for folder in self.labelled}
+        if not parts or TRAIN in parts:
             return []
         same = [
             folder
             for folder in self.folders
             if not self._parts[folder.path]
             and self.readings[folder.path].kind != "parts"
-            and any(differs_as_part(folder.name, part.name) for part in self.labelled)
+            and (len(parts) > 1 or any(differs_as_part(folder.name, part.name) for part in self.labelled))
             and len(self._known & set(self.readings[folder.path].class_names)) > 1
         ]
         if len(same) != 1:
@@ -470,5 +474,10 @@ def as_value(names: Sequence[str]) -> str:
 
 
 def as_yaml(text: str) -> str:
-    """Text as a YAML value that stays text: with quotes where it has commas or would be a number or `true`."""
-    return text if _PLAIN.fullmatch(text) and yaml.safe_load(text) == text else json.dumps(text, ensure_ascii=False)
+    """Text as a YAML value that stays text: with quotes where it has commas or would be a number or `true`.
+
+    It has no apostrophes, so that it can stand in `--params='…'`.
+    """
+    if _PLAIN.fullmatch(text) and yaml.safe_load(text) == text:
+        return text
+    return json.dumps(text, ensure_ascii=False).replace("'", r"\u0027")
