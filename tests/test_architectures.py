@@ -25,8 +25,10 @@ from dogs_vs_cats.architectures.lenet import digit_pictures
 from dogs_vs_cats.architectures.mlp import boston_mlp, iris_mlp
 from dogs_vs_cats.architectures.resnet import residual_block
 from dogs_vs_cats.auxiliary_losses import AuxiliaryLosses
+from dogs_vs_cats.compute import with_policy
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.layer_arithmetic import convolution_parameters, mlp_parameters
+from dogs_vs_cats.training import loss_function
 
 DIGITS = (28, 28, 1)
 SIZES = {
@@ -444,6 +446,19 @@ def test_the_loss_of_googlenet_adds_two_auxiliary_ones_while_training(small_goog
     # Metrics are the main classifier's in both.
     assert reported["accuracy"] == evaluated["accuracy"]
     assert set(reported) == {"loss", "accuracy"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_loss_of_the_copy_that_is_trained_is_that_of_all_images(classes):
+    network = with_policy(googlenet((32, 32, 3), classes, dropout=0), "float32")
+    training = AuxiliaryLosses(with_auxiliary_classifiers(network, classes, dropout=0))
+    loss = loss_function(classes)
+    training.compile(keras.optimizers.SGD(0.0), loss)
+    images, labels = np.random.default_rng(0).random((3, 32, 32, 3)) * 255, np.array([0, 1, 1])
+    main, *auxiliaries = (float(loss(labels[:, None], answer)) for answer in training(images, training=True))
+    reported = training.train_on_batch(images, labels, return_dict=True)["loss"]
+    assert reported == pytest.approx(main + 0.3 * sum(auxiliaries), rel=1e-4)
 
 
 @pytest.mark.slow

@@ -192,6 +192,15 @@ def test_conf_may_read_the_environment_and_parameters_of_the_command_line(
         assert str(context.catalog.get("manifest")._filepath) == "/elsewhere/manifest.csv"
 
 
+def test_options_that_are_given_twice_add_to_each_other(project: Path) -> None:
+    twice = ["--params=naive_cnn.epochs=0", "--params=seed=x,ingestion.channels=2"]
+    result = CliRunner().invoke(run, twice, prog_name="kedro run")
+    assert "3 parameters are wrong" in result.output
+    (project / "run.yml").write_text("run: {params: {seed: x}}", encoding="utf-8")
+    result = CliRunner().invoke(run, [f"--config={project / 'run.yml'}"], prog_name="kedro run")
+    assert "seed: input should be a valid integer" in result.output
+
+
 def test_a_parameter_that_no_file_reads_is_refused_as_before(project: Path) -> None:
     (project / "conf" / "local" / "parameters.yml").write_text("seed: ${runtime_params:number}", encoding="utf-8")
     result = CliRunner().invoke(run, ["--params=number=7,sead=8"], prog_name="kedro run")

@@ -1,7 +1,7 @@
 """Commands of this project beside Kedro's own; Kedro takes them from the group `cli`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any, cast
 
@@ -25,6 +25,10 @@ from dogs_vs_cats.tracking.commands import tracking_commands
 
 _PARAMS_HELP = """Parameters that take precedence over those in conf: NAME=VALUE, separated by commas, with dots in
 nested names. Values are YAML: --params='ingestion.classes=[dog,cat],seed=3'. Text with a comma needs quotes."""
+
+
+_REPEATED = ("params", "runner_params")
+"""Options that add to each other if they are given more than once."""
 
 
 @click.group(name="dogs-vs-cats")
@@ -72,9 +76,11 @@ def _runner(name: str, arguments: dict[str, Any]) -> AbstractRunner:
         raise SelectionError(f"--runner-params: {error}") from None
 
 
-def _parameters(ctx: click.Context, param: click.Parameter, value: str | dict[str, Any]) -> dict[str, Any]:
-    # A file given with --config may hold them as a block.
-    return dict(value) if isinstance(value, Mapping) else parse(value, param.opts[0])
+def _parameters(ctx: click.Context, param: click.Parameter, values: Sequence[Any]) -> dict[str, Any]:
+    """Reads an option that may be repeated; a file given with `--config` may hold it as a block."""
+    if values and isinstance(values[0], Mapping):
+        return dict(values[0])
+    return parse(",".join(values), param.opts[0])
 
 
 def _options_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -83,6 +89,7 @@ def _options_file(ctx: click.Context, param: click.Parameter, value: str | None)
         return None
     try:
         options = dict(cast(DictConfig, OmegaConf.load(value))["run"])
+        options |= {name: [options[name]] for name in _REPEATED if name in options}
         unknown = options.keys() - {option.name for option in ctx.command.params}
     except (YAMLError, OmegaConfBaseException, LookupError, TypeError, AttributeError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -102,6 +109,8 @@ def _options() -> list[click.Parameter]:
     options = [copy(option) for option in kedro_run.params]
     for option in options:
         option.callback = callbacks.get(str(option.name), option.callback)
+        if option.name in _REPEATED and isinstance(option, click.Option):
+            option.multiple, option.default = True, ()
         if option.name == "params" and isinstance(option, click.Option):
             option.help = _PARAMS_HELP
     return options

@@ -141,7 +141,8 @@ def with_auxiliary_classifiers(network: keras.Model, classes: int, dropout: floa
         _auxiliary_classifier(tap.shape[1:], classes, dropout, f"auxiliary_{number}")(tap)
         for number, tap in enumerate(taps, start=1)
     ]
-    return keras.Model(network.input, [network.output, *auxiliaries], name="googlenet_in_training")
+    # A copy's `output` may be a list of one, and losses of that list would be those of the first image of a batch.
+    return keras.Model(network.input, [*network.outputs, *auxiliaries], name="googlenet_in_training")
 
 
 def _auxiliary_classifier(maps: tuple[int, int, int], classes: int, dropout: float, name: str) -> keras.Model:
