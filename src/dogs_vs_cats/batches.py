@@ -5,7 +5,6 @@ batch i of epoch e is a function of the seed, e and i alone. So any number of th
 training can go on at any epoch.
 """
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,6 +14,7 @@ import keras
 import numpy as np
 
 from dogs_vs_cats.augmentation.generator import ImageDataGenerator
+from dogs_vs_cats.parallel import cores
 
 # Keras draws transforms from NumPy's global random state, of which a process has one.
 _global_random_state = threading.Lock()
@@ -204,5 +204,5 @@ def _transform(augmenter: ImageDataGenerator, target: np.ndarray, image: np.ndar
 
 def _threads() -> int:
     """How many threads keep a training step supplied and leave it its cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(8, cores // 2) if cores > 4 else 1
+    count = cores()
+    return min(8, count // 2) if count > 4 else 1
