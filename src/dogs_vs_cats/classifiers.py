@@ -15,14 +15,13 @@ from dogs_vs_cats import approaches
 from dogs_vs_cats.errors import ModelFileError, ParameterError
 from dogs_vs_cats.lazy_types import Model
 from dogs_vs_cats.project import ROOT, resolve
+from dogs_vs_cats.tracking.champion import ALIAS
 from dogs_vs_cats.tracking.fetching import ADDRESSES, fetch_model
 
 if TYPE_CHECKING:
     from dogs_vs_cats.out_of_distribution import Distribution
 
 logger = logging.getLogger(__name__)
-
-CHAMPION = "champion"
 
 
 @dataclass(frozen=True)
@@ -104,14 +103,14 @@ def find_model(
         return _best(catalog, approach_names)
     if wanted in approaches.names():
         return wanted, _file(catalog, wanted)
-    if wanted == CHAMPION:
+    if wanted == ALIAS:
         if registered_model is None:
             raise ParameterError(
                 "The model champion is the one in MLflow's registry, but tracking.registered_model is null. "
                 "Name the registered model there, or give an approach or a .keras file."
             )
-        address = f"models:/{registered_model}@{CHAMPION}"
-        return f"{CHAMPION} of {registered_model}", fetch_model(address, catalog.load("fetched_models"))
+        address = f"models:/{registered_model}@{ALIAS}"
+        return f"{ALIAS} of {registered_model}", fetch_model(address, catalog.load("fetched_models"))
     if wanted.startswith(ADDRESSES):
         return wanted, fetch_model(wanted, catalog.load("fetched_models"))
     return wanted, _model_file(wanted)
@@ -253,6 +252,6 @@ def _model_file(wanted: str) -> Path:
     if path.suffix or "/" in wanted:
         raise ModelFileError(f"There is no model file {path}.")
     raise ParameterError(
-        f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {CHAMPION}, an address in "
+        f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {ALIAS}, an address in "
         "MLflow (models:/NAME/VERSION or runs:/RUN/APPROACH), and the path of a .keras file."
     )
