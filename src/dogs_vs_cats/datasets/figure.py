@@ -10,23 +10,21 @@ from dogs_vs_cats.storage.atomic import replace_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_DOTS_PER_INCH = 120
+
 
 class FigureDataset(AbstractDataset["Figure", bytes]):
     """Saves a figure as PNG, and loads the picture's bytes; a missing one that is optional loads as no bytes."""
 
-    def __init__(
-        self, *, filepath: str, dots_per_inch: int = 120, optional: bool = False, metadata: dict[str, Any] | None = None
-    ):
+    def __init__(self, *, filepath: str, optional: bool = False, metadata: dict[str, Any] | None = None):
         """Remembers the file.
 
         Args:
             filepath: The local `.png` file.
-            dots_per_inch: Resolution of the picture.
             optional: Whether there need not be such a picture.
             metadata: Anything; Kedro hands it through.
         """
         self._filepath = Path(filepath)
-        self._dots_per_inch = dots_per_inch
         self._optional = optional
         self.metadata = metadata
 
@@ -42,7 +40,7 @@ class FigureDataset(AbstractDataset["Figure", bytes]):
             data.savefig(
                 partial,
                 format="png",
-                dpi=self._dots_per_inch,
+                dpi=_DOTS_PER_INCH,
                 metadata={"Software": None},
                 # Photos take half the time that they take at the usual level 6, and 5 % more space.
                 pil_kwargs={"compress_level": 3},
@@ -52,4 +50,4 @@ class FigureDataset(AbstractDataset["Figure", bytes]):
         return self._optional or self._filepath.is_file()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "dots_per_inch": self._dots_per_inch}
+        return {"filepath": str(self._filepath)}

@@ -15,18 +15,7 @@ from dogs_vs_cats.evaluation import BASELINE, SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
-from dogs_vs_cats.report.findings import closing_lines
 from dogs_vs_cats.report.settings import Setting, flattened
-
-__all__ = [
-    "ApproachResult",
-    "closing_lines",
-    "collect_result",
-    "compare_settings",
-    "report",
-    "summarise",
-    "tabulate",
-]
 
 logger = logging.getLogger(__name__)
 

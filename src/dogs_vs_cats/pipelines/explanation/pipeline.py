@@ -6,9 +6,6 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from dogs_vs_cats.pipelines.explanation import nodes
 
-FIGURES = ("explanation_filters", "explanation_feature_maps", "explanation_pooling", "explanation_grad_cam")
-"""What is drawn of each approach, as its datasets are called."""
-
 
 def create_pipeline(approaches: Sequence[str]) -> Pipeline:
     """Wires the look inside some approaches.
