@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from dogs_vs_cats.errors import ModelFileError, StaleInputError, TrainingError
 
 SPLITS = ("train", "validation", "test")
+HELD_OUT_METRICS = ("validation_accuracy", "validation_log_loss", "test_accuracy", "test_roc_auc", "test_log_loss")
+"""By which approaches are compared, as the summary of a comparison names them."""
 BASELINE = "majority_class"
 CONFIDENCE_LEVEL = 0.95
 SIGNIFICANCE_LEVEL = 0.05

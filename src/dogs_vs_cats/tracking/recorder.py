@@ -23,6 +23,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from PIL import Image
 
+from dogs_vs_cats.evaluation import HELD_OUT_METRICS, SPLITS
 from dogs_vs_cats.tracking import run_facts, store
 from dogs_vs_cats.tracking.delivery import GROUP
 from dogs_vs_cats.tracking.fetching import MODEL_FILE
@@ -31,7 +32,6 @@ from dogs_vs_cats.training_events import EpochEnd, TrialBegin, TrialEnd
 
 logger = logging.getLogger(__name__)
 
-SPLITS = ("train", "validation", "test")
 ARTIFACTS = {
     "figures": (
         "learning_curves",
@@ -58,7 +58,6 @@ OUTPUTS = {"model", "model_info", "timings", "distribution", *FOLDERS}
 
 COMPARISON = ("comparison_table", "comparison_summary", "comparison_report")
 TUNING = ("tuning_trials", "tuning_summary", "tuning_history", "tuning_importance", "tuning_report")
-HEADLINES = ("validation_accuracy", "validation_log_loss", "test_accuracy", "test_roc_auc", "test_log_loss")
 
 SILENCE_SECONDS = 30.0
 """A sender that has used no processor time for so long hangs, and is not waited for any longer."""
@@ -359,7 +358,7 @@ class Recorder:
         if name == "comparison_summary":
             best = data["best"]["approach"]
             row = data["approaches"][best]
-            headlines = {f"best_{key}": row[key] for key in HEADLINES if row.get(key) is not None}
+            headlines = {f"best_{key}": row[key] for key in HELD_OUT_METRICS if row.get(key) is not None}
             self._append_results(GROUP, headlines)
             self._spool.append("tags", run=GROUP, tags={"best_approach": best})
             self._append_champion(best)

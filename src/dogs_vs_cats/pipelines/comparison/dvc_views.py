@@ -7,6 +7,7 @@ import pandas as pd
 
 from dogs_vs_cats.evaluation import (
     BASELINE,
+    HELD_OUT_METRICS,
     LISTED,
     MATRIX_CLASSES,
     class_probabilities,
@@ -17,14 +18,7 @@ from dogs_vs_cats.pipelines.comparison.nodes import ApproachResult
 
 Points = list[dict[str, Any]]
 
-HEADLINES = (
-    "train_accuracy",
-    "validation_accuracy",
-    "validation_log_loss",
-    "test_accuracy",
-    "test_roc_auc",
-    "test_log_loss",
-)
+HEADLINES = ("train_accuracy", *HELD_OUT_METRICS)
 
 
 def headline_metrics(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
