@@ -101,11 +101,15 @@ def test_the_calibration_curve_shows_its_error(predictions: pd.DataFrame) -> Non
     assert f"ECE {error:.3f}" in texts(figures.calibration_curve(predictions, TWO))
 
 
-def test_mistakes_are_ordered_by_confidence_in_the_wrong_answer(predictions: pd.DataFrame) -> None:
-    mistakes = figures.confident_mistakes(predictions, TWO)
+def test_answers_are_ordered_by_confidence(predictions: pd.DataFrame) -> None:
+    mistakes = evaluation.most_confident(predictions, TWO, right=False, count=12)
     assert mistakes["path"].tolist() == ["train/2.jpg", "train/4.jpg", "train/1.jpg"]
     assert mistakes["confidence"].tolist() == pytest.approx([0.95, 0.8, 0.7])
-    assert len(figures.confident_mistakes(predictions, TWO, count=2)) == 2
+    assert len(evaluation.most_confident(predictions, TWO, right=False, count=2)) == 2
+    right = evaluation.most_confident(predictions, TWO, right=True, count=12)
+    assert (right["label"] == right["predicted"]).all()
+    assert right["confidence"].is_monotonic_decreasing
+    assert len(right) + len(mistakes) == (predictions["split"] == "test").sum()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

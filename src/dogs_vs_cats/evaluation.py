@@ -55,8 +55,7 @@ def predictions_table(
         ModelFileError: The probabilities have another shape, or leave the range 0..1.
     """
     expected = (len(manifest), 1 if len(class_names) == 2 else len(class_names))
-    # The shortest decimal that names each float32: what a CSV file holds is then exactly what is computed with.
-    values = np.asarray(probabilities, np.float32).astype(str).astype(np.float64)
+    values = shortest_decimals(probabilities)
     if values.shape != expected:
         raise ModelFileError(
             f"The model answered an array of shape {values.shape} for {len(manifest)} images of "
@@ -84,6 +83,23 @@ def predictions_table(
     }
     table = pd.DataFrame(columns)
     return pd.concat([table[table["split"] == split] for split in SPLITS], ignore_index=True)
+
+
+def shortest_decimals(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Rounds each float32 to the shortest decimal that names it: a CSV file then holds exactly what is computed with.
+
+    Args:
+        probabilities: Of any shape.
+
+    Returns:
+        The same shape, float64.
+    """
+    return np.asarray(probabilities, np.float32).astype(str).astype(np.float64)
+
+
+def every_class(output: Sequence[float]) -> list[float]:
+    """Returns the probability of each class from the output for one image, which of two classes has only the second."""
+    return [1 - output[0], output[0]] if len(output) == 1 else list(output)
 
 
 def class_probabilities(predictions: pd.DataFrame, class_names: Sequence[str]) -> NDArray[np.float64]:
@@ -228,6 +244,25 @@ def _area_under_roc(labels: NDArray[np.int64], probabilities: NDArray[np.float64
     areas = areas_under_roc(labels, probabilities)
     mean = float(areas[1] if len(areas) == 2 else areas.mean())
     return None if np.isnan(mean) else mean
+
+
+def most_confident(predictions: pd.DataFrame, class_names: Sequence[str], *, right: bool, count: int) -> pd.DataFrame:
+    """Finds the right or wrong answers on test images that were given with the most confidence.
+
+    Args:
+        predictions: A predictions table.
+        class_names: The classes, in the order of their labels.
+        right: Whether right answers are wanted, or wrong ones.
+        count: How many to return at most.
+
+    Returns:
+        Rows of the predictions table, most confident first, with a column `confidence` (probability of the predicted
+        class). Equal confidences keep the table's order.
+    """
+    rows = predictions[predictions["split"] == "test"]
+    confidence = class_probabilities(rows, class_names).max(axis=1)
+    found = rows.assign(confidence=confidence)[((rows["label"] == rows["predicted"]) == right).to_numpy()]
+    return found.sort_values("confidence", ascending=False, kind="stable").head(count)
 
 
 def confused_pairs(predictions: pd.DataFrame) -> pd.DataFrame:

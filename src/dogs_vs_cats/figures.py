@@ -28,6 +28,7 @@ from dogs_vs_cats.evaluation import (
     classes_with_roc,
     confused_pairs,
     expected_calibration_error,
+    most_confident,
     reliability_bins,
 )
 
@@ -441,24 +442,6 @@ def coverage_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> Fig
     return figure
 
 
-def confident_mistakes(predictions: pd.DataFrame, class_names: Sequence[str], count: int = 12) -> pd.DataFrame:
-    """Finds the wrong answers given with the most confidence.
-
-    Args:
-        predictions: A predictions table.
-        class_names: The classes, in the order of their labels.
-        count: How many to return at most.
-
-    Returns:
-        Rows of the predictions table, most confident first, with a column `confidence` (probability of the predicted
-        class). Equal confidences keep the table's order.
-    """
-    rows = predictions[predictions["split"] == "test"]
-    confidence = class_probabilities(rows, class_names).max(axis=1)
-    wrong = rows.assign(confidence=confidence)[(rows["label"] != rows["predicted"]).to_numpy()]
-    return wrong.sort_values("confidence", ascending=False, kind="stable").head(count)
-
-
 def _shortened(path: str, length: int = 24) -> str:
     """Returns the end of a path, at most `length` characters of it."""
     name = path.rsplit("/", maxsplit=1)[-1]
@@ -486,7 +469,7 @@ def mistakes_gallery(
     Returns:
         A figure of up to six pictures a row; where there is no mistake, it says so.
     """
-    mistakes = confident_mistakes(predictions, class_names, count)
+    mistakes = most_confident(predictions, class_names, right=False, count=count)
     if mistakes.empty:
         figure = Figure(figsize=(9, 1.2))
         figure.text(0.5, 0.5, "No mistakes on the test images.", ha="center", va="center", color=MUTED, fontsize=12)

@@ -13,6 +13,7 @@ from PIL import Image
 from dogs_vs_cats.classifiers import Classifier
 from dogs_vs_cats.decoding import ImageRejected, decode, to_channels
 from dogs_vs_cats.errors import ModelFileError
+from dogs_vs_cats.evaluation import every_class
 from dogs_vs_cats.explanation import explainer
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
@@ -108,8 +109,7 @@ class Answerer:
         side, channels = classifier.image_size, classifier.channels
         pixels = decode(data, image_size=side, channels=channels, **self._decoding[place]).pixels
         probabilities, distances = classifier.understood(self._predict[place](pixels[np.newaxis]))
-        output = probabilities[0].astype(float).tolist()
-        every = [1 - output[0], output[0]] if len(output) == 1 else output
+        every = every_class(probabilities[0].astype(float).tolist())
         order = np.argsort(every)[::-1][:SHOWN_CLASSES]
         if explain is not None:
             seen = picture if channels == 3 else to_channels(to_channels(picture, 1), 3)

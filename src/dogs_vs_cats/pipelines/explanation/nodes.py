@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.errors import ModelFileError, ParameterError
-from dogs_vs_cats.evaluation import class_probabilities
+from dogs_vs_cats.evaluation import every_class, most_confident
 from dogs_vs_cats.lazy_types import Figure, Model
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
@@ -117,8 +117,7 @@ def draw_grad_cam(
     rows: list[tuple[str, list[Look]]] = []
     if explanation.image is not None:
         path, image = chosen_image(explanation, ingestion.decoding(ingestion_record.get("bit_depth")), images, manifest)
-        output = np.asarray(model.predict_on_batch(image[np.newaxis]))[0]
-        probabilities = [1 - output[0], output[0]] if len(output) == 1 else list(output)
+        probabilities = every_class(np.asarray(model.predict_on_batch(image[np.newaxis]))[0].tolist())
         label = int(np.argmax(probabilities))
         known = manifest.loc[manifest["path"] == path, "label"]
         truth = class_names[known.iloc[0]] if len(known) else None
@@ -126,8 +125,8 @@ def draw_grad_cam(
             image, explain(image, label), class_names[label], float(probabilities[label]), truth, path
         )
         rows.append(("The picture asked for", [shown]))
-    for title, is_right in (("Most confident wrong answers", False), ("Most confident right answers", True)):
-        answers = _most_confident(predictions, class_names, is_right, explanation.examples)
+    for title, right in (("Most confident wrong answers", False), ("Most confident right answers", True)):
+        answers = most_confident(predictions, class_names, right=right, count=explanation.examples)
         rows.append((title, [look(answer) for answer in answers.itertuples()]))
     return explanation_figures.grad_cam(rows)
 
@@ -176,10 +175,3 @@ def _decoded(file: Path, shape: tuple[int, ...], options: DecodingOptions) -> np
         return decode(file.read_bytes(), image_size=shape[1], channels=shape[3], **options).pixels
     except (ImageRejected, OSError) as error:
         raise ParameterError(f"explanation.image is {file}, which can't be used: {error}") from error
-
-
-def _most_confident(predictions: pd.DataFrame, class_names: list[str], is_right: bool, count: int) -> pd.DataFrame:
-    tested = predictions[predictions["split"] == "test"]
-    confidence = class_probabilities(tested, class_names).max(axis=1)
-    answers = tested.assign(confidence=confidence)[((tested["label"] == tested["predicted"]) == is_right).to_numpy()]
-    return answers.sort_values("confidence", ascending=False, kind="stable").head(count)

@@ -13,6 +13,7 @@ import numpy as np
 
 from dogs_vs_cats.classifiers import Classifier
 from dogs_vs_cats.errors import ModelFileError, ParameterError, SourceError
+from dogs_vs_cats.evaluation import every_class, shortest_decimals
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
@@ -195,7 +196,7 @@ def _answers(outputs: np.ndarray, classifier: Classifier) -> Iterator[Answer]:
             f"{classifier.name} returns values that are no probabilities, 0 to 1: its training diverged, or its last "
             "layer is neither a sigmoid nor a softmax. Choose another model (inference.model), or train it again."
         )
-    rows = output.astype(str).astype(np.float64).tolist()
+    rows = shortest_decimals(output).tolist()
     unfamiliar = [None] * len(rows) if distances is None else (distances > 1).tolist()
     for row, is_unfamiliar in zip(rows, unfamiliar, strict=True):
         yield {"probabilities": row, "out_of_distribution": is_unfamiliar}
@@ -216,7 +217,7 @@ def _table(answers: Callable[[], Iterator[tuple[str, Answer]]], classes: list[st
                 unread += 1
                 yield [path, *("" for _ in names), "", "", "", answer]
                 continue
-            every = _every_class(answer["probabilities"])
+            every = every_class(answer["probabilities"])
             predicted = classes[int(np.argmax(every))]
             is_unsure = unsure_below is not None and max(every) < unsure_below
             counts[predicted] += 1
@@ -233,11 +234,6 @@ def _table(answers: Callable[[], Iterator[tuple[str, Answer]]], classes: list[st
         _report(counts, marks, unread)
 
     return rows
-
-
-def _every_class(probabilities: list[float]) -> list[float]:
-    """P of every class; of two classes a model returns the second, which is predicted above 0.5."""
-    return [1 - probabilities[0], probabilities[0]] if len(probabilities) == 1 else probabilities
 
 
 def _report(counts: Counter[str], marks: Counter[str], unread: int) -> None:
@@ -288,7 +284,7 @@ def _submission(answers: Callable[[], Iterator[tuple[str, Answer]]], ids: np.nda
             if isinstance(answer, str):
                 unread.append(f"{path} ({answer})")
             else:
-                labels[place] = _every_class(answer["probabilities"])[classes.index("dog")]
+                labels[place] = every_class(answer["probabilities"])[classes.index("dog")]
         yield ["id", "label"]
         for place in np.argsort(ids):
             yield [int(ids[place]), float(labels[place])]
