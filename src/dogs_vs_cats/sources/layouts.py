@@ -10,8 +10,9 @@ systems leave behind (`Thumbs.db`, `.DS_Store`, `__MACOSX/`, hidden files) is pa
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.sources.base import UNLABELLED
@@ -26,14 +27,13 @@ from dogs_vs_cats.sources.names import (
     VALIDATION,
     class_name_of,
     has_image_name,
-    is_mask_folder,
     is_system_file,
     listed,
     natural_key,
     part_of,
     suffix_of,
 )
-from dogs_vs_cats.sources.reading import Choice, Reader, Reading, as_value, as_yaml
+from dogs_vs_cats.sources.reading import Doubt, Reader, Reading, as_value, as_yaml
 from dogs_vs_cats.sources.tree import Folder, tree_of
 
 logger = logging.getLogger(__name__)
@@ -113,23 +113,27 @@ def arrange_labelled(
         raise SourceError(_no_images(usable, where))
     reading = Reader(classes).read(top)
     if reading.doubt:
-        choices = [_choice(choice, where) for choice in reading.doubt.choices if _works(choice, top)]
-        settle = f"Set {' or '.join(choices)}." if choices else "Sort the images into one folder per class."
-        raise SourceError(f"{where} can be read in more than one way: {reading.doubt.reason}. {settle}")
+        values = list(islice(_advised_values(reading.doubt, top, where), 3))
+        advice = f"Set {' or '.join(values)}." if values else "Sort the images into one folder per class."
+        raise SourceError(f"{where} can be read in more than one way: {reading.doubt.reason}. {advice}")
     found.class_names = reading.class_names
     if len(found.class_names) < 2:
         raise SourceError(_too_few_classes(reading, top, usable, where))
     parts = _official_parts({group.part for group in reading.groups})
     index = {name: label for label, name in enumerate(found.class_names)}
     labels = {path: (index[group.class_name], parts[group.part]) for group in reading.groups for path in group.paths()}
-    passed = dict(reading.passed_over)
+    reasons = {path: f"{folder.path}, {reason}" for folder, reason in reading.passed_over for path in folder.paths()}
     for path in usable:
-        if path not in labels:
-            _leave_out(path, passed, found)
-        elif suffix_of(path) in ARCHIVE_SUFFIXES:
+        if path in labels and suffix_of(path) in ARCHIVE_SUFFIXES:
             found.rejected.append((path, AN_ARCHIVE))
-        else:
+        elif path in labels:
             found.files.append((path, *labels[path]))
+        elif not has_image_name(path):
+            found.passed_over[NO_IMAGE_NAME].append(path)
+        elif path in reasons:
+            found.passed_over[reasons[path]].append(path)
+        else:
+            found.rejected.append((path, "unlabelled: neither its folder nor its name says the class"))
     found.layout = _layout(reading)
     found.warnings = [*reading.guesses, *_folders_without_images(top, reading)]
     return found
@@ -164,68 +168,48 @@ def describe_files(paths: Sequence[str]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5)) or "no files"
 
 
-def _works(choice: Choice, top: Folder) -> bool:
-    """Whether a choice leads to two or more classes without another doubt."""
-    reading = Reader(choice.classes or None).read(choice.folder or top)
-    return reading.doubt is None and len(reading.class_names) > 1
-
-
-def _choice(choice: Choice, where: str) -> str:
-    source = as_yaml(f"{where}/{choice.folder.path}") if choice.folder else ""
-    return f"{f'ingestion.source={source}' if source else as_value(choice.classes)} ({choice.meaning})"
+def _advised_values(doubt: Doubt, top: Folder, where: str) -> Iterator[str]:
+    """The choices that lead to two or more classes without another doubt, as values of parameters."""
+    for choice in doubt.choices:
+        reading = Reader(choice.classes or None).read(choice.folder or top)
+        if reading.doubt is None and len(reading.class_names) > 1:
+            source = choice.folder and f"ingestion.source={as_yaml(f'{where}/{choice.folder.path}')}"
+            yield f"{source or as_value(choice.classes)} ({choice.meaning})"
 
 
 def _official_parts(kinds: set[str]) -> dict[str, str]:
     """What to call each kind of part folder, see `arrange_labelled`."""
-    if len(kinds) < 2:
-        return dict.fromkeys(kinds, "")
     held_out = TEST if TEST in kinds else VALIDATION
+    if kinds.isdisjoint({held_out}) or len(kinds) == 1:
+        return dict.fromkeys(kinds, "")
     return {kind: "test" if kind == held_out else "train" for kind in kinds}
-
-
-def _leave_out(path: str, passed: dict[str, str], found: Arrangement) -> None:
-    steps = path.split("/")
-    folders = ("/".join(steps[:depth]) for depth in range(1, len(steps)))
-    folder = next((folder for folder in folders if folder in passed), "")
-    if not has_image_name(path):
-        found.passed_over[NO_IMAGE_NAME].append(path)
-    elif folder:
-        found.passed_over[f"{folder}, {passed[folder]}"].append(path)
-    else:
-        found.rejected.append((path, "unlabelled: neither its folder nor its name says the class"))
 
 
 def _layout(reading: Reading) -> str:
     """How a source was understood, in a few words."""
     by_name = any(group.files is not None for group in reading.groups)
+    parts = []
+    for part in (TRAIN, VALIDATION, TEST):
+        groups = [group for group in reading.groups if group.part == part]
+        count = _files(sum(1 for group in groups for _ in group.paths()))
+        places = [group.folder.path if by_name else group.folder.path.rpartition("/")[0] for group in groups]
+        shown = listed([place or "its top" for place in dict.fromkeys(places)], 3)
+        if groups:
+            parts.append(f"{part} ({shown}: {count})" if reading.kind == "dataset" else f"{part} ({count})")
     classes = "classes by file name" if by_name else "one folder per class"
-    counts: Counter[str] = Counter()
-    places: dict[str, dict[str, None]] = defaultdict(dict)
-    for group in reading.groups:
-        counts[group.part] += sum(1 for _ in group.paths())
-        path = group.folder.path
-        places[group.part][(path if by_name else path.rpartition("/")[0]) or "its top"] = None
-    named = [part for part in (TRAIN, VALIDATION, TEST) if counts[part]]
-    if not named:
+    if not parts:
         return classes
-    if reading.kind != "parts":
-        return f"{classes}, divided into {', '.join(f'{part} ({_files(counts[part])})' for part in named)}"
-    parts = [f"{part} ({listed(list(places[part]), 3)}: {_files(counts[part])})" for part in named]
-    return f"{classes}, in the part{'s' if len(parts) > 1 else ''} {', '.join(parts)}"
+    words = ("in the parts" if len(parts) > 1 else "in the part") if reading.kind == "dataset" else "divided into"
+    return f"{classes}, {words} {', '.join(parts)}"
 
 
 def _folders_without_images(top: Folder, reading: Reading) -> list[str]:
     """Warnings of folders outside of classes that hold no images, although nobody takes their files for documents."""
     inside = {group.folder.path for group in reading.groups if group.files is None}
-    inside |= {path for path, _ in reading.passed_over}
+    inside |= {folder.path for folder, _ in reading.passed_over}
     warnings = []
-    waiting = [top]
-    while waiting:
-        folder = waiting.pop()
-        if folder.images:
-            waiting += [child for child in folder.folders.values() if child.path not in inside]
-            continue
-        files = [path for each in folder.below() for path in each.files]
+    for folder in _outermost_without_images(top, inside):
+        files = list(folder.paths())
         so = "" if class_name_of(folder.name) in reading.class_names else ", so it is no class"
         if not files:
             warnings.append(f"{folder.path} is empty{so}.")
@@ -234,51 +218,46 @@ def _folders_without_images(top: Folder, reading: Reading) -> list[str]:
     return sorted(warnings, key=natural_key)
 
 
+def _outermost_without_images(folder: Folder, inside: set[str]) -> Iterator[Folder]:
+    for child in folder.folders.values():
+        if not child.images:
+            yield child
+        elif child.path not in inside:
+            yield from _outermost_without_images(child, inside)
+
+
 def _no_images(paths: Sequence[str], where: str) -> str:
-    message = f"There are no images in {where}: found {describe_files(paths)}. "
-    if archives := _unopened_archives(paths, where):
-        return message + archives
-    return message + ALLOWED_LAYOUTS + f"; images end in {', '.join(sorted(IMAGE_SUFFIXES))}."
+    hints = [f"There are no images in {where}: found {describe_files(paths)}", *_unopened_archives(paths, where)]
+    if len(hints) == 1:
+        hints.append(f"{ALLOWED_LAYOUTS}; images end in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return ". ".join(hints) + "."
 
 
 def _too_few_classes(reading: Reading, top: Folder, paths: Sequence[str], where: str) -> str:
-    folders = [folder for folder in top.below() if any(has_image_name(path) for path in folder.files)]
-    places = listed(sorted((folder.path or "its top" for folder in folders), key=natural_key), 5)
+    places = listed([folder.path or "its top" for folder in top.below() if folder.own_images])
     found = f"no class but {reading.class_names[0]}" if reading.class_names else "no two classes"
     hints = [f"Found {found} in {where}: {top.images:,} images in {places}", "At least two are needed"]
-    if archives := _unopened_archives(paths, where):
-        hints.append(archives.removesuffix("."))
+    hints += _unopened_archives(paths, where)
     if tables := [path for path in paths if suffix_of(path) in TABLE_SUFFIXES]:
         hints.append(
             f"{listed(tables, 3)} may hold the labels, but tables of labels can't be read: "
             "sort the images into one folder per class"
         )
-    if names := _perhaps_classes(top):
-        hints.append(f"If {listed(names)} are the classes, set {as_value(names)}")
+    hints += [guess.removesuffix(".") for guess in dict.fromkeys(reading.guesses)]
     return ". ".join([*hints, ALLOWED_LAYOUTS]) + "."
 
 
-def _unopened_archives(paths: Sequence[str], where: str) -> str:
-    """A sentence that says how to read archives among the files; empty where there are none."""
+def _unopened_archives(paths: Sequence[str], where: str) -> list[str]:
+    """How to read archives among the files; empty where there are none."""
     archives = [path for path in paths if suffix_of(path) in ARCHIVE_SUFFIXES]
     if zips := [path for path in archives if suffix_of(path) == ".zip"]:
         # Kaggle's test photos have no labels.
         likely = [path for path in zips if part_of(path.rpartition("/")[2]) not in (TEST, PREDICTION)] or zips
         values = " or ".join(f"ingestion.source={as_yaml(f'{where}/{path}')}" for path in likely[:3])
-        return f"Archives in it aren't opened: set {values}."
-    if archives:
-        return f"Archives in it aren't opened: unpack {archives[0]}, and set ingestion.source to the result."
-    return ""
-
-
-def _perhaps_classes(top: Folder) -> list[str]:
-    """Names of folders beside each other that would be read as classes if all of them weren't named like parts."""
-    for folder in top.below():
-        beside = [child for child in folder.folders.values() if child.images and not is_mask_folder(child.name)]
-        names = list(dict.fromkeys(class_name_of(child.name) for child in beside))
-        if not all(map(part_of, names)) and set(names) == set(Reader(names).read(top).class_names):
-            return names if len(names) > 1 else []
-    return []
+        return [f"Archives in it aren't opened: set {values}"]
+    return [
+        f"Archives in it aren't opened: unpack {path}, and set ingestion.source to the result" for path in archives[:1]
+    ]
 
 
 def _files(count: int) -> str:

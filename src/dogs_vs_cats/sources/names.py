@@ -21,35 +21,25 @@ DOCUMENT_SUFFIXES = TABLE_SUFFIXES | {
 }
 """Companions of a collection of images that nobody takes for images; only looked at where there are no classes."""
 
-TRAIN, VALIDATION, TEST, PREDICTION = "train", "validation", "test", "prediction"
-PART_WORDS = {
-    word: part
-    for part, words in {
-        TRAIN: ("train", "training", "trainval", "trn"),
-        VALIDATION: ("val", "valid", "validation", "dev", "devel", "development"),
-        TEST: ("test", "testing", "tst", "eval", "evaluation", "holdout", "heldout"),
-        PREDICTION: ("pred", "preds", "predict", "prediction", "predictions", "unlabelled", "unlabeled"),
-    }.items()
-    for word in words
+TRAIN, VALIDATION, TEST, PREDICTION = PARTS = ("train", "validation", "test", "prediction")
+PIECE, NUMBER, COLLECTION, MASK = "piece", "number", "collection", "mask"
+_MEANINGS = {
+    # Parts of a dataset.
+    TRAIN: "train training trainval trn",
+    VALIDATION: "val valid validation dev devel development",
+    TEST: "test testing tst eval evaluation holdout heldout",
+    PREDICTION: "pred preds predict prediction predictions unlabelled unlabeled",
+    # With a number or a letter, one piece of the training part: `fold1`, `part_two`, `batch-b`.
+    PIECE: "fold part batch chunk shard split subset",
+    NUMBER: "one two three four five six seven eight nine ten",
+    # Any images of any class.
+    COLLECTION: "set sets data dataset image images img imgs photo photos picture pictures jpeg jpg png rgb original "
+    "originals input inputs",
+    # Masks, which lie beside the images that they belong to.
+    MASK: "mask masks label labels annotation annotations segmentation segmentations trimap trimaps groundtruth gt",
 }
-"""Words in the name of a folder that say which part of a dataset it holds."""
-
-PIECE_WORDS = frozenset({"fold", "part", "batch", "chunk", "shard", "split", "subset"})
-"""Words that, with a number or a letter, name one piece of the training data: `fold1`, `part_two`, `batch-b`."""
-
-NUMBER_WORDS = frozenset({"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"})
-
-COLLECTION_WORDS = PIECE_WORDS | {
-    "set", "sets", "data", "dataset", "image", "images", "img", "imgs", "photo", "photos", "picture", "pictures",
-    "jpeg", "jpg", "png", "rgb", "original", "originals", "input", "inputs",
-}
-"""Words that say nothing about a class."""
-
-MASK_WORDS = frozenset({
-    "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentations", "trimap",
-    "trimaps", "groundtruth", "gt",
-})
-"""Words in the name of a folder of masks, which lies beside one of the images that they belong to."""
+_MEANING = {word: meaning for meaning, words in _MEANINGS.items() for word in words.split()}
+"""All words in the names of folders that mean something to this project; any other word may say a class."""
 # fmt: on
 
 _SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"})
@@ -109,12 +99,12 @@ def part_of(folder: str) -> str:
     """
     words = _words(folder)
     joined = [first + second for first, second in pairwise(words)]  # hold-out
-    parts = {PART_WORDS[word] for word in [*words, *joined] if word in PART_WORDS}
+    parts = {_MEANING.get(word, "") for word in [*words, *joined]}.intersection(PARTS)
     if PREDICTION in parts:
         return PREDICTION
     if parts == {TRAIN, VALIDATION}:
         return TRAIN
-    if not parts and PIECE_WORDS & set(words) and any(map(_is_number, words)):
+    if not parts and _names_pieces(words) and any(map(_is_number, words)):
         return TRAIN
     return parts.pop() if len(parts) == 1 else ""
 
@@ -127,31 +117,40 @@ def class_words(folder: str) -> tuple[str, ...]:
         The whole name, unless it has words for parts or collections: then the words that are neither these nor
         numbers. `HAM10000_images_part_1` and `_2` both leave `ham`; `test1` leaves nothing.
     """
-    words = _words(folder)
-    others = [word for word in words if word not in PART_WORDS and word not in COLLECTION_WORDS]
+    words, others = _words(folder), _other_words(folder)
     if len(others) == len(words):
         return (folder,)
-    says_nothing = str.isdigit if PIECE_WORDS.isdisjoint(words) else _is_number
+    says_nothing = _is_number if _names_pieces(words) else str.isdigit
     return tuple(word for word in others if not says_nothing(word))
 
 
 def differs_as_part(folder: str, part: str) -> bool:
     """Whether two names differ only in words for parts and collections: `Flowers` and `flowers_test`."""
+    return _other_words(folder) == _other_words(part)
 
-    def rest(name: str) -> list[str]:
-        return [word for word in _words(name) if word not in PART_WORDS and word not in COLLECTION_WORDS]
 
-    return rest(folder) == rest(part)
+def is_never_a_class(folder: str) -> bool:
+    """Whether nobody gives a class this name: one for images to predict, or Kaggle's `test1`."""
+    return part_of(folder) == PREDICTION or folder.casefold() == "test1"
 
 
 def is_mask_folder(folder: str) -> bool:
     """Whether a folder is named like one of masks or annotations."""
-    return not MASK_WORDS.isdisjoint(_words(folder))
+    return any(_MEANING.get(word) == MASK for word in _words(folder))
+
+
+def _other_words(name: str) -> list[str]:
+    """The words of a name but those for parts and collections."""
+    return [word for word in _words(name) if _MEANING.get(word) in (None, NUMBER, MASK)]
+
+
+def _names_pieces(words: list[str]) -> bool:
+    return any(_MEANING.get(word) == PIECE for word in words)
 
 
 def _is_number(word: str) -> bool:
     """Whether a word may number the pieces of something, be it by a letter."""
-    return word.isdigit() or len(word) == 1 or word in NUMBER_WORDS
+    return word.isdigit() or len(word) == 1 or _MEANING.get(word) == NUMBER
 
 
 def _words(name: str) -> list[str]:
@@ -160,7 +159,7 @@ def _words(name: str) -> list[str]:
     for word in _WORD.findall(_HUMP.sub(" ", name)):
         word = word.casefold()
         glued = _GLUED.fullmatch(word)
-        words += glued.groups() if glued and glued[1] in PART_WORDS else [word]
+        words += glued.groups() if glued and _MEANING.get(glued[1]) in PARTS else [word]
     return words
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dogs_vs_cats.sources.names import has_image_name, natural_key
 
@@ -17,26 +18,37 @@ class Folder:
         path: Posix path from the source's top, which is empty itself.
         files: Paths of the files directly in it, in natural order.
         folders: Its sub-folders by name, in natural order.
-        images: How many files here and below are named like images.
     """
 
     path: str = ""
     files: list[str] = field(default_factory=list)
     folders: dict[str, "Folder"] = field(default_factory=dict)
-    images: int = 0
 
     @property
     def name(self) -> str:
         """The last step of its path."""
         return self.path.rpartition("/")[2]
 
+    @cached_property
+    def own_images(self) -> int:
+        """How many files directly in it are named like images."""
+        return sum(map(has_image_name, self.files))
+
+    @cached_property
+    def images(self) -> int:
+        """How many files here and below are named like images."""
+        return self.own_images + sum(child.images for child in self.folders.values())
+
     def below(self) -> Iterator["Folder"]:
         """Iterates over this folder and all below it."""
-        waiting = [self]
-        while waiting:
-            folder = waiting.pop()
-            yield folder
-            waiting += folder.folders.values()
+        yield self
+        for child in self.folders.values():
+            yield from child.below()
+
+    def paths(self) -> Iterator[str]:
+        """Iterates over the paths of all files here and below."""
+        for folder in self.below():
+            yield from folder.files
 
 
 def tree_of(files: Iterable[str], folders: Iterable[str] = ()) -> Folder:
@@ -47,27 +59,18 @@ def tree_of(files: Iterable[str], folders: Iterable[str] = ()) -> Folder:
         folders: Posix paths of folders, which may be empty.
     """
     top = Folder()
-    ways: dict[str, list[Folder]] = {"": [top]}
     for path in files:
-        parent = path.rpartition("/")[0]
-        way = _way_to(parent, ways)
-        way[-1].files.append(path)
-        if has_image_name(path):
-            for folder in way:
-                folder.images += 1
+        _folder_at(path.rpartition("/")[0], top).files.append(path)
     for path in sorted(folders, key=natural_key):
-        _way_to(path, ways)
+        _folder_at(path, top)
     return top
 
 
-def _way_to(path: str, ways: dict[str, list[Folder]]) -> list[Folder]:
-    """The folders from the top to a path, created where they are missing; `ways` holds those of earlier calls."""
-    if path not in ways:
-        way = list(ways[""])
-        for step in path.split("/")[:MAX_DEPTH]:
-            here = way[-1]
-            if step not in here.folders:
-                here.folders[step] = Folder(f"{here.path}/{step}" if here.path else step)
-            way.append(here.folders[step])
-        ways[path] = way
-    return ways[path]
+def _folder_at(path: str, top: Folder) -> Folder:
+    """The folder at a path, created with those above it where they are missing."""
+    folder = top
+    for step in path.split("/")[:MAX_DEPTH] if path else ():
+        if step not in folder.folders:
+            folder.folders[step] = Folder(f"{folder.path}/{step}" if folder.path else step)
+        folder = folder.folders[step]
+    return folder
