@@ -204,6 +204,18 @@ KNOWN = [
     ),
     Layout("a test part beside the data", ("data/{a,b}/{1,2}.png", "test/{a,b}/3.png"), both("a b", 2, 1)),
     Layout(
+        "a test part beside a folder with the other parts",
+        ("data/{train,val}/{a,b}/1.png", "test/{a,b}/2.png"),
+        both("a b", 2, 1),
+    ),
+    Layout("folds within one of the classes", ("cats/{1,2}.jpg", "dogs/fold{1,2}/1.jpg"), alone("cat dog", 2)),
+    Layout(
+        "photos to predict within a class that has images of its own",
+        ("{cats,dogs}/{1,2}.jpg", "cats/{train,pred}/3.jpg"),
+        {"": {"cat": 3, "dog": 2}},
+        ("cats/pred, unlabelled images to predict",),
+    ),
+    Layout(
         "Stanford's dogs: annotations in folders of the same names",
         ("images/Images/{n02-Chihuahua,n03-pug}/n_{1,2}.jpg", "annotations/Annotation/{n02-Chihuahua,n03-pug}/n_{1,2}"),
         alone("n02-Chihuahua n03-pug", 2),
@@ -526,6 +538,7 @@ WITHOUT_CLASSES = [
     Refused("parts without labels", ("{train,test}/{1,2}.png",)),
     Refused("class and part in one name", ("{cats,dogs}_{train,test}/1.jpg",)),
     Refused("two collections with parts, without classes", ("{trainA,trainB,testA,testB}/1.jpg",)),
+    Refused("one class beside images to predict", ("{cats,predictions}/{1,2}.jpg",), says=("no class but cat",)),
     Refused("one class in each part", ("{train,test}/cats/1.jpg",), says=("no class but cat",)),
 ]
 

@@ -1,7 +1,7 @@
 """Finds out from the paths of a source alone which files are images of which class.
 
 Classes are folders (`PetImages/Cat/0.jpg`), or begin the names of files (Kaggle's `train/cat.0.jpg`); either may lie in
-parts (`train/`, `test/`, `seg_train/`), at any depth. `tree.py` holds the rule, `names.py` the words.
+parts (`train/`, `test/`, `seg_train/`), at any depth. `reading.py` holds the rule, `names.py` the words.
 
 Whether a file of a class really is an image is for the decoder to say: inside a class, names decide nothing, so that
 a photo with a wrong extension is used and a text with a right one is rejected with its reason. Only what operating
