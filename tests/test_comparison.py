@@ -302,7 +302,7 @@ def test_one_approach_alone_is_held_against_the_baseline() -> None:
 
 def test_an_approach_that_learned_nothing_is_not_praised() -> None:
     summary = summary_of(compare({"guessing": 2}))
-    assert headline(summary) == "guessing is best, but no better than always guessing one class"
+    assert headline(summary) == "guessing is best, but not significantly better than always guessing one class"
 
 
 def test_better_accuracy_elsewhere_is_told() -> None:
@@ -484,8 +484,10 @@ def test_the_page_shows_what_a_model_was_trained_with_and_marks_what_is_differen
     ]
     html = report_of(catalog)
     text = re.sub(r"\s+", " ", Page(html).text)
-    (note,) = re.findall(r"Trained with other parameters than the present configuration: (.*?)\. Par", text)
+    (note,) = re.findall(r"Trained with other parameters than the configuration has now: (.*?)\. Log loss", text)
     assert sorted(note.split("; ")) == sorted(expected)
+    assert re.findall(r'<a class="changed" href="#(.*?)">other parameters than now</a>', html) == ["approach-a"]
+    assert 'id="approach-a"' in html
     warnings = {record.getMessage() for record in caplog.records if record.levelname == "WARNING"}
     (warning,) = warnings
     assert warning.startswith("a was trained with other parameters than the present ones (")

@@ -90,7 +90,9 @@ def test_the_confusion_matrix_shows_counts_and_shares(predictions: pd.DataFrame)
 
 def test_the_roc_curve_names_its_area_and_copes_with_a_missing_class(predictions: pd.DataFrame) -> None:
     area = evaluation.classification_metrics(predictions, TWO)["test"]["roc_auc"]
-    legend = figures.roc_curve(predictions, TWO).axes[0].get_legend()
+    axes = figures.roc_curve(predictions, TWO).axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("false positive rate (dog)", "true positive rate (dog)")
+    legend = axes.get_legend()
     assert legend is not None
     assert legend.get_texts()[0].get_text() == f"dog (AUC {area:.3f})"
     assert "all of one class" in texts(figures.roc_curve(predictions[predictions["label"] == 1], TWO))

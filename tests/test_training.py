@@ -250,11 +250,13 @@ def test_a_state_of_other_parameters_is_not_gone_on_with(base, images, manifest,
     assert weights_equal(changed, fresh)
 
 
-def test_the_best_epoch_is_kept_and_training_stops_early(base, images, manifest, tmp_path):
+def test_the_best_epoch_is_kept_and_training_stops_early(base, images, manifest, tmp_path, caplog):
+    caplog.set_level("INFO")
     values = {**BOTTLENECK, "dense_units": 16, "epochs": 40, "learning_rate": 0.3, "optimizer": "sgd"}
     values |= {"keep_best_epoch": True, "early_stopping_patience": 2}
     model, info, history, _, _ = train_head(values, base, images, manifest, tmp_path)
     best = history["val_loss"].idxmin()
+    assert f"the model has the weights of epoch {best + 1}, which has the lowest validation loss" in caplog.text
     assert len(history) == min(40, best + 3)
     predictions, metrics, _ = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE)
     assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"].min(), abs=1e-3)
@@ -279,7 +281,8 @@ def fine_tune(base, images, manifest, folder, **values):
     return train("transfer_end_to_end", {**FINE_TUNED, **values}, images, manifest, folder, **extra)
 
 
-def test_fine_tuning_starts_from_the_best_head_and_has_a_patience_of_its_own(base, images, manifest, tmp_path):
+def test_fine_tuning_starts_from_the_best_head_and_has_a_patience_of_its_own(base, images, manifest, tmp_path, caplog):
+    caplog.set_level("INFO")
     # Whatever is learnt is wrong on validation images whose labels are turned round: epoch 1 stays the best.
     misleading = manifest.assign(label=manifest["label"] ^ (manifest["split"] == "validation"))
     before = base.get_weights()
@@ -291,6 +294,7 @@ def test_fine_tuning_starts_from_the_best_head_and_has_a_patience_of_its_own(bas
     assert fine_tuning["val_loss"].iloc[0] - best < (last - best) / 10
     assert len(fine_tuning) == 3, "its first epoch is its best, and two more are its patience"
     assert info["best_epoch"] == 1
+    assert "the model has the weights of epoch 1 (head), which has the lowest validation loss" in caplog.text
     inside = model.get_layer("source_cnn").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(before, inside, strict=True)), "the model is a fine-tuned one"
     _, metrics, _ = nodes.evaluate(model, info, {}, images, misleading, CLASSES, COMPUTE)

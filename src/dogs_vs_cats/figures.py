@@ -163,7 +163,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
         _mark_phases(axes, history)
         if column == "accuracy":
             axes.yaxis.set_major_formatter(PERCENT)
-            axes.legend(loc="lower right")
+            axes.legend(loc="best")
         else:
             axes.set_ylabel("cross-entropy")
     notes = [f"mean ± standard deviation of {seeds} seeds"] if seeds > 1 else []
@@ -260,7 +260,7 @@ def _confused_pairs(rows: pd.DataFrame, class_names: Sequence[str]) -> Figure:
 
 @_styled
 def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> Figure:
-    """Draws the share of a class that is found against the share of the others mistaken for it.
+    """Draws the true positive rate against the false positive rate.
 
     Args:
         predictions: A predictions table.
@@ -299,9 +299,9 @@ def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> Figure:
     axes.set_aspect("equal")
     axes.xaxis.set_major_formatter(PERCENT)
     axes.yaxis.set_major_formatter(PERCENT)
-    of_class = class_names[1] if len(class_names) == 2 else "the class"
-    axes.set_xlabel(f"others taken for {of_class}")
-    axes.set_ylabel(f"share of {of_class} found")
+    of_class = class_names[1] if len(class_names) == 2 else "each class"
+    axes.set_xlabel(f"false positive rate ({of_class})")
+    axes.set_ylabel(f"true positive rate ({of_class})")
     axes.set_title("ROC curve, test")
     if drawn < len(class_names) > ROC_CLASSES:
         note = f"worst {drawn} of {len(class_names):,} classes"
@@ -338,7 +338,7 @@ def calibration_curve(
         before, after = before_and_after(rows, class_names, temperature, in_model)
         other = reliability_bins(before if in_model else after, class_names)
         shown = other[other["images"] > 0]
-        what = "before calibration" if in_model else f"would be, at temperature {temperature:.2f}"
+        what = "before calibration" if in_model else f"if calibrated, temperature {temperature:.2f}"
         axes.plot(
             shown["stated"],
             shown["observed"],
@@ -351,7 +351,7 @@ def calibration_curve(
             label=f"{what} (ECE {expected_calibration_error(other):.3f})",
         )
     label = (
-        f"at temperature {calibration['temperature']:.2f}" if calibration and calibration["in_model"] else "as it is"
+        f"at temperature {calibration['temperature']:.2f}" if calibration and calibration["in_model"] else "as trained"
     )
     axes.plot(filled["stated"], filled["observed"], color=SERIES[0], marker="o", clip_on=False, label=label)
     if calibration is not None:

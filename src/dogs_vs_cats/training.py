@@ -156,10 +156,10 @@ def train(training: Training, phases: Sequence[Phase], state_folder: Path, ident
     if best:
         _assign(training.model, best)
         logger.info(
-            "%s: the model has the weights of epoch %d (%s), which has the lowest validation loss",
+            "%s: the model has the weights of epoch %d%s, which has the lowest validation loss",
             training.approach,
             outcome.best_epoch,
-            outcome.history[outcome.best_epoch - 1]["phase"],
+            f" ({outcome.history[outcome.best_epoch - 1]['phase']})" if len(phases) > 1 else "",
         )
     for state in files:
         state.delete()

@@ -54,7 +54,7 @@ def headline(summary: Summary) -> str:
     better = [name for name, entry in others.items() if _lead(entry) < 0 and entry["significant"]]
     unsure = [name for name, entry in others.items() if not entry["significant"]]
     if not _beats_baseline(summary, best):
-        return f"{best} is best, but no better than always guessing one class"
+        return f"{best} is best, but not significantly better than always guessing one class"
     if not others:
         return f"{best} is better than always guessing one class"
     if better:

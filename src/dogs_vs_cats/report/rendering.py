@@ -86,6 +86,7 @@ def render(
         baseline=BASELINE,
         marks=marks,
         links=links,
+        changed=[result.name for result in results if any(setting.differs for setting in result.settings)],
         dots=_svg(
             figures.accuracy_dots(summary["approaches"]),
             "dots",
