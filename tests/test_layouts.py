@@ -538,6 +538,7 @@ WITHOUT_CLASSES = [
     Refused("parts without labels", ("{train,test}/{1,2}.png",)),
     Refused("class and part in one name", ("{cats,dogs}_{train,test}/1.jpg",)),
     Refused("two collections with parts, without classes", ("{trainA,trainB,testA,testB}/1.jpg",)),
+    Refused("parts of images to predict alone", ("{train,test}/{cat_pred,dog_pred}/1.jpg",)),
     Refused("one class beside images to predict", ("{cats,predictions}/{1,2}.jpg",), says=("no class but cat",)),
     Refused("one class in each part", ("{train,test}/cats/1.jpg",), says=("no class but cat",)),
 ]

@@ -202,7 +202,8 @@ class Reader:
         """The first candidate that has all classes of `ingestion.classes`."""
         wanted = self._wanted or ()
         for reading in candidates if wanted else ():
-            if all(label_of(name, reading.class_names) is not None for name in wanted):
+            names = reading.class_names
+            if all(label_of(name, names) is not None for name in wanted):
                 return replace(reading, guesses=[], doubt=None)
         return None
 
@@ -237,13 +238,12 @@ def _why_unused(part: str, kind: Kind) -> str:
 
 def _with_single_classes(branches: list[Reading]) -> list[Reading]:
     """Labels parts with images of a single class, which the names of the files or of their folder say."""
-    named = [branch for branch in branches if branch.part not in ("", PREDICTION)]
-    known = {name for branch in named for name in branch.class_names}
+    known = {name for branch in branches if branch.part not in ("", PREDICTION) for name in branch.class_names}
 
     def labelled(part: Reading) -> Reading:
-        folder = part.groups[0].folder
-        if part not in named or part.class_names or len(part.groups) > 1:
+        if part.part in ("", PREDICTION) or part.class_names or len(part.groups) != 1:
             return part
+        folder = part.groups[0].folder
         name = class_name_of(folder.name)
         says_class = name in known if known else class_words(folder.name) and not part_of(folder.name)
         if folder is not part.folder and says_class:
@@ -298,7 +298,8 @@ def _doubt(branches: list[Reading], outer: Reading, inner: Reading) -> Doubt | N
     """Why branches may be classes or hold them: the same classes lie in several places, or most lie in one."""
     holders = [branch for branch in branches if branch.inner_classes]
     counts = Counter(name for branch in holders for name in branch.inner_classes)
-    shared = [name for name in sorted(counts, key=natural_key) if counts[name] > 1 or name in outer.class_names]
+    repeated = {name for name, count in counts.items() if count > 1}
+    shared = sorted(repeated | counts.keys() & set(outer.class_names), key=natural_key)
     if shared:
         holders = [branch for branch in holders if not set(shared).isdisjoint(branch.inner_classes)]
     elif not any(branch.part for branch in holders) and not _is_lone_holder(holders, branches):
@@ -308,7 +309,7 @@ def _doubt(branches: list[Reading], outer: Reading, inner: Reading) -> Doubt | N
     if len(holders) > 1 and not any(branch.part for branch in holders):
         choices.append(Choice("all together", inner.class_names))
     if not any(branch.kind == "dataset" for branch in holders):
-        beside = [name for name in outer.class_names if name in shared]
+        beside = sorted(set(shared) & set(outer.class_names), key=natural_key)
         choices.append(Choice("these folders are the classes", beside if len(beside) > 1 else outer.class_names))
     return Doubt(_reason(holders, shared), [*choices, *alone[1:]])
 
