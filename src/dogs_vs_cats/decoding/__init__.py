@@ -46,9 +46,15 @@ VERSION = 3
 
 
 def decode(
-    data: bytes, *, image_size: int, channels: int, max_pixels: int, min_side: int = 4, bit_depth: int | None = None
+    data: bytes | np.ndarray,
+    *,
+    image_size: int,
+    channels: int,
+    max_pixels: int,
+    min_side: int = 4,
+    bit_depth: int | None = None,
 ) -> DecodedImage:
-    """Decodes one image file and resizes it.
+    """Decodes one image file, where it isn't pixels already, and resizes it.
 
     JPEG files, the bulk of all photos, are decoded by libjpeg-turbo, which may shrink by 2, 4 or 8 while decoding as
     long as neither side falls below `image_size`; the outcome differs from a full decode by 0.5 of 255 on average over
@@ -56,7 +62,7 @@ def decode(
     decoding releases the interpreter lock.
 
     Args:
-        data: The whole file.
+        data: The whole file; or pixels, uint8 (height, width, 1 or 3), to which no limits apply.
         image_size: Height and width of the result, in pixels.
         channels: 3 for RGB, 1 for grey.
         max_pixels: Largest allowed width times height.
@@ -70,6 +76,8 @@ def decode(
     Raises:
         ImageRejected: The file is not a usable image; see the module's documentation.
     """
+    if isinstance(data, np.ndarray):
+        return DecodedImage(resize(to_channels(data, channels), image_size), data.shape[1], data.shape[0])
     if not data:
         raise ImageRejected("empty file")
     wanted = Wanted(image_size, channels, max_pixels, min_side, bit_depth)

@@ -20,8 +20,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.sources.base import Entry, ImageReadError
@@ -171,10 +169,6 @@ class ZipSource:
         if len(data) != info.file_size:
             raise ImageReadError("damaged in the archive: it has another size than the archive says")
         return data
-
-    def decoded(self, entry: Entry) -> np.ndarray | None:
-        """Returns None: members hold bytes that are yet to be decoded."""
-        return None
 
     def __enter__(self) -> Self:
         return self

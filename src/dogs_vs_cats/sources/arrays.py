@@ -83,17 +83,10 @@ class ArraySource:
         """Lists the images in file order; their tokens are checksums of the pixels."""
         return self._entries
 
-    def read(self, entry: Entry) -> bytes:
-        """Returns the pixels' bytes, row by row."""
-        return self._image(entry).tobytes()
-
-    def decoded(self, entry: Entry) -> np.ndarray:
+    def read(self, entry: Entry) -> np.ndarray:
         """Returns the pixels, uint8 (height, width, channels)."""
-        return np.array(self._image(entry))
-
-    def _image(self, entry: Entry) -> np.ndarray:
         part, _, index = entry.path.partition("/")
-        return self._images[part][int(index)]
+        return np.array(self._images[part][int(index)])
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""What every source of images offers: a list of its files, and the bytes or pixels of each."""
+"""What every source of images offers: a list of its images, and the file or the pixels of each."""
 
 import hashlib
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Entry:
 
 
 class Source(Protocol):
-    """A place that images come from. Use it as a context manager; `read` and `decoded` are thread-safe.
+    """A place that images come from. Use it as a context manager; `read` is thread-safe.
 
     Attributes:
         class_names: Names of the classes; an entry's label is an index into them. Empty without labels.
@@ -57,18 +57,11 @@ class Source(Protocol):
     def entries(self) -> list[Entry]:
         """Lists the files in a fixed, natural order (`cat.2` before `cat.10`) and opens none of them."""
 
-    def read(self, entry: Entry) -> bytes:
-        """Returns the bytes of one file.
+    def read(self, entry: Entry) -> bytes | np.ndarray:
+        """Returns the bytes of one file; where the source has no files, pixels, uint8 (height, width, channels).
 
         Raises:
-            ImageReadError: This file can't be read (gone, changed, encrypted, damaged, too large, …).
-        """
-
-    def decoded(self, entry: Entry) -> np.ndarray | None:
-        """Returns pixels, uint8 (height, width, channels), where the source holds pixels; else None: read and decode.
-
-        Raises:
-            ImageReadError: This image can't be read.
+            ImageReadError: This image can't be read (gone, changed, encrypted, damaged, too large, …).
         """
 
     def __enter__(self) -> Self: ...

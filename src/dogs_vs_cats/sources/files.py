@@ -9,8 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
-
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.sources.base import UNLABELLED, Entry, ImageReadError
 from dogs_vs_cats.sources.layouts import Arrangement
@@ -82,10 +80,6 @@ class FileSource:
         if entry.token != token(status):
             raise ImageReadError("changed after it was listed")
         return data
-
-    def decoded(self, entry: Entry) -> np.ndarray | None:
-        """Returns None: files hold bytes that are yet to be decoded."""
-        return None
 
     def __enter__(self) -> Self:
         return self

@@ -5,8 +5,6 @@ pupils, and both wear the same coats. Pose, crop, background and light vary more
 to look at several of them together, as with photos.
 """
 
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -35,7 +33,6 @@ VERSION = 1
 """To be raised with every change that changes pixels, so that nothing takes older drawings for these."""
 
 _STREAM = 1
-_STORED_BLOCK = 65535
 
 # Coats of both classes: main colour and marking.
 _COATS: dict[str, tuple[Colour, Colour]] = {
@@ -578,16 +575,12 @@ class SampleSource:
         """Lists the pictures, cats first; none is drawn yet."""
         return self._entries
 
-    def decoded(self, entry: Entry) -> np.ndarray:
+    def read(self, entry: Entry) -> np.ndarray:
         """Draws a picture: uint8 (image_size, image_size, channels), 0..255."""
         folder, _, name = entry.path.partition("/")
         label = self.class_names.index(folder)
         index = 2 * int(name.removesuffix(".png")) + label
         return draw(label, index, self._image_size, self._channels, self._seed)
-
-    def read(self, entry: Entry) -> bytes:
-        """Returns a picture as a PNG file."""
-        return _png(self.decoded(entry))
 
     def __enter__(self) -> Self:
         return self
@@ -596,21 +589,3 @@ class SampleSource:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """There is nothing to close."""
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """A PNG file of stored, uncompressed blocks: what a compressor makes of pixels depends on its version."""
-    height, width, channels = pixels.shape
-    rows = np.zeros((height, 1 + width * channels), dtype=np.uint8)  # each row begins with its filter: none
-    rows[:, 1:] = pixels.reshape(height, -1)
-    raw = rows.tobytes()
-    blocks = [raw[start : start + _STORED_BLOCK] for start in range(0, len(raw), _STORED_BLOCK)]
-    data = b"\x78\x01"
-    for number, block in enumerate(blocks, start=1):
-        data += struct.pack("<BHH", number == len(blocks), len(block), len(block) ^ 0xFFFF) + block
-    data += struct.pack(">I", zlib.adler32(raw))
-    header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", data), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )

@@ -41,13 +41,9 @@ class SelectedClasses:
         """Lists the images of the selected classes in the source's order."""
         return self._entries
 
-    def read(self, entry: Entry) -> bytes:
-        """Returns the bytes of one image, see `Source.read`."""
+    def read(self, entry: Entry) -> bytes | np.ndarray:
+        """Returns one image, see `Source.read`."""
         return self._source.read(entry)
-
-    def decoded(self, entry: Entry) -> np.ndarray | None:
-        """Returns the pixels of one image if the source has them, see `Source.decoded`."""
-        return self._source.decoded(entry)
 
     def __enter__(self) -> Self:
         self._source.__enter__()

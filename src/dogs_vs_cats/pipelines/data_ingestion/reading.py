@@ -11,7 +11,7 @@ from typing import BinaryIO, Self
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.decoding import BIT_DEPTHS, ImageRejected, decode, needed_bits, resize, to_channels
+from dogs_vs_cats.decoding import BIT_DEPTHS, ImageRejected, decode, needed_bits
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.near_duplicates import THUMBNAIL_SIZE, thumbnail
 from dogs_vs_cats.parallel import in_order
@@ -185,22 +185,22 @@ def _outcomes(
 
 
 def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters, bit_depth: int) -> _Picture | _Refusal:
-    size, channels = ingestion.image_size, ingestion.channels
     try:
-        ready = source.decoded(entry)
-        if ready is not None:
-            digest = hashlib.sha256(np.ascontiguousarray(ready).data).hexdigest()
-            pixels = resize(to_channels(ready, channels), size)
-            return _Picture(pixels, thumbnail(pixels), digest, ready.shape[1], ready.shape[0], is_file=False)
         data = source.read(entry)
-        image = decode(data, image_size=size, channels=channels, **ingestion.decoding(bit_depth))
+        image = decode(
+            data,
+            image_size=ingestion.image_size,
+            channels=ingestion.channels,
+            **ingestion.decoding(bit_depth),
+        )
     except ImageReadError as error:
         return _Refusal(error.reason, unreadable=True)
     except ImageRejected as error:
         return _Refusal(error.reason, unreadable=error.may_pass)
-    digest = hashlib.sha256(data).hexdigest()
+    content = data if isinstance(data, bytes) else np.ascontiguousarray(data).data
+    digest = hashlib.sha256(content).hexdigest()
     pixels, width, height, deeper = image
-    return _Picture(pixels, thumbnail(pixels), digest, width, height, is_file=True, deeper=deeper)
+    return _Picture(pixels, thumbnail(pixels), digest, width, height, isinstance(data, bytes), deeper)
 
 
 class _Output:

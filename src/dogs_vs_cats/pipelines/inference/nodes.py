@@ -160,7 +160,7 @@ def _groups(
 ) -> Iterator[list[np.ndarray | str]]:
     """Reads files ahead; yields the pixels of a batch of them, with the reason in place of what can't be used."""
     # Decoders are imported with the first file, not by every command that only lists the pipelines.
-    from dogs_vs_cats.decoding import ImageRejected, decode, resize, to_channels
+    from dogs_vs_cats.decoding import ImageRejected, decode
     from dogs_vs_cats.parallel import in_order
     from dogs_vs_cats.prediction import BATCH_SIZE
 
@@ -168,11 +168,7 @@ def _groups(
 
     def pixels(entry: Entry) -> np.ndarray | str:
         try:
-            ready = source.decoded(entry)
-            if ready is not None:
-                return resize(to_channels(ready, channels), size)
-            data = source.read(entry)
-            return decode(data, image_size=size, channels=channels, **options).pixels
+            return decode(source.read(entry), image_size=size, channels=channels, **options).pixels
         except (ImageReadError, ImageRejected) as error:
             return error.reason
 
