@@ -128,7 +128,7 @@ def put_into(model: Model, temperature: float) -> None:
 def _last_layer(model: Model) -> Any:
     import keras
 
-    from dogs_vs_cats.explanation import ends_in_probabilities
+    from dogs_vs_cats.compute import ends_in_probabilities
 
     layer: Any = model
     while isinstance(layer, keras.Model):

@@ -232,9 +232,15 @@ def _output_layers(model: "keras.Model") -> set[str]:
             return names | inside if inside else set()
         names.add(layer.name)
         if layer.weights:
-            activation = getattr(layer, "activation", None)
-            return names if activation in (keras.activations.sigmoid, keras.activations.softmax) else set()
+            return names if ends_in_probabilities(layer) else set()
     return set()
+
+
+def ends_in_probabilities(layer: "keras.layers.Layer") -> bool:
+    """Whether a layer ends in a sigmoid or a softmax."""
+    import keras
+
+    return getattr(layer, "activation", None) in (keras.activations.sigmoid, keras.activations.softmax)
 
 
 def gradient(function: Callable[[Any], Any], at: "np.ndarray") -> "np.ndarray":

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from dogs_vs_cats.compute import gradient
+from dogs_vs_cats.compute import ends_in_probabilities, gradient
 from dogs_vs_cats.errors import ModelFileError
 
 _KEEPS_MAPS = (
@@ -154,8 +154,3 @@ def _logits(layers: list[Any], inputs: list[Any], outputs: list[Any]) -> keras.K
 
 def _last_with_weights(layers: list[Any]) -> int:
     return max((i for i, layer in enumerate(layers) if getattr(layer, "weights", [])), default=0)
-
-
-def ends_in_probabilities(dense: keras.layers.Dense) -> bool:
-    """Whether a dense layer returns probabilities."""
-    return dense.activation in (keras.activations.sigmoid, keras.activations.softmax)
