@@ -200,6 +200,11 @@ def accuracy_interval(correct: int, images: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
+def accuracy_digits(images: int) -> int:
+    """Returns how many digits after the point of a percentage an accuracy on so many images supports."""
+    return 1 if images < 5000 else 2
+
+
 def areas_under_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """Returns the area under the ROC curve of each class against the rest, from the ranks (Hanley and McNeil 1982).
 

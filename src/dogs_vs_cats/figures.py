@@ -24,6 +24,7 @@ from dogs_vs_cats.evaluation import (
     BASELINE,
     MATRIX_CLASSES,
     ROC_CLASSES,
+    accuracy_digits,
     class_probabilities,
     classes_with_roc,
     confused_pairs,
@@ -623,7 +624,7 @@ def accuracy_dots(approaches: Mapping[str, Mapping[str, Any]]) -> Figure:
 
 def _accuracy_text(values: Mapping[str, Any]) -> str:
     """Returns a test accuracy with as many digits as its number of images supports."""
-    return f"{values['test_accuracy']:.{1 if values['test_images'] < 5000 else 2}%}"
+    return f"{values['test_accuracy']:.{accuracy_digits(values['test_images'])}%}"
 
 
 def _accuracy_range(approaches: Mapping[str, Mapping[str, Any]]) -> tuple[float, float]:

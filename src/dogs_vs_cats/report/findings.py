@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dogs_vs_cats.evaluation import BASELINE
+from dogs_vs_cats.evaluation import BASELINE, accuracy_digits
 
 Summary = Mapping[str, Any]
 
 
 def percent(accuracy: float, images: int) -> str:
     """Writes an accuracy with as many digits as its number of images supports."""
-    return f"{accuracy:.{1 if images < 5000 else 2}%}"
+    return f"{accuracy:.{accuracy_digits(images)}%}"
 
 
 def p_text(p_value: float) -> str:

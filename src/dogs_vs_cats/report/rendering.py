@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dogs_vs_cats import figures
-from dogs_vs_cats.evaluation import BASELINE, MATRIX_CLASSES, SPLITS
+from dogs_vs_cats.evaluation import BASELINE, MATRIX_CLASSES, SPLITS, accuracy_digits
 from dogs_vs_cats.parameters.comparison import LectureFigures
 from dogs_vs_cats.report import findings
 from dogs_vs_cats.report.findings import p_text, percent
@@ -385,7 +385,7 @@ def _pair_matrix(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
             outcome = "ahead" if lead > 0 else "behind"
             cells.append(
                 {
-                    "points": _signed(100 * lead / entry["images"], ".1f" if entry["images"] < 5000 else ".2f"),
+                    "points": _signed(100 * lead / entry["images"], f".{accuracy_digits(entry['images'])}f"),
                     "p": p_text(entry["p_value"]),
                     "adjusted": p_text(entry["p_value_adjusted"]),
                     "counts": f"{entry['only_first_correct']:,} : {entry['only_second_correct']:,}",
