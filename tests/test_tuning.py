@@ -27,6 +27,7 @@ from dogs_vs_cats.parameters.schema import check
 from dogs_vs_cats.parameters.tuning import TuningParameters
 from dogs_vs_cats.pipelines.tuning import nodes
 from dogs_vs_cats.pipelines.tuning.environment import environment_files
+from dogs_vs_cats.pipelines.tuning.page import render
 from dogs_vs_cats.pipelines.tuning.search import Search
 from dogs_vs_cats.training_events import EpochEnd, TrialBegin, TrialEnd, subscribe, unsubscribe
 
@@ -171,7 +172,7 @@ def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path)
     assert {name: (tuned[name], type(tuned[name])) for name in TYPED} == {
         name: (value, type(value)) for name, value in best.items()
     }
-    page = nodes.report(trials, summary, b"", b"")
+    page = render(trials, summary, b"", b"")
     assert "<td>null</td>" in page
     assert "nan" not in page.lower()
 
@@ -336,7 +337,7 @@ def test_figures_and_page_say_what_was_found():
     assert points.get_xdata().tolist() == [1, 3]
     assert stopped.get_xdata().tolist() == [2]
     assert [bar.get_width() for bar in importance.axes[0].patches] == [1.0]
-    page = nodes.report(trials, summary, b"history", b"importance")
+    page = render(trials, summary, b"history", b"importance")
     assert "validation log loss of 0.6000" in page
     assert "own values reach 0.7000" in page
     assert "&lt;sgd&gt;" in page

@@ -20,7 +20,6 @@ from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.tuning import TuningParameters
 from dogs_vs_cats.pipelines.approach.nodes import Trained, train_on_features, train_on_images
 from dogs_vs_cats.pipelines.tuning.environment import environment_files
-from dogs_vs_cats.pipelines.tuning.page import render
 from dogs_vs_cats.pipelines.tuning.search import Search
 
 _BUILT_WITH = {"architecture", "unfreeze_from"}
@@ -169,18 +168,3 @@ def make_environment(
         The environment, complete: what base says later doesn't change it.
     """
     return Environment(summary["environment"], environment_files(summary, parameters, environments, run_record))
-
-
-def report(trials: pd.DataFrame, summary: dict[str, Any], history: bytes, importance: bytes) -> str:
-    """Writes the page about the search.
-
-    Args:
-        trials: A row for each trial.
-        summary: What the search found.
-        history: PNG file of how it went.
-        importance: PNG file of which parameters matter.
-
-    Returns:
-        A self-contained HTML page.
-    """
-    return render(trials, summary, history, importance)
