@@ -17,12 +17,10 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.progress import progress
-from dogs_vs_cats.sources.base import Entry, ImageReadError
+from dogs_vs_cats.sources.base import Entry, ImageReadError, Source
 from dogs_vs_cats.sources.files import as_text
 from dogs_vs_cats.sources.layouts import arrange_labelled, arrange_unlabelled, report_arrangement
 from dogs_vs_cats.sources.names import has_image_name, listed, natural_key
@@ -58,7 +56,7 @@ _DAMAGE = (
 """What `zipfile` raises for damaged, encrypted or unsupported members."""
 
 
-class ZipSource:
+class ZipSource(Source):
     """Images in a zip file.
 
     One handle serves all threads: `zipfile` locks each access to the file and unpacks outside that lock; only opening
@@ -170,12 +168,7 @@ class ZipSource:
             raise ImageReadError("damaged in the archive: it has another size than the archive says")
         return data
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._zip.close()
 
 

@@ -9,13 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import numpy as np
 
 from dogs_vs_cats.errors import SourceError
-from dogs_vs_cats.sources.base import Entry
+from dogs_vs_cats.sources.base import Entry, Source
 from dogs_vs_cats.sources.layouts import counted_classes
 from dogs_vs_cats.sources.names import natural_key
 
@@ -61,7 +60,7 @@ class Part:
     labels: np.ndarray
 
 
-class ArraySource:
+class ArraySource(Source):
     """Images that lie in arrays, in the order of the arrays, the training part first. Paths are `train/0`, `test/17`.
 
     Args:
@@ -88,12 +87,7 @@ class ArraySource:
         part, _, index = entry.path.partition("/")
         return np.array(self._images[part][int(index)])
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # A closed source lets go of its arrays, and with them of the files they are mapped from.
         self._images = {}
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
@@ -64,11 +63,12 @@ class Source(Protocol):
             ImageReadError: This image can't be read (gone, changed, encrypted, damaged, too large, …).
         """
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
+    def __exit__(self, *_: object) -> None:
+        """Closes what is open; most sources hold nothing open."""
+        return
 
 
 def fingerprint(source: Source) -> str:

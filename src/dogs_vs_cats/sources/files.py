@@ -6,11 +6,9 @@ import stat
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from dogs_vs_cats.errors import SourceError
-from dogs_vs_cats.sources.base import UNLABELLED, Entry, ImageReadError
+from dogs_vs_cats.sources.base import UNLABELLED, Entry, ImageReadError, Source
 from dogs_vs_cats.sources.layouts import Arrangement
 from dogs_vs_cats.sources.names import natural_key
 
@@ -18,7 +16,7 @@ from dogs_vs_cats.sources.names import natural_key
 _OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-class FileSource:
+class FileSource(Source):
     """Images in files of their own. The files stay where they are and are opened one at a time.
 
     Args:
@@ -80,14 +78,6 @@ class FileSource:
         if entry.token != token(status):
             raise ImageReadError("changed after it was listed")
         return data
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        return None
 
 
 def token(status: os.stat_result) -> str:

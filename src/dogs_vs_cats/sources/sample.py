@@ -7,13 +7,11 @@ to look at several of them together, as with photos.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dogs_vs_cats.sources.base import Entry
+from dogs_vs_cats.sources.base import Entry, Source
 from dogs_vs_cats.sources.drawing import (
     Canvas,
     Colour,
@@ -547,7 +545,7 @@ def draw(label: int, index: int, image_size: int, channels: int, seed: int) -> N
     return to_pixels(light(canvas.reduced(), animal, dice), channels)
 
 
-class SampleSource:
+class SampleSource(Source):
     """Drawn cats and dogs as a source: `cat/00000.png`, `cat/00001.png`, … `dog/00000.png` and so on.
 
     A picture depends on the seed, its path, its size and its channels only: not on how many there are, nor on the
@@ -581,11 +579,3 @@ class SampleSource:
         label = self.class_names.index(folder)
         index = 2 * int(name.removesuffix(".png")) + label
         return draw(label, index, self._image_size, self._channels, self._seed)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """There is nothing to close."""

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -14,7 +13,7 @@ from dogs_vs_cats.sources.names import listed
 from dogs_vs_cats.sources.reading import label_of
 
 
-class SelectedClasses:
+class SelectedClasses(Source):
     """A source restricted to `classes`, which become labels 0, 1, … in the given order.
 
     Args:
@@ -49,10 +48,8 @@ class SelectedClasses:
         self._source.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._source.__exit__(kind, error, traceback)
+    def __exit__(self, *reason: object) -> None:
+        self._source.__exit__(*reason)
 
 
 def _label_of(wanted: str, found: Sequence[str]) -> int:
