@@ -78,7 +78,7 @@ class TestSampleSource:
         by_path = {entry.path: entry for entry in source.entries()}
         paths = [entry.path for entry in SampleSource(8, SIZE, 3, seed=3).entries()]
         with ThreadPoolExecutor(4) as pool:
-            backwards = list(pool.map(source.decoded, [by_path[path] for path in reversed(paths)]))
+            backwards = list(pool.map(source.read, [by_path[path] for path in reversed(paths)]))
         np.testing.assert_array_equal(np.stack(backwards[::-1]), few)
 
     @pytest.mark.parametrize("channels", [1, 3])
