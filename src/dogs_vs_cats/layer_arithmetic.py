@@ -70,19 +70,6 @@ def mlp_parameters(widths: Iterable[int]) -> int:
     return sum(dense_parameters(inputs, units) for inputs, units in pairwise(widths))
 
 
-def convolution_multiplications(kernel: int, channels: int, filters: int, height: int, width: int) -> int:
-    """Multiplications of a convolution for one image.
-
-    Args:
-        kernel: Kernel size k.
-        channels: Maps that come in.
-        filters: Maps that come out.
-        height: Rows of the output.
-        width: Columns of the output.
-    """
-    return kernel**2 * channels * filters * height * width
-
-
 def map_bytes(height: int, width: int, maps: int, batch: int = 1, bytes_per_value: int = 4) -> int:
     """Memory of a layer's output: one value for each position of each map of each image.
 

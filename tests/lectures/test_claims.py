@@ -6,7 +6,7 @@ from conftest import PROJECT
 
 from dogs_vs_cats.datasets.environments import EnvironmentsDataset
 from dogs_vs_cats.lectures import page, photos, worked_examples
-from dogs_vs_cats.lectures.claims import COMPUTED, Claim, Verdict, commands, judge, table
+from dogs_vs_cats.lectures.claims import Claim, Verdict, commands, judge, table
 from dogs_vs_cats.pipelines.replication import nodes
 
 PROOFS = {
@@ -163,7 +163,8 @@ def test_the_page_has_every_claim_once_and_stays_tables(claims):
 @pytest.mark.slow
 def test_the_page_in_the_repository_has_what_is_computed_now(claims):
     in_repository = (PROJECT / "docs/replication.md").read_text(encoding="utf-8").splitlines()
-    computed = claims.loc[claims["verdict"].isin(COMPUTED), "claim"]
+    # Found when the page is written, without results of experiments.
+    computed = claims.loc[claims["verdict"].isin([Verdict.SAME, Verdict.SLIP, Verdict.OTHER]), "claim"]
     starts = tuple(f"| {claim} |" for claim in computed)
     rows = [line for line in page.render(claims).splitlines() if line.startswith(starts)]
     assert len(rows) == len(computed)

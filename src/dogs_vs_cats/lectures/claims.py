@@ -27,10 +27,6 @@ class Verdict(StrEnum):
     UNCHECKED = "unchecked"
 
 
-COMPUTED = (Verdict.SAME, Verdict.SLIP, Verdict.OTHER)
-"""Verdicts of what is found when the page is written, without results of experiments."""
-
-
 @dataclass(frozen=True)
 class Claim:
     """A row of the table, and of the page; see the head of `claims.yml`.
