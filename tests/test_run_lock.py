@@ -79,6 +79,7 @@ def test_a_refused_or_interrupted_run_in_a_notebook_does_not_lock_the_next_one_o
         "interrupted False",
         "good True",
     ], result.stdout + result.stderr
+    assert "Workflow tracking is disabled" not in result.stdout, "kedro-viz warns of a page that isn't used"
 
 
 def test_a_run_beside_another_of_the_experiment_is_refused_and_one_of_another_environment_is_not(tmp_path):
