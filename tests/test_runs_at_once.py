@@ -18,13 +18,29 @@ ENVIRONMENTS = {"first": {}, "second": {"dense_units": 16}, "third": {"epochs": 
 """Heads of three experiments on the same images and the same base: they share every cache."""
 
 
-def make_project(root: Path) -> Path:
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A model to cut a base from: no run trains one, and what it has learnt makes no difference here."""
+    import keras
+
+    from dogs_vs_cats.architectures import build_architecture
+    from dogs_vs_cats.datasets import KerasModelDataset
+
+    keras.utils.set_random_seed(0)
+    path = tmp_path / "base.keras"
+    KerasModelDataset(filepath=str(path)).save(build_architecture("mnist_cnn_batchnorm", (32, 32, 3), 10))
+    return path
+
+
+def make_project(root: Path, base: Path) -> Path:
     project = copy_project(root)
+    backbone = {"name": "earlier_model", "weights": str(base), "kwargs": {"drop_layers": 2}}
     for name, head in ENVIRONMENTS.items():
         folder = project / "conf" / name
         shutil.copytree(project / "conf/test", folder)
         (folder / "globals.yml").write_text(f"experiment: {name}\n")
         (folder / "parameters_approaches.yml").write_text("approaches: [transfer_bottleneck]\n")
+        (folder / "parameters_backbone.yml").write_text(yaml.safe_dump({"backbone": backbone}))
         file = folder / "parameters_transfer_bottleneck.yml"
         block = yaml.safe_load(file.read_text())
         block["transfer_bottleneck"] |= head
@@ -63,14 +79,14 @@ def run_at_once(project: Path) -> None:
 
 
 @pytest.mark.timeout(1800)
-def test_three_environments_at_once_leave_the_results_of_one_after_the_other(tmp_path):
-    alone = make_project(tmp_path / "alone")
+def test_three_environments_at_once_leave_the_results_of_one_after_the_other(tmp_path, base):
+    alone = make_project(tmp_path / "alone", base)
     for name in ENVIRONMENTS:
         kedro(alone, "run", f"--env={name}")
     expected = results(alone)
     assert {path.split("/")[1] for path in expected} == set(ENVIRONMENTS)
     assert sum(path.endswith("features.npy") for path in expected) == 3
-    together = make_project(tmp_path / "together")
+    together = make_project(tmp_path / "together", base)
     for _ in range(2):
         run_at_once(together)
         found = results(together)
