@@ -55,8 +55,7 @@ def with_auxiliaries(parameters: ArchitectureParameters, model: "keras.Model", c
     Returns:
         A model that shares its weights and answers first what it answers; the model itself where there are none.
     """
-    if parameters.architecture != "googlenet":
-        return model
-    from dogs_vs_cats.architectures.inception import with_auxiliary_classifiers
+    from dogs_vs_cats.architectures import AUXILIARIES
 
-    return with_auxiliary_classifiers(model, classes)
+    add = AUXILIARIES.get(parameters.architecture)
+    return add(model, classes) if add else model

@@ -17,7 +17,7 @@ from typing import Any
 import keras
 
 from dogs_vs_cats.architectures.alexnet import alexnet, alexnet_224
-from dogs_vs_cats.architectures.inception import googlenet
+from dogs_vs_cats.architectures.inception import googlenet, with_auxiliary_classifiers
 from dogs_vs_cats.architectures.lenet import lenet5, lenet5_original
 from dogs_vs_cats.architectures.mlp import mlp
 from dogs_vs_cats.architectures.mnist_cnn import mnist_cnn, mnist_cnn_batchnorm, mnist_cnn_pytorch
@@ -27,20 +27,26 @@ from dogs_vs_cats.building import for_images
 from dogs_vs_cats.errors import ParameterError
 
 ARCHITECTURES: dict[str, Callable[..., keras.Model]] = {
-    "alexnet": alexnet,
-    "alexnet_224": alexnet_224,
-    "googlenet": googlenet,
-    "lenet5": lenet5,
-    "lenet5_original": lenet5_original,
-    "mlp": mlp,
-    "mnist_cnn": mnist_cnn,
-    "mnist_cnn_batchnorm": mnist_cnn_batchnorm,
-    "mnist_cnn_pytorch": mnist_cnn_pytorch,
-    "resnet18": resnet18,
-    "resnet34": resnet34,
-    "vgg16": vgg16,
+    build.__name__: build
+    for build in (
+        alexnet,
+        alexnet_224,
+        googlenet,
+        lenet5,
+        lenet5_original,
+        mlp,
+        mnist_cnn,
+        mnist_cnn_batchnorm,
+        mnist_cnn_pytorch,
+        resnet18,
+        resnet34,
+        vgg16,
+    )
 }
 """All classifiers of images, by name."""
+
+AUXILIARIES: dict[str, Callable[[keras.Model, int], keras.Model]] = {"googlenet": with_auxiliary_classifiers}
+"""What adds auxiliary classifiers to the networks that are trained with some."""
 
 
 def build_architecture(name: str, input_shape: tuple[int, int, int], classes: int, **options: Any) -> keras.Model:
