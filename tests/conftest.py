@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 from filelock import FileLock
 
@@ -28,6 +29,11 @@ TRACKING_VARIABLES = (
 # Whatever store the shell names, tests don't write into it.
 for _name in TRACKING_VARIABLES:
     os.environ.pop(_name, None)
+
+
+# An example may have to wait for a busy machine.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

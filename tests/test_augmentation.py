@@ -86,7 +86,7 @@ generator_settings = st.fixed_dictionaries(
 
 
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     chosen=generator_settings,
     height=st.integers(1, 40),

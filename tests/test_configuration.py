@@ -26,7 +26,7 @@ from dogs_vs_cats.parameters.schema import check, root_schema
 ENVIRONMENTS = sorted(path.name for path in CONF.iterdir() if (path / "globals.yml").is_file())
 
 # Few examples of each, as there are hundreds of parameters; the same ones in every run.
-few = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=8, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @dataclass(frozen=True)

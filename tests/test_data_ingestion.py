@@ -391,7 +391,7 @@ def data_sets(data: st.DrawFn) -> tuple[np.ndarray, dict[str, int]]:
     return labels, {"train": train, "validation": validation, "test": test}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data_sets(), st.integers(0, 2**31 - 1))
 def test_sizes_are_exact_and_classes_have_their_share(data: tuple[np.ndarray, dict[str, int]], seed: int) -> None:
     labels, sizes = data
@@ -404,7 +404,7 @@ def test_sizes_are_exact_and_classes_have_their_share(data: tuple[np.ndarray, di
     assert set(split) <= {*SPLITS, "unused"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data_sets(), st.integers(0, 999), st.randoms(use_true_random=False))
 def test_a_split_depends_on_seed_and_content_not_on_the_order(
     data: tuple[np.ndarray, dict[str, int]], seed: int, random: Any
@@ -431,7 +431,7 @@ def test_one_image_more_hardly_changes_a_split() -> None:
     assert (draw(np.append(labels, 0), sizes)[:200] != draw(labels, sizes)).sum() < 10
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_groups_stay_together_and_sizes_are_exact_or_the_nearest_are_named(data: st.DataObject) -> None:
     group_sizes = data.draw(st.lists(st.integers(1, 6), min_size=4, max_size=14))

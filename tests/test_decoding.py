@@ -520,7 +520,7 @@ def test_a_jpeg_that_ends_early_but_properly_is_rejected(kind: str) -> None:
         decoded(data[: len(data) * 2 // 3] + b"\xff\xd9")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kind=st.sampled_from(sorted(FILES)),
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8),
@@ -537,7 +537,7 @@ def test_a_damaged_file_is_decoded_or_rejected_and_nothing_else(kind: str, chang
         assert image.pixels.shape == (SIZE, SIZE, 3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"BM"])
 )
@@ -569,7 +569,7 @@ def test_resizing_does_not_alias() -> None:
     np.testing.assert_allclose(found, 127.5, atol=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), st.integers(0, 255))
 def test_resizing_one_colour_leaves_it(height: int, width: int, size: int, colour: int) -> None:
     found = resize(np.full((height, width, 3), colour, np.uint8), size)

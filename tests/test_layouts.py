@@ -644,7 +644,7 @@ FOLDERS = st.sampled_from(
 PHOTOS = st.sampled_from(["1.jpg", "2.jpg", "cat.1.jpg", "dog.1.jpg", "IMG.1.jpg", "notes.txt"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.lists(FOLDERS, max_size=4), PHOTOS), min_size=2, max_size=14))
 def test_whatever_is_refused_the_advice_works(tree):
     names = sorted({"/".join([*folders, photo]) for folders, photo in tree})

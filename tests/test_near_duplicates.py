@@ -87,7 +87,7 @@ def test_thumbnails_are_grey_and_mirror_with_the_image() -> None:
     np.testing.assert_allclose(thumbnail(np.asarray(Image.fromarray(pixels).convert("L"))[..., None]), found, atol=1)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(12)))
 def test_groups_do_not_depend_on_the_order(order: list[int]) -> None:
     pictures = [small(scene(seed)) for seed in range(8)]

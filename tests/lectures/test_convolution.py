@@ -199,7 +199,7 @@ def keras_convolution(
     return keras.ops.convert_to_numpy(layer(padded))[0]
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     height=st.integers(5, 9),
     width=st.integers(5, 9),
