@@ -356,7 +356,7 @@ def calibration_curve(
     )
     axes.plot(filled["stated"], filled["observed"], color=SERIES[0], marker="o", clip_on=False, label=label)
     if calibration is not None:
-        axes.legend(loc="upper left", fontsize=8)
+        axes.legend(loc="best", fontsize=8)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.set_title("Calibration, test")
