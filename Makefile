@@ -62,7 +62,7 @@ audit: install ## Check the locked packages against the known vulnerabilities (n
 
 .PHONY: soak
 soak: install ## Kill 60 runs at random moments, and see that each costs nothing
-	@$(BIN)/pytest tests/test_faults.py --kills=60 --timeout=7200 -s
+	@$(BIN)/pytest tests/end_to_end/test_faults.py --kills=60 --timeout=7200 -s
 
 .PHONY: lock
 lock: install ## Renew both lock files from pyproject.toml

@@ -39,7 +39,7 @@ def training(augment: bool, compute: dict[str, Any], images: np.ndarray) -> floa
     from dogs_vs_cats.parameters.augmentation import AugmentationParameters
     from dogs_vs_cats.parameters.compute import ComputeParameters
     from dogs_vs_cats.pipelines.approach.nodes import train_on_images
-    from dogs_vs_cats.training_events import EpochEnd, subscribe, unsubscribe
+    from dogs_vs_cats.training.events import EpochEnd, subscribe, unsubscribe
 
     parameters = lecture_parameters()
     splits = np.where(np.arange(len(images)) < TRAINING, "train", "validation")
@@ -72,9 +72,9 @@ def extraction(compute: dict[str, Any], images: np.ndarray) -> float:
     """VGG16's features, images a second."""
     import keras
 
+    from dogs_vs_cats.inference.prediction import predictor, row_batches
     from dogs_vs_cats.parameters.compute import ComputeParameters
     from dogs_vs_cats.pipelines.feature_extraction.nodes import pooled
-    from dogs_vs_cats.prediction import predictor, row_batches
 
     base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
     typed = ComputeParameters.model_validate({**lecture_parameters()["compute"], **compute})
@@ -107,7 +107,8 @@ def matrix_rate() -> float:
 
 def main() -> None:
     """Measures, and prints JSON."""
-    from dogs_vs_cats.compute import accelerators, prepare_environment, start_keras
+    from dogs_vs_cats.compute.backend import accelerators
+    from dogs_vs_cats.compute.start import prepare_environment, start_keras
     from dogs_vs_cats.parameters.compute import ComputeParameters
 
     prepare_environment(ComputeParameters.model_validate(lecture_parameters()["compute"]))

@@ -26,8 +26,8 @@ def augmentation() -> dict[str, Any]:
     Returns:
         Milliseconds of CPU an image: the median over the rounds of `usual` and `ours`, and of their ratios.
     """
-    from dogs_vs_cats.augmentation import FastImageDataGenerator, ImageDataGenerator
-    from dogs_vs_cats.batches import ImageBatches
+    from dogs_vs_cats.images.augmentation import FastImageDataGenerator, ImageDataGenerator
+    from dogs_vs_cats.images.batches import ImageBatches
 
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
     labels = np.arange(IMAGES) % 2

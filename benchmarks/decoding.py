@@ -80,10 +80,10 @@ def _flow(folder: Path, interpolation: str) -> float:
 
 def _ours(folder: Path) -> float:
     """Seconds of the project's way, for the photos once."""
-    from dogs_vs_cats.decoding import decode
-    from dogs_vs_cats.parallel import in_order
+    from dogs_vs_cats.compute.parallel import in_order
+    from dogs_vs_cats.images.decoding import decode
+    from dogs_vs_cats.images.sources import Entry, open_source
     from dogs_vs_cats.parameters.ingestion import IngestionParameters
-    from dogs_vs_cats.sources import Entry, open_source
 
     ingestion = IngestionParameters.model_validate({**lecture_parameters()["ingestion"], "source": str(folder)})
     source = open_source(ingestion, folder)
@@ -104,8 +104,8 @@ def _bare(folder: Path) -> float:
     import cv2
     import simplejpeg
 
-    from dogs_vs_cats.decoding import shrink_factor
-    from dogs_vs_cats.parallel import cores
+    from dogs_vs_cats.compute.parallel import cores
+    from dogs_vs_cats.images.decoding import shrink_factor
 
     files = sorted(folder.rglob("*.jpg")) * OFTEN
 

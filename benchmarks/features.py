@@ -80,7 +80,7 @@ def _lecture_base() -> Any:
 
 
 def _extract() -> float:
-    from dogs_vs_cats.prediction import row_batches
+    from dogs_vs_cats.inference.prediction import row_batches
 
     run, images = _predictor(), photos()[0]
 
@@ -106,7 +106,7 @@ def _extract_again(folder: str) -> float:
 
 @cache
 def _backbone() -> Any:
-    from dogs_vs_cats.backbones import pretrained
+    from dogs_vs_cats.models.backbones import pretrained
     from dogs_vs_cats.parameters.backbone import BackboneParameters
 
     with tempfile.TemporaryDirectory() as folder:
@@ -116,8 +116,8 @@ def _backbone() -> Any:
 
 @cache
 def _predictor() -> Callable[[np.ndarray], np.ndarray]:
+    from dogs_vs_cats.inference.prediction import predictor
     from dogs_vs_cats.pipelines.feature_extraction.nodes import pooled
-    from dogs_vs_cats.prediction import predictor
 
     return predictor(pooled(_backbone(), "flatten"), _compute())
 

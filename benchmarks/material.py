@@ -82,7 +82,7 @@ def lecture_parameters() -> dict[str, Any]:
 
 def random_vgg16(folder: Path) -> Path:
     """Writes random weights of VGG16 without its top, in the form in which Keras publishes trained ones."""
-    from dogs_vs_cats.compute import start_keras
+    from dogs_vs_cats.compute.start import start_keras
 
     start_keras()
     import keras

@@ -45,7 +45,7 @@ def _stripes(random: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _motifs(size: int) -> np.ndarray:
-    from dogs_vs_cats.sources.source_task import source_task_images
+    from dogs_vs_cats.images.generated.source_task import source_task_images
 
     return source_task_images(COUNT, size, 3, 7)[0]
 
@@ -77,9 +77,9 @@ def main(experiment: str, data: Path, mnist: Path | None) -> None:
     """Print a table: for each model and kind of picture, what share is flagged."""
     import pandas as pd
 
-    from dogs_vs_cats.classifiers import load_classifier
+    from dogs_vs_cats.inference.classifiers import load_classifier
+    from dogs_vs_cats.inference.prediction import predict
     from dogs_vs_cats.parameters.compute import ComputeParameters
-    from dogs_vs_cats.prediction import predict
 
     compute = ComputeParameters(
         threads=2,

@@ -93,7 +93,7 @@ def _table(results: dict[str, Result]) -> str:
 
 def _instructions() -> str:
     """What the processor has of what decides how fast it trains."""
-    from dogs_vs_cats.compute import processor_flags
+    from dogs_vs_cats.compute.precision import processor_flags
 
     known = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
     found = next((name for name in known if name in processor_flags()), platform.machine())

@@ -20,7 +20,8 @@ def optimizer_update() -> Result:
     import keras
 
     from dogs_vs_cats.approaches import naive_cnn
-    from dogs_vs_cats.compute import compile_updates, policy, with_policy
+    from dogs_vs_cats.compute.backend import compile_updates
+    from dogs_vs_cats.compute.precision import policy, with_policy
     from dogs_vs_cats.parameters.compute import ComputeParameters
 
     parameters = lecture_parameters()
@@ -47,8 +48,8 @@ def batch_normalisation() -> Result:
     Returns:
         Milliseconds a batch of 64 photos, in float32.
     """
-    from dogs_vs_cats.backbones import pretrained
-    from dogs_vs_cats.folding import fold_batch_normalisation
+    from dogs_vs_cats.models.backbones import pretrained
+    from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
     from dogs_vs_cats.parameters.backbone import BackboneParameters
 
     values = {"name": "MobileNetV2", "kwargs": {"alpha": 0.35}, "weights": str(MOBILENET)}

@@ -53,12 +53,12 @@ def main() -> None:
     """Runs Kedro's command line with timers around the work."""
     *arguments, figures = sys.argv[1:]
     sys.path.insert(0, str(Path.cwd() / "src"))
-    from dogs_vs_cats.pipelines.data_ingestion import reading
+    from dogs_vs_cats.images import reading
 
     reading.write_decoded = timed("decode", reading.write_decoded)
 
     # Keras starts, with its backend, only when a run needs it: that is part of what is not the work itself.
-    from dogs_vs_cats import compute
+    from dogs_vs_cats.compute import start as compute
 
     start = compute.start_keras
 
@@ -66,7 +66,7 @@ def main() -> None:
         start()
         import keras
 
-        from dogs_vs_cats import prediction
+        from dogs_vs_cats.inference import prediction
 
         keras.Model.fit = timed("fit", keras.Model.fit)
         prediction.predict_batches = timed_iterator("extract and predict", prediction.predict_batches)

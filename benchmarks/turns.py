@@ -45,7 +45,7 @@ def _quiet() -> None:
 def _as_kedro_run() -> None:
     from material import lecture_parameters
 
-    from dogs_vs_cats.compute import prepare_environment
+    from dogs_vs_cats.compute.start import prepare_environment
     from dogs_vs_cats.parameters.compute import ComputeParameters
 
     _quiet()

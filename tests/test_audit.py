@@ -8,7 +8,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import PROJECT
+
+from tests.conftest import PROJECT
 
 VULNERABLE = {
     "id": "PYSEC-0000-1",

@@ -10,7 +10,8 @@ import venv
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, copy_project
+
+from tests.conftest import PROJECT, copy_project
 
 pytestmark = pytest.mark.slow
 

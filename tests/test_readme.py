@@ -5,8 +5,9 @@ import re
 import runpy
 
 import pytest
-from conftest import PROJECT
 from PIL import Image
+
+from tests.conftest import PROJECT
 
 RENEWAL = runpy.run_path(str(PROJECT / ".ci/readme.py"))
 PICTURE = PROJECT / RENEWAL["PICTURE"]

@@ -3,8 +3,9 @@
 import logging
 
 import pytest
-from conftest import PROJECT
 from kedro.framework.startup import bootstrap_project
+
+from tests.conftest import PROJECT
 
 LAYERS = ["intermediate", "feature", "models", "model_output", "reporting"]
 

@@ -15,11 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from dogs_vs_cats.dvc_sync.commands import dvc
 from dogs_vs_cats.errors import ConfigurationError, SelectionError
 from dogs_vs_cats.parameters.command_line import parse
 from dogs_vs_cats.project import VARIABLE
-from dogs_vs_cats.reproduction.commands import dvc
-from dogs_vs_cats.session import ProjectSession
+from dogs_vs_cats.session.selection import ProjectSession
 from dogs_vs_cats.storage.commands import cache_commands
 from dogs_vs_cats.tracking.commands import tracking_commands
 

@@ -11,20 +11,20 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol, DatasetError
 from kedro.pipeline import Pipeline
 
-from dogs_vs_cats.classifiers import Classifier, find_model, load_classifier
-from dogs_vs_cats.compute import prepare_environment, start_keras
-from dogs_vs_cats.config_loader import ConfigLoader
-from dogs_vs_cats.credentials import without_credentials
-from dogs_vs_cats.dry_build import refuse_unbuildable
+from dogs_vs_cats import parameter_schema
+from dogs_vs_cats.compute.start import prepare_environment, start_keras
 from dogs_vs_cats.errors import ConfigurationError, ProjectError, catalog_error, expected_failure
-from dogs_vs_cats.parameters import schema
+from dogs_vs_cats.inference.classifiers import Classifier, find_model, load_classifier
 from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.pipeline_registry import use_approaches
 from dogs_vs_cats.pipelines.inference.nodes import RESULTS
-from dogs_vs_cats.provenance import refuse_stale_inputs
-from dogs_vs_cats.run_lock import RUN_LOCK
-from dogs_vs_cats.session import check_inputs
+from dogs_vs_cats.session.config_loader import ConfigLoader
+from dogs_vs_cats.session.run_lock import RUN_LOCK
+from dogs_vs_cats.session.selection import check_inputs
+from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
 from dogs_vs_cats.tracking.store import registered_name
+from dogs_vs_cats.training.dry_build import refuse_unbuildable
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class ProjectHooks:
         """Checks all parameters, then tells the registry which approaches this environment runs."""
         # Not `context.params`: that builds all pipelines, before the approaches are known.
         self._parameters = _parameters(cast(ConfigLoader, context.config_loader))
-        schema.check(self._parameters)
+        parameter_schema.check(self._parameters)
         use_approaches(
             self._parameters["approaches"],
             explained=self._parameters["explanation"]["approach"],
@@ -85,7 +85,7 @@ class ProjectHooks:
             click.echo(f"\nThe search: data/08_reporting/{self._experiment}/tuning/tuning.html")
             click.echo(f"With the best values: kedro run --env={environment}")
         if "comparison_report" in pipeline.all_outputs():
-            from dogs_vs_cats.report.findings import closing_lines
+            from dogs_vs_cats.reporting.findings import closing_lines
 
             report = f"data/08_reporting/{self._experiment}/comparison.html"
             click.echo("\n" + "\n".join(closing_lines(catalog.load("comparison_summary"), report)))
@@ -141,7 +141,7 @@ def _refuse_runner(run_params: dict[str, Any], pipeline: Pipeline) -> None:
 def _parameters(loader: ConfigLoader) -> dict[str, Any]:
     """All parameters, without those of `--params` that only a `${runtime_params:NAME}` in a file of conf reads."""
     parameters = dict(loader["parameters"])
-    if unknown := parameters.keys() - schema.root_schema().model_fields.keys():
+    if unknown := parameters.keys() - parameter_schema.root_schema().model_fields.keys():
         for name in unknown & loader.interpolated_parameters():
             del parameters[name]
     return parameters

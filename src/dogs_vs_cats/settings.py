@@ -2,11 +2,11 @@
 
 from omegaconf.resolvers import oc
 
-from dogs_vs_cats.config_loader import ConfigLoader
+from dogs_vs_cats.dvc_sync.hooks import ReproductionHooks
 from dogs_vs_cats.hooks import ProjectHooks
-from dogs_vs_cats.reproduction.hooks import ReproductionHooks
-from dogs_vs_cats.run_lock import SessionStore
-from dogs_vs_cats.session import ProjectContext, ProjectSession
+from dogs_vs_cats.session.config_loader import ConfigLoader
+from dogs_vs_cats.session.run_lock import SessionStore
+from dogs_vs_cats.session.selection import ProjectContext, ProjectSession
 from dogs_vs_cats.storage.hooks import CacheHooks
 from dogs_vs_cats.tracking.hooks import TrackingHooks
 

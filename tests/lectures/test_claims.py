@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from conftest import PROJECT
 
 from dogs_vs_cats.datasets.environments import EnvironmentsDataset
 from dogs_vs_cats.lectures import page, photos, worked_examples
 from dogs_vs_cats.lectures.claims import Claim, Verdict, commands, judge, table
 from dogs_vs_cats.pipelines.replication import nodes
+from tests.conftest import PROJECT
 
 PROOFS = {
     "approach 1: parameters, with its printed output Dense(1, softmax)": "two outputs (15,242,050)",

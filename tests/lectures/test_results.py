@@ -5,18 +5,19 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROJECT, SHARED
 
-from dogs_vs_cats import evaluation
 from dogs_vs_cats.datasets.environments import EnvironmentsDataset
 from dogs_vs_cats.datasets.experiments import Experiment
+from dogs_vs_cats.evaluation import metrics as evaluation
 from dogs_vs_cats.lectures import results
 from dogs_vs_cats.lectures.claims import PRINTS_NONE, Verdict, commands, table
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
-from dogs_vs_cats.pipelines.comparison.nodes import ApproachResult, summarise
+from dogs_vs_cats.pipelines.comparison.nodes import summarise
 from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images, split_images
 from dogs_vs_cats.pipelines.replication import nodes
+from dogs_vs_cats.reporting.results import ApproachResult
+from tests.conftest import PROJECT, SHARED
 
 ROW = {
     "backbone": "",

@@ -6,9 +6,9 @@ import click
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from dogs_vs_cats.classifiers import find_model, load_classifier, trained
-from dogs_vs_cats.compute import start_keras
+from dogs_vs_cats.compute.start import start_keras
 from dogs_vs_cats.errors import ModelFileError, ProjectError
+from dogs_vs_cats.inference.classifiers import find_model, load_classifier, trained
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT

@@ -10,15 +10,15 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
-from dogs_vs_cats.classifiers import Classifier
-from dogs_vs_cats.decoding import ImageRejected, decode, to_channels
 from dogs_vs_cats.errors import ModelFileError
-from dogs_vs_cats.evaluation import every_class
-from dogs_vs_cats.explanation import explainer
+from dogs_vs_cats.evaluation.metrics import every_class
+from dogs_vs_cats.explanation.grad_cam import explainer
+from dogs_vs_cats.images.decoding import ImageRejected, decode, to_channels
+from dogs_vs_cats.inference.classifiers import Classifier
+from dogs_vs_cats.inference.prediction import predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
-from dogs_vs_cats.prediction import predictor
-from dogs_vs_cats.report.html import data_uri
+from dogs_vs_cats.reporting.html import data_uri
 
 SHOWN_CLASSES = 3
 """Of many classes, how many are named for each answer."""

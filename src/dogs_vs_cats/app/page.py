@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from dogs_vs_cats.app.answers import Answerer, Photo, percent
 from dogs_vs_cats.errors import ProjectError
-from dogs_vs_cats.report.html import environment
+from dogs_vs_cats.reporting.html import environment
 
 MAX_CONNECTIONS = 32
 """Further ones get an answer of 503."""

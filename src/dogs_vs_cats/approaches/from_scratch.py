@@ -1,4 +1,4 @@
-"""A network of the model zoo, trained from scratch: `architecture` names it, see `dogs_vs_cats.architectures`.
+"""A network of the model zoo, trained from scratch: `architecture` names it, see `dogs_vs_cats.models.architectures`.
 
 The approaches with the lectures' MNIST networks are this one, each with a block of parameters of its own.
 """
@@ -38,7 +38,7 @@ def build(
     Raises:
         ParameterError: The images are too small for the network, or it can't be built for such classes.
     """
-    from dogs_vs_cats.architectures import build_architecture
+    from dogs_vs_cats.models.architectures import build_architecture
 
     height, width, channels = input_shape
     return build_architecture(parameters.architecture, (height, width, channels), classes, **parameters.options())
@@ -55,7 +55,7 @@ def with_auxiliaries(parameters: ArchitectureParameters, model: "keras.Model", c
     Returns:
         A model that shares its weights and answers first what it answers; the model itself where there are none.
     """
-    from dogs_vs_cats.architectures import AUXILIARIES
+    from dogs_vs_cats.models.architectures import AUXILIARIES
 
     add = AUXILIARIES.get(parameters.architecture)
     return add(model, classes) if add else model

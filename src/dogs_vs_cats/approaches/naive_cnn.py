@@ -36,7 +36,7 @@ def build(
     Raises:
         ParameterError: The images are too small for the network.
     """
-    from dogs_vs_cats.building import for_images
+    from dogs_vs_cats.models.building import for_images
 
     return for_images("naive_cnn", input_shape, lambda shape: _network(shape, classes))
 
@@ -45,7 +45,7 @@ def _network(input_shape: tuple[int, ...], classes: int) -> "keras.Model":
     import keras
     from keras import layers
 
-    from dogs_vs_cats.output_layers import probabilities
+    from dogs_vs_cats.models.output_layers import probabilities
 
     image = keras.Input(input_shape, name="image")
     x = layers.Rescaling(1 / 255, name="rescale")(image)

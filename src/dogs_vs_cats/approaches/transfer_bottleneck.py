@@ -58,7 +58,7 @@ def build(
     import keras
     from keras import layers
 
-    from dogs_vs_cats.output_layers import probabilities
+    from dogs_vs_cats.models.output_layers import probabilities
 
     features = keras.Input(input_shape, name="features")
     x = layers.Dense(parameters.dense_units, activation="relu", name="dense_1")(features)

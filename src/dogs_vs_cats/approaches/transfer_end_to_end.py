@@ -56,7 +56,7 @@ def build(
     from keras import layers
 
     from dogs_vs_cats.errors import BackboneError
-    from dogs_vs_cats.output_layers import softmax_probabilities
+    from dogs_vs_cats.models.output_layers import softmax_probabilities
 
     if backbone is None:
         raise ValueError("transfer_end_to_end builds on a backbone")

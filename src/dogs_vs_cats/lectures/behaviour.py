@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from dogs_vs_cats.evaluation import accuracy_interval
+from dogs_vs_cats.evaluation.metrics import accuracy_interval
 from dogs_vs_cats.lectures.claims import by_interval
 
 IRIS = 0.987
@@ -26,8 +26,8 @@ def figures() -> dict[str, Any]:
 def _lenet5_original() -> dict[str, str]:
     import keras
 
-    from dogs_vs_cats.architectures import build_architecture
-    from dogs_vs_cats.architectures.lenet import digit_pictures
+    from dogs_vs_cats.models.architectures import build_architecture
+    from dogs_vs_cats.models.architectures.lenet import digit_pictures
 
     network = build_architecture("lenet5_original", (32, 32, 1), 10)
     activations = {network.get_layer(name).activation.__name__ for name in ("c1", "s2", "c3", "s4", "c5", "f6")}
@@ -48,7 +48,7 @@ def _loss_of_ten_classes() -> str:
     """What the project's loss is for ten classes, found by comparing numbers."""
     import keras
 
-    from dogs_vs_cats.training import loss_function
+    from dogs_vs_cats.training.loop import loss_function
 
     random = np.random.default_rng(0)
     answers, labels = random.dirichlet(np.ones(10), 8).astype(np.float32), np.arange(8)
@@ -62,8 +62,8 @@ def _googlenet() -> dict[str, Any]:
     """Gives GoogLeNet's loss three answers of which one is unsure, and so finds what each classifier's loss counts."""
     import keras
 
-    from dogs_vs_cats.architectures.inception import googlenet, with_auxiliary_classifiers
-    from dogs_vs_cats.auxiliary_losses import AuxiliaryLosses
+    from dogs_vs_cats.models.architectures.inception import googlenet, with_auxiliary_classifiers
+    from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
 
     with keras.StatelessScope(initialize_variables=False):
         training = AuxiliaryLosses(with_auxiliary_classifiers(googlenet((65, 65, 3), 3), 3))
@@ -85,8 +85,8 @@ def _own_model() -> dict[str, Any]:
     """Trains a step on an earlier model of one's own, with all of its layers frozen and with the first three."""
     import keras
 
-    from dogs_vs_cats.architectures import build_architecture
-    from dogs_vs_cats.backbones import without_last_layers
+    from dogs_vs_cats.models.architectures import build_architecture
+    from dogs_vs_cats.models.backbones import without_last_layers
 
     keras.utils.set_random_seed(0)
     earlier = build_architecture("lenet5", (28, 28, 1), 10)
@@ -122,7 +122,7 @@ def _iris() -> dict[str, Any]:
     import keras
     from sklearn.datasets import load_iris
 
-    from dogs_vs_cats.architectures.mlp import iris_mlp
+    from dogs_vs_cats.models.architectures.mlp import iris_mlp
 
     table = load_iris()
     random = np.random.default_rng(0)

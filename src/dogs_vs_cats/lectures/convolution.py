@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dogs_vs_cats.layer_arithmetic import output_size
+from dogs_vs_cats.models.layer_arithmetic import output_size
 
 Array = NDArray[np.float64]
 

@@ -4,8 +4,8 @@ import math
 from itertools import product
 from typing import Any
 
-from dogs_vs_cats import layer_arithmetic as arithmetic
-from dogs_vs_cats.layer_arithmetic import MEBIBYTE
+from dogs_vs_cats.models import layer_arithmetic as arithmetic
+from dogs_vs_cats.models.layer_arithmetic import MEBIBYTE
 
 GIBIBYTE = 2**10 * MEBIBYTE
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dogs_vs_cats.layer_arithmetic import same_padding
 from dogs_vs_cats.lectures.outlines import Outline
+from dogs_vs_cats.models.layer_arithmetic import same_padding
 
 if TYPE_CHECKING:
     import keras
@@ -37,8 +37,8 @@ def figures(mnist: Mapping[str, Any]) -> dict[str, Any]:
     """
     import keras
 
-    from dogs_vs_cats.architectures import build_architecture
-    from dogs_vs_cats.architectures.mlp import boston_mlp, iris_mlp
+    from dogs_vs_cats.models.architectures import build_architecture
+    from dogs_vs_cats.models.architectures.mlp import boston_mlp, iris_mlp
 
     networks = {name: Outline(partial(build_architecture, name, *sizes)) for name, sizes in NETWORKS.items()}
     return {
@@ -137,7 +137,7 @@ def _residual_network(network: Outline) -> dict[str, int]:
 def _inception() -> dict[str, Any]:
     import keras
 
-    from dogs_vs_cats.architectures.inception import convolutions_in_sequence, naive_module, reduced_module
+    from dogs_vs_cats.models.architectures.inception import convolutions_in_sequence, naive_module, reduced_module
 
     def module(channels: int, build: Any, filters: Any) -> Outline:
         def on_maps() -> keras.Model:

@@ -5,7 +5,7 @@ from collections import Counter
 import pandas as pd
 
 from dogs_vs_cats.lectures.claims import commands
-from dogs_vs_cats.report.html import environment
+from dogs_vs_cats.reporting.html import environment
 
 
 def render(claims: pd.DataFrame) -> str:

@@ -22,7 +22,7 @@ def figures(lecture: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         lecture: All parameters of the environment `lecture`.
     """
-    from dogs_vs_cats.training import loss_function
+    from dogs_vs_cats.training.loop import loss_function
 
     loss = loss_function(2).name
     return {
@@ -102,7 +102,7 @@ def _vgg16_input() -> dict[str, Any]:
 
 
 def _validation_order() -> str:
-    from dogs_vs_cats.batches import RowBatches
+    from dogs_vs_cats.images.batches import RowBatches
 
     rows = np.arange(8)
     first_batch = RowBatches(rows, rows, rows, batch_size=8)[0][0]
@@ -111,7 +111,7 @@ def _validation_order() -> str:
 
 def _largest_shear(degrees: float) -> float:
     """How far Keras itself moves a pixel sideways by a shear, measured on a picture whose values are its columns."""
-    from dogs_vs_cats.augmentation.generator import ImageDataGenerator
+    from dogs_vs_cats.images.augmentation.generator import ImageDataGenerator
 
     size = PHOTO[0]
     columns = np.broadcast_to(np.arange(size, dtype=np.float32)[np.newaxis, :, np.newaxis], (size, size, 1))

@@ -1,1 +1,1 @@
-"""Typed parameters, a module for each group, and the schema that checks them all."""
+"""Typed parameters, a module for each group."""

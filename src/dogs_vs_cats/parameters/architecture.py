@@ -30,7 +30,7 @@ class ArchitectureParameters(TrainingParameters):
     """What these approaches add.
 
     Attributes:
-        architecture: Which network; see `dogs_vs_cats.architectures`.
+        architecture: Which network; see `dogs_vs_cats.models.architectures`.
         dropout: Share of values dropped while training; None leaves each network its own. Networks without dropout
             take only None.
         schedule: `constant` keeps the learning rate; `cosine` lets it fall from `learning_rate` to 0 over all epochs,

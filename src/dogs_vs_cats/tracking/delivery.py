@@ -347,9 +347,12 @@ def _write_model(
     # `save_model` would run the model on the example, for which it would first have to import Keras.
     with tempfile.TemporaryDirectory() as parts:
         code = Path(parts) / package.name
-        code.mkdir()
-        shutil.copyfile(package / "__init__.py", code / "__init__.py")
-        shutil.copytree(package / "decoding", code / "decoding", ignore=shutil.ignore_patterns("__pycache__"))
+        (code / "images").mkdir(parents=True)
+        for part in ("__init__.py", "images/__init__.py"):
+            shutil.copyfile(package / part, code / part)
+        shutil.copytree(
+            package / "images" / "decoding", code / "images" / "decoding", ignore=shutil.ignore_patterns("__pycache__")
+        )
         model_file = Path(parts) / Path(MODEL_FILE).name
         shutil.copyfile(keras_file, model_file)
         # Named as the one that training writes beside a model, from which whoever loads it takes the class names.

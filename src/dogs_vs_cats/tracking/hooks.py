@@ -14,7 +14,7 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
 from dogs_vs_cats.tracking.recorder import Recorder, is_tracked
-from dogs_vs_cats.training_events import EpochEnd, Event, TrialBegin, subscribe, unsubscribe
+from dogs_vs_cats.training.events import EpochEnd, Event, TrialBegin, subscribe, unsubscribe
 
 logger = logging.getLogger(__name__)
 

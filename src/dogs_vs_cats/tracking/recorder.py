@@ -23,12 +23,12 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from PIL import Image
 
-from dogs_vs_cats.evaluation import HELD_OUT_METRICS, SPLITS
+from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS, SPLITS
 from dogs_vs_cats.tracking import run_facts, store
 from dogs_vs_cats.tracking.delivery import GROUP
 from dogs_vs_cats.tracking.fetching import MODEL_FILE
 from dogs_vs_cats.tracking.spool import FOLDER, Progress, Spool, md5
-from dogs_vs_cats.training_events import EpochEnd, TrialBegin, TrialEnd
+from dogs_vs_cats.training.events import EpochEnd, TrialBegin, TrialEnd
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.credentials import without_credentials
+from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
 
 

@@ -87,7 +87,7 @@ class ServedModel(PythonModel):
         return pixels
 
     def _decoded(self, number: int, text: str, shape: tuple[int, ...]) -> np.ndarray:
-        from dogs_vs_cats.decoding import ImageRejected, decode
+        from dogs_vs_cats.images.decoding import ImageRejected, decode
 
         try:
             data = base64.b64decode(text, validate=True)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats import approaches, calibration, evaluation
-from dogs_vs_cats.lazy_types import Figure, Model
+from dogs_vs_cats import approaches
+from dogs_vs_cats.compute.lazy_types import Figure, Model
+from dogs_vs_cats.evaluation import calibration
+from dogs_vs_cats.evaluation import metrics as evaluation
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.calibration import CalibrationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
@@ -20,8 +22,8 @@ from dogs_vs_cats.parameters.training import TrainingParameters
 if TYPE_CHECKING:
     import keras
 
-    from dogs_vs_cats.frozen_base import KeptFeatures
-    from dogs_vs_cats.training import Outcome, Phase
+    from dogs_vs_cats.models.frozen_base import KeptFeatures
+    from dogs_vs_cats.training.loop import Outcome, Phase
 
 logger = logging.getLogger(__name__)
 
@@ -80,14 +82,14 @@ def train_on_images(
     """
     import keras
 
-    from dogs_vs_cats.augmentation import DeviceAugmentation, choose_engine, create_generator
-    from dogs_vs_cats.auxiliary_losses import AuxiliaryLosses
-    from dogs_vs_cats.batches import ImageBatches, RowBatches
-    from dogs_vs_cats.compute import policy, with_policy
-    from dogs_vs_cats.devices import ResidentImages, data_parallel, keeps_images, training_devices
-    from dogs_vs_cats.folding import fold_batch_normalisation
-    from dogs_vs_cats.frozen_base import after_base, find_base
-    from dogs_vs_cats.training import Training, train
+    from dogs_vs_cats.compute.precision import policy, with_policy
+    from dogs_vs_cats.images.augmentation import DeviceAugmentation, choose_engine, create_generator
+    from dogs_vs_cats.images.batches import ImageBatches, RowBatches
+    from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
+    from dogs_vs_cats.models.frozen_base import after_base, find_base
+    from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
+    from dogs_vs_cats.training.devices import ResidentImages, data_parallel, keeps_images, training_devices
+    from dogs_vs_cats.training.loop import Training, train
 
     module = approaches.load(approach)
     typed = module.Parameters.model_validate(parameters)
@@ -215,10 +217,10 @@ def train_on_features(
     Raises:
         TrainingError: The loss stopped being a number, or a batch didn't fit into memory.
     """
-    from dogs_vs_cats.batches import RowBatches
-    from dogs_vs_cats.compute import with_policy
-    from dogs_vs_cats.devices import data_parallel, training_devices
-    from dogs_vs_cats.training import Phase, Training, train
+    from dogs_vs_cats.compute.precision import with_policy
+    from dogs_vs_cats.images.batches import RowBatches
+    from dogs_vs_cats.training.devices import data_parallel, training_devices
+    from dogs_vs_cats.training.loop import Phase, Training, train
 
     module = approaches.load(approach)
     typed = module.Parameters.model_validate(parameters)
@@ -314,8 +316,8 @@ def evaluate(
         split with the model's counts, epochs, what a temperature brings (see `calibration`) and, for several seeds,
         mean and standard deviation; and where the training images lie, see `out_of_distribution`.
     """
-    from dogs_vs_cats.out_of_distribution import fit, with_features
-    from dogs_vs_cats.prediction import predict
+    from dogs_vs_cats.evaluation.out_of_distribution import fit, with_features
+    from dogs_vs_cats.inference.prediction import predict
 
     manifest = _as_used(manifest, model_info["made_with"]["parameters"])
     used = manifest[manifest["split"] != "unused"]
@@ -349,7 +351,7 @@ def draw_figures(
     class_names: list[str],
 ) -> tuple[Figure, Figure, Figure, Figure, Figure, Figure]:
     """Draws learning curves; of the test split confusion matrix, ROC curve, calibration, worst mistakes; coverage."""
-    from dogs_vs_cats import figures
+    from dogs_vs_cats.reporting import figures
 
     return (
         figures.learning_curves(history),
@@ -364,7 +366,7 @@ def draw_figures(
 def _kept_features(features: np.ndarray | None, record: dict[str, Any] | None) -> "KeptFeatures | None":
     if features is None or record is None:
         return None
-    from dogs_vs_cats.frozen_base import KeptFeatures
+    from dogs_vs_cats.models.frozen_base import KeptFeatures
 
     return KeptFeatures(features, record["pooling"], record.get("base_weights", ""))
 
@@ -400,8 +402,8 @@ class _LabelledImages:
         self, model: Model, base: Model | None, rows: "pd.Series[bool]", compute: ComputeParameters
     ) -> pd.DataFrame:
         """Predicts the images of some rows of the manifest, from their features on where `known_base` gave a base."""
-        from dogs_vs_cats.frozen_base import after_base
-        from dogs_vs_cats.prediction import predict
+        from dogs_vs_cats.inference.prediction import predict
+        from dogs_vs_cats.models.frozen_base import after_base
 
         given, numbers, asked = self.images, np.flatnonzero(rows), model
         if self.kept and base:
@@ -487,7 +489,7 @@ def _as_used(manifest: pd.DataFrame, parameters: Mapping[str, Any]) -> pd.DataFr
 
 def _phases(parameters: TrainingParameters, model: Model, backbone: Model | None) -> "list[Phase]":
     """The head's phase, and a second one where a base is to be unfrozen."""
-    from dogs_vs_cats.training import Phase
+    from dogs_vs_cats.training.loop import Phase
 
     schedule: Any = getattr(parameters, "schedule", "constant")
     head = Phase("head", parameters.epochs, parameters.learning_rate, schedule)

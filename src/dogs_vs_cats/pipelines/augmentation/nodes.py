@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.lazy_types import Figure
+from dogs_vs_cats.compute.lazy_types import Figure
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 
 ORIGINALS = 6
@@ -23,8 +23,8 @@ def preview(images: np.ndarray, manifest: pd.DataFrame, augmentation: Augmentati
     Returns:
         A figure with the first training images, taking turns through the classes, on top.
     """
-    from dogs_vs_cats.augmentation import create_generator
-    from dogs_vs_cats.batches import ImageBatches
+    from dogs_vs_cats.images.augmentation import create_generator
+    from dogs_vs_cats.images.batches import ImageBatches
 
     rows = _first_of_each_class(manifest, ORIGINALS)
     labels = manifest["label"].to_numpy()
@@ -47,7 +47,7 @@ def _draw(lines: list[np.ndarray], names: np.ndarray) -> Figure:
     import matplotlib as mpl
     from matplotlib import figure as mpl_figure
 
-    from dogs_vs_cats.figures import INK, MUTED, STYLE
+    from dogs_vs_cats.reporting.figures import INK, MUTED, STYLE
 
     mosaic, columns, rows = _mosaic(lines)
     with mpl.rc_context(STYLE):

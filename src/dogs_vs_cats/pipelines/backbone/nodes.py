@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import BackboneError
-from dogs_vs_cats.lazy_types import Model
 from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, BackboneParameters, SourceTaskParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
@@ -37,7 +37,7 @@ def make_backbone(
     """
     import keras
 
-    from dogs_vs_cats.backbones import (
+    from dogs_vs_cats.models.backbones import (
         SOURCE_CNN,
         earlier_model,
         pretrained,
@@ -95,9 +95,9 @@ def develop_source_cnn(
     """
     import keras
 
-    from dogs_vs_cats.backbones import source_cnn
-    from dogs_vs_cats.compute import policy, with_policy
-    from dogs_vs_cats.sources.source_task import SOURCE_TASK_CLASSES, source_task_images
+    from dogs_vs_cats.compute.precision import policy, with_policy
+    from dogs_vs_cats.images.generated.source_task import SOURCE_TASK_CLASSES, source_task_images
+    from dogs_vs_cats.models.backbones import source_cnn
 
     held_out = task.images // 10
     images, labels = source_task_images(task.images + held_out, image_size, channels, seed)

@@ -5,17 +5,17 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from dogs_vs_cats import evaluation
-from dogs_vs_cats.evaluation import BASELINE, SPLITS
+from dogs_vs_cats.evaluation import metrics as evaluation
+from dogs_vs_cats.evaluation.metrics import BASELINE, SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
-from dogs_vs_cats.report.settings import Setting, flattened
+from dogs_vs_cats.reporting.results import ApproachResult
+from dogs_vs_cats.reporting.settings import Setting, flattened
 
 logger = logging.getLogger(__name__)
 
@@ -44,36 +44,6 @@ EXPLANATION = {
     "explanation_grad_cam": "Where it looks",
 }
 """Pictures of an approach's inside, by the name of their dataset, and what they show."""
-
-
-@dataclass(frozen=True)
-class ApproachResult:
-    """Everything one approach left behind.
-
-    Attributes:
-        name: Its name.
-        settings: What it was trained with, beside the present configuration.
-        trained_with: Its own parameters in the training; with a base also `preprocessing`, how that prepares images.
-        metrics: See `evaluation.classification_metrics`; also `backbone`, `parameters`, `trainable_parameters`,
-            `epochs` and, for several seeds, `seeds`.
-        history: Accuracy and loss by seed and epoch.
-        predictions: Its predictions table.
-        timings: `train_seconds`, `seconds_per_epoch`, `predict_seconds`; empty where it was trained elsewhere.
-        mistakes: PNG picture of its most confident mistakes.
-        explanation: PNG pictures of its inside, by what they show; empty where none were drawn of this model.
-        layers: See `inspection.summarise_layers`; None where this model wasn't explained.
-    """
-
-    name: str
-    settings: list[Setting]
-    trained_with: dict[str, Any]
-    metrics: dict[str, Any]
-    history: pd.DataFrame
-    predictions: pd.DataFrame
-    timings: dict[str, float]
-    mistakes: bytes
-    explanation: dict[str, bytes] = field(default_factory=dict)
-    layers: pd.DataFrame | None = None
 
 
 def compare_settings(
@@ -298,7 +268,7 @@ def report(
     Returns:
         A self-contained HTML page.
     """
-    from dogs_vs_cats.report import rendering
+    from dogs_vs_cats.reporting import rendering
 
     return rendering.render(
         summary=summary,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from kedro.pipeline import Pipeline, node
 
 from dogs_vs_cats.pipelines.comparison import nodes
-from dogs_vs_cats.pipelines.comparison.dvc_views import headline_metrics, plot_data
+from dogs_vs_cats.reporting.dvc_views import headline_metrics, plot_data
 
 
 def create_pipeline(approaches: Sequence[str]) -> Pipeline:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.credentials import without_credentials
 from dogs_vs_cats.errors import ProjectError, SourceError, SplitError
-from dogs_vs_cats.near_duplicates import find_groups
+from dogs_vs_cats.images.near_duplicates import find_groups
+from dogs_vs_cats.images.sources.names import listed
+from dogs_vs_cats.images.splitting import SPLITS, UNUSED, official_split, random_split
+from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
-from dogs_vs_cats.sources.names import listed
-from dogs_vs_cats.splitting import SPLITS, UNUSED, official_split, random_split
 from dogs_vs_cats.storage.content_store import ContentStore
 
 if TYPE_CHECKING:
-    from dogs_vs_cats.pipelines.data_ingestion.reading import DecodedSource
+    from dogs_vs_cats.images.reading import DecodedSource
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +62,9 @@ def read_images(
         ProjectError: The decoded images can't be written.
     """
     # Not at the top: commands that decode nothing shouldn't have to wait for the image libraries.
-    from dogs_vs_cats import decoding
-    from dogs_vs_cats.pipelines.data_ingestion.reading import LAYOUT, can_be_read_now, load_decoded, write_decoded
-    from dogs_vs_cats.sources import fingerprint, open_source
+    from dogs_vs_cats.images import decoding
+    from dogs_vs_cats.images.reading import LAYOUT, can_be_read_now, load_decoded, write_decoded
+    from dogs_vs_cats.images.sources import fingerprint, open_source
 
     try:
         store = ContentStore(store_folder)
@@ -180,7 +180,7 @@ def split_images(
 
 def _loaded(folder: Path | None) -> "DecodedSource | None":
     """Opens the source that an earlier run has decoded, unless it is damaged."""
-    from dogs_vs_cats.pipelines.data_ingestion.reading import load_decoded
+    from dogs_vs_cats.images.reading import load_decoded
 
     if folder is None:
         return None
@@ -211,7 +211,7 @@ def _identity(
     manifest: pd.DataFrame, class_names: list[str], ingestion: IngestionParameters, bit_depth: int | None
 ) -> str:
     """SHA-256 that stands for the pixels, the labels and the splits, wherever the images came from."""
-    from dogs_vs_cats import decoding
+    from dogs_vs_cats.images import decoding
 
     head = [class_names, ingestion.image_size, ingestion.channels, decoding.VERSION]
     head += [] if bit_depth is None else [bit_depth]

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from dogs_vs_cats.compute.lazy_types import Figure, Model
 from dogs_vs_cats.errors import ModelFileError, ParameterError
-from dogs_vs_cats.evaluation import every_class, most_confident
-from dogs_vs_cats.lazy_types import Figure, Model
+from dogs_vs_cats.evaluation.metrics import every_class, most_confident
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
 from dogs_vs_cats.project import resolve
 
 if TYPE_CHECKING:
-    from dogs_vs_cats.explanation_figures import Look
+    from dogs_vs_cats.reporting.explanation_figures import Look
 
 
 def summarise_layers(model: Model, settings: dict[str, Any]) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def summarise_layers(model: Model, settings: dict[str, Any]) -> pd.DataFrame:
     Returns:
         See `inspection.summarise_layers`.
     """
-    from dogs_vs_cats import inspection
+    from dogs_vs_cats.explanation import inspection
 
     return inspection.summarise_layers(model, settings["batch_size"])
 
@@ -56,7 +56,8 @@ def draw_layers(
     Raises:
         ParameterError: There is no such picture.
     """
-    from dogs_vs_cats import explanation_figures, inspection
+    from dogs_vs_cats.explanation import inspection
+    from dogs_vs_cats.reporting import explanation_figures
 
     path, image = chosen_image(explanation, ingestion.decoding(ingestion_record.get("bit_depth")), images, manifest)
     return (
@@ -94,8 +95,8 @@ def draw_grad_cam(
     Raises:
         ParameterError: There is no such picture.
     """
-    from dogs_vs_cats import explanation_figures
-    from dogs_vs_cats.explanation import explainer
+    from dogs_vs_cats.explanation.grad_cam import explainer
+    from dogs_vs_cats.reporting import explanation_figures
 
     try:
         explain = explainer(model)
@@ -169,7 +170,7 @@ def chosen_image(
 
 
 def _decoded(file: Path, shape: tuple[int, ...], options: DecodingOptions) -> np.ndarray:
-    from dogs_vs_cats.decoding import ImageRejected, decode
+    from dogs_vs_cats.images.decoding import ImageRejected, decode
 
     try:
         return decode(file.read_bytes(), image_size=shape[1], channels=shape[3], **options).pixels

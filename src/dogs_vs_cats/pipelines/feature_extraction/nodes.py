@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.lazy_types import Model
+from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.progress import progress, track
 from dogs_vs_cats.storage.feature_store import KEY_BYTES, FeatureStore
@@ -51,7 +51,7 @@ def extract_features(
         float32 memory map, (images in use, features), in the manifest's order; and a record of what it was
         made from.
     """
-    from dogs_vs_cats.compute import policy
+    from dogs_vs_cats.compute.precision import policy
 
     rows = np.flatnonzero(manifest["split"] != "unused")
     keys = [
@@ -104,7 +104,7 @@ def _predicted(
     compute: ComputeParameters,
 ) -> Iterator[tuple[list[bytes], np.ndarray]]:
     """Yields keys and rows, all that was predicted since the last time."""
-    from dogs_vs_cats.prediction import predict_batches, row_batches
+    from dogs_vs_cats.inference.prediction import predict_batches, row_batches
 
     done, waiting, since = 0, [], time.monotonic()
     with progress("Extracting features", len(places)) as advance:

@@ -11,17 +11,17 @@ from typing import Any, cast
 
 import numpy as np
 
-from dogs_vs_cats.classifiers import Classifier
 from dogs_vs_cats.errors import ModelFileError, ParameterError, SourceError
-from dogs_vs_cats.evaluation import every_class, shortest_decimals
+from dogs_vs_cats.evaluation.metrics import every_class, shortest_decimals
+from dogs_vs_cats.images.sources import Entry, ImageReadError, Source, fingerprint, open_source
+from dogs_vs_cats.images.sources.names import listed
+from dogs_vs_cats.inference.classifiers import Classifier
+from dogs_vs_cats.inference.journal import Answer, Journal
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
-from dogs_vs_cats.pipelines.inference.journal import Answer, Journal
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.project import ROOT
-from dogs_vs_cats.sources import Entry, ImageReadError, Source, fingerprint, open_source
-from dogs_vs_cats.sources.names import listed
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +105,8 @@ def _key(source: Source, reading: IngestionParameters, compute: ComputeParameter
     """Stands for everything the answers depend on."""
     import keras
 
-    from dogs_vs_cats import decoding
-    from dogs_vs_cats.compute import policy
+    from dogs_vs_cats.compute.precision import policy
+    from dogs_vs_cats.images import decoding
 
     made_of = [
         fingerprint(source),
@@ -128,7 +128,7 @@ def _fill(
     classifier: Classifier,
 ) -> None:
     """Classifies the files that the journal has no answer for."""
-    from dogs_vs_cats.prediction import predict_batches
+    from dogs_vs_cats.inference.prediction import predict_batches
 
     if journal.count:
         logger.info(
@@ -160,9 +160,9 @@ def _groups(
 ) -> Iterator[list[np.ndarray | str]]:
     """Reads files ahead; yields the pixels of a batch of them, with the reason in place of what can't be used."""
     # Decoders are imported with the first file, not by every command that only lists the pipelines.
-    from dogs_vs_cats.decoding import ImageRejected, decode
-    from dogs_vs_cats.parallel import in_order
-    from dogs_vs_cats.prediction import BATCH_SIZE
+    from dogs_vs_cats.compute.parallel import in_order
+    from dogs_vs_cats.images.decoding import ImageRejected, decode
+    from dogs_vs_cats.inference.prediction import BATCH_SIZE
 
     size, _, channels = shape
 

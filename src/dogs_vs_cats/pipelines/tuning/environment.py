@@ -7,7 +7,7 @@ import yaml
 from pydantic import BaseModel
 
 from dogs_vs_cats.datasets.environments import MARK, Environment
-from dogs_vs_cats.reproduction.variables import VARIABLES, variables
+from dogs_vs_cats.parameters.dvc_variables import VARIABLES, variables
 
 
 def environment_files(

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats import approaches
+from dogs_vs_cats.compute.lazy_types import Figure, Model
 from dogs_vs_cats.datasets.environments import Environment, refuse_unless_free
-from dogs_vs_cats.dry_build import dry_build
 from dogs_vs_cats.errors import TuningError
-from dogs_vs_cats.lazy_types import Figure, Model
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.tuning import TuningParameters
 from dogs_vs_cats.pipelines.approach.nodes import Trained, train_on_features, train_on_images
 from dogs_vs_cats.pipelines.tuning.environment import environment_files
-from dogs_vs_cats.pipelines.tuning.search import Search
+from dogs_vs_cats.training.dry_build import dry_build
+from dogs_vs_cats.training.search import Search
 
 _BUILT_WITH = {"architecture", "unfreeze_from"}
 """Parameters of which the schema can't tell whether a network can be built with them."""
@@ -145,9 +145,9 @@ def _check(tuning: TuningParameters, approaches_run: list[str], parameters: dict
 
 def draw_figures(trials: pd.DataFrame, summary: dict[str, Any]) -> tuple[Figure, Figure]:
     """Draws how the search went, and which parameters matter."""
-    from dogs_vs_cats.pipelines.tuning import drawing
+    from dogs_vs_cats.reporting import tuning_figures
 
-    return drawing.search_history(trials), drawing.importance(summary["importance"])
+    return tuning_figures.search_history(trials), tuning_figures.importance(summary["importance"])
 
 
 def make_environment(

@@ -3,7 +3,8 @@
 from kedro.pipeline import Pipeline, node
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.pipelines.tuning import nodes, page
+from dogs_vs_cats.pipelines.tuning import nodes
+from dogs_vs_cats.reporting import tuning_page
 
 
 def create_pipeline(name: str) -> Pipeline:
@@ -56,7 +57,7 @@ def create_pipeline(name: str) -> Pipeline:
                 name="make_environment",
             ),
             node(
-                page.render,
+                tuning_page.render,
                 inputs=["tuning_trials", "tuning_summary", "tuning_history", "tuning_importance"],
                 outputs="tuning_report",
                 name="report_search",

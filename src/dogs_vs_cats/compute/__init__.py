@@ -1,0 +1,1 @@
+"""Computation: starting Keras, precision, threads, differences between backends."""

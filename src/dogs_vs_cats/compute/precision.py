@@ -1,0 +1,128 @@
+"""The dtype policy of a computation: bfloat16 where it is faster."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dogs_vs_cats.compute.backend import accelerators
+from dogs_vs_cats.parameters.compute import ComputeParameters
+
+if TYPE_CHECKING:
+    import keras
+
+
+def policy(compute: ComputeParameters, model: "keras.Model") -> str:
+    """Chooses the Keras dtype policy to compute a model with.
+
+    Args:
+        compute: Its `precision`: with `auto`, bfloat16 where it is faster.
+        model: Any model.
+
+    Returns:
+        `float32` or `mixed_bfloat16`.
+    """
+    if compute.precision != "auto":
+        return compute.precision
+    return (
+        "mixed_bfloat16" if _multiplies_bfloat16() and not (_is_depthwise(model) and not accelerators()) else "float32"
+    )
+
+
+def _is_depthwise(model: "keras.Model") -> bool:
+    """Whether depthwise convolutions make up a quarter of a model's convolutions or more, as in the MobileNets.
+
+    Processors are slower at those in bfloat16: MobileNetV2 (alpha 0.35) predicts 723 images a second in float32 and 396
+    in bfloat16 on two cores, VGG16 17 and 34 (150x150 pixels); of eight bases tried only MobileNetV2 was slower.
+    """
+    import keras
+
+    convolutions = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+    ]
+    depthwise = sum(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in convolutions)
+    return depthwise > 0 and 4 * depthwise >= len(convolutions)
+
+
+@cache
+def _multiplies_bfloat16() -> bool:
+    """Whether the accelerator, or else the processor, multiplies bfloat16 natively."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        if gpus:
+            capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+            return capability >= (8, 0)
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        # On the CPU, JAX has no native bfloat16 convolutions: they are slower than float32.
+        return jax.default_backend() != "cpu"
+    return "avx512_bf16" in processor_flags() or "amx_bf16" in processor_flags()
+
+
+@cache
+def processor_flags() -> frozenset[str]:
+    """Instruction sets of the first processor; empty where the system doesn't tell."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return frozenset(flags.partition(":")[2].split())
+
+
+def with_policy(model: "keras.Model", policy_name: str) -> "keras.Model":
+    """Copies a model under a dtype policy; its float32 weights are the same.
+
+    What is fixed to float32 by the model contract stays so: the last layer with weights and all after it.
+
+    Args:
+        model: Any model of stock layers.
+        policy_name: `float32` or `mixed_bfloat16`.
+
+    Returns:
+        An uncompiled model that shares nothing with `model`.
+    """
+    import keras
+
+    ends_in_float32 = _output_layers(model)
+
+    def copy(layer: "keras.layers.Layer") -> "keras.layers.Layer":
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Layer) and layer.name not in ends_in_float32:
+            config["dtype"] = policy_name
+        return layer.__class__.from_config(config)
+
+    # Around the same layers but uncompiled, or Keras would compile the copy like the original.
+    uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
+    clone = keras.models.clone_model(uncompiled, clone_function=copy, recursive=True)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+def _output_layers(model: "keras.Model") -> set[str]:
+    """Names of the last layer with weights and of those after it, where the model ends in probabilities."""
+    import keras
+
+    names: set[str] = set()
+    for layer in reversed(model.layers):
+        if isinstance(layer, keras.Model):
+            # A joined model ends in the head that was trained by itself.
+            inside = _output_layers(layer)
+            return names | inside if inside else set()
+        names.add(layer.name)
+        if layer.weights:
+            return names if ends_in_probabilities(layer) else set()
+    return set()
+
+
+def ends_in_probabilities(layer: "keras.layers.Layer") -> bool:
+    """Whether a layer ends in a sigmoid or a softmax."""
+    import keras
+
+    return getattr(layer, "activation", None) in (keras.activations.sigmoid, keras.activations.softmax)

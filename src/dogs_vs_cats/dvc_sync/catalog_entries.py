@@ -1,0 +1,123 @@
+"""What DVC is to make of each entry of the catalog."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kedro.io import CatalogConfigResolver
+
+from dogs_vs_cats.dvc_sync.yaml_files import read_yaml
+from dogs_vs_cats.errors import DVCFileError
+
+KINDS = ("out", "metric", "plot", "none")
+
+PLOT_PROPERTIES = ("template", "x", "y", "x_label", "y_label", "title")
+
+EXPERIMENT = "${globals:experiment}"
+
+# Kedro would take DVC's own braces for placeholders of a dataset factory.
+_EXPERIMENT_MARK = "@experiment@"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One persisted dataset.
+
+    Attributes:
+        kind: One of `KINDS`.
+        path: Its file, relative to the project root, with DVC's `${experiment}` in it; empty where it has none.
+        plot: For a plot, DVC's properties of it.
+        defined_in: The catalog file.
+        types: Classes that read and write it, the wrapped one too.
+    """
+
+    kind: str
+    path: str
+    defined_in: Path
+    plot: dict[str, str] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+
+
+class CatalogEntries:
+    """The catalog as it is written in `conf/base`, before any environment fills it in."""
+
+    def __init__(self, folder: Path):
+        """Reads and checks `catalog*.yml`.
+
+        Args:
+            folder: `conf/base`.
+
+        Raises:
+            DVCFileError: An entry doesn't say what DVC is to make of it; the message names all of them.
+        """
+        config: dict[str, Any] = {}
+        self._files: dict[str, Path] = {}
+        for path in sorted(folder.glob("catalog*.yml")):
+            for name, entry in read_yaml(path, (EXPERIMENT, _EXPERIMENT_MARK)).items():
+                if not name.startswith("_"):
+                    config[name] = entry
+                    self._files[name] = path
+        problems = [f"  - {name}: {problem}" for name in config if (problem := _problem(config[name]))]
+        if problems:
+            raise DVCFileError(
+                "Entries of the catalog must say what DVC makes of them. Write metadata.dvc: out, metric, plot or none "
+                "into:\n" + "\n".join(problems)
+            )
+        self._resolver = CatalogConfigResolver(config, {}, {})
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the entries, patterns included."""
+        return list(self._files)
+
+    def find(self, name: str) -> Entry | None:
+        """Returns the entry of a dataset, or None where it is kept in memory only.
+
+        Args:
+            name: Its name in a pipeline. An approach may be given as DVC's `${item.approach}`.
+        """
+        written = self.written_as(name)
+        if written is None:
+            return None
+        config = self._resolver.resolve_pattern(name)
+        declared = config["metadata"]["dvc"]
+        kind, plot = ("plot", declared["plot"]) if isinstance(declared, dict) else (declared, {})
+        wrapped = config.get("dataset")
+        types = (config["type"], wrapped.get("type") if isinstance(wrapped, dict) else wrapped)
+        return Entry(
+            kind=kind,
+            path=config.get("filepath", "").replace(_EXPERIMENT_MARK, "${experiment}"),
+            plot=plot,
+            defined_in=self._files[written],
+            types=tuple(filter(None, types)),
+        )
+
+    def written_as(self, name: str) -> str | None:
+        """The name under which the catalog defines a dataset: its own, or a pattern."""
+        return name if name in self._files else self._resolver.match_dataset_pattern(name)
+
+    def find_all(self, names: Iterable[str]) -> dict[str, Entry]:
+        """The persisted ones of some datasets, by name."""
+        found = {name: self.find(name) for name in names}
+        return {name: entry for name, entry in found.items() if entry is not None}
+
+
+def _problem(config: Any) -> str:
+    """What is wrong with what an entry says about DVC; empty if nothing is."""
+    declared = (config.get("metadata") or {}).get("dvc")
+    if isinstance(declared, dict) and list(declared) == ["plot"] and isinstance(declared["plot"], dict):
+        unknown = sorted(declared["plot"].keys() - set(PLOT_PROPERTIES))
+        problem = f"a plot has no {', '.join(unknown)}; there are {', '.join(PLOT_PROPERTIES)}" if unknown else ""
+    elif declared not in KINDS:
+        problem = "has none" if declared is None else f"{declared!r} is not one of them"
+    else:
+        problem = ""
+    path = str(config.get("filepath", ""))
+    if not problem and declared != "none" and not path.startswith("data/"):
+        problem = f"DVC keeps files under data/, and this one is {path or 'no file'}"
+    if not problem and declared != "none" and "${" in path:
+        problem = f"{path}: only {EXPERIMENT} can be filled in"
+    if not problem and declared != "none" and config.get("versioned"):
+        problem = "versioned: true and DVC exclude each other; DVC keeps the versions"
+    return problem

@@ -1,0 +1,145 @@
+"""What a run that DVC started has to keep to, so that its result can be made again."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import psutil
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+
+from dogs_vs_cats.dvc_sync.dvc_file import base_parameters
+from dogs_vs_cats.dvc_sync.environments import PRIVATE, approaches
+from dogs_vs_cats.dvc_sync.yaml_files import read_yaml
+from dogs_vs_cats.errors import ReproductionError
+from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, VARIABLES, covers, is_path, on_disk
+
+logger = logging.getLogger(__name__)
+
+TEMPORARY = (".dvc", "tmp", "exps")
+"""Where `dvc exp run --temp` and `--queue` run."""
+
+POLL_SECONDS = 0.25
+"""Time between two looks whether DVC is still there."""
+
+_SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh", "busybox"}
+
+
+class ReproductionHooks:
+    """Checks of a run that is a DVC stage; any other run is left alone."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Refuses what DVC can't reproduce, and sees to it that the run ends with DVC."""
+        if "DVC_STAGE" not in os.environ:
+            return
+        _end_with_dvc()
+        if context.env in (None, PRIVATE):
+            raise ReproductionError(
+                "DVC runs environments that everyone has, never conf/local. Name one in params.yaml, or: "
+                "dvc exp run -S env=lecture"
+            )
+        parameters = context.config_loader["parameters"]
+        _check_approaches(parameters, context.project_path, context.env)
+        variables = context.project_path / "conf" / context.env / VARIABLES
+        raw_data = read_yaml(variables)["raw_data"]
+        check_source(parameters["ingestion"]["source"], raw_data, context.project_path, context.env)
+
+
+def _check_approaches(parameters: Mapping[str, Any], root: Path, environment: str) -> None:
+    expected = approaches(base_parameters(root))
+    if set(parameters["approaches"]) != expected:
+        raise ReproductionError(
+            f"The environment {environment} runs {', '.join(parameters['approaches'])}, but dvc.yaml has a stage for "
+            f"each approach of conf/base. Run it without DVC: kedro run --env={environment}"
+        )
+
+
+def check_source(source: str, raw_data: str, root: Path, environment: str) -> None:
+    """Refuses images that DVC doesn't have or doesn't watch.
+
+    Args:
+        source: `ingestion.source`.
+        raw_data: What the stage depends on, relative to the project's root.
+        root: The project's root; DVC's temporary folder where it runs in one.
+        environment: The environment.
+
+    Raises:
+        ReproductionError: The source lies outside a temporary folder of DVC's, isn't tracked, or isn't what the
+            stage depends on.
+    """
+    if not is_path(source):
+        return
+    # Not resolved: DVC may link tracked files to its cache.
+    path = Path(os.path.normpath(root / Path(on_disk(source)).expanduser()))
+    temporary = any(root.parts[i : i + len(TEMPORARY)] == TEMPORARY for i in range(len(root.parts)))
+    track = f"copy it to {RAW_DATA}, `dvc add` it there, commit the .dvc file, and set ingestion.source to that path"
+    if not path.is_relative_to(root):
+        if temporary:
+            raise ReproductionError(
+                f"ingestion.source is {source}, outside of the repository. DVC runs this experiment in a temporary "
+                f"folder, which has only what git and DVC track. To use it here, {track}; or run the experiment in "
+                "your project: dvc exp run without --temp and --queue."
+            )
+        logger.warning(
+            "ingestion.source is %s, outside of the repository: DVC doesn't notice when it changes. To track it, %s.",
+            source,
+            track,
+        )
+        return
+    inside = path.relative_to(root).as_posix()
+    if temporary and not path.exists():
+        raise ReproductionError(
+            f"ingestion.source is {source}, which neither git nor DVC tracks: it isn't in the temporary folder that "
+            f"DVC runs this experiment in. Track it: dvc add {inside}"
+        )
+    if not covers(raw_data, inside):
+        raise ReproductionError(
+            f"ingestion.source is {source}, but the stage depends on {raw_data}: DVC wouldn't notice when the images "
+            f"change. Set the source in conf/{environment}/parameters_ingestion.yml and run `kedro dvc sync`, or add "
+            f"-S conf/{environment}/{VARIABLES}:raw_data={Path(inside).parent.as_posix()} to the command."
+        )
+
+
+def _end_with_dvc() -> None:
+    """Ends this process when DVC's is gone.
+
+    A killed DVC can't end its stages. Going on, one would write its results while the next `dvc repro` runs.
+    """
+    try:
+        dvc = _dvc_process()
+    except psutil.AccessDenied:
+        logger.warning("This stage doesn't end when DVC is killed: the system doesn't let it look at DVC's process")
+        return
+
+    def watch() -> None:
+        while dvc is not None and _is_alive(dvc):
+            time.sleep(POLL_SECONDS)
+        click.echo("DVC has ended, and its stage ends with it.", err=True)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end with DVC", daemon=True).start()
+
+
+def _dvc_process() -> psutil.Process | None:
+    """The process that started this one; None where it is gone already."""
+    try:
+        parent = psutil.Process(os.getppid())
+        # DVC starts a stage through a shell, which may have put the stage in its own place.
+        return parent.parent() if parent.name() in _SHELLS else parent
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

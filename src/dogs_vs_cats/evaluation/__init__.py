@@ -1,0 +1,1 @@
+"""Evaluation: metrics, calibration, and the distance of an image from the training images."""

@@ -1,0 +1,146 @@
+"""Temperature scaling: makes a model's probabilities as often right as they say.
+
+One number divides the logits, so no prediction changes, only how sure it is (Guo et al. 2017, *On Calibration of Modern
+Neural Networks*). It is fitted on the validation images, and can be put into the model's last layer.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.errors import ModelFileError
+from dogs_vs_cats.evaluation.metrics import SPLITS, class_probabilities, expected_calibration_error, reliability_bins
+
+BOUNDS = (0.25, 10.0)
+"""Temperatures that are tried. On a few validation images that are all right, any model would seem too modest."""
+
+_SMALLEST = 1e-7  # float32 can't say that something is less than that away from certain
+
+
+def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """Divides the logits of probabilities by a temperature.
+
+    Args:
+        probabilities: Of every class, shape (n, classes); rows sum to one.
+        temperature: Above 1 makes them less sure, below 1 surer.
+
+    Returns:
+        Shape (n, classes), float64; rows sum to one.
+    """
+    logits = np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, 1))
+    from scipy.special import softmax
+
+    return softmax(logits / temperature, axis=1)
+
+
+def fit_temperature(predictions: pd.DataFrame, class_names: Sequence[str]) -> float:
+    """Finds the temperature with the lowest log loss.
+
+    Args:
+        predictions: Rows of a predictions table on which the model wasn't trained.
+        class_names: The classes, in the order of their labels.
+
+    Returns:
+        A temperature within `BOUNDS`, to three digits after the point.
+    """
+    labels = predictions["label"].to_numpy()
+    probabilities = class_probabilities(predictions, class_names)
+
+    def log_loss(logarithm: float) -> float:
+        return _log_loss(tempered(probabilities, np.exp(logarithm)), labels)
+
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(log_loss, bounds=np.log(BOUNDS), method="bounded")
+    return round(float(np.exp(found.x)), 3)
+
+
+def before_and_after(
+    predictions: pd.DataFrame, class_names: Sequence[str], temperature: float, in_model: bool
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Predictions without and with a temperature.
+
+    Args:
+        predictions: A predictions table of the model as it is.
+        class_names: The classes, in the order of their labels.
+        temperature: The temperature.
+        in_model: Whether the model has it already.
+
+    Returns:
+        Two predictions tables.
+    """
+    change = 1 / temperature if in_model else temperature
+    changed = predictions.copy()
+    probabilities = tempered(class_probabilities(predictions, class_names), change)
+    for label, name in enumerate(class_names):
+        if f"probability_{name}" in changed:
+            changed[f"probability_{name}"] = probabilities[:, label]
+    return (changed, predictions) if in_model else (predictions, changed)
+
+
+def summarise(predictions: pd.DataFrame, class_names: Sequence[str], in_model: float | None) -> dict[str, Any]:
+    """Measures what calibration brings, whether it is in the model or not.
+
+    Args:
+        predictions: A predictions table of the model as it is.
+        class_names: The classes, in the order of their labels.
+        in_model: The temperature that the model has in it; None if it has none.
+
+    Returns:
+        `temperature`; `in_model`; and for validation and test `expected_calibration_error_before`, `…_after`,
+        `log_loss_before` and `log_loss_after`.
+    """
+    validation = predictions[predictions["split"] == "validation"]
+    temperature = fit_temperature(validation, class_names) if in_model is None else in_model
+    summary: dict[str, Any] = {"temperature": temperature, "in_model": in_model is not None}
+    tables = before_and_after(predictions, class_names, temperature, in_model is not None)
+    for split in SPLITS[1:]:
+        summary[split] = {}
+        for when, table in zip(("before", "after"), tables, strict=True):
+            rows = table[table["split"] == split]
+            if len(rows):
+                error = expected_calibration_error(reliability_bins(rows, class_names))
+                loss = _log_loss(class_probabilities(rows, class_names), rows["label"].to_numpy())
+                summary[split] |= {f"expected_calibration_error_{when}": error, f"log_loss_{when}": loss}
+    return summary
+
+
+def put_into(model: Model, temperature: float) -> None:
+    """Divides the logits of a model by a temperature, by dividing the weights of its last layer.
+
+    The file keeps its layers and parameters, and needs nothing to be loaded that it didn't need before.
+
+    Args:
+        model: Changed in place.
+        temperature: Above 0.
+
+    Raises:
+        ModelFileError: The model doesn't end in a dense layer with a sigmoid or softmax.
+    """
+    dense = _last_layer(model)
+    dense.set_weights([weight / np.float32(temperature) for weight in dense.get_weights()])
+
+
+def _last_layer(model: Model) -> Any:
+    import keras
+
+    from dogs_vs_cats.compute.precision import ends_in_probabilities
+
+    layer: Any = model
+    while isinstance(layer, keras.Model):
+        layer = next((inner for inner in reversed(layer.layers) if inner.weights), None)
+    if not isinstance(layer, keras.layers.Dense) or not ends_in_probabilities(layer):
+        raise ModelFileError(
+            f"{model.name} doesn't end in a dense layer with a sigmoid or a softmax, so it can't be calibrated by a "
+            "temperature. Set calibration.temperature to false."
+        )
+    return layer
+
+
+def _log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    stated = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.clip(stated, _SMALLEST, 1)).mean())

@@ -1,0 +1,160 @@
+"""Tells photos that are unlike all a model was trained on: neither class, a drawing, noise, a blank.
+
+A picture is described by the model's last feature map (its base's output, where it has one), averaged over its
+places: by these features, and by their direction and length apart, because what is no photo of the kind often has the
+usual features in unusual proportions.
+Around the mean of each class the training images are taken to be spread normally, all classes alike (Lee et al. 2018,
+*A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks*), with a variance of
+their own along the main directions and one common variance in all others (Tipping and Bishop 1999, *Probabilistic
+Principal Component Analysis*). A picture farther from every class than nearly all validation images is flagged. It is
+a hint, no proof; docs/inference.md says how good a hint.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import eigsh
+from scipy.spatial.distance import cdist
+
+from dogs_vs_cats.models.frozen_base import base_output, find_base
+from dogs_vs_cats.models.graph import dissect
+
+DIRECTIONS = 64
+"""Main directions at most; there are fewer where there are few features or few images."""
+
+FLAGGED = 0.01
+"""Share of the validation images that are flagged, though they are what the model was trained for."""
+
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Where a model's training images lie, in the space of their descriptions (2 x features + 1 numbers).
+
+    Attributes:
+        spread: float32 (numbers,): standard deviation of each number, by which it is divided.
+        means: float32 (classes, numbers).
+        directions: float32 (directions, numbers), orthonormal.
+        variances: float32 (directions,).
+        remaining_variance: float32 (1,): that of each other direction.
+        threshold: float32 (1,): distance above which a picture is flagged.
+    """
+
+    spread: NDArray[np.float32]
+    means: NDArray[np.float32]
+    directions: NDArray[np.float32]
+    variances: NDArray[np.float32]
+    remaining_variance: NDArray[np.float32]
+    threshold: NDArray[np.float32]
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> "Distribution":
+        """Makes one of what `arrays` returned."""
+        return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Everything in it, by name."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def distances(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Mahalanobis distance to the nearest class, relative to what is usual for so many numbers.
+
+        Args:
+            features: Shape (n, features).
+
+        Returns:
+            Shape (n,); about 1 for images like those of the training.
+        """
+        parts = [self._distances(_described(part) / self.spread) for part in _parts(features)]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _distances(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        means = self.means.astype(np.float64)
+        along, along_means = points @ self.directions.T, means @ self.directions.T
+        rest = np.maximum(cdist(points, means, "sqeuclidean") - cdist(along, along_means, "sqeuclidean"), 0)
+        scale = np.sqrt(self.variances)
+        squared = cdist(along / scale, along_means / scale, "sqeuclidean") + rest / self.remaining_variance
+        return np.sqrt(squared.min(axis=1) / points.shape[1])
+
+
+def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: NDArray[np.float32]) -> Distribution:
+    """Describes where training images lie.
+
+    Args:
+        features: Of the training images, (n, features), at least 4 of them and one of each class.
+        labels: Their classes, (n,).
+        validation: Features of images that weren't trained on; they give the threshold. Where there are none, the
+            training images give it, which is then too low.
+    """
+    size = 2 * features.shape[1] + 1
+    classes, index = np.unique(labels, return_inverse=True)
+    sums, squares = np.zeros((len(classes), size)), np.zeros(size)
+    for part, members in zip(_parts(features), _parts(index), strict=True):
+        points = _described(part)
+        belongs = members == np.arange(len(classes))[:, np.newaxis]
+        sums += belongs.astype(np.float64) @ points
+        squares += (points**2).sum(axis=0)
+    spread = np.sqrt(np.maximum(squares / len(features) - (sums.sum(axis=0) / len(features)) ** 2, 0))
+    # A feature that hardly ever fired in the training would otherwise decide everything when it does.
+    spread = np.maximum(spread, 1e-3 * spread.mean() + 1e-9)
+
+    means = sums / np.bincount(index)[:, np.newaxis] / spread
+    covariance = np.zeros((size, size))
+    for part, members in zip(_parts(features), _parts(index), strict=True):
+        away = _described(part) / spread - means[members]
+        covariance += away.T @ away / len(features)
+
+    kept = max(1, min(DIRECTIONS, size // 2, len(features) // 4))
+    # Lanczos iteration needs a start, and the same one gives the same result.
+    variances, directions = eigsh(covariance, k=kept, v0=np.ones(size))
+    floor = max(float(np.trace(covariance)) / size * 1e-4, 1e-12)
+    rest = max(float(np.trace(covariance) - variances.sum()) / (size - kept), floor)
+    found = Distribution(
+        spread=spread.astype(np.float32),
+        means=means.astype(np.float32),
+        directions=directions.T.astype(np.float32),
+        variances=np.maximum(variances, floor).astype(np.float32),
+        remaining_variance=np.array([rest], np.float32),
+        threshold=np.zeros(1, np.float32),
+    )
+    known = validation if len(validation) else features
+    limit = np.quantile(found.distances(known), 1 - FLAGGED, method="higher")
+    return Distribution(**{**found.arrays(), "threshold": np.array([limit], np.float32)})
+
+
+def with_features(model: keras.Model) -> keras.Model:
+    """A model that returns its features beside its answer.
+
+    Args:
+        model: Images in, probabilities out.
+
+    Returns:
+        A model with the same weights; of its output, (n, probabilities + features), the first columns are what
+        `model` returns. A model without feature maps is described by what its last layer takes.
+    """
+    base = find_base(model)
+    if base is not None:
+        image, probability, described = model.inputs[0], model.outputs[0], base_output(model, base)
+    else:
+        parts = dissect(model)
+        image, probability = parts.image, parts.probability
+        described = parts.last_input if parts.feature_map is None else parts.feature_map
+    if len(described.shape) == 4:
+        described = keras.layers.GlobalAveragePooling2D(dtype="float32", name="features_of_image")(described)
+    both = keras.layers.Concatenate(dtype="float32", name="answer_and_features")([probability, described])
+    return keras.Model(image, both, name=model.name)
+
+
+def _parts(rows: NDArray) -> Iterator[NDArray]:
+    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+
+
+def _described(features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Features, their direction, and the logarithm of their length: float64 (n, 2 x features + 1)."""
+    values = features.astype(np.float64)
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    return np.concatenate([values, values / (length + 1e-6), np.log(length + 1e-3)], axis=1)

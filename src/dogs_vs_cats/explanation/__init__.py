@@ -1,0 +1,1 @@
+"""Explanation: Grad-CAM, feature maps, tables of layers."""

@@ -1,0 +1,1 @@
+"""Images: where they come from, decoding, splitting, augmentation, batches."""

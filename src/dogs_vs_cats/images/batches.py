@@ -1,0 +1,208 @@
+"""Training batches from arrays on disk: shuffled and augmented exactly as `ImageDataGenerator.flow()` would.
+
+`flow(x)` copies all of `x` as float32 and must be read in sequence. These batches read only the rows they need, and
+batch i of epoch e is a function of the seed, e and i alone. So any number of threads gives the same batches, and
+training can go on at any epoch.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from dogs_vs_cats.compute.parallel import cores
+from dogs_vs_cats.images.augmentation.generator import ImageDataGenerator
+
+# Keras draws transforms from NumPy's global random state, of which a process has one.
+_global_random_state = threading.Lock()
+
+
+class RowBatches(keras.utils.PyDataset):
+    """Batches of some rows of an array, such as bottleneck features or validation images, in their own dtype.
+
+    The order is that of `ImageDataGenerator.flow(array[rows], labels[rows], batch_size, shuffle, seed)` read with
+    `next()`. For training give it to `fit` with `shuffle=False`, since it shuffles by itself, and its `callback()`.
+    """
+
+    def __init__(
+        self,
+        array: np.ndarray,
+        rows: np.ndarray,
+        labels: np.ndarray,
+        *,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+    ):
+        """Remembers what to read; nothing is read yet.
+
+        Args:
+            array: Any array, best a memory map.
+            rows: Which of its rows to use, int array of shape (n,).
+            labels: A label for each row of `array`, used or not.
+            batch_size: Rows in a batch; the last one has what is left.
+            shuffle: Draws a new order in each epoch.
+            seed: Seed of order and transforms, at least 0.
+        """
+        super().__init__()
+        self._array = array
+        self._rows = np.asarray(rows)
+        self._labels = np.asarray(labels)
+        self._batch_size = batch_size
+        self._shuffle = shuffle
+        self._seed = seed
+        self._changes = shuffle
+        self._epoch = 0
+        self._is_told_epochs = False
+        self._drawn_order = (-1, np.arange(0))
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        return -(-len(self._rows) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads a batch of the present epoch."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"there are {len(self)} batches; asked was for number {index}")
+        return self.batch(self._epoch, index)
+
+    def callback(self) -> keras.callbacks.Callback:
+        """Makes the callback through which `fit` tells these batches what epoch it is in.
+
+        The hooks of a `PyDataset` can't count epochs: `fit` also calls them when it takes a batch to build a model, and
+        how often depends on the backend.
+        """
+        self._is_told_epochs = True
+
+        def set_epoch(epoch: int, logs: dict[str, float] | None = None) -> None:
+            self._epoch = epoch
+
+        return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)
+
+    def on_epoch_begin(self) -> None:
+        """Refuses to repeat the first epoch for ever.
+
+        Raises:
+            RuntimeError: Epochs differ from each other, and `fit` wasn't given the `callback()`.
+        """
+        if self._changes and not self._is_told_epochs:
+            raise RuntimeError("these batches differ from epoch to epoch: give fit(callbacks=[batches.callback()])")
+
+    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads any batch of any epoch.
+
+        Args:
+            epoch: Counted from 0.
+            index: 0..len-1.
+
+        Returns:
+            The rows, in the array's dtype, and their labels.
+        """
+        order = self._order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
+        rows = self._rows[order]
+        return np.asarray(self._array[rows]), self._labels[rows]
+
+    def _random(self, epoch: int, index: int) -> np.random.RandomState:
+        """The random state with which Keras's iterator enters a batch."""
+        return np.random.RandomState(self._seed + epoch * len(self) + index)
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """The order of an epoch, which Keras draws at its first batch."""
+        drawn_epoch, order = self._drawn_order
+        if drawn_epoch != epoch:
+            count = len(self._rows)
+            order = self._random(epoch, 0).permutation(count) if self._shuffle else np.arange(count)
+            # One assignment, so that other threads see the old pair or the new one.
+            self._drawn_order = (epoch, order)
+        return order
+
+
+class ImageBatches(RowBatches):
+    """Batches of uint8 images, augmented or as they are.
+
+    With an augmenter, batches are float32, 0..255, and bit for bit those of `augmenter.flow(images[rows],
+    labels[rows], batch_size, shuffle, seed)` read with `next()`; without, uint8.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        rows: np.ndarray,
+        labels: np.ndarray,
+        *,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        augmenter: ImageDataGenerator | None = None,
+        workers: int | Literal["auto"] = "auto",
+    ):
+        """Remembers what to read; nothing is read yet.
+
+        Args:
+            images: uint8 array, best a memory map, of shape (n, height, width, channels), 0..255. Without an augmenter,
+                whatever else stands for an image.
+            rows: Which images to use, int array of shape (m,).
+            labels: A label for each image, used or not.
+            batch_size: Images in a batch; the last one has what is left.
+            shuffle: Draws a new order in each epoch.
+            seed: Seed of order and transforms, at least 0.
+            augmenter: Transforms each image; it may draw random numbers in `get_random_transform` only.
+            workers: Threads that transform the images of a batch, which doesn't depend on their number. `auto`
+                takes one on up to four cores, which the training step needs itself, else half of the cores up to 8.
+        """
+        super().__init__(images, rows, labels, batch_size=batch_size, shuffle=shuffle, seed=seed)
+        self._augmenter = augmenter
+        self._changes = shuffle or augmenter is not None
+        # Not Keras's workers: those hand batches of one `fit` on to the next when a backend stops them early.
+        threads = _threads() if workers == "auto" else workers
+        self._pool = ThreadPoolExecutor(threads) if augmenter is not None and threads > 1 else None
+
+    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Reads and transforms any batch of any epoch.
+
+        Args:
+            epoch: Counted from 0.
+            index: 0..len-1.
+
+        Returns:
+            Images of shape (b, height, width, channels), uint8 or, with an augmenter, float32; and their labels.
+        """
+        images, labels = super().batch(epoch, index)
+        if self._augmenter is None:
+            return images, labels
+        transforms = self._draw(self._augmenter, epoch, index, len(images))
+        transformed = np.empty(images.shape, np.float32)
+        work = (partial(_transform, self._augmenter), transformed, images, transforms)
+        # Going through the results raises what a thread raised.
+        for _ in self._pool.map(*work) if self._pool else map(*work):
+            pass
+        return transformed, labels
+
+    def _draw(self, augmenter: ImageDataGenerator, epoch: int, index: int, count: int) -> list[dict[str, Any]]:
+        """Draws the transforms of a batch, and leaves NumPy's global random state as it was."""
+        random = self._random(epoch, index)
+        if index == 0 and self._shuffle:
+            # Keras draws the order from the same state, before the transforms.
+            random.permutation(len(self._rows))
+        with _global_random_state:
+            kept = np.random.get_state()  # noqa: NPY002
+            np.random.set_state(random.get_state())  # noqa: NPY002
+            try:
+                return [augmenter.get_random_transform(self._array.shape[1:]) for _ in range(count)]
+            finally:
+                np.random.set_state(kept)  # noqa: NPY002
+
+
+def _transform(augmenter: ImageDataGenerator, target: np.ndarray, image: np.ndarray, transform: dict[str, Any]) -> None:
+    """Puts a transformed image into `target`, in Keras's order: as float32, transformed, standardized."""
+    target[...] = image
+    target[...] = augmenter.standardize(augmenter.apply_transform(target, transform))
+
+
+def _threads() -> int:
+    """How many threads keep a training step supplied and leave it its cores."""
+    count = cores()
+    return min(8, count // 2) if count > 4 else 1

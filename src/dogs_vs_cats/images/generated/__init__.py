@@ -1,0 +1,1 @@
+"""Images drawn by the project itself."""

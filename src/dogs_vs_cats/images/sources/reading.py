@@ -1,0 +1,415 @@
+"""Reads a tree of folders as classes and parts.
+
+`Reader.read` goes from the top down. A folder with one sub-folder of images only leads there. Several sub-folders
+beside each other, the *branches*, have three candidate readings:
+
+* *dataset*: some are its parts, because their names say so and they hold classes; the others are passed over;
+* *outer*: each is a class, with all that lies below it;
+* *inner*: they hold the classes, and their own names mean nothing.
+
+If there is a dataset, it is taken. Of the other two, `ingestion.classes` picks the first that has all of its classes;
+otherwise the names of folders and classes rule one out. Where they don't, the reading carries its doubt, and the values
+of `ingestion.source` and `ingestion.classes` that settle it.
+"""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import yaml
+
+from dogs_vs_cats.images.sources.names import (
+    PREDICTION,
+    TRAIN,
+    class_in_file_name,
+    class_name_of,
+    class_words,
+    differs_as_part,
+    has_image_name,
+    is_mask_folder,
+    is_never_a_class,
+    listed,
+    natural_key,
+    part_of,
+)
+from dogs_vs_cats.images.sources.tree import Folder
+
+MOST_NAMES = 40
+"""Longer lists of classes are no advice that anybody copies."""
+
+Kind = Literal["images", "file names", "folders", "dataset"]
+
+_PLAIN = re.compile(r"[^\W\d][\w .()+-]*|[~/.][\w /.()~+-]*")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Files of one class in one part.
+
+    Attributes:
+        class_name: The class; empty where nothing says it.
+        part: `train`, `validation`, `test`, or empty.
+        folder: Where they lie.
+        files: Their paths, where their names say the class; None for all in and below the folder.
+    """
+
+    class_name: str
+    part: str
+    folder: Folder
+    files: Sequence[str] | None = None
+
+    def paths(self) -> Iterator[str]:
+        """Iterates over the paths of the files."""
+        yield from self.folder.paths() if self.files is None else self.files
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A way to settle a doubt.
+
+    Attributes:
+        meaning: What it chooses, in a few words.
+        classes: What `ingestion.classes` is to name.
+        folder: The folder that `ingestion.source` is to name instead.
+    """
+
+    meaning: str
+    classes: Sequence[str] = ()
+    folder: Folder | None = None
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why there is more than one way to read a folder, and the ways to settle it, the best first."""
+
+    reason: str
+    choices: list[Choice]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to understand a folder.
+
+    Attributes:
+        kind: `images` without classes, classes by `file names` or by `folders`, or a `dataset` of parts with classes.
+        groups: The files that are used.
+        passed_over: (folder, reason) of what isn't used.
+        guesses: What was decided and might be wrong, in sentences.
+        doubt: Why this isn't the only way to read the folder; None where it is.
+        folder: The folder.
+        part: The part of a dataset that it is named after; empty where there is none.
+    """
+
+    kind: Kind
+    groups: list[Group]
+    passed_over: list[tuple[Folder, str]] = field(default_factory=list)
+    guesses: list[str] = field(default_factory=list)
+    doubt: Doubt | None = None
+    folder: Folder = field(default_factory=Folder)
+    part: str = ""
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes in natural order."""
+        return sorted({group.class_name for group in self.groups} - {""}, key=natural_key)
+
+    @property
+    def inner_classes(self) -> list[str]:
+        """Classes in the folder; cameras name files like Kaggle does (`IMG.1.jpg`), so file names don't count."""
+        return [] if self.kind == "file names" else self.class_names
+
+    def as_class(self) -> "Reading":
+        """The folder as a class, with all that lies below except for masks; a class may have parts."""
+        whole = self.class_names or not (self.passed_over or any(group.part for group in self.groups))
+        groups = [Group("", "", self.folder)] if whole else self.groups
+        groups = [replace(group, class_name=class_name_of(self.folder.name)) for group in groups]
+        return Reading("folders", groups, [] if whole else self.passed_over, folder=self.folder)
+
+    def guess(self, sentence: str) -> "Reading":
+        """The same reading with one more guess."""
+        return replace(self, guesses=[*self.guesses, sentence])
+
+
+class Reader:
+    """Reads folders of one source.
+
+    Args:
+        wanted: `ingestion.classes`: names of classes, which settle doubts; None for all.
+    """
+
+    def __init__(self, wanted: Sequence[str] | None = None) -> None:
+        self._wanted = wanted
+
+    def read(self, folder: Folder) -> Reading:
+        """Finds the best reading of a folder."""
+        images, masks = _without_masks([child for child in folder.folders.values() if child.images])
+        branches = [self.read(child) for child in images]
+        if not branches:
+            reading = Reading("images", [Group("", "", folder)])
+        else:
+            reading = branches[0] if len(branches) == 1 else self._side_by_side(branches)
+        if named := _by_file_name(folder):
+            reading = self._names_or_folders(named, reading, branches)
+        elif branches and folder.own_images and not reading.class_names:
+            own = Group("", "", Folder(folder.path, folder.files))
+            reading = replace(reading, groups=[*reading.groups, own])
+        passed_over = [*((mask, "masks or annotations beside images") for mask in masks), *reading.passed_over]
+        return replace(reading, passed_over=passed_over, folder=folder, part=part_of(folder.name))
+
+    def _side_by_side(self, branches: list[Reading]) -> Reading:
+        branches = _with_single_classes(branches)
+        if dataset := _dataset(branches):
+            return dataset
+        outer = _combined("folders", [branch.as_class() for branch in branches])
+        inner = _inner(branches)
+        if settled := self._settled(outer, inner):
+            return settled
+        if doubt := _doubt(branches, outer, inner):
+            return replace(outer, doubt=doubt)
+        if _say_classes(branches):
+            return _outer(branches, inner)
+        if any(branch.inner_classes for branch in branches):
+            paths = listed([branch.folder.path for branch in branches])
+            return inner.guess(f"{paths} are read together: their names say no class.")
+        reading = _combined("images", [branch for branch in branches if branch.part != PREDICTION], branches)
+        if not all(branch.part for branch in branches):
+            names = outer.class_names
+            reading = reading.guess(f"If {listed(names)} are the classes, set {as_value(names)}.")
+        return replace(reading, groups=[replace(group, class_name="") for group in reading.groups])
+
+    def _names_or_folders(self, named: Reading, folders: Reading, branches: list[Reading]) -> Reading:
+        """Files named after classes, and the folders beside them."""
+        known = named.class_names
+        parts = [
+            replace(reading, folder=branch.folder, part=branch.part)
+            for branch in branches
+            if branch.part not in ("", PREDICTION) and (reading := _by_file_name(branch.folder, known))
+        ]
+        names = _combined("file names", [named, *parts], branches)
+        if len(folders.class_names) < 2 or folders.class_names == known:
+            return names
+        choices = [
+            Choice("the files are named after them", known),
+            Choice("the folders are the classes", folders.class_names),
+        ]
+        doubt = Doubt("files are named after classes, and lie beside folders of classes", choices)
+        return self._settled(names, folders) or replace(names, doubt=doubt)
+
+    def _settled(self, *candidates: Reading) -> Reading | None:
+        """The first candidate that has all classes of `ingestion.classes`."""
+        wanted = self._wanted or ()
+        for reading in candidates if wanted else ():
+            names = reading.class_names
+            if all(label_of(name, names) is not None for name in wanted):
+                return replace(reading, guesses=[], doubt=None)
+        return None
+
+
+def _combined(kind: Kind, used: Sequence[Reading], branches: Sequence[Reading] = ()) -> Reading:
+    """Some branches as one reading; the others are passed over, with a guess if they hold classes."""
+    taken = {reading.folder.path for reading in used}
+    others = [branch for branch in branches if branch.folder.path not in taken]
+    return Reading(
+        kind,
+        [replace(group, part=group.part or reading.part) for reading in used for group in reading.groups],
+        [passed for reading in used for passed in reading.passed_over]
+        + [(branch.folder, _why_unused(branch.part, kind)) for branch in others],
+        [guess for reading in used for guess in reading.guesses]
+        + [
+            f"{branch.folder.path} has classes too, but lies beside the parts of the dataset and isn't read; to read "
+            "it instead, set ingestion.source to that folder."
+            for branch in others
+            if not branch.part and len(branch.class_names) > 1
+        ],
+        next((reading.doubt for reading in used if reading.doubt), None),
+    )
+
+
+def _why_unused(part: str, kind: Kind) -> str:
+    if part == PREDICTION:
+        return "unlabelled images to predict"
+    if part:
+        return f"unlabelled images of a {'training' if part == TRAIN else part} part"
+    return "beside the parts of the dataset" if kind == "dataset" else "beside images that have classes"
+
+
+def _with_single_classes(branches: list[Reading]) -> list[Reading]:
+    """Labels parts with images of a single class, which the names of the files or of their folder say."""
+    known = {name for branch in branches if branch.part not in ("", PREDICTION) for name in branch.class_names}
+
+    def labelled(part: Reading) -> Reading:
+        if part.part in ("", PREDICTION) or part.class_names or len(part.groups) != 1:
+            return part
+        folder = part.groups[0].folder
+        name = class_name_of(folder.name)
+        says_class = name in known if known else class_words(folder.name) and not part_of(folder.name)
+        if folder is not part.folder and says_class:
+            return replace(part, kind="folders", groups=[Group(name, "", folder)])
+        by_name = _by_file_name(folder, known)
+        return replace(part, kind="file names", groups=by_name.groups) if by_name else part
+
+    return [labelled(branch) for branch in branches]
+
+
+def _dataset(branches: list[Reading]) -> Reading | None:
+    """Parts that hold classes, or the only branch that holds a dataset."""
+    parts = [branch for branch in branches if branch.part not in ("", PREDICTION) and branch.class_names]
+    unnamed = [branch for branch in branches if not branch.part]
+    training = _training_part(parts, unnamed)
+    kinds = {branch.part for branch in [*branches, *training]} - {""}
+    if parts and (not unnamed or len(kinds) > 1 or any(part.kind == "file names" for part in parts)):
+        return _combined("dataset", [*parts, *training], branches)
+    only = [branch for branch in branches if branch.kind == "dataset"] or unnamed
+    if len(only) == 1 and only[0].class_names and not parts:
+        return _combined(only[0].kind, only, branches)
+    return None
+
+
+def _training_part(parts: list[Reading], unnamed: list[Reading]) -> list[Reading]:
+    """`flowers` beside `flowers_test`, or `entrainement` beside `validation` and `test`, with the same classes."""
+    known = {name for part in parts for name in part.class_names}
+    kinds = {part.part for part in parts}
+    same = [
+        branch
+        for branch in unnamed
+        if len(known.intersection(branch.class_names)) > 1
+        and (len(kinds) > 1 or any(differs_as_part(branch.folder.name, part.folder.name) for part in parts))
+    ]
+    if len(same) != 1 or TRAIN in kinds:
+        return []
+    guess = f"{same[0].folder.path} is read as the training part: it holds the classes of {parts[0].folder.path}."
+    return [replace(same[0].guess(guess), part=TRAIN)]
+
+
+def _inner(branches: list[Reading]) -> Reading:
+    """The classes within the branches; a branch without any is a class itself if its name may say one."""
+    opened = [
+        branch if branch.inner_classes else branch.as_class()
+        for branch in branches
+        if branch.inner_classes or class_words(branch.folder.name)
+    ]
+    return _combined("folders", opened, branches)
+
+
+def _doubt(branches: list[Reading], outer: Reading, inner: Reading) -> Doubt | None:
+    """Why branches may be classes or hold them: the same classes lie in several places, or most lie in one."""
+    holders = [branch for branch in branches if branch.inner_classes]
+    counts = Counter(name for branch in holders for name in branch.inner_classes)
+    repeated = {name for name, count in counts.items() if count > 1}
+    shared = sorted(repeated | counts.keys() & set(outer.class_names), key=natural_key)
+    if shared:
+        holders = [branch for branch in holders if not set(shared).isdisjoint(branch.inner_classes)]
+    elif not any(branch.part for branch in holders) and not _is_lone_holder(holders, branches):
+        return None
+    alone = [Choice("that folder alone", folder=branch.folder) for branch in holders]
+    choices = [alone[0]]
+    if len(holders) > 1 and not any(branch.part for branch in holders):
+        choices.append(Choice("all together", inner.class_names))
+    if not any(branch.kind == "dataset" for branch in holders):
+        beside = sorted(set(shared) & set(outer.class_names), key=natural_key)
+        choices.append(Choice("these folders are the classes", beside if len(beside) > 1 else outer.class_names))
+    return Doubt(_reason(holders, shared), [*choices, *alone[1:]])
+
+
+def _is_lone_holder(holders: list[Reading], branches: list[Reading]) -> bool:
+    """Whether a single branch holds classes and nothing else, at least as many as there are branches."""
+    if len(holders) != 1 or holders[0].folder.own_images:
+        return False
+    return len(holders[0].inner_classes) >= len(branches) and _say_classes(branches)
+
+
+def _reason(holders: list[Reading], shared: list[str]) -> str:
+    first = holders[0]
+    if not shared:
+        return f"{first.folder.path} may hold the classes ({listed(first.inner_classes)}), or be a class itself"
+    if len(holders) == 1:
+        return f"{first.folder.path} holds classes that lie beside it too ({listed(shared)})"
+    same = " and the same file names" if _file_names(first) == _file_names(holders[1]) else ""
+    unnamed = "" if any(holder.part for holder in holders) else ", and their names don't say that they are parts"
+    return f"{first.folder.path} and {holders[1].folder.path} hold the same classes ({listed(shared)}){same}{unnamed}"
+
+
+def _file_names(reading: Reading) -> set[str]:
+    return {path.rpartition("/")[2] for group in reading.groups for path in group.paths()}
+
+
+def _say_classes(branches: list[Reading]) -> bool:
+    """Whether the names of branches may be those of classes: not `train` and `test`, nor `images_1` and `images_2`."""
+    words = {class_words(branch.folder.name) for branch in branches}
+    parts = [branch.part for branch in branches if branch.part]
+    if len(parts) == len(branches):
+        return len(set(parts)) == 1 and len(words) > 1 and () not in words
+    return len(words) > 1 and (len(parts) < 2 or len(branches) - len(parts) > 1)
+
+
+def _outer(branches: list[Reading], inner: Reading) -> Reading:
+    """Branches as classes, although some may be named like parts."""
+    used = [branch for branch in branches if not is_never_a_class(branch.folder.name)]
+    outer = _combined("folders", [branch.as_class() for branch in used], branches)
+    named = [branch for branch in used if branch.part]
+    unnamed = [branch.folder.name for branch in used if not branch.part]
+    held = sorted({name for branch in branches for name in branch.inner_classes}, key=natural_key)
+    if held:
+        settle = f"; {as_value(inner.class_names)} takes them as classes"
+        outer = outer.guess(f"Sub-folders of the classes ({listed(held)}) are read as images of their class{settle}.")
+    if not named:
+        return outer
+    if not unnamed:  # steam_train, bullet_train
+        return outer.guess(f"{listed([b.folder.path for b in named])} are read as classes, not as parts of a dataset.")
+    without = sorted(set(map(class_name_of, unnamed)), key=natural_key)
+    paths = " and ".join(branch.folder.path for branch in named[:2])
+    if len(named) == 1 and not held:
+        settle = f"; {as_value(without)} leaves it out" if len(without) > 1 else ""
+        return outer.guess(f"{paths} is read as a class, since no folder beside it is a part of a dataset{settle}.")
+    choices = [Choice("the others are left out", without), Choice("all are classes", outer.class_names)]
+    return replace(outer, doubt=Doubt(f"{paths} may be parts of a dataset or classes", choices))
+
+
+def _by_file_name(folder: Folder, known: Collection[str] = ()) -> Reading | None:
+    """Classes by the names of the files directly in a folder: two or more, or any of those that are known."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for path in folder.files:
+        if name := class_in_file_name(path.rpartition("/")[2]):
+            files[name].append(path)
+    names = [name for name, paths in files.items() if any(map(has_image_name, paths)) and (not known or name in known)]
+    if len(names) < (1 if known else 2):
+        return None
+    return Reading("file names", [Group(name, "", folder, files[name]) for name in names])
+
+
+def _without_masks(folders: list[Folder]) -> tuple[list[Folder], list[Folder]]:
+    """Separates images from masks and annotations, which lie beside the images they belong to."""
+    masks = [folder for folder in folders if is_mask_folder(folder.name)]
+    images = [folder for folder in folders if folder not in masks]
+    if not images or any(class_words(folder.name) for folder in images):
+        return folders, []
+    return images, masks
+
+
+def label_of(wanted: str, class_names: Sequence[str]) -> int | None:
+    """Index of the class that a user's name means; upper and lower case only count where they distinguish classes."""
+    name = class_name_of(wanted)
+    if name in class_names:
+        return list(class_names).index(name)
+    alike = [label for label, known in enumerate(class_names) if known.casefold() == name.casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def as_value(names: Sequence[str]) -> str:
+    """The classes as `ingestion.classes` takes them on the command line; only their number where there are many."""
+    if len(names) > MOST_NAMES:
+        return f"ingestion.classes to the {len(names):,} names"
+    return f"ingestion.classes=[{','.join(as_yaml(name) for name in names)}]"
+
+
+def as_yaml(text: str) -> str:
+    """Text as a YAML value that stays text: with quotes where it has commas or would be a number or `true`.
+
+    It has no apostrophes, so that it can stand in `--params='…'`.
+    """
+    if _PLAIN.fullmatch(text) and yaml.safe_load(text) == text:
+        return text
+    return json.dumps(text, ensure_ascii=False).replace("'", r"\u0027")

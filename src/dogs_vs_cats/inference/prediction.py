@@ -1,0 +1,94 @@
+"""Running a model over many images in constant memory."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+
+from dogs_vs_cats.compute.precision import policy, with_policy
+from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
+from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.progress import progress
+
+BATCH_SIZE = 64
+"""Images in every batch of a prediction; the last one is filled up, so that all have one shape."""
+
+
+def predict(
+    model: keras.Model, images: np.ndarray, rows: np.ndarray, compute: ComputeParameters, description: str
+) -> np.ndarray:
+    """Predicts the images of some rows.
+
+    Args:
+        model: Takes raw images.
+        images: uint8 memory map, (n, height, width, channels).
+        rows: Which of them, int array of shape (m,).
+        compute: Gives the precision.
+        description: What the progress bar says.
+
+    Returns:
+        float32 array of shape (m, outputs).
+    """
+    outputs = np.empty((len(rows), *model.output_shape[1:]), dtype=np.float32)
+    done = 0
+    with progress(description, len(rows)) as advance:
+        for part in predict_batches(model, row_batches(images, rows), compute):
+            outputs[done : done + len(part)] = part
+            done += len(part)
+            advance(len(part))
+    return outputs
+
+
+def predict_batches(
+    model: keras.Model, batches: Iterable[np.ndarray], compute: ComputeParameters
+) -> Iterator[np.ndarray]:
+    """Predicts a stream of batches, here or on the machines of `compute.cluster`.
+
+    Here, the next batch is read while the current one is computed.
+
+    Every batch is filled up to `BATCH_SIZE` with black images, so that a prediction doesn't depend on how many
+    neighbours it has.
+
+    Args:
+        model: Takes raw images.
+        batches: uint8 or float arrays of at most `BATCH_SIZE` images.
+        compute: Gives the precision and the cluster.
+
+    Yields:
+        float32 array with one row for each image of the batch.
+
+    Raises:
+        ClusterError: The cluster can't be reached, or can't do it.
+    """
+    if compute.cluster is not None:
+        from dogs_vs_cats.inference.ray_cluster import predict_on_cluster
+
+        yield from predict_on_cluster(model, batches, compute)
+        return
+    run = predictor(model, compute)
+    reader = iter(batches)
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        upcoming = ahead.submit(next, reader, None)
+        while (batch := upcoming.result()) is not None:
+            upcoming = ahead.submit(next, reader, None)
+            yield run(batch)
+
+
+def predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
+    """Prepares a model to predict batches of at most `BATCH_SIZE` images in the precision of `compute`."""
+    fast = with_policy(fold_batch_normalisation(model), policy(compute, model))
+    fast.compile(jit_compile=compute.jit_compile)
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        missing = BATCH_SIZE - len(batch)
+        full = np.pad(batch, [(0, missing), *[(0, 0)] * (batch.ndim - 1)]) if missing else batch
+        return np.asarray(fast.predict_on_batch(full), dtype=np.float32)[: len(batch)]
+
+    return run
+
+
+def row_batches(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the images of `rows`, `BATCH_SIZE` at a time."""
+    for start in range(0, len(rows), BATCH_SIZE):
+        yield images[rows[start : start + BATCH_SIZE]]

@@ -1,0 +1,1 @@
+"""Networks: architectures, pretrained bases, and operations on the graph of a model."""

@@ -1,0 +1,68 @@
+"""Building networks without weights, and refusing images that are too small with the least size that will do."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+
+import keras
+
+from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.errors import ParameterError
+
+Shape = tuple[int, ...]
+
+_LARGEST_SIZE = 4096
+# Keras's words for a convolution or pooling whose window is larger than what it is given.
+_NOTHING_LEFT = "Computed output size"
+
+
+def for_images(
+    what: str, shape: Shape, build: Callable[[Shape], Model], sketch: Callable[[Shape], Model] | None = None
+) -> Model:
+    """Builds a network for images of a shape.
+
+    Args:
+        what: Its name, for the message.
+        shape: Height, width and channels of the images, which are square.
+        build: Builds it for a shape.
+        sketch: Likewise but without trained weights, where `build` loads some.
+
+    Returns:
+        What `build` returns.
+
+    Raises:
+        ParameterError: The images are too small for the network.
+    """
+    try:
+        return build(shape)
+    except ValueError as error:
+        if _NOTHING_LEFT not in str(error):
+            raise
+        size = "×".join(map(str, shape))
+        raise ParameterError(
+            f"Images of {size} are too small for {what}. Set ingestion.image_size to at least "
+            f"{_least_size(shape, sketch or build)}."
+        ) from error
+
+
+def _least_size(too_small: Shape, build: Callable[[Shape], Model]) -> int:
+    def is_enough(size: int) -> bool:
+        try:
+            without_weights(lambda: build((size, size, too_small[2])))
+        except ValueError:
+            return False
+        return True
+
+    size = 2 * too_small[0]
+    while size < _LARGEST_SIZE and not is_enough(size):
+        size *= 2
+    return bisect_left(range(size), True, lo=size // 2 + 1, key=is_enough)
+
+
+def without_weights(build: Callable[[], Model]) -> Model:
+    """Builds a network whose weights have shapes and no values, which takes little time and memory."""
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            return build()
+    finally:
+        # Else Keras would give them values later.
+        keras.utils.clear_session()

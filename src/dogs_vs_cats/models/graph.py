@@ -1,0 +1,108 @@
+"""The layers of a model as one flat graph, with its last feature map and its logits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from dogs_vs_cats.compute.precision import ends_in_probabilities
+
+_KEEPS_MAPS = (
+    keras.layers.MaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A model of stock layers laid open, models within it (a backbone, a head) dissolved into their layers.
+
+    Attributes:
+        image: Its input.
+        probability: Its output.
+        layers: Every layer in the order in which they are applied; weights are shared with the model.
+        outputs: What each of `layers` returns, in the same order.
+        feature_map: The last feature map with its full resolution, (n, rows, columns, features): before the pooling
+            that follows it, if one does. None for a model without convolutions.
+        logits: What the last sigmoid or softmax is applied to, (n, 1) or (n, classes); where a model doesn't end in a
+            dense layer with one of them, the logarithm of its output.
+        last_input: What the last layer with weights takes.
+    """
+
+    image: keras.KerasTensor
+    probability: keras.KerasTensor
+    layers: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    feature_map: keras.KerasTensor | None
+    logits: keras.KerasTensor
+    last_input: keras.KerasTensor
+
+
+def dissect(model: keras.Model) -> Anatomy:
+    """Lays a model open.
+
+    Args:
+        model: A functional model of stock layers that takes images and returns probabilities.
+
+    Returns:
+        Its parts. They compute with the weights of `model`, in inference mode.
+    """
+    layers: list[Any] = []
+    inputs: list[Any] = []
+    outputs: list[Any] = []
+
+    def same(layer: Any) -> Any:
+        return layer
+
+    def apply(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        if isinstance(layer, keras.Model):
+            given = keras.tree.pack_sequence_as(layer.input, keras.tree.flatten(arguments[0]))
+            keras.models.clone_model(layer, input_tensors=given, clone_function=same, call_function=apply)
+            return outputs[-1]
+        if "training" in keywords:
+            keywords["training"] = False
+        layers.append(layer)
+        inputs.append(arguments[0] if arguments else None)
+        outputs.append(layer(*arguments, **keywords))
+        return outputs[-1]
+
+    flat = keras.models.clone_model(
+        keras.Model(model.inputs, model.outputs, name=model.name), clone_function=same, call_function=apply
+    )
+    return Anatomy(
+        image=flat.inputs[0],
+        probability=outputs[-1],
+        layers=tuple(layers),
+        outputs=tuple(outputs),
+        feature_map=_last_map(layers, outputs),
+        logits=_logits(layers, inputs, outputs),
+        last_input=inputs[_last_with_weights(layers)],
+    )
+
+
+def _last_map(layers: list[Any], outputs: list[Any]) -> keras.KerasTensor | None:
+    """The output of the last layer that still has places, passing over those that only shrink it."""
+    convolutions = [i for i, layer in enumerate(layers) if "Conv" in type(layer).__name__]
+    if not convolutions:
+        return None
+    last = max(i for i, output in enumerate(outputs) if len(output.shape) == 4)
+    while last > convolutions[-1] and isinstance(layers[last], _KEEPS_MAPS):
+        last -= 1
+    return outputs[last]
+
+
+def _logits(layers: list[Any], inputs: list[Any], outputs: list[Any]) -> keras.KerasTensor:
+    last = _last_with_weights(layers)
+    dense = layers[last]
+    if isinstance(dense, keras.layers.Dense) and ends_in_probabilities(dense):
+        linear = keras.layers.Dense(dense.units, use_bias=dense.use_bias, dtype=dense.dtype_policy, name="logits")
+        logits = linear(inputs[last])
+        linear.set_weights(dense.get_weights())
+        return logits
+    return keras.ops.log(keras.ops.maximum(outputs[-1], keras.config.epsilon()))
+
+
+def _last_with_weights(layers: list[Any]) -> int:
+    return max((i for i, layer in enumerate(layers) if getattr(layer, "weights", [])), default=0)

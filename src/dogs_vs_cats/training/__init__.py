@@ -1,0 +1,1 @@
+"""Training: the loop, its events, devices, and the search for better parameters."""

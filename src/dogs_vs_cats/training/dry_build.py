@@ -1,0 +1,77 @@
+"""Building, without weights, what a run is going to build: what can't be built is refused before images are decoded."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import psutil
+
+from dogs_vs_cats import approaches
+from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.parameters.backbone import BackboneParameters
+
+_CLASSES = 10  # They aren't known before the images are, and hardly matter to what is checked here.
+_GIB = 2**30
+
+
+def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) -> None:
+    """Builds the base and the approaches of a run.
+
+    Args:
+        outputs: Names of the datasets that the run makes.
+        parameters: All parameters of the environment.
+
+    Raises:
+        ParameterError: The images are too small for a network, or a network is too large for this machine.
+        BackboneError: The base can't be built, or an approach can't be built on it.
+    """
+    from dogs_vs_cats.models.backbones import untrained
+    from dogs_vs_cats.models.building import without_weights
+
+    size, channels = parameters["ingestion"]["image_size"], parameters["ingestion"]["channels"]
+    backbone = None
+    if "backbone" in outputs:
+        base = BackboneParameters.model_validate(parameters["backbone"])
+        backbone = without_weights(lambda: untrained(base, size, channels))
+    for name in parameters["approaches"]:
+        uses_backbone = approaches.load(name).USES_BACKBONE
+        if f"{name}.model" in outputs and (backbone is not None or not uses_backbone):
+            dry_build(name, parameters[name], (size, size, channels), backbone)
+
+
+def dry_build(
+    name: str, block: Mapping[str, Any], shape: tuple[int, ...], backbone: Model | None, classes: int = _CLASSES
+) -> None:
+    """Builds one approach.
+
+    Args:
+        name: The approach.
+        block: Its parameters.
+        shape: Height, width and channels of the images.
+        backbone: The base, where the approach builds on one.
+        classes: Number of classes.
+
+    Raises:
+        ParameterError: The images are too small for the network, or it is too large for this machine.
+        BackboneError: It can't be built on this base.
+    """
+    from dogs_vs_cats.models.building import without_weights
+
+    module = approaches.load(name)
+    typed: Any = module.Parameters.model_validate(dict(block))
+    taken: tuple[int, ...] = shape
+    if module.TRAINS_ON == "features" and backbone is not None:
+        maps = backbone.output_shape[1:]
+        taken = (int(np.prod(maps)) if typed.pooling == "flatten" else maps[-1],)
+    model = without_weights(lambda: module.build(typed, taken, classes, backbone))
+    # Each trained parameter is four bytes, as are its gradient and the optimizer's averages.
+    trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    needed = (4 * model.count_params() + 12 * trained) / _GIB
+    memory = psutil.virtual_memory().total / _GIB
+    if needed > memory:
+        raise ParameterError(
+            f"{name} has {model.count_params():,} parameters for images of {'×'.join(map(str, shape))}, which take "
+            f"{needed:,.0f} GiB in training; this machine has {memory:,.0f} GiB. Make the images smaller "
+            "(ingestion.image_size), or the network."
+        )

@@ -1,0 +1,141 @@
+"""The model zoo through the pipelines: a network named by a parameter, its auxiliary losses, and a transfer from it."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dogs_vs_cats import approaches
+from dogs_vs_cats.images.batches import RowBatches
+from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
+from dogs_vs_cats.training.loop import Phase, Training, train
+from tests.conftest import copy_project, kedro
+from tests.parameters.test_parameters import parameters as environment_parameters
+from tests.training.test_training import COMPUTE, killed_in_epoch
+
+COLOURS = ["blue", "green", "red"]
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    """GoogLeNet, trained for an epoch on photos of three colours; then a head on what it has learned."""
+    root = tmp_path_factory.mktemp("zoo")
+    random = np.random.default_rng(0)
+    for channel, colour in enumerate(reversed(COLOURS)):
+        (root / "photos" / colour).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(0, 120, (32, 32, 3))
+            pixels[..., channel] += 120
+            Image.fromarray(pixels.astype(np.uint8)).save(root / "photos" / colour / f"{number}.png")
+    project = copy_project(root / "project")
+    source = f"ingestion.source={root / 'photos'},ingestion.train_size=36,ingestion.validation_size=12"
+    shared = f"{source},ingestion.test_size=12"
+    network = "approaches=[from_scratch],from_scratch.architecture=googlenet,from_scratch.epochs=1"
+    # So slow that the losses stay those of the first guess.
+    slowly = "from_scratch.learning_rate=0.0000001,from_scratch.augment=false"
+    kedro(project, "run", "--env=test", f"--params={shared},{network},{slowly}", DOGS_VS_CATS_TRACKING="off")
+    transfer = "approaches=[transfer_bottleneck],backbone.name=earlier_model,backbone.kwargs.drop_layers=2"
+    weights = "backbone.weights=data/06_models/test/from_scratch.keras"
+    names = "backbone,feature_extraction,transfer_bottleneck"
+    kedro(
+        project, "run", "--env=test", f"--pipelines={names}", f"--params={shared},{transfer},{weights}",
+        DOGS_VS_CATS_TRACKING="off",
+    )  # fmt: skip
+    return project
+
+
+@pytest.mark.slow
+def test_a_network_of_the_zoo_is_trained_and_compared_on_three_classes_in_colour(zoo):
+    predictions = pd.read_csv(zoo / "data/07_model_output/test/from_scratch/predictions.csv")
+    columns = [f"probability_{colour}" for colour in COLOURS]
+    assert list(predictions.columns) == ["path", "label", *columns, "predicted", "split"]
+    assert predictions[columns].sum(axis=1).to_numpy() == pytest.approx(np.ones(60), abs=1e-5)
+    metrics = json.loads((zoo / "data/08_reporting/test/from_scratch/metrics.json").read_text())
+    assert np.shape(metrics["test"]["confusion_matrix"]) == (3, 3)
+    table = pd.read_csv(zoo / "data/08_reporting/test/comparison.csv").set_index("approach")
+    assert table.index.tolist() == ["from_scratch", "majority_class"]
+    # GoogLeNet with three classes instead of 1,000, and no auxiliary classifier.
+    assert table.loc["from_scratch", "parameters"] == 6_998_552 - 997 * 1025
+    assert "from_scratch" in (zoo / "data/08_reporting/test/comparison.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_googlenet_is_trained_with_its_auxiliary_losses_and_kept_without(zoo):
+    history = pd.read_csv(zoo / "data/08_reporting/test/from_scratch/history.csv")
+    # While all three answers are guesses, main + 0.3 · auxiliary 1 + 0.3 · auxiliary 2 is 1.6 times one of them.
+    assert history["loss"].tolist() == pytest.approx([1.6 * np.log(3)], rel=0.05)
+    assert history["val_loss"].tolist() == pytest.approx([np.log(3)], rel=0.05)
+    model = keras.saving.load_model(zoo / "data/06_models/test/from_scratch.keras", safe_mode=True)
+    assert not [layer.name for layer in model.layers if "auxiliary" in layer.name]
+
+
+@pytest.mark.slow
+def test_a_head_is_put_on_the_first_layers_of_the_earlier_model_which_stay_to_the_bit(zoo):
+    earlier, joined = (
+        keras.saving.load_model(zoo / f"data/06_models/test/{name}.keras", safe_mode=True)
+        for name in ("from_scratch", "transfer_bottleneck")
+    )
+    base = joined.get_layer("earlier_model")
+    # The softmax and the dropout before it are left out.
+    assert [layer.name for layer in base.layers[1:]] == [f"earlier_{layer.name}" for layer in earlier.layers[1:-2]]
+    pairs = zip(base.get_weights(), earlier.get_weights()[:-2], strict=True)
+    assert all(new.tobytes() == old.tobytes() for new, old in pairs)
+    info = json.loads((zoo / "data/06_models/test/transfer_bottleneck.json").read_text())
+    assert info["backbone"] == "earlier_model"
+    # The base ends in a vector of 1,024 numbers, and only the head is trained.
+    assert info["trainable_parameters"] == 1025 * 32 + 33 * 32 + 33 * 3
+
+
+def test_the_approaches_with_the_lectures_networks_are_that_one_with_other_parameters():
+    block = environment_parameters()["from_scratch"]
+    for name in ("lenet5", "mnist_cnn", "mnist_cnn_batchnorm"):
+        module = approaches.load(name)
+        typed = module.Parameters.model_validate({**block, "architecture": name})
+        generic = approaches.load("from_scratch").build(typed, (28, 28, 1), 10)
+        assert module.build(typed, (28, 28, 1), 10).to_json() == generic.to_json()
+
+
+def two_answers() -> keras.Model:
+    """A network with dropout and an auxiliary classifier."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(0)
+    features = keras.Input((6,), name="features")
+    x = keras.layers.Dropout(0.3, name="dropout")(keras.layers.Dense(5, activation="relu", name="hidden")(features))
+    answers = [keras.layers.Dense(3, activation="softmax", name=name)(x) for name in ("main", "auxiliary")]
+    return AuxiliaryLosses(keras.Model(features, answers, name="two_answers"))
+
+
+def train_two_answers(folder):
+    random = np.random.default_rng(0)
+    rows, labels = random.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 3
+    model = two_answers()
+    block = {**environment_parameters()["from_scratch"], "batch_size": 8}
+    training = Training(
+        approach="from_scratch",
+        seed=0,
+        model=model,
+        batches=RowBatches(rows, np.arange(30), labels, batch_size=8, shuffle=True, seed=0),
+        validation=RowBatches(rows, np.arange(30, 40), labels, batch_size=8),
+        classes=3,
+        class_weight={0: 0.5, 1: 1.0, 2: 2.0},
+        parameters=approaches.load("from_scratch").Parameters.model_validate(block),
+        compute=COMPUTE,
+        steps_per_execution=1,
+    )
+    outcome = train(training, [Phase("head", 3, 0.01, "cosine")], folder, "two answers")
+    return model.get_weights(), outcome.history
+
+
+def test_a_training_with_auxiliary_losses_that_was_interrupted_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("dogs_vs_cats.training.loop.SECONDS_BETWEEN_STATES", 0)
+    weights, history = train_two_answers(tmp_path)
+
+    with killed_in_epoch(3):
+        train_two_answers(tmp_path)
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+    resumed, history_again = train_two_answers(tmp_path)
+    assert all(np.array_equal(first, second) for first, second in zip(weights, resumed, strict=True))
+    assert history_again == history

@@ -1,0 +1,271 @@
+"""Drawn pictures: equal everywhere and in any order, all different, and neither blank nor trivially told apart."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+
+from dogs_vs_cats.images.decoding import decode
+from dogs_vs_cats.images.generated.drawing import Canvas, Dice, Frame, ellipse, smooth, soften, stroke, to_pixels
+from dogs_vs_cats.images.generated.sample import SampleSource
+from dogs_vs_cats.images.generated.source_task import SOURCE_TASK_CLASSES, source_task_images
+from dogs_vs_cats.images.sources.base import fingerprint
+
+SIZE = 32
+
+KNOWN_SAMPLES = [
+    "fb41227a7824e6b8",
+    "358e688660324c5a",
+    "1ee89bcac5976f07",
+    "761c3df859e94454",
+    "4b7e0ed97e2a8d61",
+    "4a3ead6d36a53104",
+]
+KNOWN_GREY_SAMPLES = ["1649abedfcbe493c", "ed0be0a4ff83107b"]
+KNOWN_SOURCE_TASK = "67aad424df371939"
+KNOWN_GREY_SOURCE_TASK = "847d7b9a73f7d4b3"
+
+
+def drawn(count: int, seed: int = 0, channels: int = 3, size: int = SIZE) -> tuple[np.ndarray, np.ndarray]:
+    source = SampleSource(count, size, channels, seed)
+    entries = source.entries()
+    return np.stack([source.read(entry) for entry in entries]), np.array([entry.label for entry in entries])
+
+
+@pytest.fixture(scope="module")
+def pictures() -> tuple[np.ndarray, np.ndarray]:
+    """400 pictures and their labels, for what only many can show."""
+    return drawn(400)
+
+
+def digest(pixels: np.ndarray) -> str:
+    return hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
+
+
+class TestSampleSource:
+    def test_listing(self):
+        with SampleSource(5, SIZE, 3, seed=0) as source:
+            assert source.class_names == ["cat", "dog"]
+            assert source.rejected == []
+            listed = [(entry.path, entry.label) for entry in source.entries()]
+        assert listed == [
+            ("cat/00000.png", 0),
+            ("cat/00001.png", 0),
+            ("cat/00002.png", 0),
+            ("dog/00000.png", 1),
+            ("dog/00001.png", 1),
+        ]
+
+    @pytest.mark.parametrize("count", [2, 7, 2400])
+    def test_classes_are_balanced(self, count):
+        labels = [entry.label for entry in SampleSource(count, SIZE, 3, seed=0).entries()]
+        assert len(labels) == count
+        assert labels.count(0) - labels.count(1) == count % 2
+
+    def test_known_pixels(self):
+        # What every machine, NumPy and OpenCV draws. A change on purpose raises sample.VERSION.
+        images, _ = drawn(6, seed=0)
+        assert [digest(image) for image in images] == KNOWN_SAMPLES
+        grey, _ = drawn(2, seed=0, channels=1)
+        assert [digest(image) for image in grey] == KNOWN_GREY_SAMPLES
+
+    def test_neither_order_nor_count_nor_threads_matter(self):
+        few, _ = drawn(8, seed=3)
+        source = SampleSource(40, SIZE, 3, seed=3)
+        by_path = {entry.path: entry for entry in source.entries()}
+        paths = [entry.path for entry in SampleSource(8, SIZE, 3, seed=3).entries()]
+        with ThreadPoolExecutor(4) as pool:
+            backwards = list(pool.map(source.read, [by_path[path] for path in reversed(paths)]))
+        np.testing.assert_array_equal(np.stack(backwards[::-1]), few)
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_shape(self, channels):
+        images, _ = drawn(2, channels=channels, size=40)
+        assert (images.shape, images.dtype) == ((2, 40, 40, channels), np.uint8)
+
+    def test_grey_is_the_luma_of_the_colours(self):
+        colours, _ = drawn(10)
+        grey, _ = drawn(10, channels=1)
+        luma = colours.astype(np.float64) @ (0.299, 0.587, 0.114)
+        assert np.abs(luma - grey[..., 0]).max() <= 1
+
+    def test_no_two_are_alike(self, pictures):
+        images, _ = pictures
+        others, _ = drawn(20, seed=1)
+        assert len({digest(image) for image in np.concatenate([images, others])}) == 420
+        # Not even roughly: no two agree after blurring away everything fine.
+        small = np.stack([cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA).ravel() for image in images])
+        assert pdist(small.astype(np.float64), "cityblock").min() / small.shape[1] > 5
+
+    def test_pictures_are_exposed_like_photos(self, pictures):
+        images, _ = pictures
+        means, contrasts = images.mean(axis=(1, 2, 3)), images.std(axis=(1, 2, 3))
+        assert 90 < means.mean() < 160
+        assert means.std() > 15  # dark ones and bright ones
+        assert contrasts.min() > 8  # none is blank
+        burnt = ((images == 0) | (images == 255)).mean()
+        assert burnt < 0.1
+
+    def test_a_larger_picture_shows_the_same(self):
+        small, _ = drawn(6, size=32)
+        large, _ = drawn(6, size=96)
+        reduced = np.stack([cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA) for image in large]).astype(
+            np.float64
+        )
+        expected = np.stack([cv2.resize(image, (8, 8), interpolation=cv2.INTER_AREA) for image in small]).astype(
+            np.float64
+        )
+        assert np.abs(reduced - expected).mean() < 4
+
+    def test_colour_and_brightness_alone_do_not_tell_the_classes_apart(self, pictures):
+        images, labels = pictures
+        values = images.reshape(len(images), -1, 3).mean(axis=1)
+        assert nearest_class_mean(values, labels) < 0.7
+
+    def test_shape_tells_more(self, pictures):
+        # Linear discriminant analysis on oriented edges in a coarse grid: much simpler than a CNN, better than chance.
+        images, labels = pictures
+        train = np.arange(len(labels)) % 2 == 0
+        values = np.stack([edges(image[..., 1]) for image in images])
+        values = (values - values[train].mean(axis=0)) / values[train].std(axis=0)
+        between = values[train & (labels == 1)].mean(axis=0) - values[train & (labels == 0)].mean(axis=0)
+        weights = np.linalg.solve(np.cov(values[train].T) + np.eye(values.shape[1]), between)
+        accuracy = ((values[~train] @ weights > 0) == labels[~train]).mean()
+        assert 0.6 < accuracy < 0.97
+
+    @pytest.mark.parametrize(("size", "channels"), [(32, 1), (32, 3), (150, 3)])
+    def test_pictures_are_ingested_as_they_are_drawn(self, size, channels):
+        source = SampleSource(2, size, channels, seed=0)
+        pixels = source.read(source.entries()[1])
+        assert (pixels.shape, pixels.dtype) == ((size, size, channels), np.uint8)
+        ingested = decode(pixels, image_size=size, channels=channels, max_pixels=10**6)
+        np.testing.assert_array_equal(ingested.pixels, pixels)
+        assert (ingested.width, ingested.height) == (size, size)
+        smaller = decode(pixels, image_size=16, channels=4 - channels, max_pixels=10**6).pixels
+        assert smaller.shape == (16, 16, 4 - channels)
+        assert abs(smaller.mean() - pixels.mean()) < 12
+
+    def test_fingerprint_stands_for_all_that_the_pixels_depend_on(self):
+        settings = [(4, 32, 3, 0), (6, 32, 3, 0), (4, 33, 3, 0), (4, 32, 1, 0), (4, 32, 3, 1)]
+        prints = [fingerprint(SampleSource(*setting)) for setting in settings]
+        assert len(set(prints)) == len(settings)
+        assert prints[0] == fingerprint(SampleSource(*settings[0]))
+
+
+class TestSourceTask:
+    def test_shapes_and_balance(self):
+        images, labels = source_task_images(45, SIZE, 3, seed=0)
+        assert (images.shape, images.dtype) == ((45, SIZE, SIZE, 3), np.uint8)
+        counts = np.bincount(labels, minlength=len(SOURCE_TASK_CLASSES))
+        assert len(counts) == len(SOURCE_TASK_CLASSES)
+        assert set(counts) == {4, 5}
+
+    def test_no_cats_and_dogs(self):
+        assert not {"cat", "dog"} & set(SOURCE_TASK_CLASSES)
+
+    def test_known_pixels(self):
+        images, _ = source_task_images(10, SIZE, 3, seed=0)
+        assert digest(images) == KNOWN_SOURCE_TASK
+        grey, _ = source_task_images(10, SIZE, 1, seed=0)
+        assert digest(grey) == KNOWN_GREY_SOURCE_TASK
+
+    def test_the_first_ones_do_not_depend_on_the_count(self):
+        few, _ = source_task_images(12, SIZE, 1, seed=5)
+        many, _ = source_task_images(30, SIZE, 1, seed=5)
+        np.testing.assert_array_equal(many[:12], few)
+
+    def test_no_two_are_alike(self):
+        images = np.concatenate([source_task_images(100, SIZE, 3, seed)[0] for seed in (0, 1)])
+        assert len({digest(image) for image in images}) == 200
+
+
+class TestDrawing:
+    def test_same_key_same_draws(self):
+        first, second = Dice(7, 1, 3), Dice(7, 1, 3)
+        assert [first.uniform() for _ in range(600)] == [second.uniform() for _ in range(600)]
+        np.testing.assert_array_equal(first.noise(5, 3), second.noise(5, 3))
+
+    def test_keys_do_not_overlap(self):
+        keys = [(0, 1, 0), (1, 1, 0), (0, 2, 0), (0, 1, 1)]
+        assert len({Dice(*key).uniform() for key in keys}) == len(keys)
+
+    def test_distributions(self):
+        dice = Dice(0, 1, 0)
+        draws = np.array([dice.uniform(2, 4) for _ in range(4000)])
+        assert draws.min() >= 2
+        assert draws.max() < 4
+        assert abs(draws.mean() - 3) < 0.05
+        assert {dice.whole(-1, 2) for _ in range(200)} == {-1, 0, 1, 2}
+        assert {dice.one_of("abc") for _ in range(100)} == {"a", "b", "c"}
+        picks = [dice.weighted({"often": 3.0, "never": 0.0, "seldom": 1.0}) for _ in range(2000)]
+        assert picks.count("never") == 0
+        assert abs(picks.count("often") / 2000 - 0.75) < 0.05
+        noise = dice.noise(100, 100)
+        assert (noise.min(), noise.max()) == (-1, 127 / 128)
+
+    def test_frame(self):
+        frame = Frame(0.5, 0.5, 0.1, degrees=90)
+        np.testing.assert_allclose(frame(np.array([(1.0, 0.0), (0.0, 1.0)])), [(0.5, 0.6), (0.4, 0.5)], atol=1e-12)
+        mirrored = Frame(0.5, 0.5, 0.1, mirrored=True)
+        np.testing.assert_allclose(mirrored.at(1, 1), (0.4, 0.6), atol=1e-12)
+        np.testing.assert_allclose(mirrored.moved(1, 0).at(1, 0), (0.3, 0.5), atol=1e-12)
+        np.testing.assert_allclose(mirrored.resized(0.2, 0).at(1, 1), (0.3, 0.7), atol=1e-12)
+
+    def test_filled_area(self):
+        canvas = Canvas(50)
+        canvas.fill(ellipse(0.5, 0.5, 0.4, 0.2), (255, 255, 255))
+        assert abs(canvas.reduced().mean() / 255 - np.pi * 0.4 * 0.2) < 0.01
+        assert canvas.reduced()[25, 25].tolist() == [255, 255, 255]
+        assert canvas.reduced()[2, 25].tolist() == [0, 0, 0]
+
+    def test_edges_are_smooth(self):
+        canvas = Canvas(30)
+        canvas.fill(np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]), (255, 255, 255))
+        edge = canvas.reduced()[np.arange(30), 29 - np.arange(30), 0]
+        assert ((edge > 30) & (edge < 230)).all()
+
+    def test_mask_limits_a_shape(self):
+        canvas = Canvas(10)
+        mask = canvas.stencil([np.array([(0.0, 0.0), (0.49, 0.0), (0.49, 1.0), (0.0, 1.0)])])
+        canvas.fill_inside([(ellipse(0.5, 0.5, 2, 2), (90, 90, 90))], mask)
+        assert canvas.reduced()[5, :4, 0].tolist() == [90] * 4
+        assert canvas.reduced()[5, 6:, 0].tolist() == [0] * 4
+
+    def test_smooth_curve_passes_its_points(self):
+        control = [(0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)]
+        np.testing.assert_allclose(smooth(control)[::5], control, atol=1e-12)
+
+    def test_stroke_has_its_width(self):
+        outline = stroke([(0.0, 0.0), (1.0, 0.0), (2.0, 0.0)], 0.4, 0.2)
+        np.testing.assert_allclose(outline[:3, 1] - outline[:2:-1, 1], [0.4, 0.3, 0.2], atol=1e-12)
+
+    def test_softening_spreads_a_point(self):
+        picture = np.zeros((5, 5), np.float32)
+        picture[2, 2] = 16
+        np.testing.assert_array_equal(soften(picture)[1:4, 1:4], [(1, 2, 1), (2, 4, 2), (1, 2, 1)])
+        np.testing.assert_array_equal(soften(np.full((4, 4, 3), 7, np.float32)), np.full((4, 4, 3), 7))
+
+    def test_rounding_to_pixels(self):
+        picture = np.array([-3.0, 0.4, 0.5, 254.6, 300.0], np.float32).reshape(1, 5, 1).repeat(3, axis=2)
+        assert to_pixels(picture, 3)[0, :, 0].tolist() == [0, 0, 1, 255, 255]
+        assert to_pixels(picture, 1)[0, :, 0].tolist() == [0, 0, 1, 255, 255]
+
+
+def nearest_class_mean(values: np.ndarray, labels: np.ndarray) -> float:
+    """Accuracy on one half of assigning the nearest class mean of the other."""
+    train = np.arange(len(labels)) % 2 == 0
+    means = np.stack([values[train & (labels == label)].mean(axis=0) for label in (0, 1)])
+    distances = np.abs(values[~train][:, None] - means[None]).sum(axis=2)
+    return float((distances.argmin(axis=1) == labels[~train]).mean())
+
+
+def edges(grey: np.ndarray) -> np.ndarray:
+    """Strength of edges in four directions, in each of 4x4 cells."""
+    picture = grey.astype(np.float64)
+    down, across = np.gradient(picture)
+    strengths = [np.abs(down), np.abs(across), np.abs(down + across), np.abs(down - across)]
+    cell = grey.shape[0] // 4
+    return np.concatenate([part.reshape(4, cell, 4, cell).mean(axis=(1, 3)).ravel() for part in strengths])

@@ -1,0 +1,343 @@
+"""Downloads against a real server that breaks off, changes its mind, or has something else."""
+
+import contextlib
+import hashlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.images.sources import DOWNLOADS, downloads, open_source
+from dogs_vs_cats.images.sources.downloads import download
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from tests.conftest import SOURCE
+
+
+@dataclass
+class Site:
+    """What the server has, how it behaves, and what it was asked."""
+
+    data: bytes
+    etag: str = '"one"'
+    ranges: bool = True
+    status: int = 200
+    content_type: str = "application/zip"
+    length_sent: bool = True
+    cut_after: list[int] = field(default_factory=list)
+    """How many bytes the next answers get before the connection breaks."""
+    stop: threading.Event | None = None
+    """If set, an answer waits for this after half of its bytes."""
+    asked: list[str | None] = field(default_factory=list)
+    """The Range header of every request."""
+    address: str = ""
+    halfway: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    path = tmp_path / "made.zip"
+    noise = np.random.default_rng(0).integers(0, 256, 100_000, np.uint8).tobytes()
+    with zipfile.ZipFile(path, "w") as made:
+        for name in ("train/cat.0.jpg", "train/dog.0.jpg"):
+            made.writestr(name, name.encode() + noise)
+    state = Site(path.read_bytes())
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            asked = self.headers["Range"]
+            state.asked.append(asked)
+            if self.path.startswith("/elsewhere"):
+                self.send_response(302)
+                self.send_header("Location", "/photos.zip")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            start, status = 0, state.status
+            if asked and state.ranges and self.headers.get("If-Range", state.etag) == state.etag:
+                start, status = int(asked.removeprefix("bytes=").rstrip("-")), 206
+            if start >= len(state.data):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(state.data)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            body = state.data[start:]
+            self.send_response(status)
+            self.send_header("Content-Type", state.content_type)
+            if state.etag:
+                self.send_header("ETag", state.etag)
+            if state.length_sent:
+                self.send_header("Content-Length", str(len(body)))
+            else:
+                self.close_connection = True
+                self.send_header("Connection", "close")
+            if status == 206:
+                self.send_header("Content-Range", f"bytes {start}-{len(state.data) - 1}/{len(state.data)}")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                if state.stop is not None:
+                    half = len(body) // 2
+                    self.wfile.write(body[:half])
+                    self.wfile.flush()
+                    state.halfway.set()
+                    state.stop.wait(30)
+                    body = body[half:]
+                if state.cut_after:
+                    body = body[: state.cut_after.pop(0)]
+                    self.close_connection = True
+                self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    state.address = f"http://127.0.0.1:{server.server_port}"
+    yield state
+    if state.stop is not None:
+        state.stop.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "RETRY_PAUSE_SECONDS", 0.001)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(item.name for item in folder.iterdir()) if folder.is_dir() else []
+
+
+def test_once_is_enough(site, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    folder = tmp_path / "downloads"
+    path = download(f"{site.address}/photos.zip", sha256(site.data).upper(), folder)
+    assert path.read_bytes() == site.data
+    assert path.name.startswith("photos-")
+    assert left_in(folder) == [path.name]
+    assert download(f"{site.address}/photos.zip", None, folder) == path
+    assert download(f"{site.address}/photos.zip", sha256(site.data), folder) == path
+    assert site.asked == [None]
+    assert "downloaded before; delete it to download it again" in caplog.text
+
+
+def test_as_a_source(site, tmp_path):
+    ingestion = IngestionParameters(
+        source=f"{site.address}/elsewhere",
+        classes=None,
+        train_size=1,
+        validation_size=1,
+        test_size=1,
+        image_size=16,
+        channels=3,
+        sha256=sha256(site.data),
+        max_pixels=10**6,
+        bit_depth="auto",
+        min_side=4,
+        max_bytes=2**27,
+        split="random",
+        near_duplicates="ignore",
+    )
+    with open_source(ingestion, tmp_path) as source:
+        assert source.class_names == ["cat", "dog"]
+        assert source.read(source.entries()[1]).startswith(b"train/dog.0.jpg")
+    assert len(left_in(tmp_path / DOWNLOADS)) == 1
+
+
+def test_a_broken_connection_resumes(site, tmp_path):
+    site.cut_after = [3 * 2**14, 4 * 2**14]
+    path = download(f"{site.address}/photos.zip", None, tmp_path / "downloads")
+    assert path.read_bytes() == site.data
+    assert site.asked == [None, "bytes=49152-", "bytes=114688-"]
+
+
+def test_a_server_without_ranges_starts_again(site, tmp_path):
+    site.ranges = False
+    site.cut_after = [50_000]
+    path = download(f"{site.address}/photos.zip", None, tmp_path / "downloads")
+    assert path.read_bytes() == site.data
+    assert len(site.asked) == 2
+
+
+def test_the_file_changes_between_two_attempts(site, tmp_path):
+    site.cut_after = [3 * 2**14] + [0] * downloads.ATTEMPTS
+    folder = tmp_path / "downloads"
+    with pytest.raises(SourceError, match=r"broke off 5 times: .* 49,152 bytes are kept"):
+        download(f"{site.address}/photos.zip", None, folder)
+    assert [Path(name).suffix for name in left_in(folder)] == [".part", ".json"]
+    changed = tmp_path / "changed.zip"
+    with zipfile.ZipFile(changed, "w") as made:
+        made.writestr("train/cat.9.jpg", bytes(90_000))
+    site.data, site.etag, site.asked, site.cut_after = changed.read_bytes(), '"two"', [], []
+    path = download(f"{site.address}/photos.zip", None, folder)
+    assert path.read_bytes() == site.data
+    assert site.asked == ["bytes=49152-"]
+    assert left_in(folder) == [path.name]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_server_that_names_no_version_is_only_trusted_with_a_checksum(site, tmp_path, known):
+    site.etag = ""
+    site.cut_after = [50_000]
+    path = download(f"{site.address}/photos.zip", sha256(site.data) if known else None, tmp_path / "downloads")
+    assert path.read_bytes() == site.data
+    assert site.asked == [None, "bytes=49152-" if known else None]
+
+
+def test_all_bytes_came_but_the_end_was_not_noticed(site, tmp_path):
+    folder = tmp_path / "downloads"
+    path = download(f"{site.address}/photos.zip", None, folder)
+    path.rename(folder / (path.name + ".part"))
+    (folder / (path.name + ".part.json")).write_text('{"validator": "\\"one\\""}')
+    assert download(f"{site.address}/photos.zip", None, folder).read_bytes() == site.data
+    assert site.asked[1:] == [f"bytes={len(site.data)}-"]
+
+
+def test_a_partial_file_longer_than_the_whole(site, tmp_path):
+    folder = tmp_path / "downloads"
+    path = download(f"{site.address}/photos.zip", None, folder)
+    path.unlink()
+    (folder / (path.name + ".part")).write_bytes(site.data + b"more")
+    (folder / (path.name + ".part.json")).write_text('{"validator": "\\"one\\""}')
+    assert download(f"{site.address}/photos.zip", None, folder).read_bytes() == site.data
+
+
+def test_a_killed_process_is_continued(site, tmp_path):
+    site.stop = threading.Event()
+    folder = tmp_path / "downloads"
+    url = f"{site.address}/photos.zip"
+    script = "import sys; from pathlib import Path; from dogs_vs_cats.images.sources.downloads import download; "
+    script += "download(sys.argv[1], None, Path(sys.argv[2]))"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    process = subprocess.Popen([sys.executable, "-c", script, url, str(folder)], env=environment)
+    assert site.halfway.wait(30)
+    with pytest.raises(SourceError, match="Another process is downloading http"):
+        download(url, None, folder)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not [name for name in left_in(folder) if name.endswith(".zip")]
+    site.stop.set()
+    site.stop = None
+    path = download(url, None, folder)
+    assert path.read_bytes() == site.data
+    assert left_in(folder) == [path.name]
+
+
+def test_wrong_checksum_keeps_nothing(site, tmp_path):
+    folder = tmp_path / "downloads"
+    with pytest.raises(SourceError, match=f"its SHA-256 is {sha256(site.data)}, ingestion.sha256 is {'0' * 64}"):
+        download(f"{site.address}/photos.zip", "0" * 64, folder)
+    assert left_in(folder) == []
+
+
+def test_an_older_download_with_another_checksum_is_replaced(site, tmp_path):
+    folder = tmp_path / "downloads"
+    path = download(f"{site.address}/photos.zip", None, folder)
+    path.write_bytes(b"PK\x03\x04 damaged since")
+    assert download(f"{site.address}/photos.zip", sha256(site.data), folder).read_bytes() == site.data
+    path.write_bytes(b"PK\x03\x04 damaged since")
+    site.status = 404
+    with pytest.raises(SourceError, match="404"):
+        download(f"{site.address}/photos.zip", sha256(site.data), folder)
+    assert left_in(folder) == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (404, "the server answered 404 Not Found. Check the address"),
+        (403, "the server answered 403 Forbidden. It asks for a login: download the file in a browser"),
+        (503, "can't be reached or broke off 5 times: the server answered 503 Service Unavailable"),
+    ],
+)
+def test_answers_that_are_none(site, tmp_path, status, message):
+    site.status = status
+    with pytest.raises(SourceError, match=message):
+        download(f"{site.address}/photos.zip", None, tmp_path / "downloads")
+    assert left_in(tmp_path / "downloads") == []
+
+
+def test_a_web_page_instead_of_a_zip(site, tmp_path):
+    site.data, site.content_type = b"<!doctype html><title>Log in</title>", "text/html; charset=utf-8"
+    with pytest.raises(SourceError, match=r"isn't a zip file but text/html; .* A web page often means a login"):
+        download(f"{site.address}/photos.zip", None, tmp_path / "downloads")
+    assert left_in(tmp_path / "downloads") == []
+
+
+def test_cut_short_without_a_length(site, tmp_path):
+    site.length_sent = False
+    site.cut_after = [100_000]
+    with pytest.raises(SourceError, match="is a damaged zip file, or cut short"):
+        download(f"{site.address}/photos.zip", None, tmp_path / "downloads")
+    assert left_in(tmp_path / "downloads") == []
+
+
+def test_nobody_there(tmp_path):
+    with pytest.raises(SourceError, match=r"can't be reached or broke off 5 times: Connection refused. Check the addr"):
+        download("http://127.0.0.1:9/photos.zip", None, tmp_path / "downloads")
+    assert left_in(tmp_path / "downloads") == []
+
+
+def test_secrets_in_an_address_are_not_shown(site, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG, "dogs_vs_cats")
+    host = site.address.removeprefix("http://")
+    site.cut_after = [50_000]
+    path = download(f"http://me:hunter2@{host}/photos.zip?token=abc123", None, tmp_path / "downloads")
+    with pytest.raises(SourceError) as caught:
+        download("http://me:hunter2@127.0.0.1:9/photos.zip?token=abc123", None, tmp_path / "downloads")
+    told = caplog.text + caught.value.message + path.name
+    assert "trying again" in told
+    assert "hunter2" not in told
+    assert "abc123" not in told
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/x.zip", "file:///etc/passwd", "s3://bucket/x.zip", "http://[x"])
+def test_other_addresses_are_refused(tmp_path, url):
+    with pytest.raises(SourceError, match="only http:// and https:// addresses are allowed"):
+        download(url, None, tmp_path / "downloads")
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["..%2F..%2Fevil.zip", "%2e%2e", "", "a b ü%00.zip", "x" * 300 + ".zip"])
+def test_the_file_stays_in_its_folder_whatever_its_name(site, tmp_path, name):
+    folder = tmp_path / "downloads"
+    assert download(f"{site.address}/{name}", None, folder).parent == folder
+    assert len(left_in(folder)) == 1
+
+
+def test_a_folder_that_cannot_be_written(site, tmp_path):
+    (tmp_path / "downloads").write_text("a file where the folder should be")
+    with pytest.raises(SourceError, match=r"can't be stored in .*downloads"):
+        download(f"{site.address}/photos.zip", None, tmp_path / "downloads")
+
+
+def test_disk_full(site, tmp_path, monkeypatch):
+    free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
+    usage = type(downloads.shutil.disk_usage(tmp_path))(free, free - 1000, 1000)
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(SourceError, match=f"needs {len(site.data):,} bytes; .* has fewer left"):
+        download(f"{site.address}/photos.zip", None, tmp_path / "downloads")
+    assert left_in(tmp_path / "downloads") == []

@@ -1,0 +1,898 @@
+"""Every kind of source and layout, and archives and folders that were made to do harm."""
+
+import gzip
+import io
+import json
+import logging
+import os
+import pickle
+import random
+import struct
+import subprocess
+import sys
+import tarfile
+import unicodedata
+import zipfile
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.images.sources import ImageReadError, Source, fingerprint, open_source
+from dogs_vs_cats.images.sources.layouts import arrange_labelled
+from dogs_vs_cats.images.sources.names import natural_key
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from tests.conftest import PROJECT
+
+DEFAULTS = {
+    "classes": None,
+    "train_size": 2,
+    "validation_size": 1,
+    "test_size": 1,
+    "image_size": 16,
+    "channels": 3,
+    "sha256": None,
+    "max_pixels": 10**8,
+    "bit_depth": "auto",
+    "min_side": 4,
+    "max_bytes": 2**27,
+    "split": "random",
+    "near_duplicates": "ignore",
+}
+PETS = ["train/cat.0.jpg", "train/cat.1.jpg", "train/dog.0.jpg"]
+
+
+def parameters(source: object, **changes: object) -> IngestionParameters:
+    return IngestionParameters.model_validate({**DEFAULTS, "source": str(source), **changes})
+
+
+def write_files(root: Path, names: Iterable[str]) -> Path:
+    """Writes files that hold their own name, so that every test sees which one it got."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content(name))
+    return root
+
+
+def content(name: str) -> bytes:
+    return b"bytes of " + name.encode()
+
+
+def write_zip(path: Path, names: Iterable[str | zipfile.ZipInfo], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as made:
+        for name in names:
+            made.writestr(name, content(name if isinstance(name, str) else name.filename))
+    return path
+
+
+def labels(source: Source) -> dict[str, str]:
+    return {entry.path: source.class_names[entry.label] for entry in source.entries()}
+
+
+def parts(source: Source) -> dict[str, str]:
+    return {entry.path: entry.part for entry in source.entries()}
+
+
+def paths(source: Source) -> list[str]:
+    return [entry.path for entry in source.entries()]
+
+
+@pytest.fixture(params=["folder", "zip"])
+def made(request: pytest.FixtureRequest, tmp_path: Path):
+    """Opens the same files once as a folder and once as a zip."""
+
+    def build(names: Iterable[str], **changes: object) -> Source:
+        if request.param == "folder":
+            return open_source(parameters(write_files(tmp_path / "photos", names), **changes), tmp_path)
+        return open_source(parameters(write_zip(tmp_path / "photos.zip", names), **changes), tmp_path)
+
+    return build
+
+
+class TestLayouts:
+    def test_kaggle_in_natural_order(self, made):
+        source = made(["train/cat.10.jpg", "train/dog.1.jpg", "train/cat.2.jpg", "train/cat.0.jpg"])
+        assert source.class_names == ["cat", "dog"]
+        assert paths(source) == ["train/cat.0.jpg", "train/cat.2.jpg", "train/cat.10.jpg", "train/dog.1.jpg"]
+        assert [entry.label for entry in source.entries()] == [0, 0, 0, 1]
+        assert set(parts(source).values()) == {""}
+        assert [source.read(entry) for entry in source.entries()] == [content(path) for path in paths(source)]
+
+    @pytest.mark.parametrize("prefix", ["", "train/", "dogs-vs-cats/train/", "a/b/c/"])
+    def test_kaggle_at_any_depth(self, made, prefix):
+        source = made([f"{prefix}cat.0.jpg", f"{prefix}dog.0.jpg"])
+        assert labels(source) == {f"{prefix}cat.0.jpg": "cat", f"{prefix}dog.0.jpg": "dog"}
+
+    def test_kaggles_unlabelled_test_photos_are_counted_and_left_out(self, made, caplog):
+        caplog.set_level(logging.INFO)
+        source = made([*PETS, "test1/1.jpg", "test1/2.jpg", "sampleSubmission.csv"])
+        assert paths(source) == PETS
+        assert source.rejected == []
+        assert "Passed over 2 files" in caplog.text
+        assert "unlabelled images of a test part" in caplog.text
+
+    def test_kaggle_photo_without_a_class_in_its_name_is_rejected(self, made):
+        source = made([*PETS, "train/holiday.jpg", "readme.md"])
+        assert paths(source) == PETS
+        assert source.rejected == [("train/holiday.jpg", "unlabelled: neither its folder nor its name says the class")]
+
+    def test_microsoft_with_its_companions(self, made):
+        photos = ["PetImages/Cat/0.jpg", "PetImages/Cat/666.jpg", "PetImages/Dog/11702.jpg"]
+        companions = ["PetImages/Cat/Thumbs.db", "PetImages/Dog/Thumbs.db", "readme[1].txt", "MSR-LA - 3467.docx"]
+        source = made(photos + companions)
+        assert source.class_names == ["cat", "dog"]
+        assert labels(source) == dict(zip(photos, ["cat", "cat", "dog"], strict=True))
+        assert source.rejected == []
+
+    @pytest.mark.parametrize(
+        ("folders", "classes"),
+        [
+            (["Cat", "Dog"], ["cat", "dog"]),
+            (["DOGS", "cats"], ["cat", "dog"]),
+            (["Katze", "Hund"], ["Hund", "Katze"]),
+            (["猫", "犬"], ["犬", "猫"]),
+            (["кошки", "собаки"], ["кошки", "собаки"]),
+            (["a", "A", "b"], ["A", "a", "b"]),
+            (["10", "9", "2", "1"], ["1", "2", "9", "10"]),
+            (["train", "car", "plane"], ["car", "plane", "train"]),
+            (["black bear", "-dash", "new\nline"], ["-dash", "black bear", "new\nline"]),
+        ],
+    )
+    def test_class_folders_of_any_name(self, made, folders, classes):
+        source = made([f"data/{folder}/{i}.png" for folder in folders for i in range(2)])
+        assert source.class_names == classes
+        found = labels(source)
+        assert len(found) == 2 * len(folders)
+        for path, name in found.items():
+            assert name.casefold()[:3] == path.split("/")[1].casefold()[:3]
+
+    def test_a_composed_and_a_decomposed_name_are_one_class(self, made):
+        composed, decomposed = (unicodedata.normalize(form, "Bär") for form in ("NFC", "NFD"))
+        source = made([f"train/{composed}/0.jpg", f"test/{decomposed}/0.jpg", "train/Ei/0.jpg", "test/Ei/0.jpg"])
+        assert source.class_names == [composed, "Ei"]
+
+    def test_images_deep_inside_a_class(self, made):
+        source = made(["pets/cats/persian/old/1.jpg", "pets/cats/2.jpg", "pets/dogs/pug/1.jpg"])
+        assert Counter(labels(source).values()) == {"cat": 2, "dog": 1}
+
+    def test_cameras_number_their_files_like_kaggle(self, made):
+        source = made(["Cat/IMG.1.jpg", "Cat/DSC.2.jpg", "Dog/IMG.3.jpg", "Dog/IMG.4.jpg"])
+        assert source.class_names == ["cat", "dog"]
+
+    def test_kaggle_names_inside_class_folders(self, made):
+        source = made(["train/cats/cat.1.jpg", "train/dogs/dog.1.jpg", "validation/cats/cat.2.jpg"])
+        assert labels(source) == {
+            "train/cats/cat.1.jpg": "cat",
+            "train/dogs/dog.1.jpg": "dog",
+            "validation/cats/cat.2.jpg": "cat",
+        }
+
+    @pytest.mark.parametrize(
+        ("folders", "expected"),
+        [
+            (["train", "test"], {"train": "train", "test": "test"}),
+            (["training_set", "test_set"], {"training_set": "train", "test_set": "test"}),
+            (["Train", "Validation"], {"Train": "train", "Validation": "test"}),
+            (["train", "val", "test"], {"train": "train", "val": "train", "test": "test"}),
+            (["train"], {"train": ""}),
+        ],
+    )
+    def test_official_parts(self, made, folders, expected):
+        source = made([f"set/{folder}/{name}/{i}.jpg" for folder in folders for name in "xyz" for i in range(2)])
+        assert source.class_names == ["x", "y", "z"]
+        assert {path.split("/")[1]: part for path, part in parts(source).items()} == expected
+
+    def test_official_parts_by_file_name(self, made):
+        source = made([*PETS, "test/cat.7.jpg", "test/dog.8.jpg"])
+        assert Counter(parts(source).values()) == {"train": 3, "test": 2}
+
+    def test_class_folders_beside_unlabelled_test_photos(self, made):
+        source = made(["train/cat/1.jpg", "train/dog/1.jpg", "test/1.jpg", "test/2.jpg"])
+        assert paths(source) == ["train/cat/1.jpg", "train/dog/1.jpg"]
+        assert parts(source) == {"train/cat/1.jpg": "", "train/dog/1.jpg": ""}
+
+    def test_unlabelled_test_photos_among_class_folders(self, made):
+        source = made(["x/cat/1.jpg", "x/dog/1.jpg", "x/test1/1.jpg"])
+        assert source.class_names == ["cat", "dog"]
+        assert paths(source) == ["x/cat/1.jpg", "x/dog/1.jpg"]
+        assert source.rejected == []
+
+    def test_inside_a_class_content_decides_and_outside_nothing_gets_a_label(self, made):
+        inside = ["cat/1.jpg", "cat/notes.txt", "cat/photo", "dog/1.jpeg.bak", "dog/2.PNG"]
+        source = made([*inside, "stray.jpg", "LICENSE", "dog/more.zip", ".git/config", "__MACOSX/cat/._1.jpg"])
+        assert paths(source) == inside
+        assert dict(source.rejected).keys() == {"stray.jpg", "dog/more.zip"}
+
+    def test_test_part_with_a_class_of_its_own(self, made):
+        with pytest.raises(SourceError, match="the training part lacks: ant \\(training has Ant, bee\\)"):
+            made(["train/Ant/1.jpg", "train/bee/1.jpg", "test/ant/1.jpg", "test/bee/1.jpg"])
+
+    @pytest.mark.parametrize(
+        ("names", "message"),
+        [
+            (["notes.txt", "more.txt"], "There are no images in .*: found 2 .txt. Allowed are"),
+            (
+                ["train.zip", "test1.zip"],
+                r"found 2 .zip. Archives in it aren't opened: set ingestion.source=\S+/train.zip\.$",
+            ),
+            (["Cat/1.jpg", "Cat/2.jpg"], "Found no two classes in .*: 2 images in Cat. At least two"),
+            (["train/cat.1.jpg", "train/cat.2.jpg"], "Found no two classes in .*: 2 images in train"),
+            (["train/cats/1.jpg", "test/cats/2.jpg"], "Found no class but cat in .*: 2 images in test/cats, train"),
+            ([".hidden/1.jpg"], "There are no images in"),
+        ],
+    )
+    def test_nothing_to_tell_apart(self, tmp_path, names, message):
+        with pytest.raises(SourceError, match=message):
+            open_source(parameters(write_files(tmp_path / "photos", names)), tmp_path)
+
+    @given(st.lists(st.text("ab/.0127 -é", max_size=12), max_size=12, unique=True))
+    def test_any_names_are_arranged_or_refused(self, names):
+        try:
+            found = arrange_labelled(names, "there")
+        except SourceError:
+            return
+        taken = [path for path, _, _ in found.files]
+        passed_over = sum(map(len, found.passed_over.values())) + len(found.rejected)
+        assert len(taken) + passed_over == len(names)
+        assert len(set(taken)) == len(taken)
+        assert {label for _, label, _ in found.files} == set(range(len(found.class_names)))
+
+    @given(st.lists(st.integers(0, 10**30), unique=True))
+    def test_natural_order_is_the_order_of_numbers(self, numbers):
+        names = [f"cat.{number}.jpg" for number in numbers]
+        assert sorted(names, key=natural_key) == [f"cat.{number}.jpg" for number in sorted(numbers)]
+
+
+class TestClasses:
+    NAMES = ("cat/1.jpg", "cat/2.jpg", "Dog/1.jpg", "fox/1.jpg", "A/1.jpg", "a/1.jpg")
+
+    def test_order_and_selection(self, made):
+        with made(self.NAMES, classes=["fox", "Cats"]) as source:
+            assert source.class_names == ["fox", "cat"]
+            assert labels(source) == {"cat/1.jpg": "cat", "cat/2.jpg": "cat", "fox/1.jpg": "fox"}
+            assert [source.read(entry) for entry in source.entries()] == [content(path) for path in paths(source)]
+
+    def test_case_counts_only_where_it_tells_classes_apart(self, made):
+        assert made(self.NAMES, classes=["FOX", "a"]).class_names == ["fox", "a"]
+        assert made(self.NAMES, classes=["A", "a"]).class_names == ["A", "a"]
+
+    @pytest.mark.parametrize(
+        ("classes", "message"),
+        [
+            (["cat", "wolf"], "names wolf, but the source's classes are: A, a, cat, dog, fox"),
+            (["cat", "Cats"], "names cat twice"),
+        ],
+    )
+    def test_refused(self, made, classes, message):
+        with pytest.raises(SourceError, match=message):
+            made(self.NAMES, classes=classes)
+
+
+class TestFolder:
+    def test_names_that_fight_back(self, tmp_path):
+        names = [" a b.jpg", "-rf.jpg", "new\nline.jpg", "ü猫.jpg", "x" * 251 + ".jpg", "back\\slash.jpg", '"q".jpg']
+        root = write_files(tmp_path / "photos", [f"{name}/{file}" for name in ("one", "two") for file in names])
+        source = open_source(parameters(root), tmp_path)
+        assert {path.partition("/")[2] for path in paths(source)} == set(names)
+        for entry in source.entries():
+            assert source.read(entry) == content(entry.path)
+
+    def test_a_system_that_hands_out_files_in_parts(self, tmp_path, monkeypatch):
+        # As network file systems do when they are interrupted, which can't be brought about.
+        root = write_files(tmp_path / "photos", ["a/1.jpg", "b/1.jpg"])
+        photo = bytes(range(256)) * 4
+        (root / "a/1.jpg").write_bytes(photo)
+        source = open_source(parameters(root), tmp_path)
+        read = os.read
+        monkeypatch.setattr(os, "read", lambda descriptor, count: read(descriptor, min(count, 100)))
+        assert source.read(source.entries()[0]) == photo
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse names that aren't UTF-8")
+    def test_names_that_are_not_utf8(self, tmp_path):
+        root = write_files(tmp_path / "photos", ["a/1.jpg", "b/1.jpg"])
+        Path(os.fsdecode(os.fsencode(root) + b"/b/caf\xe9.jpg")).write_bytes(b"latin")
+        source = open_source(parameters(root), tmp_path)
+        assert paths(source) == ["a/1.jpg", "b/1.jpg", "b/caf\\xe9.jpg"]
+        assert source.read(source.entries()[2]) == b"latin"
+
+    def test_links(self, tmp_path):
+        root = write_files(tmp_path / "photos", ["cat/1.jpg", "dog/1.jpg"])
+        outside = write_files(tmp_path / "store", ["3.jpg", "more/4.jpg"])
+        (root / "cat" / "loop").symlink_to(root)
+        (root / "cat" / "self").symlink_to("self")
+        (root / "cat" / "gone.jpg").symlink_to("nowhere.jpg")
+        (root / "dog" / "2.jpg").symlink_to(root / "dog" / "1.jpg")
+        (root / "dog" / "3.jpg").symlink_to(outside / "3.jpg")
+        (root / "dog" / "all").symlink_to(outside)
+        (root / "aardvark").symlink_to(root / "dog")
+        source = open_source(parameters(root), tmp_path)
+        assert paths(source) == [
+            *("cat/1.jpg", "dog/1.jpg", "dog/2.jpg", "dog/3.jpg", "dog/all/3.jpg", "dog/all/more/4.jpg"),
+        ]
+        reasons = dict(source.rejected)
+        assert reasons["cat/loop"] == "a symbolic link loop back to the source itself"
+        assert reasons["aardvark"] == "the same folder as dog"
+        assert reasons["cat/gone.jpg"].startswith("a broken symbolic link")
+        assert reasons["cat/self"].startswith("a broken symbolic link")
+
+    def test_no_regular_files(self, tmp_path):
+        root = write_files(tmp_path / "photos", ["cat/1.jpg", "dog/1.jpg"])
+        os.mkfifo(root / "cat" / "pipe.jpg")
+        source = open_source(parameters(root), tmp_path)
+        assert source.rejected == [("cat/pipe.jpg", "not a regular file")]
+        with pytest.raises(SourceError, match="neither a file nor a folder"):
+            open_source(parameters(root / "cat" / "pipe.jpg"), tmp_path)
+
+    def test_files_that_vanish_or_change(self, tmp_path):
+        names = ["cat/1.jpg", "cat/2.jpg", "cat/3.jpg", "cat/4.jpg", "dog/1.jpg"]
+        root = write_files(tmp_path / "photos", names)
+        source = open_source(parameters(root), tmp_path)
+        (root / names[0]).unlink()
+        (root / names[1]).write_bytes(b"something else")
+        (root / names[2]).unlink()
+        os.mkfifo(root / names[2])
+        (root / names[3]).unlink()
+        (root / names[3]).mkdir()
+        reasons = []
+        for entry in source.entries()[:4]:
+            with pytest.raises(ImageReadError) as caught:
+                source.read(entry)
+            reasons.append(caught.value.reason)
+        assert reasons[:3] == ["vanished after it was listed", "changed after it was listed", "not a regular file"]
+        assert reasons[3].startswith(("not a regular file", "can't be read: Is a directory"))
+        assert source.read(source.entries()[4]) == content("dog/1.jpg")
+
+    def test_too_large_to_read(self, tmp_path):
+        root = write_files(tmp_path / "photos", ["cat/1.jpg", "dog/1.jpg"])
+        with (root / "cat" / "2.jpg").open("wb") as file:
+            file.truncate(2**27 + 1)  # takes no space on the disk
+        source = open_source(parameters(root), tmp_path)
+        with pytest.raises(ImageReadError, match=r"too large: 134,217,729 bytes, ingestion\.max_bytes is 134,217,728"):
+            source.read(source.entries()[1])
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    def test_permissions(self, tmp_path):
+        root = write_files(tmp_path / "photos", ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/closed/2.jpg"])
+        (root / "cat" / "1.jpg").chmod(0)
+        (root / "dog" / "closed").chmod(0)
+        try:
+            source = open_source(parameters(root), tmp_path)
+            assert source.rejected == [("dog/closed", "can't be listed: Permission denied")]
+            with pytest.raises(ImageReadError, match="can't be read: Permission denied"):
+                source.read(source.entries()[0])
+            root.chmod(0)
+            with pytest.raises(SourceError, match="Permission denied"):
+                open_source(parameters(root), tmp_path)
+        finally:
+            root.chmod(0o700)
+            (root / "dog" / "closed").chmod(0o700)
+
+    def test_fingerprint_changes_with_content_names_and_rejects(self, tmp_path):
+        root = write_files(tmp_path / "photos", ["cat/1.jpg", "dog/1.jpg"])
+
+        def now() -> str:
+            return fingerprint(open_source(parameters(root), tmp_path))
+
+        seen = [now()]
+        assert now() == seen[0]
+        os.utime(root / "cat" / "1.jpg", ns=(1, 1))
+        seen.append(now())
+        (root / "cat" / "1.jpg").rename(root / "cat" / "2.jpg")
+        seen.append(now())
+        (root / "dog").rename(root / "wolf")
+        seen.append(now())
+        (root / "stray.jpg").touch()
+        seen.append(now())
+        assert len(set(seen)) == len(seen)
+
+
+class TestPaths:
+    def test_relative_to_the_project_and_home(self, tmp_path, monkeypatch):
+        write_files(tmp_path / "project" / "photos", PETS)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        for name in ("photos", "./photos/", "~/project/photos", tmp_path / "project" / "photos"):
+            assert paths(open_source(parameters(name), tmp_path / "project")) == PETS
+
+    @pytest.mark.parametrize(
+        ("source", "message"),
+        [
+            ("missing", "The source missing can't be opened .*missing: No such file or directory.*Allowed are sample"),
+            ("~nobody-here/photos", "can't be opened"),
+            ("nul\0byte", "can't be opened"),
+            ("x" * 5000, "can't be opened"),
+            ("photos.tar", "is a file, but no zip file: unpack other archives first. Allowed are sample"),
+            ("ftp://example.org/x.zip", "only http:// and https:// addresses are allowed"),
+            ("file:///etc/passwd", "only http:// and https:// addresses are allowed"),
+            ("http://[::1/x.zip", "only http:// and https:// addresses are allowed"),
+            ("keras:imagenet", "Allowed are keras:mnist, keras:fashion_mnist, keras:cifar10"),
+            ("kaggle:dogs-vs-cats", "can't be opened"),
+        ],
+    )
+    def test_refused(self, tmp_path, source, message):
+        (tmp_path / "photos.tar").write_bytes(b"tar")
+        with pytest.raises(SourceError, match=message):
+            open_source(parameters(source), tmp_path)
+
+    def test_sha256_of_what_has_none(self, tmp_path):
+        write_files(tmp_path / "photos", PETS)
+        for source in ("photos", "keras:mnist", "sample"):
+            with pytest.raises(SourceError, match=f"not for {source}; set it to null"):
+                open_source(parameters(source, sha256="0" * 64), tmp_path)
+
+    def test_sample(self, tmp_path):
+        with open_source(parameters("sample", classes=["dog", "cat"]), tmp_path, sample_count=4, seed=1) as source:
+            assert source.class_names == ["dog", "cat"]
+            assert len(source.entries()) == 4
+            image = source.read(source.entries()[0])
+            assert image is not None
+            assert (image.shape, image.dtype) == ((16, 16, 3), np.uint8)
+        with pytest.raises(SourceError, match="for training only"):
+            open_source(parameters("sample"), tmp_path, labelled=False)
+
+
+class TestZip:
+    def test_hostile_members_are_rejected_one_by_one(self, tmp_path):
+        link = zipfile.ZipInfo("train/cat.50.jpg")
+        link.create_system, link.external_attr = 3, 0o120777 << 16
+        device = zipfile.ZipInfo("train/cat.51.jpg")
+        device.create_system, device.external_attr = 3, 0o060666 << 16
+        nameless = zipfile.ZipInfo("x")
+        nameless.filename = ""
+        bad = ["../../evil.jpg", "train/../../cat.60.jpg", "/etc/cat.61.jpg", "C:/cat.62.jpg", "..\\cat.63.jpg"]
+        path = tmp_path / "photos.zip"
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            write_zip(
+                path, [*PETS, *bad, link, device, nameless, "train/cat.0.jpg", "train/./cat.1.jpg", "train/more.zip"]
+            )
+        source = open_source(parameters(path), tmp_path)
+        assert paths(source) == PETS
+        assert [source.read(entry) for entry in source.entries()] == [content(name) for name in PETS]
+        reasons = Counter(source.rejected)
+        twice = "a second member of the same name; the first is used"
+        assert reasons["train/cat.0.jpg", twice] == reasons["train/cat.1.jpg", twice] == 1
+        assert reasons["../../evil.jpg", "a name that leads out of the archive"] == 1
+        assert reasons["train/../../cat.60.jpg", "a name that leads out of the archive"] == 1
+        assert reasons["../cat.63.jpg", "a name that leads out of the archive"] == 1
+        assert reasons["/etc/cat.61.jpg", "an absolute name in the archive"] == 1
+        assert reasons["C:/cat.62.jpg", "an absolute name in the archive"] == 1
+        assert reasons["train/cat.50.jpg", "not a regular file but a link or a device"] == 1
+        assert reasons["train/cat.51.jpg", "not a regular file but a link or a device"] == 1
+        assert reasons["", "a member without a name"] == 1
+        assert sorted(item.name for item in tmp_path.iterdir()) == ["photos.zip"]
+
+    def test_names_written_by_windows(self, tmp_path):
+        path = tmp_path / "photos.zip"
+        with zipfile.ZipFile(path, "w") as made:
+            for name in ("PetImages/Cat/0.jpg", "PetImages/Dog/0.jpg"):
+                info = zipfile.ZipInfo(name)
+                info.filename = name.replace("/", "\\")  # past the constructor, which would mend it on Windows
+                made.writestr(info, content(name))
+        with open_source(parameters(path), tmp_path) as source:
+            assert labels(source) == {"PetImages/Cat/0.jpg": "cat", "PetImages/Dog/0.jpg": "dog"}
+            assert source.read(source.entries()[0]) == content("PetImages/Cat/0.jpg")
+
+    def test_encrypted(self, tmp_path):
+        path = write_zip(tmp_path / "photos.zip", PETS)
+        change_directory(path, 0, flags=1)
+        source = open_source(parameters(path), tmp_path)
+        assert source.rejected == [("train/cat.0.jpg", "encrypted")]
+        for index in (1, 2):
+            change_directory(path, index, flags=1)
+        with pytest.raises(SourceError, match=r"3 members were refused, the first .train/cat\.0\.jpg.: encrypted"):
+            open_source(parameters(path), tmp_path)
+
+    def test_zip_bombs(self, tmp_path):
+        path = tmp_path / "photos.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+            for name in PETS:
+                made.writestr(name, content(name))
+            made.writestr("train/cat.7.jpg", bytes(8 * 1024**2))
+            made.writestr("train/cat.8.bmp", bytes(1024**2))
+            made.writestr("train/cat.9.jpg", bytes(8 * 1024**2))
+        change_directory(path, 5, size=1000)  # the third bomb says it is small
+        with open_source(parameters(path, max_bytes=1024**2), tmp_path) as source:
+            bomb, harmless, liar = (
+                next(entry for entry in source.entries() if entry.path == name)
+                for name in ("train/cat.7.jpg", "train/cat.8.bmp", "train/cat.9.jpg")
+            )
+            with pytest.raises(ImageReadError, match=r"8,388,608 bytes unpacked, ingestion\.max_bytes is 1,048,576"):
+                source.read(bomb)
+            assert source.read(harmless) == bytes(1024**2)
+            with pytest.raises(ImageReadError, match="damaged in the archive: Bad CRC-32"):
+                source.read(liar)
+
+    def test_a_header_that_promises_too_much(self, tmp_path):
+        path = write_zip(tmp_path / "photos.zip", PETS)
+        for size, reason in ((2**27 + 1, "too large: 134,217,729 bytes unpacked"), (2**27, "another size than")):
+            change_directory(path, 0, size=size)
+            source = open_source(parameters(path), tmp_path)
+            with pytest.raises(ImageReadError, match=reason):
+                source.read(source.entries()[0])
+
+    def test_overlapping_members(self, tmp_path):
+        path = write_zip(tmp_path / "photos.zip", [*PETS, "train/dog.1.jpg", "train/dog.2.jpg"])
+        change_directory(path, 3, offset=0)
+        source = open_source(parameters(path), tmp_path)
+        assert {path for path, reason in source.rejected if "overlaps" in reason} == {PETS[0], "train/dog.1.jpg"}
+        assert paths(source) == [*PETS[1:], "train/dog.2.jpg"]
+
+    def test_methods_that_cannot_be_read_within_limits(self, tmp_path):
+        path = tmp_path / "photos.zip"
+        write_zip(path, PETS)
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as made:
+            made.writestr("train/cat.3.jpg", b"x")
+        reason = "packed by method 14, only stored and deflated members can be read"
+        assert open_source(parameters(path), tmp_path).rejected == [("train/cat.3.jpg", reason)]
+
+    @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    def test_wrong_crc(self, tmp_path, method):
+        path = write_zip(tmp_path / "photos.zip", PETS, method)
+        with zipfile.ZipFile(path) as made:
+            info = made.infolist()[1]
+        data = bytearray(path.read_bytes())
+        data[info.header_offset + 30 + len(info.filename) + info.compress_size - 1] ^= 0xFF
+        path.write_bytes(data)
+        with open_source(parameters(path), tmp_path) as source:
+            with pytest.raises(ImageReadError, match="damaged in the archive"):
+                source.read(source.entries()[1])
+            assert source.read(source.entries()[2]) == content(PETS[2])
+
+    def test_truncated_or_no_zip(self, tmp_path):
+        whole = write_zip(tmp_path / "photos.zip", [f"train/{c}.{i}.jpg" for c in ("cat", "dog") for i in range(20)])
+        data = whole.read_bytes()
+        for tenth in range(10):
+            whole.write_bytes(data[: len(data) * tenth // 10])
+            with pytest.raises(SourceError, match="is no zip file, or is cut short or damaged"):
+                open_source(parameters(whole), tmp_path)
+
+    def test_damage_anywhere_never_raises_anything_else(self, tmp_path):
+        names = [f"train/{c}.{i}.jpg" for c in ("cat", "dog") for i in range(3)]
+        path = write_zip(tmp_path / "photos.zip", names)
+        data = path.read_bytes()
+        dice = random.Random(7)
+        outcomes: Counter[str] = Counter()
+        for _ in range(400):
+            broken = bytearray(data)
+            for _ in range(dice.choice((1, 1, 2, 8))):
+                broken[dice.randrange(len(broken))] = dice.randrange(256)
+            path.write_bytes(broken)
+            try:
+                source = open_source(parameters(path), tmp_path)
+            except SourceError:
+                outcomes["refused"] += 1
+                continue
+            with source:
+                for entry in source.entries():
+                    try:
+                        # The checksum covers the content, not the names.
+                        assert source.read(entry) in [content(name) for name in names]
+                        outcomes["read"] += 1
+                    except ImageReadError:
+                        outcomes["rejected"] += 1
+        assert min(outcomes[key] for key in ("refused", "read", "rejected")) > 10
+
+    def test_sha256(self, tmp_path):
+        path = write_zip(tmp_path / "photos.zip", PETS)
+        right = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout.split()[0]
+        assert paths(open_source(parameters(path, sha256=right.upper()), tmp_path)) == PETS
+        with pytest.raises(SourceError, match=f"isn't the expected file: its SHA-256 is {right}"):
+            open_source(parameters(path, sha256="0" * 64), tmp_path)
+        assert path.is_file()
+
+    def test_a_zip_by_content_whatever_its_name(self, tmp_path):
+        assert paths(open_source(parameters(write_zip(tmp_path / "photos.dat", PETS)), tmp_path)) == PETS
+
+    def test_real_photos_by_many_threads(self, shared, tmp_path):
+        with open_source(parameters(shared / "data" / "kaggle-train-5000.zip"), tmp_path) as source:
+            entries = source.entries()
+            assert Counter(labels(source).values()) == {"cat": 2500, "dog": 2500}
+            assert source.rejected == []
+            with ThreadPoolExecutor(8) as pool:
+                sizes = list(pool.map(lambda entry: len(source.read(entry)), entries))
+            assert sum(sizes) == 39_932_514
+            assert [f"{entry.token.split(':')[1]}" for entry in entries] == [str(size) for size in sizes]
+
+
+class TestKagglesOuterArchive:
+    NAMES = ("train/cat.0.jpg", "train/dog.0.jpg")
+
+    def outer(self, tmp_path: Path, method: int = zipfile.ZIP_DEFLATED) -> Path:
+        inner = write_zip(tmp_path / "inner.zip", self.NAMES)
+        test = write_zip(tmp_path / "test.zip", ["test1/1.jpg", "test1/2.jpg"])
+        path = tmp_path / "dogs-vs-cats.zip"
+        with zipfile.ZipFile(path, "w", method) as made:
+            made.writestr("sampleSubmission.csv", "id,label\n")
+            made.write(test, "test1.zip")
+            made.write(inner, "train.zip")
+        return path
+
+    @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+    def test_training_and_test_photos(self, tmp_path, method):
+        path = self.outer(tmp_path, method)
+        with open_source(parameters(path), tmp_path / "project") as source:
+            assert labels(source) == {"train/cat.0.jpg": "cat", "train/dog.0.jpg": "dog"}
+            assert source.read(source.entries()[0]) == content("train/cat.0.jpg")
+        with open_source(parameters(path), tmp_path / "project") as again:
+            assert fingerprint(again) == fingerprint(source)
+        with open_source(parameters(path), tmp_path / "project", labelled=False) as source:
+            assert paths(source) == ["test1/1.jpg", "test1/2.jpg"]
+            assert source.read(source.entries()[1]) == content("test1/2.jpg")
+        kept = sorted(item.name for item in (tmp_path / "project" / archive_folder()).iterdir())
+        assert len(kept) == 2
+        assert all(name.endswith(".zip") for name in kept)
+
+    def test_damaged_inner_archive_leaves_nothing(self, tmp_path):
+        path = self.outer(tmp_path, zipfile.ZIP_STORED)
+        with zipfile.ZipFile(path) as made:
+            offset = made.getinfo("train.zip").header_offset
+        data = bytearray(path.read_bytes())
+        data[offset + 60] ^= 0xFF
+        path.write_bytes(data)
+        with pytest.raises(SourceError, match=r"Unpacking train\.zip in .* failed: Bad CRC-32"):
+            open_source(parameters(path), tmp_path / "project")
+        assert list((tmp_path / "project" / archive_folder()).iterdir()) == []
+
+    def test_an_inner_bomb_is_not_unpacked(self, tmp_path):
+        path = tmp_path / "dogs-vs-cats.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+            made.writestr("train.zip", bytes(8 * 1024**2))
+        with pytest.raises(SourceError, match="isn't packed like Kaggle's"):
+            open_source(parameters(path), tmp_path / "project")
+        assert not (tmp_path / "project").exists()
+
+    def test_any_other_nesting(self, tmp_path):
+        path = tmp_path / "more.zip"
+        with zipfile.ZipFile(path, "w") as made:
+            made.write(self.outer(tmp_path), "dogs-vs-cats.zip")
+        with pytest.raises(SourceError, match=r"no images in .*found 1 \.zip. Archives in it aren't opened"):
+            open_source(parameters(path), tmp_path)
+
+
+class TestUnlabelled:
+    def test_folder_takes_everything_that_may_be_a_photo(self, tmp_path):
+        names = ["1.jpg", "2", "10.jpg", "sub/cat.1.png", "notes.txt", "more.zip", ".hidden.jpg", "Thumbs.db"]
+        source = open_source(parameters(write_files(tmp_path / "x", names)), tmp_path, labelled=False)
+        assert paths(source) == ["1.jpg", "2", "10.jpg", "sub/cat.1.png"]
+        assert {entry.label for entry in source.entries()} == {-1}
+        assert source.class_names == []
+        assert source.rejected == [("more.zip", "an archive, not an image: unpack it first")]
+
+    def test_zip_and_classes_that_play_no_part(self, tmp_path):
+        path = write_zip(tmp_path / "x.zip", PETS)
+        source = open_source(parameters(path, classes=["x", "y"]), tmp_path, labelled=False)
+        assert paths(source) == PETS
+
+    def test_real_test_photos(self, shared, tmp_path):
+        with open_source(parameters(shared / "data/kaggle-test1-200.zip"), tmp_path, labelled=False) as source:
+            assert paths(source) == [f"test1/{i}.jpg" for i in range(1, 201)]
+
+    def test_one_file(self, tmp_path):
+        write_files(tmp_path, ["-photo with space.jpg"])
+        with open_source(parameters("-photo with space.jpg"), tmp_path, labelled=False) as source:
+            assert paths(source) == ["-photo with space.jpg"]
+            assert source.read(source.entries()[0]) == content("-photo with space.jpg")
+
+    def test_lists(self, tmp_path):
+        write_files(tmp_path / "photos", ["b.jpg", "a.jpg", "new\nline.jpg"])
+        absolute = tmp_path / "photos" / "a.jpg"
+        text = tmp_path / "list.txt"
+        text.write_text(f"photos/b.jpg\r\n\nphotos/gone.jpg\n{absolute}\nphotos/b.jpg\nphotos\n", encoding="utf-8-sig")
+        with open_source(parameters("list.txt"), tmp_path, labelled=False) as source:
+            assert paths(source) == ["photos/b.jpg", str(absolute)]
+            assert [source.read(entry) for entry in source.entries()] == [content("b.jpg"), content("a.jpg")]
+            assert source.rejected == [
+                ("photos/gone.jpg", "can't be read: No such file or directory"),
+                ("photos/b.jpg", "listed twice"),
+                ("photos", "not a regular file"),
+            ]
+        table = tmp_path / "list.csv"
+        table.write_text('id,path\n1,photos/a.jpg\n2,"photos/new\nline.jpg"\n', encoding="utf-8")
+        assert paths(open_source(parameters(table), tmp_path, labelled=False)) == [
+            "photos/a.jpg",
+            "photos/new\nline.jpg",
+        ]
+
+    @pytest.mark.parametrize(
+        ("name", "text", "message"),
+        [
+            ("list.csv", "file,label\na.jpg,1\n", "needs a column named path; its columns are: file, label"),
+            ("list.csv", "", "needs a column named path; its columns are: none"),
+            ("list.txt", "\n\n", "names no files"),
+            ("empty/notes.txt", "x", "There are no images in empty"),
+        ],
+    )
+    def test_refused(self, tmp_path, name, text, message):
+        (tmp_path / "empty").mkdir()
+        (tmp_path / name).write_text(text)
+        source = "empty" if "/" in name else name
+        with pytest.raises(SourceError, match=message):
+            open_source(parameters(source), tmp_path, labelled=False)
+
+
+class TestIdx:
+    IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+    LABELS = np.array([7, 1, 1, 7, 3], np.uint8)
+
+    def write(self, root: Path, part: str, count: int = 5, *, suffix: str = "", cut: int = 0) -> None:
+        root.mkdir(exist_ok=True)
+        images = b"\0\0\x08\x03" + struct.pack(">3I", count, 4, 3) + self.IMAGES[:count].tobytes()
+        numbers = b"\0\0\x08\x01" + struct.pack(">I", count) + self.LABELS[:count].tobytes()
+        for name, data in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", numbers)):
+            data = data[: len(data) - cut]
+            (root / f"{part}-{name}{suffix}").write_bytes(gzip.compress(data) if suffix else data)
+
+    @pytest.mark.parametrize("suffix", ["", ".gz"])
+    @pytest.mark.parametrize("below", ["", "MNIST/raw/"])
+    def test_parts_pixels_and_labels(self, tmp_path, caplog, suffix, below):
+        caplog.set_level(logging.INFO)
+        root = tmp_path / "mnist" / below
+        root.mkdir(parents=True)
+        self.write(root, "train", suffix=suffix)
+        self.write(root, "t10k", 3, suffix=suffix)
+        with open_source(parameters(tmp_path / "mnist", channels=1), tmp_path) as source:
+            assert source.class_names == ["1", "3", "7"]
+            assert [entry.label for entry in source.entries()] == [2, 0, 0, 2, 1, 2, 0, 0]
+            assert paths(source)[4:6] == ["train/4", "test/0"]
+            assert Counter(parts(source).values()) == {"train": 5, "test": 3}
+            image = source.read(source.entries()[4])
+            np.testing.assert_array_equal(image, self.IMAGES[4][..., None])
+            assert type(image) is np.ndarray
+            assert len({entry.token for entry in source.entries()}) == 5
+        assert "IDX files, in the parts train (5 images), test (3 images)" in caplog.text
+        assert "1 (4), 3 (1), 7 (3)" in caplog.text
+
+    def test_one_part_is_no_part_and_classes_select(self, tmp_path):
+        self.write(tmp_path / "mnist", "train")
+        source = open_source(parameters(tmp_path / "mnist", classes=["7", "1"]), tmp_path)
+        assert [(entry.path, entry.label, entry.part) for entry in source.entries()] == [
+            ("train/0", 0, ""),
+            ("train/1", 1, ""),
+            ("train/2", 1, ""),
+            ("train/3", 0, ""),
+        ]
+
+    @pytest.mark.parametrize("suffix", ["", ".gz"])
+    @pytest.mark.parametrize("cut", [1, 60, 76, -3])
+    def test_damaged(self, tmp_path, suffix, cut):
+        self.write(tmp_path / "mnist", "train", suffix=suffix, cut=max(cut, 0))
+        if cut < 0:
+            path = tmp_path / "mnist" / f"train-images-idx3-ubyte{suffix}"
+            data = path.read_bytes()
+            path.write_bytes(data[:cut] if suffix else data + b"xxx")
+        with pytest.raises(SourceError, match="can't be read as an IDX file"):
+            open_source(parameters(tmp_path / "mnist"), tmp_path)
+
+    def test_missing_partner_and_unequal_counts(self, tmp_path):
+        root = tmp_path / "mnist"
+        self.write(root, "train")
+        data = b"\0\0\x08\x01" + struct.pack(">I", 2) + bytes(2)
+        (root / "train-labels-idx1-ubyte").write_bytes(data)
+        with pytest.raises(SourceError, match=r"has 5 images, but .* has 2 labels"):
+            open_source(parameters(root), tmp_path)
+        (root / "train-labels-idx1-ubyte").unlink()
+        with pytest.raises(SourceError, match="has no partner: the file of its labels is missing"):
+            open_source(parameters(root), tmp_path)
+
+    def test_real_mnist(self, shared, tmp_path):
+        with open_source(parameters(shared / "data" / "mnist", channels=1), tmp_path) as source:
+            assert source.class_names == list("0123456789")
+            assert Counter(parts(source).values()) == {"train": 60_000, "test": 10_000}
+            assert [entry.label for entry in source.entries()[:5]] == [5, 0, 4, 1, 9]  # as everybody knows them
+            assert Counter(entry.label for entry in source.entries()[60_000:])[0] == 980
+
+
+def with_keras_cache(folder: Path, script: str) -> list[object]:
+    """Runs a script in a process whose Keras has its cache in a folder, and no network.
+
+    Returns:
+        What each line of JSON that it prints holds.
+    """
+    environment = {
+        **os.environ,
+        "KERAS_HOME": str(folder),
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'src'}",
+        **dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9"),
+    }
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line[:1] in '["']
+
+
+@pytest.mark.slow
+def test_keras_datasets_from_its_cache_and_unreachable(tmp_path):
+    folder = tmp_path / "datasets" / "fashion-mnist"
+    folder.mkdir(parents=True)
+    for part, count in (("train", 60_000), ("t10k", 10_000)):
+        images = struct.pack(">4I", 0x803, count, 28, 28) + bytes(count * 28 * 28)
+        numbers = struct.pack(">2I", 0x801, count) + bytes(i % 10 for i in range(count))
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images, 1))
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(numbers, 1))
+    script = """
+import json
+from pathlib import Path
+from tests.images.sources.test_sources import parameters
+from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.images.sources import open_source
+
+with open_source(parameters("keras:fashion_mnist", classes=["Ankle boot", "Shirt"]), Path.cwd()) as source:
+    entries = source.entries()
+    rows = [(entry.path, entry.label, entry.part) for entry in entries]
+    print(json.dumps([source.class_names, rows, source.read(entries[0]).shape]))
+try:
+    open_source(parameters("keras:mnist"), Path.cwd())
+except SourceError as error:
+    print(json.dumps(error.message))
+"""
+    read, refused = with_keras_cache(tmp_path, script)
+    assert read[0] == ["Ankle boot", "Shirt"]
+    assert read[1][:2] == [["train/6", 1, "train"], ["train/9", 0, "train"]]
+    assert (read[1][-1], len(read[1])) == (["test/9999", 0, "test"], 14_000)
+    assert read[2] == [28, 28, 1]
+    assert refused.startswith("The dataset keras:mnist can't be fetched")
+    assert "a folder with their four IDX files" in refused
+
+
+@pytest.mark.slow
+def test_cifar10_in_colour_from_keras_cache(tmp_path):
+    (tmp_path / "datasets").mkdir()
+    batches = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+    with tarfile.open(tmp_path / "datasets" / "cifar-10-batches-py-target_archive", "w:gz", compresslevel=1) as archive:
+        for number, name in enumerate(batches):
+            # A picture is its red, its green and its blue pixels, each row by row. Here only one of each isn't 0.
+            pixels = np.zeros((10_000, 3, 32, 32), np.uint8)
+            pixels[:, 0, 0, 0], pixels[:, 1, 0, 1], pixels[:, 2, 1, 0] = 10 * number + 1, 2, 3
+            labels = [(index + number) % 10 for index in range(10_000)]
+            content = pickle.dumps({b"data": pixels.reshape(10_000, 3_072), b"labels": labels}, protocol=4)
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    script = """
+import json
+from pathlib import Path
+from keras.src.utils import file_utils
+from tests.images.sources.test_sources import parameters
+from dogs_vs_cats.images.sources import open_source
+
+file_utils.validate_file = lambda *_, **__: True  # nothing made up has the hash of the real archive
+with open_source(parameters("keras:cifar10"), Path.cwd()) as source:
+    entries = source.entries()
+    rows = [(entry.path, entry.label, entry.part) for entry in entries]
+    pictures = [source.read(entries[index])[:2, :2].tolist() for index in (0, 49_999, 50_000)]
+    print(json.dumps([source.class_names, rows, source.read(entries[0]).shape, pictures]))
+"""
+    ((names, rows, shape, pictures),) = with_keras_cache(tmp_path, script)
+    assert names[:4] == ["airplane", "automobile", "bird", "cat"]
+    assert len(rows) == 60_000
+    assert rows[:2] == [["train/0", 0, "train"], ["train/1", 1, "train"]]
+    assert rows[49_999:50_001] == [["train/49999", 3, "train"], ["test/0", 5, "test"]]
+    assert shape == [32, 32, 3]
+    expected = [[[[10 * batch + 1, 0, 0], [0, 2, 0]], [[0, 0, 3], [0, 0, 0]]] for batch in (0, 4, 5)]
+    assert pictures == expected
+
+
+def archive_folder() -> str:
+    from dogs_vs_cats.images.sources import UNPACKED
+
+    return UNPACKED
+
+
+def change_directory(
+    path: Path, index: int, *, flags: int | None = None, size: int | None = None, offset: int | None = None
+) -> None:
+    """Changes what a zip's central directory says about one member, as an attacker would."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    for _ in range(index):
+        at = data.index(b"PK\x01\x02", at + 4)
+    for value, position, kind in ((flags, 8, "<H"), (size, 24, "<I"), (offset, 42, "<I")):
+        if value is not None:
+            struct.pack_into(kind, data, at + position, value)
+    path.write_bytes(data)

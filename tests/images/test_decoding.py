@@ -1,0 +1,706 @@
+"""Every kind of file becomes the right pixels, or is rejected with the right reason."""
+
+import io
+import struct
+import sys
+import zipfile
+import zlib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from dogs_vs_cats.images.decoding import (
+    DecodedImage,
+    ImageRejected,
+    decode,
+    needed_bits,
+    resize,
+    shrink_factor,
+    to_channels,
+)
+from dogs_vs_cats.images.decoding.resizing import _smoothing
+from tests.conftest import PROJECT
+
+WIDTH, HEIGHT, SIZE = 96, 64, 24
+COLOURS = {
+    "top left": (200, 40, 60),
+    "top right": (30, 160, 70),
+    "bottom left": (40, 70, 190),
+    "bottom right": (230, 210, 90),
+}
+
+
+def quadrants() -> np.ndarray:
+    """Four colours, no two corners alike: shows wrong colours, turns and mirrorings."""
+    picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    picture[: HEIGHT // 2, : WIDTH // 2] = COLOURS["top left"]
+    picture[: HEIGHT // 2, WIDTH // 2 :] = COLOURS["top right"]
+    picture[HEIGHT // 2 :, : WIDTH // 2] = COLOURS["bottom left"]
+    picture[HEIGHT // 2 :, WIDTH // 2 :] = COLOURS["bottom right"]
+    return picture
+
+
+def encoded(image: Image.Image | np.ndarray, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def decoded(data: bytes, size: int = SIZE, channels: int = 3, max_pixels: int = 1_000_000) -> DecodedImage:
+    return decode(data, image_size=size, channels=channels, max_pixels=max_pixels)
+
+
+def corners(pixels: np.ndarray) -> dict[str, tuple[int, ...]]:
+    near, far = len(pixels) // 4, 3 * len(pixels) // 4
+    places = {
+        "top left": (near, near),
+        "top right": (near, far),
+        "bottom left": (far, near),
+        "bottom right": (far, far),
+    }
+    return {name: tuple(pixels[place].tolist()) for name, place in places.items()}
+
+
+def ycck() -> bytes:
+    """A YCCK file, which no encoder at hand writes: inks as YCbCr, stored as they are, and the marker changed."""
+    inks = Image.fromarray(255 - quadrants()).convert("YCbCr")
+    stored = np.dstack([255 - np.asarray(inks), np.zeros((HEIGHT, WIDTH), np.uint8)])
+    data = bytearray(encoded(Image.frombytes("CMYK", (WIDTH, HEIGHT), stored.tobytes()), "JPEG", quality=95))
+    marker = data.index(b"Adobe")
+    assert data[marker + 11] == 0
+    data[marker + 11] = 2
+    return bytes(data)
+
+
+def opencv(suffix: str, picture: np.ndarray) -> bytes:
+    return cv2.imencode(suffix, picture[..., ::-1] if picture.ndim == 3 else picture)[1].tobytes()
+
+
+def heic(name: str) -> bytes:
+    """A HEIC file of the four colours. No encoder is at hand: pillow-heif 1.8 wrote them once, at 4:4:4."""
+    return (Path(__file__).parent / "heic" / f"{name}.heic").read_bytes()
+
+
+def files() -> dict[str, bytes]:
+    rgb = Image.fromarray(quadrants())
+    others = [rgb.rotate(180), rgb.convert("L").convert("RGB")]
+    deep = quadrants().astype(np.uint16) * 257
+    return {
+        "jpeg": encoded(rgb, "JPEG", quality=95),
+        "jpeg 4:4:4": encoded(rgb, "JPEG", quality=95, subsampling=0),
+        "jpeg progressive": encoded(rgb, "JPEG", quality=95, progressive=True),
+        "jpeg rgb": encoded(rgb, "JPEG", quality=95, keep_rgb=True),
+        "jpeg cmyk": encoded(rgb.convert("CMYK"), "JPEG", quality=95),
+        "jpeg cmyk progressive": encoded(rgb.convert("CMYK"), "JPEG", quality=95, progressive=True),
+        "jpeg ycck": ycck(),
+        "mpo": encoded(rgb, "MPO", quality=95, save_all=True, append_images=others),
+        "png": encoded(rgb, "PNG"),
+        "png palette": encoded(rgb.quantize(8), "PNG"),
+        "png opaque alpha": encoded(rgb.convert("RGBA"), "PNG"),
+        "png 16 bit": opencv(".png", deep),
+        "png animated": encoded(rgb, "PNG", save_all=True, append_images=others),
+        "gif": encoded(rgb, "GIF"),
+        "gif animated": encoded(rgb, "GIF", save_all=True, append_images=others),
+        "bmp": encoded(rgb, "BMP"),
+        "webp": encoded(rgb, "WEBP", quality=95),
+        "webp lossless": encoded(rgb, "WEBP", lossless=True),
+        "webp animated": encoded(rgb, "WEBP", quality=95, save_all=True, append_images=others),
+        "avif": encoded(rgb, "AVIF", quality=95),
+        "heic": heic("8_bit"),
+        "heic 10 bit": heic("10_bit"),
+        "heic turned": heic("turned"),
+        "tiff": encoded(rgb, "TIFF"),
+        "tiff packed": encoded(rgb, "TIFF", compression="tiff_lzw"),
+        "tiff 16 bit": opencv(".tiff", deep),
+        "tiff cmyk": encoded(rgb.convert("CMYK"), "TIFF"),
+        "ppm": encoded(rgb, "PPM"),
+    }
+
+
+FILES = files()
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_kind_of_file_becomes_its_known_pixels(kind: str) -> None:
+    image = decoded(FILES[kind])
+    assert (image.width, image.height) == (WIDTH, HEIGHT)
+    assert image.pixels.shape == (SIZE, SIZE, 3)
+    assert image.pixels.dtype == np.uint8
+    for corner, colour in corners(image.pixels).items():
+        np.testing.assert_allclose(colour, COLOURS[corner], atol=6, err_msg=f"{kind}, {corner}")
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_every_kind_of_file_becomes_grey_on_request(kind: str) -> None:
+    image = decoded(FILES[kind], channels=1)
+    assert image.pixels.shape == (SIZE, SIZE, 1)
+    for corner, (grey,) in corners(image.pixels).items():
+        assert grey == pytest.approx(np.dot(COLOURS[corner], (0.299, 0.587, 0.114)), abs=4), f"{kind}, {corner}"
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_a_file_cut_at_any_tenth_is_rejected(kind: str) -> None:
+    for tenth in range(10):
+        cut = FILES[kind][: len(FILES[kind]) * tenth // 10]
+        if kind == "mpo" and tenth >= 4:
+            continue  # the first of its three pictures, which is the one that is used, is whole
+        with pytest.raises(ImageRejected):
+            decoded(cut)
+
+
+def grey_files() -> dict[str, bytes]:
+    ramp = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (32, 1))
+    return {
+        "jpeg": encoded(ramp, "JPEG", quality=98),
+        "png": encoded(ramp, "PNG"),
+        "png 16 bit": encoded(Image.fromarray(ramp.astype(np.uint16) * 257), "PNG"),
+        "tiff 16 bit": encoded(Image.fromarray(ramp.astype(np.uint16) * 257), "TIFF"),
+        "tiff 32 bit": encoded(Image.fromarray(ramp.astype(np.int32) * 257), "TIFF"),
+        "pgm 16 bit": b"P5 32 32 65535\n" + (ramp.astype(">u2") * 257).astype(">u2").tobytes(),
+    }
+
+
+@pytest.mark.parametrize("kind", grey_files())
+def test_grey_files_keep_their_greys(kind: str) -> None:
+    pixels = decoded(grey_files()[kind], size=32).pixels
+    assert (pixels[..., 0] == pixels[..., 1]).all()
+    np.testing.assert_allclose(pixels[16, :, 0], np.arange(0, 256, 8), atol=3)
+
+
+BITS = (8, 10, 12, 14, 16)
+
+
+def deep_files(bits: int) -> dict[str, bytes]:
+    """Files with 16 bits a sample that use only some of them, of every kind that says nothing about it."""
+    colour = (quadrants() * ((2**bits - 1) / 255)).astype(np.uint16)
+    grey = np.ascontiguousarray(colour[..., 0])
+    big, little = (encoded(Image.fromarray(grey.astype(order)), "TIFF") for order in (">u2", "<u2"))
+    opaque = np.full((HEIGHT, WIDTH, 1), 65535, np.uint16)
+    with_alpha = np.concatenate([colour, opaque], axis=2)
+    return {
+        "grey png": encoded(Image.fromarray(grey), "PNG"),
+        "grey tiff": little,
+        "grey tiff big endian": big,
+        "grey tiff 32 bit": encoded(Image.fromarray(grey.astype(np.int32)), "TIFF"),
+        "grey pgm": b"P5 96 64 65535\n" + grey.astype(">u2").tobytes(),
+        "grey png with alpha": deep_png(np.stack([grey, opaque[..., 0]], axis=2), 4),
+        "png": opencv(".png", colour),
+        "png with alpha": deep_png(with_alpha, 6),
+        "tiff": cv2.imencode(".tiff", colour[..., ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes(),
+        "tiff packed": cv2.imencode(".tiff", colour[..., ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, 5])[1].tobytes(),
+        "ppm": b"P6 96 64 65535\n" + colour.astype(">u2").tobytes(),
+    }
+
+
+def deep_png(samples: np.ndarray, colours: int) -> bytes:
+    """A PNG file with 16 bits a sample in any number of channels."""
+    height, width, _ = samples.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    header = struct.pack(">IIBBBBB", width, height, 16, colours, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize("bits", BITS)
+@pytest.mark.parametrize("kind", deep_files(8))
+def test_sixteen_bit_files_are_read_at_the_depth_of_their_source(kind: str, bits: int) -> None:
+    image = decode(deep_files(bits)[kind], image_size=SIZE, channels=3, max_pixels=10**6, bit_depth=bits)
+    for corner, colour in corners(image.pixels).items():
+        wanted = (COLOURS[corner][0],) * 3 if kind.startswith("grey") else COLOURS[corner]
+        np.testing.assert_allclose(colour, wanted, atol=1, err_msg=corner)
+    assert needed_bits(image.deeper) == bits
+
+
+@pytest.mark.parametrize("kind", deep_files(8))
+def test_a_sixteen_bit_file_of_unknown_depth_is_used_only_if_it_needs_all_bits(kind: str) -> None:
+    for bits in (8, 10, 12, 14):
+        with pytest.raises(ImageRejected, match=rf"only {bits} bits.*Set ingestion\.bit_depth to {bits} or 16"):
+            decoded(deep_files(bits)[kind])
+    assert needed_bits(decoded(deep_files(16)[kind]).deeper) == 16
+
+
+def test_a_few_outliers_are_clipped_and_many_are_refused() -> None:
+    samples = np.full((100, 100), 2048, np.uint16)
+    samples[10:15, 10:20] = 65535
+    clipped = decode(
+        encoded(Image.fromarray(samples), "PNG"), image_size=100, channels=1, max_pixels=10**6, bit_depth=12
+    )
+    assert (clipped.pixels[10:15, 10:20] == 255).all()
+    assert clipped.pixels[50, 50, 0] == 128
+    samples[:50] = 65535
+    with pytest.raises(ImageRejected, match=r"50% of its 16-bit pixels are above 4095: .*\(ingestion\.bit_depth\)"):
+        decode(encoded(Image.fromarray(samples), "PNG"), image_size=100, channels=1, max_pixels=10**6, bit_depth=12)
+
+
+def grey_tiff(
+    samples: np.ndarray, bits: int, photometric: int = 1, packed: bytes | None = None, sample_format: int = 1
+) -> bytes:
+    """An uncompressed TIFF file of one strip, as Pillow doesn't write it."""
+    height, width = samples.shape
+    data = samples.astype(samples.dtype.newbyteorder("<")).tobytes() if packed is None else packed
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 8, 277: 1, 278: height, 279: len(data)}
+    tags[339] = sample_format
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_a_depth_that_a_file_declares_comes_before_that_of_its_source() -> None:
+    grey = quadrants()[..., 0].astype(np.uint16) * 16
+    pairs = grey.reshape(-1, 2)
+    packed = np.stack([pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1] & 255], axis=1)
+    for data in (
+        grey_tiff(grey, 12, packed=packed.astype(np.uint8).tobytes()),
+        b"P5 96 64 4095\n" + grey.astype(">u2").tobytes(),
+        b"P2 96 64 4095\n" + " ".join(map(str, grey.ravel())).encode(),
+    ):
+        for bit_depth in (None, 8, 14):
+            image = decode(data, image_size=SIZE, channels=1, max_pixels=10**6, bit_depth=bit_depth)
+            for corner, colour in corners(image.pixels).items():
+                assert colour[0] == pytest.approx(COLOURS[corner][0], abs=1)
+            assert image.deeper == ()
+
+
+def test_white_may_be_zero() -> None:
+    grey = 4095 - quadrants()[..., 0].astype(np.uint16) * 16
+    image = decode(grey_tiff(grey, 16, photometric=0), image_size=SIZE, channels=1, max_pixels=10**6, bit_depth=12)
+    for corner, colour in corners(image.pixels).items():
+        assert colour[0] == pytest.approx(COLOURS[corner][0], abs=1)
+
+
+def planar_tiff(samples: np.ndarray) -> bytes:
+    """An uncompressed TIFF file of three planes with 16 bits a sample, (3, height, width)."""
+    _, height, width = samples.shape
+    plane = height * width * 2
+    lists = struct.pack("<3H3I3I", 16, 16, 16, *(8 + 30 + plane * number for number in range(3)), *(plane,) * 3)
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, 8), (259, 4, 1, 1), (262, 4, 1, 2), (273, 4, 3, 14)]
+    tags += [(277, 4, 1, 3), (278, 4, 1, height), (279, 4, 3, 26), (284, 4, 1, 2)]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    head = struct.pack("<2sHI", b"II", 42, 38 + 3 * plane) + lists
+    return head + samples.astype("<u2").tobytes() + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (grey_tiff(np.full((20, 20), -5, np.int8), 8, sample_format=2), "signed pixels"),
+        (grey_tiff(np.full((20, 20), -5, np.int16), 16, sample_format=2), "signed or 32-bit pixels, -5 to -5"),
+        (grey_tiff(np.full((20, 20), 0.5, np.float16), 16, sample_format=3), "neither 8-bit nor 16-bit integers"),
+        (grey_tiff(np.full((20, 20), 0.5, np.float32), 32, sample_format=3), "floating-point pixels"),
+        (grey_tiff(np.full((20, 20), 0.5, np.float64), 64, sample_format=3), "neither 8-bit nor 16-bit integers"),
+        (grey_tiff(np.full((20, 20), 2**31, np.uint32), 32), "signed or 32-bit pixels"),
+        (planar_tiff(np.full((3, 20, 20), 40_000, np.uint16)), "16-bit colours in planes"),
+    ],
+)
+def test_pixels_without_a_range_are_rejected_with_what_to_do(data: bytes, reason: str) -> None:
+    with pytest.raises(ImageRejected, match=f"{reason}.*: save"):
+        decode(data, image_size=SIZE, channels=3, max_pixels=10**6, bit_depth=16)
+
+
+def test_sixteen_bit_transparency_is_shown_on_white() -> None:
+    samples = np.full((HEIGHT, WIDTH, 4), 1000, np.uint16)
+    samples[..., 3] = 65535
+    samples[: HEIGHT // 2, :, 3] = 0
+    image = decode(deep_png(samples, 6), image_size=SIZE, channels=3, max_pixels=10**6, bit_depth=12)
+    assert corners(image.pixels)["top left"] == (255,) * 3
+    assert corners(image.pixels)["bottom left"] == (1000 >> 4,) * 3
+
+
+def test_black_and_white_files() -> None:
+    picture = Image.fromarray(quadrants()[..., 0] > 100).convert("1")
+    assert corners(decoded(encoded(picture, "PNG")).pixels) == {
+        "top left": (255,) * 3,
+        "top right": (0,) * 3,
+        "bottom left": (0,) * 3,
+        "bottom right": (255,) * 3,
+    }
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_transparency_is_shown_on_white(kind: str) -> None:
+    picture = np.dstack([quadrants(), np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    picture[: HEIGHT // 2, : WIDTH // 2, 3] = 0
+    picture[HEIGHT // 2 :, WIDTH // 2 :, 3] = 51
+    options = {"lossless": True} if kind == "WEBP" else {}
+    found = corners(decoded(encoded(picture, kind, **options)).pixels)
+    assert found["top left"] == (255, 255, 255)
+    assert found["top right"] == COLOURS["top right"]
+    np.testing.assert_allclose(found["bottom right"], 0.2 * np.array(COLOURS["bottom right"]) + 0.8 * 255, atol=1)
+
+
+def test_transparent_palette_and_grey() -> None:
+    palette = Image.fromarray(quadrants()).quantize(4)
+    hidden = palette.getpixel((0, 0))
+    found = corners(decoded(encoded(palette, "PNG", transparency=hidden)).pixels)
+    assert found["top left"] == (255, 255, 255)
+    assert found["bottom right"] == COLOURS["bottom right"]
+    grey = Image.merge("LA", [Image.new("L", (8, 8), 50), Image.new("L", (8, 8), 0)])
+    assert decoded(encoded(grey, "PNG"), size=8).pixels.min() == 255
+
+
+def test_grey_and_transparent_heic_photos() -> None:
+    for name in ("grey", "grey_10_bit"):
+        for corner, colour in corners(decoded(heic(name)).pixels).items():
+            np.testing.assert_allclose(colour, (COLOURS[corner][0],) * 3, atol=4, err_msg=f"{name}, {corner}")
+    found = corners(decoded(heic("alpha")).pixels)
+    assert found["top left"] == (255,) * 3
+    np.testing.assert_allclose(found["bottom right"], COLOURS["bottom right"], atol=4)
+
+
+def test_without_pi_heif_a_heic_photo_is_rejected_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(ImageRejected, match=r"pi-heif is missing: \.venv/bin/python -m pip install pi-heif") as caught:
+        decoded(heic("8_bit"))
+    assert caught.value.may_pass
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "reason"),
+    [
+        (65_000, 65_000, "too large: 65000x65000 pixels, ingestion.max_pixels"),
+        (3, 64, "too small: 3x64 pixels, ingestion.min_side"),
+        (960, 640, "Decoded image does not have the size signaled"),
+        (48, 32, "Decoded image does not have the size signaled"),
+        (4, 4, "Security limit exceeded"),
+        (0, 0, "Zero image width"),
+    ],
+)
+def test_a_heic_photo_that_lies_about_its_size_is_rejected(width: int, height: int, reason: str) -> None:
+    data = bytearray(heic("8_bit"))
+    at = data.index(b"ispe") + 8
+    data[at : at + 8] = struct.pack(">II", width, height)
+    with pytest.raises(ImageRejected, match=reason):
+        decoded(bytes(data))
+
+
+def test_heic_photos_that_crash_the_decoder_are_rejected_and_nothing_else_happens() -> None:
+    crashing = heic("turned").replace(b"Exif", b"\xa8xif", 1)
+    with pytest.raises(ImageRejected, match="the HEIC decoder crashed"):
+        decoded(crashing)
+    outcomes: Counter[object] = Counter()
+    for seed in range(60):
+        random = Random(seed)
+        data = bytearray(heic(random.choice(["8_bit", "10_bit", "turned", "alpha", "grey"])))
+        for _ in range(random.randint(1, 8)):
+            data[random.randrange(len(data))] = random.randrange(256)
+        try:
+            outcomes[decoded(bytes(data)).pixels.shape] += 1
+        except ImageRejected as rejected:
+            assert "\n" not in rejected.reason  # noqa: PT017 - either outcome is fine
+            outcomes[rejected.reason.partition(":")[0]] += 1
+    assert outcomes.total() == 60
+    assert outcomes["damaged"] > 5
+
+
+TURNS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""What has to be done to an upright picture so that a viewer shows it upright under this EXIF orientation."""
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_rotated_files_become_upright(kind: str, orientation: int) -> None:
+    picture = Image.fromarray(quadrants())
+    turn = TURNS[orientation]
+    stored = picture if turn is None else picture.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 95} if kind == "JPEG" else {}
+    image = decoded(encoded(stored, kind, exif=exif, **options))
+    assert (image.width, image.height) == (WIDTH, HEIGHT)
+    for corner, colour in corners(image.pixels).items():
+        np.testing.assert_allclose(colour, COLOURS[corner], atol=6, err_msg=corner)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0" + b"MM\0*\xff\xff\xff\xff", b"Exif\0\0", b"Exif\0\0nonsense" * 40])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_broken_exif_costs_nothing(kind: str, exif: bytes) -> None:
+    found = corners(decoded(encoded(quadrants(), kind, exif=exif)).pixels)
+    np.testing.assert_allclose(found["top left"], COLOURS["top left"], atol=8)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_broken_colour_profile_costs_nothing(kind: str) -> None:
+    found = corners(decoded(encoded(quadrants(), kind, icc_profile=b"not a profile" * 9)).pixels)
+    np.testing.assert_allclose(found["top left"], COLOURS["top left"], atol=8)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty file"),
+        (b"Dear diary, this is no photo.", "not an image"),
+        (b"\0" * 1000, "not an image"),
+        (b"%PDF-1.7\n", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 100 100\n", "not an image"),
+        (b"\xff\xd8\xff\xe0", "."),
+        (encoded(np.zeros((1, 1, 3), np.uint8), "PNG"), "too small: 1x1 pixels, ingestion.min_side is 4"),
+        (encoded(np.zeros((1, 1, 3), np.uint8), "JPEG"), "too small: 1x1 pixels, ingestion.min_side is 4"),
+        (encoded(np.zeros((20_000, 1, 3), np.uint8), "PNG"), "too small: 1x20000"),
+        (
+            encoded(np.zeros((1100, 1000, 3), np.uint8), "JPEG"),
+            "too large: 1000x1100 pixels, ingestion.max_pixels is 1000000",
+        ),
+        (
+            encoded(np.zeros((1100, 1000, 3), np.uint8), "PNG"),
+            "too large: 1000x1100 pixels, ingestion.max_pixels is 1000000",
+        ),
+        (encoded(Image.new("F", (32, 32), 0.5), "TIFF"), "floating-point"),
+        (encoded(Image.new("I", (32, 32), 1 << 20), "TIFF"), "32-bit pixels, 1048576 to 1048576, .* save them as"),
+        (encoded(Image.new("I", (32, 32), -5), "TIFF"), "signed or 32-bit pixels, -5 to -5, .* save them as"),
+    ],
+)
+def test_what_is_no_usable_image_is_rejected_with_its_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(ImageRejected, match=reason) as caught:
+        decoded(data)
+    assert caught.value.reason == str(caught.value)
+    assert "\n" not in caught.value.reason
+    assert " at 0x" not in caught.value.reason
+
+
+def png_of_size(width: int, height: int) -> bytes:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(10_000_000))) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [3_000, 10_000, 60_000, 2**31 - 1])
+def test_a_decompression_bomb_is_rejected_by_its_header(side: int) -> None:
+    with pytest.raises(ImageRejected, match="too large"):
+        decoded(png_of_size(side, side))
+
+
+def test_a_jpeg_bomb_is_rejected_by_its_header() -> None:
+    data = bytearray(FILES["jpeg"])
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 65_000, 65_000)
+    with pytest.raises(ImageRejected, match="too large: 65000x65000"):
+        decoded(bytes(data))
+
+
+def test_superfluous_bytes_before_the_end_of_a_jpeg_cost_nothing() -> None:
+    data = FILES["jpeg"]
+    assert data.endswith(b"\xff\xd9")
+    with_more = data[:-2] + bytes(range(1, 66)) + data[-2:]
+    with pytest.raises(ValueError, match="extraneous bytes before marker 0xd9"):
+        simplejpeg.decode_jpeg(with_more)
+    np.testing.assert_array_equal(decoded(with_more).pixels, decoded(data).pixels)
+
+
+def test_an_unknown_jfif_revision_costs_nothing_and_hides_nothing() -> None:
+    data = FILES["jpeg"]
+    assert data[6:13] == b"JFIF\0\x01\x01"
+    odd = data[:11] + b"\0\0" + data[13:]
+    with pytest.raises(ValueError, match="unknown JFIF revision"):
+        simplejpeg.decode_jpeg(odd)
+    np.testing.assert_array_equal(decoded(odd).pixels, decoded(data).pixels)
+    with pytest.raises(ImageRejected, match="truncated"):
+        decoded(odd[: len(odd) // 2])
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "jpeg 4:4:4", "jpeg cmyk", "jpeg ycck"])
+def test_a_jpeg_that_ends_early_but_properly_is_rejected(kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    data = encoded(image.convert("CMYK") if "c" in kind[5:] else image, "JPEG")
+    with pytest.raises(ImageRejected, match="damaged"):
+        decoded(data[: len(data) * 2 // 3] + b"\xff\xd9")
+
+
+@settings(max_examples=150)
+@given(
+    kind=st.sampled_from(sorted(FILES)),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8),
+)
+def test_a_damaged_file_is_decoded_or_rejected_and_nothing_else(kind: str, changes: list[tuple[float, int]]) -> None:
+    data = bytearray(FILES[kind])
+    for place, value in changes:
+        data[int(place * len(data))] = value
+    try:
+        image = decoded(bytes(data))
+    except ImageRejected as rejected:
+        assert rejected.reason  # noqa: PT017 - either outcome is fine
+    else:
+        assert image.pixels.shape == (SIZE, SIZE, 3)
+
+
+@settings(max_examples=100)
+@given(
+    st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"II*\0", b"BM"])
+)
+def test_noise_is_rejected(noise: bytes, start: bytes) -> None:
+    with pytest.raises(ImageRejected):
+        decoded(start + noise)
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[0:height, 0:width]
+    waves = [np.sin(3 * x / width + 5 * y / height), np.cos(7 * x / width), np.sin(6 * y / height - 2 * x / width)]
+    return np.rint(127.5 + 110 * np.stack(waves, axis=-1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (20, 50), (33, 33), (47, 90), (64, 64), (130, 129), (700, 40)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_resizing_agrees_with_pillows_antialiased_filter(height: int, width: int, channels: int) -> None:
+    picture = smooth(height, width)[..., :channels]
+    found = resize(picture, 32)
+    assert found.shape == (32, 32, channels)
+    for channel in range(channels):
+        wanted = Image.fromarray(picture[..., channel]).resize((32, 32), Image.Resampling.BILINEAR)
+        assert np.abs(found[..., channel].astype(int) - np.asarray(wanted)).mean() < 1.5
+
+
+def test_resizing_does_not_alias() -> None:
+    checkers = np.indices((256, 256)).sum(axis=0) % 2 * 255
+    found = resize(np.repeat(checkers[..., np.newaxis], 3, axis=2).astype(np.uint8), 32)
+    np.testing.assert_allclose(found, 127.5, atol=1)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 40), st.integers(0, 255))
+def test_resizing_one_colour_leaves_it(height: int, width: int, size: int, colour: int) -> None:
+    found = resize(np.full((height, width, 3), colour, np.uint8), size)
+    assert found.shape == (size, size, 3)
+    assert (found == colour).all()
+
+
+def test_a_picture_of_the_right_size_is_not_touched() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(resize(picture, 24), picture)
+    np.testing.assert_array_equal(decoded(encoded(picture, "PNG")).pixels, picture)
+
+
+@pytest.mark.parametrize(("height", "width"), [(24, 24), (40, 30), (200, 31)])
+def test_a_picture_stays_as_it_is_unless_it_may_be_overwritten(height: int, width: int) -> None:
+    picture = smooth(height, width)
+    kept = picture.copy()
+    found = resize(picture, 24).copy()
+    np.testing.assert_array_equal(picture, kept)
+    np.testing.assert_array_equal(resize(picture, 24, overwrite_input=True), found)
+
+
+def test_channels() -> None:
+    picture = quadrants()
+    np.testing.assert_array_equal(to_channels(picture, 1)[..., 0], np.asarray(Image.fromarray(picture).convert("L")))
+    np.testing.assert_array_equal(to_channels(picture[..., :1], 3), np.repeat(picture[..., :1], 3, axis=2))
+
+
+def test_shrinking_leaves_both_sides_large_enough() -> None:
+    assert [shrink_factor(height, width, 150) for height, width in [(299, 600), (299, 298), (374, 500)]] == [2, 1, 2]
+    assert [shrink_factor(height, width, 150) for height, width in [(3000, 4000), (3000, 500), (100, 900)]] == [8, 2, 1]
+
+
+@pytest.mark.parametrize("side", [50, 97, 201, 402])
+def test_shrinking_while_decoding_changes_next_to_nothing(side: int) -> None:
+    picture = smooth(side, side + 30)
+    data = encoded(picture, "JPEG", quality=98, subsampling=0)
+    full = resize(simplejpeg.decode_jpeg(data), SIZE)
+    difference = np.abs(decoded(data).pixels.astype(int) - full)
+    assert difference.mean() < 1.5
+    assert difference.max() < 12
+
+
+@pytest.mark.parametrize(("width", "height"), [(8688, 5792), (16_000, 3_000), (16_320, 12_240), (200, 40_000)])
+def test_photos_of_large_cameras_and_panoramas_are_used_by_default(width: int, height: int) -> None:
+    default = yaml.safe_load((PROJECT / "conf/base/parameters_ingestion.yml").read_text())["ingestion"]
+    limits = {name: default[name] for name in ("max_pixels", "min_side")}
+    data = encoded(Image.new("RGB", (width, height), COLOURS["top left"]), "JPEG")
+    assert len(data) < default["max_bytes"]
+    image = decode(data, image_size=SIZE, channels=3, **limits)
+    assert (image.width, image.height) == (width, height)
+    np.testing.assert_allclose(corners(image.pixels)["bottom right"], COLOURS["top left"], atol=3)
+
+
+def test_a_photo_above_pillows_own_limit_is_used_and_one_above_ours_names_the_parameter() -> None:
+    data = encoded(Image.new("L", (20_000, 9_500), 77), "PNG", compress_level=1)
+    assert (decoded(data, max_pixels=190_000_000).pixels == 77).all()
+    with pytest.raises(ImageRejected, match=r"20000x9500 pixels, ingestion\.max_pixels is 189999999"):
+        decoded(data, max_pixels=189_999_999)
+
+
+@pytest.fixture
+def photos(shared: Path) -> list[bytes]:
+    """Forty of Kaggle's photos at their original sizes."""
+    with zipfile.ZipFile(shared / "data/kaggle-train-original-size-400.zip") as archive:
+        return [archive.read(name) for name in archive.namelist()[1:400:10] if name.endswith(".jpg")]
+
+
+def test_shrinking_real_photos_while_decoding_changes_less_than_a_filter_does(photos: list[bytes]) -> None:
+    shrinking, filtering = [], []
+    for photo in photos:
+        full = simplejpeg.decode_jpeg(photo)
+        ours = resize(full, 150).astype(int)
+        shrinking.append(np.abs(decoded(photo, size=150).pixels - ours).mean())
+        lanczos = Image.fromarray(full).resize((150, 150), Image.Resampling.LANCZOS)
+        filtering.append(np.abs(np.asarray(lanczos) - ours).mean())
+    assert np.mean(shrinking) < 0.6
+    assert np.max(shrinking) < 3
+    assert np.mean(shrinking) < np.mean(filtering) / 2
+
+
+def test_a_second_scan_behind_a_whole_picture_is_refused() -> None:
+    data = encoded(smooth(64, 64), "JPEG")
+    start = data.index(b"\xff\xda")
+    with pytest.raises(ImageRejected):
+        decoded(data[:-2] + data[start:-2] * 200 + data[-2:])
+
+
+def test_photos_are_resized_as_by_an_antialiasing_filter(photos: list[bytes]) -> None:
+    ours, without = [], []
+    for photo in photos:
+        full = simplejpeg.decode_jpeg(photo)
+        wanted = np.asarray(Image.fromarray(full).resize((150, 150), Image.Resampling.BILINEAR)).astype(int)
+        ours.append(np.abs(decoded(photo, size=150).pixels - wanted).mean())
+        plain = cv2.resize(full, (150, 150), interpolation=cv2.INTER_LINEAR)
+        without.append(np.abs(plain - wanted).mean())
+    assert np.mean(ours) < 1
+    assert np.max(ours) < 3.5
+    assert np.mean(ours) < np.mean(without) / 3
+
+
+@pytest.mark.parametrize("factor", [0.4, 1.0, 1.3, 1.99, 2.0, 2.6, 3.0, 3.9])
+def test_smoothing_and_interpolation_spread_as_far_as_a_triangle_of_that_width(factor: float) -> None:
+    weights = _smoothing(factor).astype(np.float64)
+    distance = np.arange(len(weights)) - len(weights) // 2
+    assert weights.sum() == pytest.approx(1, abs=1e-6)
+    assert (weights * distance**2).sum() + 1 / 6 == pytest.approx(max(factor, 1) ** 2 / 6, abs=1e-6)
+
+
+def test_stripes_too_fine_for_the_result_become_grey() -> None:
+    stripes = np.zeros((450, 450, 3), np.uint8)
+    stripes[:, ::2] = 200
+    for picture in (stripes, stripes.transpose(1, 0, 2), stripes[:, :330]):
+        inner = resize(np.ascontiguousarray(picture), 150)[5:-5, 5:-5]
+        assert abs(inner.mean() - 100) < 2
+        assert inner.std() < 12
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    sides = range(40, 140)
+    photos = [encoded(np.roll(smooth(side, side), side, axis=1), "JPEG") for side in sides]
+    alone = [decoded(photo).pixels for photo in photos]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda photo: decoded(photo).pixels, photos * 3))
+    for index, pixels in enumerate(together):
+        np.testing.assert_array_equal(pixels, alone[index % len(photos)])

@@ -1,0 +1,60 @@
+"""What the replication reads and writes."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from dogs_vs_cats.datasets import ExperimentsDataset
+from dogs_vs_cats.datasets.environments import Environment, EnvironmentsDataset
+from dogs_vs_cats.errors import EnvironmentFilesError
+from dogs_vs_cats.pipelines.replication import nodes
+from tests.conftest import PROJECT, copy_project, kedro
+
+
+def test_settings_are_those_of_base_with_the_environments_over_them():
+    environments = [
+        Environment("base", {"globals.yml": "experiment: a", "parameters_a.yml": "a: {x: 1, y: {z: 2}}"}),
+        Environment("other", {"globals.yml": "experiment: b", "parameters_a.yml": "a: {y: {z: 3}}"}),
+    ]
+    assert nodes.parameters(environments, "other") == {"a": {"x": 1, "y": {"z": 3}}}
+
+
+@pytest.mark.parametrize(("there", "missing"), [([], "base"), (["base"], "lecture")])
+def test_a_folder_without_the_lectures_settings_is_refused_before_anything_is_computed(there, missing):
+    environments = [Environment(name, {"globals.yml": "experiment: a"}) for name in there]
+    with pytest.raises(EnvironmentFilesError, match=f"there is no conf/{missing} here"):
+        nodes.replicate({}, environments)
+
+
+def test_a_folder_without_conf_is_refused(tmp_path):
+    environments = EnvironmentsDataset(filepath=str(tmp_path / "conf"))
+    assert environments.exists()  # so that loading it says what is missing
+    with pytest.raises(EnvironmentFilesError, match=r"There is no folder .*conf"):
+        environments.load()
+
+
+def test_experiments_are_read_from_whatever_has_been_compared(tmp_path):
+    assert ExperimentsDataset(filepath=str(tmp_path / "nothing")).load() == {}
+    folder = tmp_path / "mnist" / "lenet5"
+    folder.mkdir(parents=True)
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "mnist" / "comparison.json").write_text(json.dumps({"approaches": {}}))
+    (folder / "history.csv").write_text("epoch,accuracy\n1,0.5\n")
+    (folder / "timings.json").write_text('{"seconds_per_epoch": 2.0}')
+    found = ExperimentsDataset(filepath=str(tmp_path)).load()
+    assert list(found) == ["mnist"]
+    assert found["mnist"].histories["lenet5"]["accuracy"].tolist() == [0.5]
+    assert found["mnist"].timings == {"lenet5": {"seconds_per_epoch": 2.0}}
+
+
+@pytest.mark.slow
+def test_a_run_writes_the_page_and_the_table_into_its_own_project(tmp_path):
+    in_this_checkout = (PROJECT / "docs/replication.md").read_bytes()
+    project = copy_project(tmp_path / "project")
+    kedro(project, "run", "--pipelines=replication", DOGS_VS_CATS_TRACKING="off")
+    page = (project / "docs/replication.md").read_text(encoding="utf-8")
+    table = pd.read_csv(project / "data/08_reporting/replication.csv")
+    assert list(table.columns) == ["claim", "source", "lecture", "ours", "verdict", "note"]
+    assert [name for name in table["claim"] if f"| {name} |" not in page] == []
+    assert (PROJECT / "docs/replication.md").read_bytes() == in_this_checkout

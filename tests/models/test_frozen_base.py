@@ -1,0 +1,98 @@
+"""What a frozen base made of the images is used again: nothing but the time differs."""
+
+import numpy as np
+import pytest
+
+from dogs_vs_cats.models.frozen_base import KeptFeatures, after_base, find_base
+from dogs_vs_cats.pipelines.approach import nodes
+from tests.approaches.test_approaches import BOTTLENECK, END_TO_END, built
+from tests.training.test_training import (
+    BASE_RECORD,
+    CLASSES,
+    COMPUTE,
+    base,
+    features_of,
+    images,
+    manifest,
+    train,
+    train_head,
+)
+
+__all__ = ["base", "images", "manifest"]  # fixtures
+
+VALUES = {**END_TO_END, "dense_units": 8, "augment": True, "epochs": 2}
+
+
+@pytest.mark.parametrize("name", ["transfer_end_to_end", "transfer_bottleneck"])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_part_after_the_base_answers_as_the_whole(name, classes, images):
+    model = built(name, classes)
+    found = find_base(model)
+    rows = np.asarray(found(images[:6])).reshape(6, -1)
+    answers = after_base(model, found, "flatten").predict(rows, verbose=0)
+    np.testing.assert_allclose(answers, model.predict(images[:6], verbose=0), atol=1e-6)
+
+
+def test_averages_do_for_a_model_that_averages(images):
+    model = built("transfer_end_to_end", 2)
+    found = find_base(model)
+    rows = np.asarray(found(images[:6])).mean(axis=(1, 2))
+    answers = after_base(model, found, "avg").predict(rows, verbose=0)
+    np.testing.assert_allclose(answers, model.predict(images[:6], verbose=0), atol=1e-6)
+
+
+def test_a_model_without_a_base_has_none():
+    assert find_base(built("naive_cnn", 2)) is None
+
+
+def end_to_end(base, images, manifest, folder, values, **features):
+    return train(
+        "transfer_end_to_end", values, images, manifest, folder, backbone=base, backbone_record=BASE_RECORD, **features
+    )
+
+
+def test_validation_on_kept_features_is_validation_on_the_images(base, images, manifest, tmp_path):
+    features, record = features_of(base, images, manifest, tmp_path / "features")
+    whole, _, expected, *_ = end_to_end(base, images, manifest, tmp_path, VALUES)
+    kept = {"features": features, "features_record": record}
+    model, info, history, *_ = end_to_end(base, images, manifest, tmp_path, VALUES, **kept)
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), whole.get_weights(), strict=True))
+    for column in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        np.testing.assert_allclose(history[column], expected[column], atol=1e-5)
+
+    predictions, metrics, distribution = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE, **kept)
+    same, same_metrics, same_distribution = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE)
+    np.testing.assert_allclose(predictions["probability_dog"], same["probability_dog"], atol=1e-5)
+    assert predictions["path"].tolist() == same["path"].tolist()
+    assert metrics["test"]["accuracy"] == same_metrics["test"]["accuracy"]
+    np.testing.assert_allclose(distribution["means"], same_distribution["means"], rtol=1e-3)
+
+
+def test_the_base_is_not_run_again(base, images, manifest, tmp_path):
+    """Other images' features give other images' answers."""
+    features, record = features_of(base, images, manifest, tmp_path / "features")
+    model, info, *_ = train_head({**BOTTLENECK, "dense_units": 8}, base, images, manifest, tmp_path)
+    given = (model, info, {}, images, manifest, CLASSES, COMPUTE)
+    predictions, *_ = nodes.evaluate(*given, features, record)
+    turned, *_ = nodes.evaluate(*given, features[::-1], record)
+    assert turned["probability_dog"].tolist()[::-1] == pytest.approx(predictions["probability_dog"].tolist())
+    assert predictions["probability_dog"].nunique() > 50
+
+
+def test_a_base_that_was_trained_on_is_asked_itself(base, images, manifest, tmp_path):
+    features, record = features_of(base, images, manifest, tmp_path / "features")
+    kept = {"features": features, "features_record": record}
+    values = {**VALUES, "epochs": 1, "unfreeze_from": "block3_convolution1", "fine_tuning_learning_rate": 0.01}
+    model, info, history, *_ = end_to_end(base, images, manifest, tmp_path, values, **kept)
+    assert KeptFeatures(features, record["pooling"], record["base_weights"]).base_in(model) is None
+    predictions, metrics, _ = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE, **kept)
+    answers = model.predict(images[:56], verbose=0)[:, 0]
+    np.testing.assert_allclose(predictions["probability_dog"], answers, atol=1e-5)
+    assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"].iloc[-1], abs=1e-3)
+
+
+@pytest.mark.parametrize("pooling", ["flatten", "avg"])
+def test_features_are_averaged_over_places(pooling):
+    maps = np.random.default_rng(0).random((1500, 2, 2, 5), dtype=np.float32)
+    rows = maps.reshape(1500, -1) if pooling == "flatten" else maps.mean(axis=(1, 2))
+    np.testing.assert_allclose(KeptFeatures(rows, pooling, "").averaged(5), maps.mean(axis=(1, 2)), rtol=1e-5)

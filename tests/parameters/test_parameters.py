@@ -1,0 +1,107 @@
+"""Every wrong parameter is refused before anything runs, by a message that names it."""
+
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.parameter_schema import check
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def parameters(environment="base"):
+    loader = OmegaConfigLoader(str(CONF), base_env="base", env=environment, merge_strategy={"parameters": "soft"})
+    return deepcopy(loader["parameters"])
+
+
+def refused(values):
+    with pytest.raises(ParameterError) as caught:
+        check(values)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    "environment", sorted(path.name for path in CONF.iterdir() if (path / "globals.yml").is_file())
+)
+def test_every_environment_passes(environment):
+    check(parameters(environment))
+
+
+def test_a_misspelt_parameter_names_its_likely_neighbour():
+    values = parameters()
+    values["naive_cnn"]["learning_rat"] = 0.1
+    assert "naive_cnn.learning_rat: there is no such parameter; did you mean learning_rate?" in refused(values)
+
+
+def test_a_misspelt_group_is_refused():
+    values = parameters()
+    values["ingestoin"] = {"source": "x"}
+    assert "ingestoin: there is no such parameter; did you mean ingestion?" in refused(values)
+
+
+def test_a_missing_parameter_is_named():
+    values = parameters()
+    del values["ingestion"]["image_size"]
+    assert "ingestion.image_size: is missing" in refused(values)
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value", "allowed"),
+    [
+        ("naive_cnn", "epochs", 0, "greater than 0"),
+        ("naive_cnn", "epochs", "ten", "valid integer"),
+        ("naive_cnn", "epochs", 2.5, "integer"),
+        ("naive_cnn", "learning_rate", -0.1, "greater than 0"),
+        ("naive_cnn", "optimizer", "adamm", "'adam'"),
+        ("naive_cnn", "augment", "yes", "valid boolean"),
+        ("naive_cnn", "seeds", [1, 1], "differ"),
+        ("ingestion", "channels", 2, "1 or 3"),
+        ("ingestion", "train_size", 0, "greater than"),
+        ("ingestion", "sha256", "abc", "pattern"),
+        ("backbone", "preprocessing", "none", "'own' or 'rescale'"),
+        ("compute", "precision", "float16", "'auto', 'float32' or 'mixed_bfloat16'"),
+        ("transfer_bottleneck", "augment", True, "nothing to augment"),
+        ("transfer_bottleneck", "dropout", 1.0, "less than 1"),
+    ],
+)
+def test_a_wrong_value_says_what_was_given_and_what_is_allowed(group, name, value, allowed):
+    values = parameters()
+    values[group][name] = value
+    message = refused(values)
+    assert f"{group}.{name}: " in message
+    assert allowed in message
+    assert f"given was {value!r}" in message
+    assert message.startswith("1 parameter is wrong")
+
+
+def test_all_wrong_parameters_are_told_at_once():
+    values = parameters()
+    values["naive_cnn"]["epochs"] = 0
+    values["backbone"]["name"] = 7
+    message = refused(values)
+    assert message.startswith("2 parameters are wrong, and nothing was run:")
+    assert "naive_cnn.epochs" in message
+    assert "backbone.name" in message
+
+
+def test_an_unknown_approach_and_a_missing_block_are_told():
+    values = parameters()
+    values["approaches"] = ["naive_cnn", "perceptron"]
+    assert "'perceptron' is not an approach; there are" in refused(values)
+    values = parameters()
+    del values["naive_cnn"]
+    assert "naive_cnn: its block of parameters is missing" in refused(values)
+
+
+def test_a_misspelt_name_deep_inside_a_table_of_names_names_its_neighbour():
+    values = parameters("lecture")
+    values["comparison"]["lecture"]["naive_cnn"]["train_accurcy"] = 0.7
+    assert "comparison.lecture.naive_cnn.train_accurcy: there is no such parameter; did you mean train_accuracy?" in (
+        refused(values)
+    )
+    values = parameters()
+    values["tuning"]["search_space"]["naive_cnn"] = {"dropout": {"choises": [1, 2]}}
+    assert "choises: there is no such parameter; did you mean choices?" in refused(values)

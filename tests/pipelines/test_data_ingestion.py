@@ -1,0 +1,771 @@
+"""From files to arrays, manifest and rejects."""
+
+import gzip
+import io
+import json
+import multiprocessing
+import os
+import struct
+import subprocess
+import sys
+import time
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from PIL import Image
+
+from dogs_vs_cats.datasets import AtomicDataset, FolderDataset, JSONDataset, MemoryMapDataset
+from dogs_vs_cats.errors import ProjectError, SourceError, SplitError
+from dogs_vs_cats.images.decoding import decode
+from dogs_vs_cats.images.splitting import official_split, random_split
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.pipelines.data_ingestion import create_pipeline
+from dogs_vs_cats.pipelines.data_ingestion.nodes import made_with, read_images, split_images
+from dogs_vs_cats.storage.content_store import ContentStore
+from tests.conftest import SOURCE
+
+SIZE = 16
+SPLITS = ("train", "validation", "test")
+
+
+def jpeg(seed: int, side: int = 40, **options: Any) -> bytes:
+    """A photo that is like no other one: soft blobs, different for every seed."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return jpeg_of(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC), **options)
+
+
+def jpeg_of(image: Image.Image, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def folder_of(root: Path, cats: int, dogs: int) -> Path:
+    for number in range(cats + dogs):
+        name = f"Cat/{number}.jpg" if number < cats else f"Dog/{number - cats}.jpg"
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(jpeg(number))
+    return root
+
+
+def parameters(source: Path | str, train: float = 6, validation: float = 2, test: float = 2, **more: Any) -> Any:
+    values: dict[str, Any] = {
+        "source": str(source),
+        "classes": None,
+        "train_size": train,
+        "validation_size": validation,
+        "test_size": test,
+        "image_size": SIZE,
+        "channels": 3,
+        "sha256": None,
+        "max_pixels": 100_000,
+        "bit_depth": "auto",
+        "min_side": 4,
+        "max_bytes": 2**27,
+        "split": "random",
+        "near_duplicates": "group",
+    }
+    return IngestionParameters.model_validate(values | more)
+
+
+def ingest(ingestion: IngestionParameters, folder: Path, seed: int = 0) -> dict[str, Any]:
+    """Runs the real pipeline with the catalog's kinds of files; returns what it leaves on disk."""
+    table = {"type": "pandas.CSVDataset", "load_args": {"keep_default_na": False}, "save_args": {"index": False}}
+    outputs: dict[str, Any] = {
+        "images": MemoryMapDataset(filepath=str(folder / "images.npy")),
+        "manifest": AtomicDataset(filepath=str(folder / "manifest.csv"), dataset=table),
+        "rejected_images": AtomicDataset(filepath=str(folder / "rejected_images.csv"), dataset=table),
+        "class_names": JSONDataset(filepath=str(folder / "class_names.json")),
+        "ingestion_record": JSONDataset(filepath=str(folder / "ingestion.json")),
+    }
+    inputs = {
+        "params:ingestion": MemoryDataset(ingestion),
+        "params:seed": MemoryDataset(seed),
+        "decoded_store": FolderDataset(filepath=str(folder / "store")),
+    }
+    SequentialRunner().run(create_pipeline(), DataCatalog(inputs | outputs))
+    return {name: dataset.load() for name, dataset in outputs.items()}
+
+
+# --- the pipeline as a whole ----------------------------------------------------------------------------------------
+
+
+def test_contract(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "pets", cats=6, dogs=6)
+    made = ingest(parameters(source), tmp_path)
+    images, manifest = made["images"], made["manifest"]
+    assert isinstance(images, np.memmap)
+    assert images.shape == (12, SIZE, SIZE, 3)
+    assert images.dtype == np.uint8
+    assert list(manifest) == ["path", "label", "class_name", "split", "sha256", "width", "height", "group"]
+    assert made["class_names"] == ["cat", "dog"]
+    assert manifest["path"].tolist() == [f"Cat/{n}.jpg" for n in range(6)] + [f"Dog/{n}.jpg" for n in range(6)]
+    assert manifest["label"].tolist() == [0] * 6 + [1] * 6
+    assert manifest["class_name"].tolist() == ["cat"] * 6 + ["dog"] * 6
+    assert (manifest[["width", "height"]] == 40).all(axis=None)
+    assert Counter(manifest["split"]) == {"train": 6, "validation": 2, "test": 2, "unused": 2}
+    assert manifest["group"].tolist() == list(range(12))
+    for row, path in enumerate(manifest["path"]):
+        data = (source / path).read_bytes()
+        np.testing.assert_array_equal(
+            images[row], decode(data, image_size=SIZE, channels=3, max_pixels=100_000).pixels, err_msg=path
+        )
+    assert list(made["rejected_images"]) == ["path", "reason"]
+    assert made["rejected_images"].empty
+
+
+def test_record(tmp_path: Path) -> None:
+    ingestion = parameters(folder_of(tmp_path / "pets", cats=6, dogs=6))
+    record = ingest(ingestion, tmp_path, seed=3)["ingestion_record"]
+    assert json.loads(json.dumps(record)) == record
+    assert record["parameters"] == made_with(ingestion, 3)
+    assert record["usable"] == 12
+    assert record["rejected"] == 0
+    assert record["splits"]["train"] == {"cat": 3, "dog": 3}
+    assert record["near_duplicates"] == {"groups": 0, "images": 0, "groups_across_splits": 0}
+
+
+def test_the_record_names_the_content_and_not_the_time(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "pets", cats=6, dogs=6)
+    first = ingest(parameters(source), tmp_path / "a")
+    for path in source.rglob("*.jpg"):
+        os.utime(path, (1, 1))
+    again = ingest(parameters(source), tmp_path / "b")
+    assert again["ingestion_record"] == first["ingestion_record"]
+    pd.testing.assert_frame_equal(again["manifest"], first["manifest"])
+    other_seed = ingest(parameters(source), tmp_path / "b", seed=1)
+    assert other_seed["ingestion_record"]["identity"] != first["ingestion_record"]["identity"]
+    (source / "Cat/0.jpg").write_bytes(jpeg(999))
+    other_photo = ingest(parameters(source), tmp_path / "b")
+    assert other_photo["ingestion_record"]["identity"] != first["ingestion_record"]["identity"]
+
+
+def test_unusable_files_are_rejected_with_their_reason_and_the_run_goes_on(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "pets", cats=8, dogs=8)
+    (source / "Cat/empty.jpg").touch()
+    (source / "Cat/text.jpg").write_text("not a photo")
+    (source / "Dog/half.jpg").write_bytes(jpeg(50)[:400])
+    (source / "Dog/huge.jpg").write_bytes(jpeg_of(Image.new("RGB", (400, 400))))
+    (source / "Dog/copy of 3.jpg").write_bytes(jpeg(11))
+    (source / "Cat/ünï\ncode, 'quoted'.jpg").write_bytes(jpeg(60))
+    made = ingest(parameters(source), tmp_path)
+    rejected = made["rejected_images"].set_index("path")["reason"].to_dict()
+    assert rejected.pop("Cat/empty.jpg") == "empty file"
+    assert rejected.pop("Cat/text.jpg").startswith("not an image")
+    assert rejected.pop("Dog/half.jpg").startswith("truncated")
+    assert rejected.pop("Dog/huge.jpg").startswith("too large: 400x400")
+    # Of two the same, the first in the source's order is kept.
+    assert rejected in (
+        {"Dog/copy of 3.jpg": "duplicate of Dog/3.jpg"},
+        {"Dog/3.jpg": "duplicate of Dog/copy of 3.jpg"},
+    )
+    assert len(made["manifest"]) == len(made["images"]) == 17
+    assert "Cat/ünï\ncode, 'quoted'.jpg" in set(made["manifest"]["path"])
+    assert made["ingestion_record"]["rejected"] == 5
+
+
+def test_nothing_usable_is_an_error_that_names_a_reason(tmp_path: Path) -> None:
+    for name in ("Cat/a.jpg", "Dog/b.jpg"):
+        (tmp_path / "pets" / name).parent.mkdir(parents=True)
+        (tmp_path / "pets" / name).write_text("no photo")
+    with pytest.raises(SourceError, match=r"2 were rejected; the first, Cat/a\.jpg: not an image"):
+        read_images(parameters(tmp_path / "pets"), 0, tmp_path / "store")
+
+
+def test_grey_images(tmp_path: Path) -> None:
+    made = ingest(parameters(folder_of(tmp_path / "pets", 6, 6), channels=1), tmp_path)
+    assert made["images"].shape == (12, SIZE, SIZE, 1)
+
+
+def test_sample_images_are_as_many_as_the_splits_ask_for(tmp_path: Path) -> None:
+    made = ingest(parameters("sample", 12, 6, 4), tmp_path)
+    assert Counter(made["manifest"]["split"]) == {"train": 12, "validation": 6, "test": 4}
+    assert Counter(made["manifest"]["class_name"]) == {"cat": 11, "dog": 11}
+    with pytest.raises(SplitError, match=r"ingestion\.train_size is 0\.5, a fraction.*give a count"):
+        read_images(parameters("sample", 0.5), 0, tmp_path / "store")
+
+
+def write_idx(folder: Path, train: np.ndarray, train_labels: np.ndarray, test: np.ndarray, labels: np.ndarray) -> None:
+    for part, pixels, classes in (("train", train, train_labels), ("t10k", test, labels)):
+        image_head = struct.pack(">HBBIII", 0, 8, 3, *pixels.shape)
+        label_head = struct.pack(">HBBI", 0, 8, 1, len(classes))
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(image_head + pixels.tobytes()))
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(label_head + classes.tobytes()))
+
+
+def test_official_split_of_arrays(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    train, test = (random.integers(0, 256, (count, SIZE, SIZE), dtype=np.uint8) for count in (60, 20))
+    train_labels, labels = (np.arange(count, dtype=np.uint8) * 7 % 10 for count in (60, 20))
+    test[3] = train[0]  # what was published with duplicates stays as it is
+    write_idx(tmp_path, train, train_labels, test, labels)
+    ingestion = parameters(tmp_path, 40, 15, 18, channels=1, split="official", near_duplicates="ignore")
+    made = ingest(ingestion, tmp_path)
+    assert made["manifest"]["split"].tolist() == (
+        ["train"] * 40 + ["unused"] * 5 + ["validation"] * 15 + ["test"] * 18 + ["unused"] * 2
+    )
+    assert made["manifest"]["label"].tolist() == [*train_labels, *labels]
+    np.testing.assert_array_equal(made["images"][..., 0], np.concatenate([train, test]))
+    assert made["ingestion_record"]["near_duplicates"] is None
+
+
+# --- the store of decoded images ------------------------------------------------------------------------------------
+
+
+def zip_of(path: Path, count: int) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(count):
+            archive.writestr(f"train/{('cat', 'dog')[number % 2]}.{number // 2}.jpg", jpeg(number))
+    return path
+
+
+def spoil(archive: Path) -> None:
+    """Overwrites every photo in a zip, but leaves its directory, and so its checksums, as they are."""
+    data = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as opened:
+        for info in opened.infolist():
+            start = info.header_offset + 30 + len(info.filename)
+            data[start : start + info.compress_size] = bytes(info.compress_size)
+    archive.write_bytes(data)
+
+
+def test_a_second_run_on_unchanged_data_decodes_nothing(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    first = ingest(parameters(archive), tmp_path)
+    spoil(archive)  # whoever reads a photo now, notices
+    again = ingest(parameters(archive), tmp_path)
+    np.testing.assert_array_equal(again["images"], first["images"])
+    pd.testing.assert_frame_equal(again["manifest"], first["manifest"])
+    other_split = ingest(parameters(archive, 0.5, 0.2, 0.2, near_duplicates="ignore"), tmp_path, seed=5)
+    np.testing.assert_array_equal(other_split["images"], first["images"])
+    assert Counter(other_split["manifest"]["split"]) == {"train": 10, "validation": 4, "test": 4, "unused": 2}
+
+
+@pytest.mark.parametrize("change", [{"image_size": 12}, {"channels": 1}, {"max_pixels": 99_999}])
+def test_other_pixels_are_decoded_again(tmp_path: Path, change: dict[str, Any]) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    read_images(parameters(archive), 0, tmp_path / "store")
+    spoil(archive)
+    with pytest.raises(SourceError, match="20 were rejected"):
+        read_images(parameters(archive, **change), 0, tmp_path / "store")
+
+
+def test_changed_files_are_decoded_again(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "pets", 6, 6)
+    before = ingest(parameters(source), tmp_path)["images"][3].copy()
+    (source / "Cat/3.jpg").write_bytes(jpeg(77))
+    after = ingest(parameters(source), tmp_path)["images"]
+    assert not np.array_equal(after[3], before)
+    (source / "Dog/5.jpg").unlink()
+    assert len(ingest(parameters(source), tmp_path)["images"]) == 11
+
+
+def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    whole = archive.read_bytes()
+    damaged = flip_a_byte(archive, 4)
+    assert ingest(parameters(archive), tmp_path)["rejected_images"]["path"].tolist() == [damaged]
+    archive.write_bytes(whole)
+    assert ingest(parameters(archive), tmp_path)["rejected_images"].empty
+
+
+def flip_a_byte(archive: Path, number: int) -> str:
+    """Damages one member of a zip, so that its checksum is wrong; returns its name."""
+    data = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as opened:
+        info = opened.infolist()[number]
+    data[info.header_offset + 60 + len(info.filename)] ^= 0xFF
+    archive.write_bytes(data)
+    return info.filename
+
+
+def test_a_damaged_member_does_not_have_the_others_decoded_again(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    damaged = flip_a_byte(archive, 4)
+    first = ingest(parameters(archive), tmp_path)
+    assert first["rejected_images"]["path"].tolist() == [damaged]
+    spoil(archive)  # whoever decodes a photo now, notices
+    for _ in range(2):
+        again = ingest(parameters(archive), tmp_path)
+        np.testing.assert_array_equal(again["images"], first["images"])
+        pd.testing.assert_frame_equal(again["rejected_images"], first["rejected_images"])
+
+
+def test_a_killed_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    # Dies like a killed process, in the middle of writing.
+    script = f"""
+import os
+from pathlib import Path
+from dogs_vs_cats.images import reading
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images
+write = reading._GrowingArray.write
+def die_at_the_tenth(self, row, values):
+    write(self, row, values)
+    if self._rows == 10:
+        os._exit(9)
+reading._GrowingArray.write = die_at_the_tenth
+ingestion = IngestionParameters.model_validate({parameters(archive).model_dump()!r})
+read_images(ingestion, 0, Path({str(tmp_path / "store")!r}))
+"""
+    died = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(SOURCE)}, check=False)
+    assert died.returncode == 9
+    assert [item.name for item in (tmp_path / "store").iterdir() if not item.name.startswith(".")] == []
+    images, *_ = read_images(parameters(archive), 0, tmp_path / "store")
+    assert len(images) == 20
+    assert [item for item in (tmp_path / "store").iterdir() if item.name.startswith(".")] == []
+
+
+def ingest_often(archive: Path, folder: Path, expected: np.ndarray) -> None:
+    for _ in range(15):
+        images = MemoryMapDataset(filepath=str(folder / "images.npy"))
+        images.save(read_images(parameters(archive), 0, folder.parent / "store")[0])
+        np.testing.assert_array_equal(images.load(), expected)
+
+
+def test_runs_can_decode_one_source_at_once_while_the_cache_is_pruned(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    expected = np.array(read_images(parameters(archive), 0, tmp_path / "store")[0])
+    context = multiprocessing.get_context("spawn")
+    runs = [context.Process(target=ingest_often, args=(archive, tmp_path / name, expected)) for name in ("a", "b")]
+    for run in runs:
+        run.start()
+    removed = 0
+    while any(run.is_alive() for run in runs):
+        store = ContentStore(tmp_path / "store")
+        entries = store.entries()
+        removed += len(entries) if store.remove(*entries) else 0
+        time.sleep(0.05)
+    assert [run.exitcode for run in runs] == [0, 0]
+    assert removed > 1
+
+
+@pytest.mark.parametrize("name", ["images.npy", "thumbnails.npy", "table.json"])
+def test_damaged_decoded_images_are_decoded_again(tmp_path: Path, name: str) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    before = np.array(read_images(parameters(archive), 0, tmp_path / "store")[0])
+    (file,) = (tmp_path / "store").glob(f"*/{name}")
+    os.truncate(file, 100)
+    np.testing.assert_array_equal(read_images(parameters(archive), 0, tmp_path / "store")[0], before)
+    (file,) = (tmp_path / "store").glob(f"*/{name}")  # of the entry that took the place of the damaged one
+    file.unlink()
+    np.testing.assert_array_equal(read_images(parameters(archive), 0, tmp_path / "store")[0], before)
+
+
+def test_a_failed_write_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    archive = zip_of(tmp_path / "pets.zip", 20)
+    (tmp_path / "store").write_text("a file where the folder should be")
+    with pytest.raises(ProjectError, match=r"can't be kept in .*store"):
+        read_images(parameters(archive), 0, tmp_path / "store")
+
+
+# --- splitting ------------------------------------------------------------------------------------------------------
+
+
+def draw(labels: np.ndarray, sizes: dict[str, float], seed: int = 0, groups: np.ndarray | None = None) -> np.ndarray:
+    keys = [f"image {row}" for row in range(len(labels))]
+    names = [f"class {label}" for label in range(labels.max() + 1)]
+    alone = np.arange(len(labels))
+    return random_split(labels, keys, alone if groups is None else groups, sizes, seed, names)
+
+
+@st.composite
+def data_sets(data: st.DrawFn) -> tuple[np.ndarray, dict[str, int]]:
+    """Labels in any order, and sizes that fit."""
+    counts = data(st.lists(st.integers(4, 40), min_size=2, max_size=5))
+    labels = np.repeat(np.arange(len(counts)), counts)
+    labels = labels[np.random.default_rng(data(st.integers(0, 99))).permutation(len(labels))]
+    train = data(st.integers(len(labels) // 3, len(labels) - 2))
+    validation = data(st.integers(1, len(labels) - train - 1))
+    test = data(st.integers(1, len(labels) - train - validation))
+    return labels, {"train": train, "validation": validation, "test": test}
+
+
+@settings(max_examples=80)
+@given(data_sets(), st.integers(0, 2**31 - 1))
+def test_sizes_are_exact_and_classes_have_their_share(data: tuple[np.ndarray, dict[str, int]], seed: int) -> None:
+    labels, sizes = data
+    split = draw(labels, sizes, seed)
+    for name, size in sizes.items():
+        assert (split == name).sum() == size
+        for label in range(labels.max() + 1):
+            share = size * (labels == label).mean()
+            assert abs(((split == name) & (labels == label)).sum() - share) < 1
+    assert set(split) <= {*SPLITS, "unused"}
+
+
+@settings(max_examples=40)
+@given(data_sets(), st.integers(0, 999), st.randoms(use_true_random=False))
+def test_a_split_depends_on_seed_and_content_not_on_the_order(
+    data: tuple[np.ndarray, dict[str, int]], seed: int, random: Any
+) -> None:
+    labels, sizes = data
+    split = draw(labels, sizes, seed)
+    np.testing.assert_array_equal(split, draw(labels, sizes, seed))
+    order = list(range(len(labels)))
+    random.shuffle(order)
+    names = [f"class {label}" for label in range(labels.max() + 1)]
+    shuffled = random_split(labels[order], [f"image {row}" for row in order], np.arange(len(order)), sizes, seed, names)
+    np.testing.assert_array_equal(shuffled, split[order])
+
+
+def test_another_seed_draws_another_split() -> None:
+    labels = np.arange(100) % 2
+    sizes = {"train": 50, "validation": 25, "test": 25}
+    assert (draw(labels, sizes, 0) != draw(labels, sizes, 1)).sum() > 30
+
+
+def test_one_image_more_hardly_changes_a_split() -> None:
+    labels = np.arange(200) % 2
+    sizes = {"train": 100, "validation": 40, "test": 40}
+    assert (draw(np.append(labels, 0), sizes)[:200] != draw(labels, sizes)).sum() < 10
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_groups_stay_together_and_sizes_are_exact_or_the_nearest_are_named(data: st.DataObject) -> None:
+    group_sizes = data.draw(st.lists(st.integers(1, 6), min_size=4, max_size=14))
+    groups = np.repeat(np.arange(len(group_sizes)), group_sizes)
+    labels = np.array(data.draw(st.lists(st.integers(0, 1), min_size=len(groups), max_size=len(groups))))
+    assume(len(set(labels)) == 2)
+    train = data.draw(st.integers(1, len(groups) - 2))
+    validation = data.draw(st.integers(1, len(groups) - train - 1))
+    wanted = (train, validation, len(groups) - train - validation - data.draw(st.integers(0, 1)))
+    assume(wanted[2] > 0)
+    reachable = {(0, 0, 0)}
+    for size in group_sizes:
+        steps = [(size, 0, 0), (0, size, 0), (0, 0, size), (0, 0, 0)]
+        reachable = {tuple(a + b for a, b in zip(sums, step, strict=True)) for sums in reachable for step in steps}
+        reachable = {sums for sums in reachable if all(a <= b + 6 for a, b in zip(sums, wanted, strict=True))}
+    try:
+        split = draw(labels, dict(zip(SPLITS, wanted, strict=True)), groups=groups)
+    except SplitError as error:
+        if "training images would have none of" in error.message:
+            return
+        assert wanted not in reachable
+        distance = min(
+            sum(abs(a - b) for a, b in zip(sums, wanted, strict=True)) for sums in reachable if min(sums) > 0
+        )
+        named = [int(word.strip(",.")) for word in error.message.split("nearest possible sizes are")[1].split()[1:6:2]]
+        assert tuple(named) in reachable
+        assert sum(abs(a - b) for a, b in zip(named, wanted, strict=True)) == distance
+    else:
+        assert wanted in reachable
+        for name, size in zip(SPLITS, wanted, strict=True):
+            assert (split == name).sum() == size
+        for group in range(len(group_sizes)):
+            assert len(set(split[groups == group])) == 1
+
+
+def test_few_groups_among_many_images_change_no_share() -> None:
+    labels = np.arange(1000) % 2
+    groups = np.arange(1000)
+    groups[[10, 20, 31, 502, 504]] = [8, 8, 8, 501, 501]  # across classes, too
+    sizes = {"train": 600, "validation": 200, "test": 200}
+    split = draw(labels, sizes, groups=groups)
+    for name, size in sizes.items():
+        assert [((split == name) & (labels == label)).sum() for label in (0, 1)] == [size // 2] * 2
+    assert len(set(split[[8, 10, 20, 31]])) == len(set(split[[501, 502, 504]])) == 1
+
+
+def test_impossible_sizes_name_the_nearest_possible_ones() -> None:
+    groups = np.array([0] * 8 + [8, 9])
+    with pytest.raises(SplitError) as caught:
+        draw(np.arange(10) % 2, {"train": 6, "validation": 2, "test": 2}, groups=groups)
+    assert caught.value.message == (
+        "Copies of one photo are kept in one split, and 8 of the 10 usable images are copies, in 1 group; so the "
+        "sizes can't be train 6, validation 2, test 2. The nearest possible sizes are train 8, validation 1, test 1. "
+        "Ask for these, or set ingestion.near_duplicates to ignore."
+    )
+
+
+def test_asking_for_more_than_there_are_says_how_many_there_are() -> None:
+    labels = np.array([0] * 30 + [1] * 20)
+    with pytest.raises(SplitError) as caught:
+        draw(labels, {"train": 60, "validation": 10, "test": 5})
+    assert caught.value.message == (
+        "The split asks for 75 images (train 60, validation 10, test 5), but the source has 50 usable images "
+        "(30 class 0, 20 class 1). Ask for fewer by ingestion.train_size, ingestion.validation_size, "
+        "ingestion.test_size, or give more images."
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "counts"),
+    [
+        ((0.7, 0.2, 0.1), (35, 10, 5)),
+        ((0.29, 0.01, 0.7), (14, 1, 35)),
+        ((1 / 3, 1 / 3, 1 / 3), (17, 17, 16)),
+        ((10, 0.2, 0.1), (10, 10, 5)),
+    ],
+)
+def test_fractions(sizes: tuple[float, ...], counts: tuple[int, ...]) -> None:
+    split = draw(np.arange(50) % 2, dict(zip(SPLITS, sizes, strict=True)))
+    assert tuple((split == name).sum() for name in SPLITS) == counts
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ((0.9, 0.2, 0.1), "asks for 60 images"),
+        ((0.5, 0.001, 0.1), r"ingestion\.validation_size is 0\.001 of the usable images; these are 50.*none"),
+    ],
+)
+def test_fractions_that_do_not_work(sizes: tuple[float, ...], message: str) -> None:
+    with pytest.raises(SplitError, match=message):
+        draw(np.arange(50) % 2, dict(zip(SPLITS, sizes, strict=True)))
+
+
+def test_training_needs_every_class() -> None:
+    with pytest.raises(SplitError, match=r"The 3 training images would have none of class 1 \(usable are 48"):
+        draw(np.array([0] * 48 + [1] * 2), {"train": 3, "validation": 5, "test": 5})
+
+
+def test_training_gets_every_class_where_groups_allow_it() -> None:
+    # Without class 0 in training the classes' shares would be a little closer to what they should be.
+    labels = np.array([0, 0, 1, 1, 2, 2, 3, 3, 3, 2, 0, 2, 3, 3, 3, 2, 1, 2, 2, 1])
+    groups = np.array([5, 3, 2, 2, 0, 3, 2, 5, 1, 1, 3, 1, 2, 2, 4, 1, 5, 2, 4, 5])
+    split = draw(labels, {"train": 10, "validation": 5, "test": 5}, groups=groups)
+    assert set(labels[split == "train"]) == {0, 1, 2, 3}
+
+
+def test_a_message_about_many_classes_stays_short() -> None:
+    with pytest.raises(
+        SplitError, match=r"none of class 1, .* and 795 more \(usable are 1 class 0, .* more\)"
+    ) as caught:
+        draw(np.arange(1000), {"train": 200, "validation": 400, "test": 400})
+    assert len(caught.value.message) < 400
+
+
+def test_official_split_of_folders_takes_of_each_class() -> None:
+    labels = np.array([0] * 10 + [1] * 20 + [0] * 5 + [1] * 5)
+    parts = ["train"] * 30 + ["test"] * 10
+    split = official_split(labels, parts, {"train": 15, "validation": 6, "test": 4}, ["cat", "dog"])
+    assert split[:10].tolist() == ["train"] * 5 + ["unused"] * 3 + ["validation"] * 2
+    assert split[10:30].tolist() == ["train"] * 10 + ["unused"] * 6 + ["validation"] * 4
+    assert split[30:].tolist() == ["test"] * 2 + ["unused"] * 3 + ["test"] * 2 + ["unused"] * 3
+
+
+@pytest.mark.parametrize(
+    ("parts", "sizes", "message"),
+    [
+        (["train"] * 20, (5, 5, 5), r"no usable image in a test part.*Set ingestion\.split to random"),
+        ([""] * 20, (5, 5, 5), "no usable image in a train part"),
+        (["train"] * 10 + ["test"] * 10, (8, 5, 5), r"asks for 13 images .* has 10 usable images in its train part"),
+        (["train"] * 10 + ["test"] * 10, (5, 5, 11), r"asks for 11 images .* has 10 usable images in its test part"),
+    ],
+)
+def test_official_splits_that_do_not_work(parts: list[str], sizes: tuple[int, ...], message: str) -> None:
+    with pytest.raises(SplitError, match=message):
+        official_split(np.arange(20) % 2, parts, dict(zip(SPLITS, sizes, strict=True)), ["cat", "dog"])
+
+
+# --- copies of one photo --------------------------------------------------------------------------------------------
+
+
+def test_copies_of_a_photo_come_into_one_split(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "pets", cats=20, dogs=20)
+    for number in range(0, 20, 2):
+        image = Image.open(source / f"Cat/{number}.jpg")
+        (source / f"Cat/{number} again.jpg").write_bytes(jpeg_of(image.resize((64, 64)), quality=60))
+        (source / f"Dog/{number} mirrored.jpg").write_bytes(
+            jpeg_of(image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), quality=70)
+        )
+    made = ingest(parameters(source, 36, 12, 12), tmp_path)
+    manifest = made["manifest"].set_index("path")
+    assert Counter(manifest["split"]) == {"train": 36, "validation": 12, "test": 12}
+    for number in range(0, 20, 2):
+        paths = [f"Cat/{number}.jpg", f"Cat/{number} again.jpg", f"Dog/{number} mirrored.jpg"]
+        assert manifest.loc[paths, "group"].nunique() == manifest.loc[paths, "split"].nunique() == 1
+    assert made["ingestion_record"]["near_duplicates"] == {"groups": 10, "images": 30, "groups_across_splits": 0}
+    ignored = ingest(parameters(source, 36, 12, 12, near_duplicates="ignore"), tmp_path)["manifest"]
+    assert ignored["group"].nunique() == 60
+
+
+def test_copies_across_official_parts_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for part, start in (("train", 0), ("test", 20)):
+        folder_of(tmp_path / "pets" / part, 4, 4)
+        for number, path in enumerate(sorted((tmp_path / "pets" / part).rglob("*.jpg"))):
+            path.write_bytes(jpeg(start + number))
+    leaked = Image.open(tmp_path / "pets/train/Cat/0.jpg")
+    (tmp_path / "pets/test/Cat/0.jpg").write_bytes(jpeg_of(leaked, quality=50))
+    made = ingest(parameters(tmp_path / "pets", 6, 2, 8, split="official"), tmp_path)
+    assert made["ingestion_record"]["near_duplicates"]["groups_across_splits"] == 1
+    assert "copies across splits: 1 group" in caplog.text
+
+
+# --- images with 16 bits a sample ------------------------------------------------------------------------------------
+
+
+def deep_folder(root: Path, bits: int, count: int = 12) -> tuple[Path, dict[str, np.ndarray]]:
+    """Grey 16-bit files of two classes that use some of their bits; and what they show, at 8 bits."""
+    shown = {}
+    for number in range(count):
+        path = f"{('Cat', 'Dog')[number % 2]}/{number}.{('png', 'tif')[number % 3 == 0]}"
+        grey = np.random.default_rng(number).integers(0, 256, (SIZE, SIZE), dtype=np.uint8)
+        grey[0, 0] = 255
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(grey.astype(np.uint16) << (bits - 8)).save(root / path)
+        shown[path] = grey
+    return root, shown
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_sixteen_bit_files_come_out_as_they_are_meant(
+    tmp_path: Path, bits: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, shown = deep_folder(tmp_path / "scans", bits)
+    made = ingest(parameters(source, channels=1), tmp_path)
+    assert made["rejected_images"].empty
+    for row, path in enumerate(made["manifest"]["path"]):
+        np.testing.assert_array_equal(made["images"][row, ..., 0], shown[path], err_msg=path)
+    assert made["ingestion_record"]["bit_depth"] == bits
+    assert f"12 of 12 images have 16 bits a sample and use {bits} of them, so that white is" in caplog.text
+    assert "come out too dark" not in caplog.text
+    caplog.clear()
+    again = ingest(parameters(source, channels=1), tmp_path)
+    assert "All 12 images are decoded already" in caplog.text
+    assert again["ingestion_record"] == made["ingestion_record"]
+
+
+def test_the_depth_is_that_of_the_whole_source_and_spares_other_files(tmp_path: Path) -> None:
+    source, _ = deep_folder(tmp_path / "scans", 8)
+    bright = np.random.default_rng(99).integers(0, 4096, (SIZE, SIZE)).astype(np.uint16)
+    Image.fromarray(bright).save(source / "Dog/99.png")
+    (source / "Cat/photo.jpg").write_bytes(jpeg(1))
+    made = ingest(parameters(source, channels=1), tmp_path)
+    images = dict(zip(made["manifest"]["path"], made["images"], strict=True))
+    np.testing.assert_array_equal(images["Dog/99.png"][..., 0], bright >> 4)
+    assert images["Cat/0.tif"].max() == 255 >> 4
+    photo = decode(jpeg(1), image_size=SIZE, channels=1, max_pixels=100_000).pixels
+    np.testing.assert_array_equal(images["Cat/photo.jpg"], photo)
+
+
+def test_a_source_of_ordinary_images_has_no_depth_and_its_identity_does_not_depend_on_the_parameter(
+    tmp_path: Path,
+) -> None:
+    source = folder_of(tmp_path / "pets", 6, 6)
+    record, other = (ingest(parameters(source, bit_depth=bits), tmp_path)["ingestion_record"] for bits in ("auto", 12))
+    assert record["bit_depth"] is None
+    assert other["identity"] == record["identity"]
+
+
+def test_the_depth_is_part_of_the_identity_and_can_be_set(tmp_path: Path) -> None:
+    source, shown = deep_folder(tmp_path / "scans", 8)
+    found, given = (ingest(parameters(source, channels=1, bit_depth=bits), tmp_path) for bits in ("auto", 9))
+    assert given["ingestion_record"]["bit_depth"] == 9
+    assert given["ingestion_record"]["identity"] != found["ingestion_record"]["identity"]
+    np.testing.assert_array_equal(given["images"][0, ..., 0], shown["Cat/0.tif"] >> 1)
+
+
+def test_outliers_that_darken_all_images_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source, _ = deep_folder(tmp_path / "scans", 12, count=40)
+    hot = np.random.default_rng(99).integers(0, 4096, (SIZE, SIZE)).astype(np.uint16)
+    hot[3, 3] = 65535
+    Image.fromarray(hot).save(source / "Dog/hot.png")
+    assert ingest(parameters(source, channels=1), tmp_path)["ingestion_record"]["bit_depth"] == 16
+    assert "need more than 12 bits" in caplog.text
+    assert "come out too dark: set ingestion.bit_depth to 12" in caplog.text
+    made = ingest(parameters(source, channels=1, bit_depth=12), tmp_path)
+    images = dict(zip(made["manifest"]["path"], made["images"][..., 0], strict=True))
+    assert images["Dog/hot.png"][3, 3] == 255
+    np.testing.assert_array_equal(images["Dog/hot.png"][4:], hot[4:] >> 4)
+
+
+@pytest.mark.parametrize("kind", ["files", "arrays"])
+def test_more_than_a_few_constant_images_are_named(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    source = tmp_path / "pets"
+    if kind == "files":
+        folder_of(source, 6, 6)
+        for number in range(4):
+            Image.new("RGB", (30, 30), (number, 9, 9)).save(source / f"Dog/flat {number}.png")
+    else:
+        source.mkdir()
+        digits = np.random.default_rng(0).integers(0, 256, (20, SIZE, SIZE), dtype=np.uint8)
+        digits[5:9] = 0
+        write_idx(source, digits, np.arange(20, dtype=np.uint8) % 2, digits[:4], np.arange(4, dtype=np.uint8) % 2)
+    for _ in range(2):  # the second time from what is decoded already
+        caplog.clear()
+        made = ingest(parameters(source, near_duplicates="ignore"), tmp_path)
+        assert made["ingestion_record"]["constant"] == 4
+        assert "4 of " in caplog.text
+        assert "usable images have one colour all over" in caplog.text
+        assert ("Dog/flat 0.png, Dog/flat 1.png, Dog/flat 2.png" in caplog.text) == (kind == "files")
+    if kind == "files":
+        (source / "Dog/flat 0.png").unlink()
+        caplog.clear()
+        ingest(parameters(source), tmp_path)
+        assert "one colour" not in caplog.text
+
+
+# --- real photos ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_real_photos(shared: Path, tmp_path: Path) -> None:
+    ingestion = parameters(shared / "data/kaggle-train-5000.zip", 3000, 1000, 1000)
+    images, usable, rejected, class_names, facts = read_images(ingestion, 0, tmp_path / "store")
+    manifest, record = split_images(usable, rejected, class_names, facts, ingestion, 0)
+    assert rejected.empty
+    assert images.shape == (5000, SIZE, SIZE, 3)
+    assert class_names == ["cat", "dog"]
+    assert (manifest["path"].str.extract(r"train/(\w+)\.\d+\.jpg")[0] == manifest["class_name"]).all()
+    assert manifest["path"].tolist()[:3] == ["train/cat.0.jpg", "train/cat.1.jpg", "train/cat.2.jpg"]
+    assert record["splits"]["train"] == {"cat": 1500, "dog": 1500}
+    assert record["splits"]["validation"] == record["splits"]["test"] == {"cat": 500, "dog": 500}
+    assert record["near_duplicates"] == {"groups": 2, "images": 4, "groups_across_splits": 0}
+    twice = manifest.set_index("path").loc[["train/dog.74.jpg", "train/dog.180.jpg"]]
+    assert twice["group"].nunique() == twice["split"].nunique() == 1
+
+
+@pytest.mark.slow
+def test_lecture_split_of_mnist(shared: Path, tmp_path: Path) -> None:
+    ingestion = parameters(
+        shared / "data/mnist", 40_000, 20_000, 10_000, channels=1, split="official", near_duplicates="ignore"
+    )
+    made = ingest(ingestion, tmp_path)
+    assert made["manifest"]["split"].tolist() == ["train"] * 40_000 + ["validation"] * 20_000 + ["test"] * 10_000
+    assert made["class_names"] == list("0123456789")
+    assert made["manifest"]["label"].tolist()[:5] == [5, 0, 4, 1, 9]
+    assert made["rejected_images"].empty
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    """Peak memory with five times as many images, decoded ones taking 100 MB more, grows by less than a third."""
+    photos = [jpeg(seed, side=150) for seed in range(20)]
+    peaks = []
+    for count in (500, 2500):
+        archive = tmp_path / f"{count}.zip"
+        with zipfile.ZipFile(archive, "w") as opened:
+            for number in range(count):
+                # What comes after the end of a JPEG makes the files differ, and costs nothing.
+                data = photos[number % 20] + number.to_bytes(4, "big")
+                opened.writestr(f"train/{('cat', 'dog')[number % 2]}.{number}.jpg", data)
+        ingestion = parameters(archive, 0.5, 0.2, 0.2, image_size=128, near_duplicates="ignore")
+        script = f"""
+import resource
+from pathlib import Path
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images
+ingestion = IngestionParameters.model_validate({ingestion.model_dump()!r})
+images, *_ = read_images(ingestion, 0, Path({str(tmp_path / "store")!r}))
+assert len(images) == {count}
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+        environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+        )
+        peaks.append(int(done.stdout))
+    assert peaks[1] < 1.3 * peaks[0]

@@ -1,0 +1,521 @@
+import csv
+import json
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from pydantic import ValidationError
+
+from dogs_vs_cats.evaluation import metrics as evaluation
+from dogs_vs_cats.parameters.augmentation import AugmentationParameters
+from dogs_vs_cats.parameters.backbone import BackboneParameters
+from dogs_vs_cats.parameters.comparison import ComparisonParameters
+from dogs_vs_cats.pipelines.comparison import create_pipeline
+from dogs_vs_cats.pipelines.comparison.nodes import EXPLANATION
+from dogs_vs_cats.reporting.findings import closing_lines, headline, p_text, percent
+from tests.parameters.test_parameters import parameters as environment_parameters
+
+COLUMNS = [
+    "approach", "backbone", "parameters", "trainable_parameters", "epochs", "train_seconds", "seconds_per_epoch",
+    "train_accuracy", "validation_accuracy", "test_accuracy", "test_roc_auc", "test_log_loss",
+    "lecture_validation_accuracy", "lecture_test_accuracy",
+]  # fmt: skip
+PNG = b"\x89PNG not really"
+
+
+class Kept(MemoryDataset):
+    """Stays, as a file would, when the last node has read it."""
+
+    def _release(self) -> None:
+        pass
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to and what it shows."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.references: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        given = dict(attrs)
+        self.references += [
+            given[name] or "" for name in ("src", "href", "xlink:href", "srcset", "data") if name in given
+        ]
+        self.ids += [given["id"] or ""] if "id" in given else []
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def manifest_of(class_names: list[str], images_per_split: int) -> pd.DataFrame:
+    rows = [
+        {
+            "path": f"{split}/{number}.jpg",
+            "label": number % len(class_names),
+            "split": split,
+            "sha256": f"{split}{number}",
+        }
+        for split in evaluation.SPLITS
+        for number in range(images_per_split)
+    ]
+    return pd.DataFrame(rows)
+
+
+def predictions_of(manifest: pd.DataFrame, class_names: list[str], wrong_every: int) -> pd.DataFrame:
+    """Predictions of which every n-th is wrong."""
+    labels = manifest["label"].to_numpy()
+    answered = np.where(np.arange(len(labels)) % wrong_every == 0, (labels + 1) % len(class_names), labels)
+    probabilities = np.full((len(labels), len(class_names)), 0.2 / (len(class_names) - 1))
+    probabilities[np.arange(len(labels)), answered] = 0.8
+    return evaluation.predictions_table(
+        manifest, probabilities[:, 1:] if len(class_names) == 2 else probabilities, class_names
+    )
+
+
+HISTORY = pd.DataFrame(
+    {
+        "seed": 0,
+        "epoch": [1, 2],
+        "phase": "head",
+        "loss": [0.7, 0.5],
+        "accuracy": [0.5, 0.7],
+        "val_loss": [0.7, 0.6],
+        "val_accuracy": [0.5, 0.6],
+        "learning_rate": 1e-3,
+    }
+)
+
+
+PARAMETERS = environment_parameters()
+AUGMENTATION = AugmentationParameters.model_validate(PARAMETERS["augmentation"])
+BACKBONE = BackboneParameters.model_validate(PARAMETERS["backbone"])
+SETTINGS = {"epochs": 2, "learning_rate": 0.001, "batch_size": 16}
+
+
+def model_info(approach: str, **parameters: Any) -> dict[str, Any]:
+    made_with = {"parameters": parameters, "augmentation": AUGMENTATION.model_dump(mode="json")}
+    return {"approach": approach, "made_with": made_with, "seed": 0, "backbone_made_with": None}
+
+
+def compare(
+    approaches: dict[str, int],
+    class_names: list[str] | None = None,
+    lecture: dict[str, Any] | None = None,
+    images_per_split: int = 60,
+    **changes: Any,
+) -> DataCatalog:
+    """Prepares approaches of which every n-th answer is wrong, and runs the comparison up to its summary and table."""
+    names = class_names or ["cat", "dog"]
+    manifest = manifest_of(names, images_per_split)
+    entries: dict[str, Any] = {
+        "params:comparison": ComparisonParameters.model_validate({"lecture": lecture}),
+        "params:augmentation": AUGMENTATION,
+        "params:backbone": BACKBONE,
+        "params:seed": 0,
+        "manifest": manifest,
+        "class_names": names,
+        "rejected_images": pd.DataFrame({"path": [], "reason": []}),
+        "ingestion_record": {"parameters": {"source": "sample"}, "identity": "0a1b"},
+        "run_record": {"experiment": "sample", "command": "kedro run"},
+        "tracking_links": {},
+    }
+    for approach, wrong_every in approaches.items():
+        predictions = predictions_of(manifest, names, wrong_every)
+        entries |= {
+            f"{approach}.model_info": model_info(approach, **SETTINGS),
+            f"params:{approach}": SETTINGS,
+            f"{approach}.metrics": {
+                **evaluation.classification_metrics(predictions, names),
+                "parameters": 1234567,
+                "trainable_parameters": 4321,
+                "epochs": 2,
+                "backbone": "",
+            },
+            f"{approach}.history": HISTORY,
+            f"{approach}.predictions": predictions,
+            f"{approach}.timings": {"train_seconds": 98.7654, "seconds_per_epoch": 49.3827},
+            f"{approach}.mistakes": PNG,
+            f"{approach}.explanation_record": {},
+            f"{approach}.explanation_layers": None,
+            **{f"{approach}.{picture}": b"" for picture in EXPLANATION},
+        }
+    entries |= changes
+    catalog = DataCatalog({name: Kept(value) for name, value in entries.items()})
+    run(catalog, list(approaches), "comparison_summary", "comparison_table")
+    return catalog
+
+
+def run(catalog: DataCatalog, approaches: list[str], *outputs: str) -> None:
+    for output in outputs:
+        catalog[output] = Kept()
+    SequentialRunner().run(create_pipeline(approaches).to_outputs(*outputs), catalog)
+
+
+def report_of(catalog: DataCatalog) -> str:
+    approaches = [name for name in catalog.load("comparison_summary")["approaches"] if name != "majority_class"]
+    run(catalog, approaches, "comparison_report")
+    return catalog.load("comparison_report")
+
+
+def summary_of(catalog: DataCatalog) -> dict[str, Any]:
+    return catalog.load("comparison_summary")
+
+
+@pytest.fixture(scope="module")
+def three() -> tuple[pd.DataFrame, dict[str, Any], str]:
+    lecture = {
+        "poor": {"validation_accuracy": 0.69, "train_accuracy": 0.7, "parameters": 1234567, "seconds_per_epoch": 270.0}
+    }
+    catalog = compare(
+        {"poor": 3, "good": 12, "fine": 15},
+        lecture=lecture,
+        images_per_split=180,
+        tracking_links={"poor": "http://127.0.0.1:5000/#/runs/abc"},
+    )
+    return catalog.load("comparison_table"), summary_of(catalog), report_of(catalog)
+
+
+def test_the_table_has_exactly_its_columns_and_a_row_each_and_for_the_baseline(
+    three: tuple[pd.DataFrame, dict[str, Any], str],
+) -> None:
+    table = three[0]
+    assert list(table.columns) == COLUMNS
+    assert table["approach"].tolist() == ["poor", "good", "fine", "majority_class"]
+    rows = list(csv.DictReader(table.to_csv(index=False).splitlines()))
+    assert rows[0]["parameters"] == "1234567"
+    assert rows[0]["train_seconds"] == "98.7654"
+    assert rows[0]["lecture_validation_accuracy"] == "0.69"
+    assert rows[1]["lecture_validation_accuracy"] == ""
+    assert rows[3]["train_seconds"] == ""
+    assert float(rows[3]["test_accuracy"]) == 0.5
+    assert float(rows[0]["test_accuracy"]) == pytest.approx(2 / 3)
+
+
+def test_the_summary_has_no_seconds_links_or_dates_and_is_plain_json(
+    three: tuple[pd.DataFrame, dict[str, Any], str],
+) -> None:
+    text = json.dumps(three[1], allow_nan=False)
+    assert json.loads(text) == three[1]
+    for absent in ('second"', "seconds", "98.76", "49.38", "http", "abc", "kedro"):
+        assert absent not in text.replace('"second": "', "")
+    assert not re.search(r"20\d\d-\d\d", text)
+
+
+def test_the_summary_agrees_with_the_table(three: tuple[pd.DataFrame, dict[str, Any], str]) -> None:
+    table, summary, _ = three
+    for row in table.to_dict("records"):
+        ours = summary["approaches"][row["approach"]]
+        for column in set(COLUMNS) - {"approach", "train_seconds", "seconds_per_epoch"}:
+            if ours[column] is None:
+                assert pd.isna(row[column])
+            else:
+                assert row[column] == ours[column]
+        low, high = (ours[f"test_accuracy_{end}"] for end in ("low", "high"))
+        assert low < ours["test_accuracy"] < high
+    assert len(summary["pairs"]) == 6
+    assert summary["data"]["images"]["train"] == {"cat": 90, "dog": 90}
+
+
+def test_equal_results_give_an_equal_summary(three: tuple[pd.DataFrame, dict[str, Any], str]) -> None:
+    again = compare(
+        {"poor": 3, "good": 12, "fine": 15},
+        lecture={"poor": {"validation_accuracy": 0.69}},
+        images_per_split=180,
+        **{"poor.timings": {}, "run_record": {}},
+    )
+    assert json.dumps(summary_of(again)) == json.dumps(three[1])
+
+
+def test_the_summary_says_what_was_trained_on_and_how_but_not_where_the_files_lie() -> None:
+    files = {"ingestion_record": {"parameters": {"source": "/home/someone/photos.zip"}}}
+    settings = {"a.model_info": {**model_info("a", epochs=7), "preprocessing": "own"}}
+    summary = summary_of(compare({"a": 4}, **files, **settings))
+    assert summary["data"]["source"] == "files"
+    assert summary["approaches"]["a"]["trained_with"] == {"epochs": 7, "preprocessing": "own"}
+    assert "someone" not in json.dumps(summary)
+    relabelled = manifest_of(["cat", "dog"], 60)
+    relabelled.loc[relabelled["split"] == "test", "sha256"] = "other"
+    other = summary_of(compare({"a": 4}, **files, **settings, manifest=relabelled))
+    assert other["data"]["test_images"] != summary["data"]["test_images"]
+
+
+def test_the_finding_is_the_best_by_validation_log_loss_and_what_chance_could_explain(
+    three: tuple[pd.DataFrame, dict[str, Any], str],
+) -> None:
+    summary = three[1]
+    assert summary["best"]["approach"] == "fine"
+    lines = closing_lines(summary, "data/08_reporting/sample/comparison.html")
+    assert lines[0] == "fine is best, but its difference to good could be chance."
+    assert any(
+        line.startswith("Its lead over poor (66.7%) is significant (McNemar, adjusted p < 0.001)") for line in lines
+    )
+    assert any(
+        line.startswith("Its lead over good (91.7%) is not significant (McNemar, adjusted p = ") for line in lines
+    )
+    assert lines[-1] == "The comparison is at data/08_reporting/sample/comparison.html"
+
+
+def test_a_lead_that_many_comparisons_explain_is_no_finding() -> None:
+    manifest = manifest_of(["cat", "dog"], 180)
+    tables = {name: predictions_of(manifest, ["cat", "dog"], 20) for name in ("first", "b", "c", "d")}
+    # Alone among the test images, `first` is right on all nine that the others get wrong, and wrong on one more.
+    test = tables["first"]["split"] == "test"
+    wrong = test & (tables["first"]["predicted"] != tables["first"]["label"])
+    assert int(wrong.sum()) == 9
+    flip = wrong | (tables["first"].index == tables["first"].index[test & ~wrong][0])
+    tables["first"].loc[flip, "predicted"] = 1 - tables["first"].loc[flip, "predicted"]
+    changes: dict[str, Any] = {f"{name}.predictions": table for name, table in tables.items()}
+    best = evaluation.classification_metrics(tables["first"], ["cat", "dog"])
+    best["validation"]["log_loss"] = 0.01
+    facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 1, "backbone": ""}
+    changes["first.metrics"] = {**best, **facts}
+    catalog = compare(dict.fromkeys(tables, 20), images_per_split=180, **changes)
+    summary = summary_of(catalog)
+    (entry,) = [pair for pair in summary["pairs"] if (pair["first"], pair["second"]) == ("first", "b")]
+    assert entry["p_value"] == pytest.approx(22 / 1024)
+    assert entry["p_value_adjusted"] == pytest.approx(6 * 22 / 1024)  # four pairs with the baseline come before it
+    assert headline(summary) == "first is best, but its difference to b, c and d could be chance"
+    page = re.sub(r"\s+", " ", Page(report_of(catalog)).text)
+    assert "(McNemar, adjusted p = 0.13)" in page.replace("\N{NO-BREAK SPACE}", " ")
+    assert "adjusted for all 10 pairs (Holm)" in page
+    assert "+4.4p = 0.021adjusted p = 0.139 : 1" in page
+
+
+def test_one_approach_alone_is_held_against_the_baseline() -> None:
+    catalog = compare({"alone": 10})
+    summary, report = summary_of(catalog), report_of(catalog)
+    assert headline(summary) == "alone is better than always guessing one class"
+    assert "Comparison of 1 approach," in report
+
+
+def test_an_approach_that_learned_nothing_is_not_praised() -> None:
+    summary = summary_of(compare({"guessing": 2}))
+    assert headline(summary) == "guessing is best, but not significantly better than always guessing one class"
+
+
+def test_better_accuracy_elsewhere_is_told() -> None:
+    manifest = manifest_of(["cat", "dog"], 180)
+    # On the validation images `first` is surer than `second`, on the test images it is wrong more often.
+    first = predictions_of(manifest, ["cat", "dog"], 1000)
+    flip = (first["split"] == "test").to_numpy() & (np.arange(len(first)) % 6 == 0)
+    first.loc[flip, "predicted"] = 1 - first.loc[flip, "predicted"]
+    first.loc[flip, "probability_dog"] = 1 - first.loc[flip, "probability_dog"]
+    metrics = evaluation.classification_metrics(first, ["cat", "dog"])
+    facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 1, "backbone": ""}
+    catalog = compare(
+        {"first": 6, "second": 50},
+        images_per_split=180,
+        **{"first.predictions": first, "first.metrics": {**metrics, **facts}},
+    )
+    summary = summary_of(catalog)
+    assert headline(summary) == "first has the lowest validation log loss, but second the better test accuracy"
+    assert "Its distance behind second (98.3%) is significant" in "\n".join(closing_lines(summary, "x"))
+
+
+def test_the_report_needs_nothing_but_itself(three: tuple[pd.DataFrame, dict[str, Any], str]) -> None:
+    html = three[2]
+    page = Page(html)
+    outside = [
+        reference
+        for reference in page.references
+        if not reference.startswith(("#", "data:")) and reference != "http://127.0.0.1:5000/#/runs/abc"
+    ]
+    assert outside == []
+    assert not {"script", "iframe", "object", "embed"} & set(page.tags)
+    assert "@import" not in html
+    assert re.findall(r"url\((?!#)[^)]*\)", html) == []
+    assert len(page.ids) == len(set(page.ids))
+    missing = {reference[1:] for reference in page.references if reference.startswith("#")} - set(page.ids)
+    assert missing == set()
+
+
+def test_the_report_shows_the_finding_the_numbers_the_lecture_and_the_links(
+    three: tuple[pd.DataFrame, dict[str, Any], str],
+) -> None:
+    page = Page(three[2])
+    text = re.sub(r"\s+", " ", page.text)
+    assert "fine is best, but its difference to good could be chance" in text
+    assert "Its lead over good (91.7%) is not significant" in text
+    for number in ("1,234,567", "91.7%", "1.6 min", "4.5 min", "69%"):
+        assert number in text
+    assert "http://127.0.0.1:5000/#/runs/abc" in page.references
+    assert "kedro run" in text
+    galleries = [reference for reference in page.references if reference.startswith("data:image/png")]
+    assert [b64decode(gallery.partition(",")[2]) for gallery in galleries] == [PNG] * 3
+    assert page.tags.count("h1") == 1
+
+
+def test_the_report_follows_the_readers_colours_and_prints(three: tuple[pd.DataFrame, dict[str, Any], str]) -> None:
+    html = three[2]
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+    assert "var(--series-0)" in html
+    # A colour that the dark page couldn't change would be unreadable there.
+    drawings = re.findall(r'<svg viewBox.*?role="img".*?</svg>', html, flags=re.DOTALL)
+    assert len(drawings) == 2 + 3 * 4
+    assert not [drawing for drawing in drawings if "#1f2430" in drawing]
+
+
+def test_names_are_escaped_wherever_they_come_from() -> None:
+    nasty = '<script>alert("1")</script>'
+    catalog = compare(
+        {"a": 4, "b": 9},
+        class_names=[nasty, "$dog$ & <b>"],
+        **{
+            "rejected_images": pd.DataFrame({"path": [nasty], "reason": ["<img src=x>"]}),
+            "ingestion_record": {"parameters": {"source": nasty}},
+            "run_record": {"experiment": nasty, "command": nasty},
+            "tracking_links": {"a": "javascript:alert(1)"},
+            "params:a": {nasty: [nasty]},
+        },
+    )
+    page = Page(report_of(catalog))
+    assert "script" not in page.tags
+    assert nasty in page.text
+    assert "$dog$ & <b>" in page.text
+    assert "x" not in page.references
+    assert not [reference for reference in page.references if reference.startswith("javascript")]
+
+
+def test_many_classes_without_seconds_or_records() -> None:
+    names = [str(digit) for digit in range(10)]
+    catalog = compare(
+        {"lenet5": 20, "mlp": 5},
+        class_names=names,
+        images_per_split=100,
+        **{"lenet5.timings": {}, "ingestion_record": {"parameters": {"source": "keras:mnist"}}, "run_record": {}},
+    )
+    table, summary, html = catalog.load("comparison_table"), summary_of(catalog), report_of(catalog)
+    assert pd.isna(table.loc[0, "train_seconds"])
+    assert summary["approaches"]["majority_class"]["test_accuracy"] == 0.1
+    assert summary["approaches"]["lenet5"]["test_roc_auc"] > 0.9
+    assert headline(summary) == "lenet5 is best, by more than chance explains"
+    assert "Beside the lecture" not in html
+    assert summary["data"]["source"] == "keras:mnist"
+
+
+def test_several_seeds_are_told_with_mean_and_deviation() -> None:
+    manifest = manifest_of(["cat", "dog"], 60)
+    runs = {
+        seed: evaluation.classification_metrics(predictions_of(manifest, ["cat", "dog"], wrong), ["cat", "dog"])
+        for seed, wrong in ((0, 10), (1, 6), (2, 5))
+    }
+    facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": "source_cnn"}
+    seeds = evaluation.seed_summary(runs)
+    catalog = compare({"a": 10, "b": 4}, **{"a.metrics": {**runs[0], **facts, "seeds": seeds}})
+    summary, html = summary_of(catalog), report_of(catalog)
+    assert summary["approaches"]["a"]["seeds"]["mean"] == seeds["mean"]
+    assert "seeds" not in summary["approaches"]["b"]
+    mean, deviation = seeds["mean"]["test_accuracy"], seeds["std"]["test_accuracy"]
+    assert f"{100 * mean:.1f} ± {100 * deviation:.1f}" in html
+    assert "a: 0, 1, 2" in html
+
+
+def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_list_is_folded() -> None:
+    def layers(count: int) -> pd.DataFrame:
+        row = {"type": "Dense", "output": "5", "parameters": 1200, "trainable": 1000, "receptive_field": 28}
+        return pd.DataFrame([{"layer": f"layer_{i}", **row, "mebibytes": 0.5 if i else 0.0001} for i in range(count)])
+
+    explained = {"made_with": model_info("any", **SETTINGS)["made_with"]}
+    changes: dict[str, Any] = {}
+    for approach, count in (("short", 4), ("long", 30)):
+        changes |= {
+            f"{approach}.explanation_record": explained,
+            f"{approach}.explanation_layers": layers(count),
+        }
+    # Trained anew since it was explained.
+    changes["stale.model_info"] = model_info("stale", **{**SETTINGS, "epochs": 3})
+    changes |= {"stale.explanation_record": explained, "stale.explanation_layers": layers(4)}
+    html = report_of(compare({"short": 4, "long": 9, "stale": 6}, **changes))
+    tables = [
+        re.sub(r"<[^>]*>|\s+", " ", table) for table in re.findall(r'<table class="layers">.*?</table>', html, re.S)
+    ]
+    assert len(tables) == 2
+    short, long = (re.sub(r" +", " ", table) for table in tables)
+    assert "batch of 16" in short
+    assert "layer_0 Dense 5 1,200 1,000 28 &lt; 0.01" in short
+    assert short.endswith("4 layers 4,800 4,000 1.50 ")
+    assert long.endswith("30 layers 36,000 30,000 14.50 ")
+    assert re.findall(r"<summary>(All .*?)</summary>", html) == ["All 30 layers: 36,000 parameters, 14.50 MiB"]
+
+
+def settings_shown(html: str) -> dict[str, str]:
+    """What the page says of each parameter of the training."""
+    shown = re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", html)
+    return {name: re.sub("<[^>]*>", "", value) for name, value in shown}
+
+
+def test_the_page_shows_what_a_model_was_trained_with_and_marks_what_is_different_now(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trained = model_info("a", epochs=2, learning_rate=0.001, augment=True, gone=[1, 2], batch_size=8)
+    trained["made_with"]["augmentation"]["rotation_range"] = 15
+    trained["backbone_made_with"] = {**BACKBONE.model_dump(mode="json"), "kwargs": {"alpha": 0.35}, "image_size": 64}
+    catalog = compare(
+        {"a": 4, "b": 9},
+        **{
+            "a.model_info": trained,
+            "params:a": {"epochs": 5, "learning_rate": 0.001, "augment": True, "new": None, "batch_size": 8},
+            "params:seed": 3,
+            "b.model_info": model_info("b", **SETTINGS, seeds=[0, 1]),
+            "params:b": {**SETTINGS, "seeds": [0, 1]},
+        },
+    )
+    expected = [
+        "epochs: 2 then, 5 now",
+        "gone: 1, 2 then, absent now",
+        "seed: 0 then, 3 now",
+        "augmentation.rotation_range: 15 then, 40 now",
+        "backbone.kwargs.alpha: 0.35 then, absent now",
+        "backbone.kwargs: absent then, none now",
+        "new: absent then, none now",
+    ]
+    html = report_of(catalog)
+    text = re.sub(r"\s+", " ", Page(html).text)
+    (note,) = re.findall(r"Trained with other parameters than the configuration has now: (.*?)\. Log loss", text)
+    assert sorted(note.split("; ")) == sorted(expected)
+    assert re.findall(r'<a class="changed" href="#(.*?)">other parameters than now</a>', html) == ["approach-a"]
+    assert 'id="approach-a"' in html
+    warnings = {record.getMessage() for record in caplog.records if record.levelname == "WARNING"}
+    (warning,) = warnings
+    assert warning.startswith("a was trained with other parameters than the present ones (")
+    assert all(line in warning for line in expected)
+    first = settings_shown(html[html.index('aria-label="a"') : html.index('aria-label="b"')])
+    assert first["epochs"] == "2 now 5"
+    assert first["augmentation.rotation_range"] == "15 now 40"
+    assert (first["learning_rate"], first["augment"], first["batch_size"]) == ("0.001", "true", "8")
+    second = settings_shown(html[html.index('aria-label="b"') :])
+    assert (second["epochs"], second["seeds"], second["seed"]) == ("2", "0, 1", "0")
+
+
+def test_what_cannot_be_compared_is_not_compared() -> None:
+    other = predictions_of(manifest_of(["cat", "dog"], 40), ["cat", "dog"], 5)
+    with pytest.raises(Exception, match="different test images"):
+        compare({"a": 10, "b": 4}, **{"b.predictions": other})
+
+
+def test_lecture_figures_are_checked() -> None:
+    with pytest.raises(ValidationError):
+        ComparisonParameters.model_validate({"lecture": {"a": {"test_acuracy": 0.9}}})
+    with pytest.raises(ValidationError):
+        ComparisonParameters.model_validate({"lecture": {"a": {"test_accuracy": 90.0}}})
+    assert ComparisonParameters.model_validate({"lecture": {"a": {"test_accuracy": 1}}}).lecture is not None
+
+
+def test_numbers_are_written_as_precisely_as_the_images_allow() -> None:
+    assert percent(0.9881, 1000) == "98.8%"
+    assert percent(0.9881, 10_000) == "98.81%"
+    assert p_text(0.00004) == "p < 0.001"
+    assert p_text(0.1534) == "p = 0.15"

@@ -1,0 +1,260 @@
+"""What tracking writes down, without a store."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dogs_vs_cats.tracking import run_facts, store
+from dogs_vs_cats.tracking.hooks import TrackingHooks
+from dogs_vs_cats.tracking.recorder import FOLDERS
+from dogs_vs_cats.tracking.spool import FOLDER, Spool, left_over, md5
+from tests.tracking.tracking_stub import CONF, Stub
+
+
+@pytest.fixture
+def stub(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "DOGS_VS_CATS_TRACKING", "DVC_EXP_NAME", "DVC_STAGE", "DVC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    return Stub(tmp_path)
+
+
+def test_own_parameters_lose_their_prefix_and_unused_groups_stay_out(stub):
+    parameters = stub.parameters()
+    naive = run_facts.parameters_of("naive_cnn", parameters)
+    assert naive["learning_rate"] == "0.001"
+    assert naive["ingestion.image_size"] == "32"
+    assert naive["early_stopping_patience"] == "null"
+    assert naive["approach"] == "naive_cnn"
+    assert not [name for name in naive if name.startswith(("backbone", "augmentation", "transfer", "tracking"))]
+    bottleneck = run_facts.parameters_of("transfer_bottleneck", parameters)
+    assert bottleneck["backbone.name"] == "source_cnn"
+    assert bottleneck["backbone.kwargs"] == "{}"
+    assert not [name for name in bottleneck if name.startswith("augmentation")]
+    end_to_end = run_facts.parameters_of("transfer_end_to_end", parameters)
+    assert end_to_end["augmentation.rotation_range"] in ("40", "40.0")
+
+
+def test_passwords_in_addresses_are_written_nowhere(stub, monkeypatch):
+    secret = "https://user:geheim@example.org/photos.zip"
+    stub.changed = {"ingestion.source": secret}
+    monkeypatch.setattr(sys, "argv", ["kedro", "run", f"--params=ingestion.source={secret}"])
+    facts = json.dumps([run_facts.tags(), run_facts.parameters_of("naive_cnn", stub.parameters())])
+    assert "geheim" not in facts
+    assert "https://example.org/photos.zip" in facts
+    assert (
+        store.run_address("https://user:geheim@example.org", "1", "a")
+        == "https://example.org/#/experiments/1/runs/a?workflowType=machine_learning"
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        (
+            "file:/tmp/mlruns",
+            "MLflow no longer takes a folder as store. Set MLFLOW_TRACKING_URI=sqlite:///PATH/mlflow.db",
+        ),
+        ("./mlruns", "MLflow no longer takes a folder as store. Set MLFLOW_TRACKING_URI=sqlite:///PATH/mlflow.db"),
+        ("sqlite:////proc/nowhere/mlflow.db", "No such file or directory: '/proc/nowhere'"),
+        ("http://somebody:geheim@127.0.0.1:9", "nothing answers there. Start the server, or set MLFLOW_TRACKING_URI"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_a_store_that_takes_nothing_is_warned_of_in_one_line_before_the_first_node(
+    stub, monkeypatch, caplog, address, message
+):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", "/nowhere")
+    stub.run(evaluate=[], compare=False)
+    lines = [record.getMessage() for record in caplog.records]
+    (first,) = [number for number, line in enumerate(lines) if " can't take this run: " in line]
+    nodes = [number for number, line in enumerate(lines) if line.startswith("Completed node")]
+    assert first < nodes[0]
+    assert message in lines[first]
+    assert "\n" not in lines[first]
+    assert "geheim" not in "".join(lines)
+    assert lines[first].endswith("nothing is lost: what is to be tracked is kept until the store takes it")
+    assert (stub.root / "data/naive_cnn/naive_cnn.keras").is_file()
+    assert left_over(stub.root)
+
+
+@pytest.mark.parametrize("program", ["/some/bin/kedro", "/lib/kedro/__main__.py", "python -m kedro"])
+def test_the_command_has_its_parameters(program, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [program, "run", "--params=naive_cnn.epochs=3,seed=1", "--env=test"])
+    assert run_facts.kedro_command() == "kedro run --params=naive_cnn.epochs=3,seed=1 --env=test"
+
+
+def test_git_tags_tell_commit_and_changes_but_not_those_of_dvc_lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_facts, "ROOT", tmp_path)
+    assert "git_commit" not in run_facts.tags()
+
+    def git(*arguments):
+        identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    git("init")
+    for name in ("code.py", "dvc.lock"):
+        (tmp_path / name).write_text("1")
+    git("add", ".")
+    git("commit", "-m", "first")
+    (tmp_path / "dvc.lock").write_text("2")
+    assert run_facts.tags()["git_dirty"] == "false"
+    (tmp_path / "code.py").write_text("2")
+    tags = run_facts.tags()
+    assert tags["git_dirty"] == "true"
+    assert len(tags["git_commit"]) == 40
+    assert tags["mlflow.source.git.commit"] == tags["git_commit"]
+
+
+def test_processes_of_one_dvc_command_share_a_group_and_others_do_not(tmp_path, monkeypatch):
+    for name in ("DVC_EXP_NAME", "DVC_STAGE", "DVC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    code = "from dogs_vs_cats.tracking.run_facts import group; print(group().key)"
+    # With a shell in between, as DVC has it.
+    command = ["sh", "-c", '"$@"; true', "sh", sys.executable, "-c", code]
+    script = tmp_path / "dvc"
+    script.write_text(
+        f"import os, subprocess\nos.environ['DVC_STAGE'] = 'train'\nfor _ in range(2): subprocess.run({command!r})\n"
+    )
+    source = str(Path(run_facts.__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": source}
+    keys = [
+        subprocess.run([sys.executable, script, "repro"], env=environment, capture_output=True, text=True, check=True)
+        .stdout.strip()
+        .splitlines()
+        for _ in range(2)
+    ]
+    assert all(len(pair) == 2 and pair[0] == pair[1] for pair in keys), keys
+    assert keys[0][0].startswith("dvc repro ")
+    assert keys[0][0] != keys[1][0]
+
+
+def test_a_dvc_experiment_is_its_own_group(monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "muggy-tabs")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "0123456789abcdef")
+    group = run_facts.group()
+    assert group.key == "dvc exp muggy-tabs 0123456789"
+    assert group.label == "muggy-tabs"
+    assert run_facts.tags()["dvc_experiment"] == "muggy-tabs"
+
+
+def test_the_store_lies_in_the_project_also_from_dvcs_temporary_folders(stub, tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    assert store.uri() == f"sqlite:///{tmp_path}/mlflow.db"
+    assert store.artifact_location(store.uri(), "e") == f"file://{tmp_path}/mlartifacts/e"
+    temporary = tmp_path / ".dvc/tmp/exps/tmp123"
+    monkeypatch.setattr(store, "ROOT", temporary)
+    assert store.uri() == f"sqlite:///{temporary}/mlflow.db"
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert store.uri() == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+    assert store.uri() == "https://mlflow.example.org"
+    assert store.artifact_location(store.uri(), "e") is None
+
+
+def test_the_hash_is_dvcs(tmp_path):
+    from dvc_data.hashfile.hash import file_md5
+    from fsspec.implementations.local import LocalFileSystem
+
+    path = tmp_path / "images.npy"
+    path.write_bytes(bytes(range(256)) * 5000)
+    assert md5(path) == file_md5(str(path), LocalFileSystem())
+
+
+def test_a_journal_keeps_files_as_they_were_and_whole_lines_only(tmp_path):
+    spool = Spool.create(tmp_path, "sqlite:///x", "e")
+    path = tmp_path / "model.keras"
+    path.write_bytes(b"old")
+    kept = spool.attach(path)
+    replacement = tmp_path / "new"
+    replacement.write_bytes(b"new")
+    replacement.replace(path)
+    spool.append("file", file=kept)
+    with (spool.folder / "journal.jsonl").open("a") as journal:
+        journal.write('{"operation": "half a li')
+    again = Spool(spool.folder)
+    assert again.operations() == [{"operation": "file", "file": kept}]
+    assert (spool.folder / kept).read_bytes() == b"old"
+    with (spool.folder / "journal.jsonl").open("a") as journal:
+        journal.write('ne"}\n')
+    assert [operation["operation"] for operation in again.operations()] == ["file", "half a line"]
+
+
+def test_a_run_is_over_when_it_is_closed_or_its_process_is_gone(tmp_path):
+    spool = Spool.create(tmp_path, "sqlite:///x", "e")
+    assert left_over(tmp_path) == []
+    spool.append("close", status="FINISHED", time=0)
+    spool.append("metrics", run="naive_cnn")  # a last sample of the machine's load, too late
+    assert [left.folder for left in left_over(tmp_path)] == [spool.folder]
+    assert left_over(tmp_path)[0].operations()[-1]["operation"] == "close"
+    code = (
+        "from pathlib import Path; from dogs_vs_cats.tracking.spool import Spool; "
+        f"Spool.create(Path({str(tmp_path)!r}), '', '')"
+    )
+    source = str(Path(store.__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, check=True)
+    assert len(left_over(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("switch", ["parameter", "environment"])
+def test_switched_off_nothing_is_written_and_old_links_are_dropped(stub, switch, monkeypatch):
+    if switch == "parameter":
+        stub.changed = {"tracking.enabled": False}
+    else:
+        monkeypatch.setenv("DOGS_VS_CATS_TRACKING", "off")
+    stub.catalog.save("tracking_links", {"naive_cnn": "http://127.0.0.1:5000/of-another-model"})
+    stub.run()
+    assert not (stub.root / FOLDER).exists()
+    assert not (stub.root / "mlflow.db").exists()
+    assert json.loads((stub.root / "data/comparison.html").read_text()) == {}
+
+
+def test_what_goes_wrong_in_tracking_costs_no_result(stub, caplog):
+    (stub.root / FOLDER).write_text("a file where the folder should be")
+    stub.run()
+    assert (stub.root / "data/naive_cnn/metrics.json").is_file()
+    warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("Tracking has stopped, the run goes on: ")
+
+
+def test_a_pipeline_without_results_starts_no_process(stub):
+    hooks = TrackingHooks()
+    hooks._parameters = stub.parameters()
+    hooks.before_pipeline_run(pipeline=stub.pipeline([], [], False), catalog=stub.catalog)
+    assert hooks._recorder is None
+    assert not (stub.root / FOLDER).exists()
+
+
+def test_no_figure_or_table_of_an_approach_is_forgotten():
+    entries = {}
+    for path in (CONF / "base").glob("catalog*.yml"):
+        entries |= yaml.safe_load(path.read_text())
+    own = {name.removeprefix("{approach}."): entry for name, entry in entries.items() if name.startswith("{approach}.")}
+    shown = {name for name, entry in own.items() if entry["filepath"].endswith((".png", ".csv"))}
+    assert shown <= set(FOLDERS)
+    assert set(FOLDERS) <= set(own)
+
+
+def test_importing_the_hook_imports_neither_mlflow_nor_keras():
+    code = (
+        "import sys, dogs_vs_cats.tracking.hooks, dogs_vs_cats.tracking.commands\n"
+        "print([m for m in ('mlflow', 'keras', 'tensorflow', 'requests', 'matplotlib') if m in sys.modules])"
+    )
+    source = str(Path(store.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": source},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
