@@ -2,12 +2,17 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-LOCK ?= requirements.lock
 BIN := .venv/bin
-INSTALLED := .venv/.installed-$(basename $(notdir $(LOCK)))
 SITE_CACHE := .dvc/tmp/site_cache
+.NOTPARALLEL:
 
-# Files of tests run side by side; many of them wait for processes that start.
+# Three locks of one resolution: requirements.lock has what runs need, requirements-dev.lock adds tests, checks and docs,
+# requirements-gpu.lock adds CUDA to both. The file .venv/.installed-LOCK names the one that is installed. It stays
+# until a target needs more, or LOCK names another.
+LOCK ?= $(or $(patsubst .venv/.installed-%,%,$(firstword $(wildcard .venv/.installed-*))),requirements.lock)
+DEV_LOCK := $(if $(filter requirements.lock,$(LOCK)),requirements-dev.lock,$(LOCK))
+
+# Test files run side by side; many of them wait for processes that start.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 export DO_NOT_TRACK := 1
@@ -15,24 +20,27 @@ export PYTHONUTF8 := 1
 
 .PHONY: help
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s%s\n", $$1, $$2}'
 
 .PHONY: install
-install: $(INSTALLED) $(SITE_CACHE) ## Make .venv with exactly what requirements.lock names (LOCK=requirements-gpu.lock for NVIDIA GPUs)
+install: .venv/.installed-$(LOCK) $(SITE_CACHE) ## Install what runs need into .venv (LOCK=requirements-gpu.lock for NVIDIA GPUs)
 
-# uv installs a locked environment in seconds where pip takes minutes; it is itself installed from the lock.
-$(INSTALLED): $(LOCK)
+.PHONY: dev
+dev: .venv/.installed-$(DEV_LOCK) $(SITE_CACHE) ## Install what tests, checks, docs, kedro viz and Ray need, too
+
+# uv installs a locked environment in seconds where pip takes minutes. pip installs uv itself, from the lock.
+.venv/.installed-%: %
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Say which: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes \
-		-r <(sed -n '/^uv==/,/^[^ ].*==/{/^uv==/p;/^ /p;}' $(LOCK))
-	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python $(LOCK)
+		-r <(sed -n '/^uv==/,/^[^ ].*==/{/^uv==/p;/^ /p;}' $<)
 	@rm -f .venv/.installed-*
+	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python $<
 	@touch $@
 
 # DVC unpickles what its site cache holds. By default that is a folder which every user of the machine may write to.
-$(SITE_CACHE): | $(INSTALLED)
+$(SITE_CACHE):
 	@$(BIN)/dvc config --local core.site_cache_dir "$(CURDIR)/$@"
 	@mkdir -p -m 700 $@
 
@@ -41,52 +49,62 @@ run: install ## Train, evaluate and compare the three approaches on generated sa
 	@$(BIN)/kedro run
 
 .PHONY: test
-test: install ## Run all tests
-	@$(BIN)/pytest $(PARALLEL)
+test: dev ## Run the tests, and report the lines and branches that they cover
+	@$(BIN)/pytest $(PARALLEL) -m "not slow" --cov
 
 .PHONY: test-fast
-test-fast: install ## Run the tests that take less than five seconds each
-	@$(BIN)/pytest $(PARALLEL) -m "not slow"
+test-fast: dev ## Run the tests that take less than five seconds each
+	@$(BIN)/pytest $(PARALLEL) -m "not slow and not medium"
+
+.PHONY: test-slow
+test-slow: dev ## Run the slow tests: killed runs, full disks, DVC queues, notebooks, browsers, real photos
+	@$(BIN)/pytest $(PARALLEL) -m slow
 
 .PHONY: lint
-lint: install ## Check style, types and security
+lint: dev ## Check style, types, layers and security
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
 	@$(BIN)/kedro dvc sync --check
 	@$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
 
+.PHONY: docs
+docs: dev ## Build the documentation site into site/
+	@$(BIN)/mkdocs build --strict
+
 .PHONY: audit
-audit: install ## Check the locked packages against the known vulnerabilities (needs the network)
-	@$(BIN)/python .ci/audit.py requirements.lock
+audit: dev ## Check the locked packages against the known vulnerabilities (needs the network)
+	@$(BIN)/python .ci/audit.py requirements-gpu.lock
 
 .PHONY: soak
-soak: install ## Kill 60 runs at random moments, and see that each costs nothing
+soak: dev ## Kill 60 runs at random moments, and see that each costs nothing
 	@$(BIN)/pytest tests/end_to_end/test_faults.py --kills=60 --timeout=7200 -s
 
+# The smaller locks are resolved within the larger one, so that all agree on every version.
+RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links --extra app --extra tuning pyproject.toml
 .PHONY: lock
-lock: install ## Renew both lock files from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
-		--extra viz --extra app --extra tuning --extra cluster --group dev pyproject.toml -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade \
-		--extra viz --extra app --extra tuning --extra cluster --extra gpu --group dev pyproject.toml -o requirements-gpu.lock
+lock: dev ## Renew the three lock files from pyproject.toml
+	@$(RESOLVE) --upgrade --extra viz --extra cluster --extra cpu --group dev -o requirements-dev.lock
+	@$(RESOLVE) --constraints requirements-dev.lock --extra cpu --group install -o requirements.lock
+	@$(RESOLVE) --constraints requirements-dev.lock --extra viz --extra cluster --extra gpu --group dev -o requirements-gpu.lock
 
 .PHONY: readme
-readme: install ## Renew what README.md, docs and their picture show of the sample, from one run (needs Chromium)
+readme: dev ## Renew what README.md, docs and their picture show of the sample, from one run (needs Chromium)
 	@$(BIN)/python .ci/readme.py
 
 .PHONY: bench
-bench: install ## Measure speed and memory against the usual way (ROWS="augmentation lecture_run" for some rows)
+bench: dev ## Measure speed and memory against the usual way (ROWS="augmentation lecture_run" for some rows)
 	@TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=src $(BIN)/python benchmarks/run.py $(ROWS)
 
-# Of the store that runs go to. MLflow's job runners are for language models, and occupy the cores.
+# MLflow's job runners are for language models, and occupy the cores.
 .PHONY: mlflow
-mlflow: export MLFLOW_TRACKING_URI ?= sqlite:///$(CURDIR)/mlflow.db
 mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:5000
 	@$(BIN)/kedro tracking pages
-	@case "$$MLFLOW_TRACKING_URI" in http*) ;; *) \
+	@store="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; case "$$store" in http*) ;; *) \
 		MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 \
-			--host 127.0.0.1 --port 5000 --backend-store-uri "$$MLFLOW_TRACKING_URI" --artifacts-destination $(CURDIR)/mlartifacts;; \
+			--host 127.0.0.1 --port 5000 --backend-store-uri "$$store" --artifacts-destination $(CURDIR)/mlartifacts;; \
 	esac
 
 .PHONY: app

@@ -500,10 +500,11 @@ def _requirements() -> list[str]:
     """The installed versions of what serving a model needs."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     pinned = []
-    for name in (*SERVING_PACKAGES, backend):
+    # TensorFlow's wheel for CPUs has a name of its own.
+    for name in (*SERVING_PACKAGES, backend, f"{backend}-cpu"):
         try:
             pinned.append(f"{name}=={version(name)}")
-        except PackageNotFoundError:  # installed under another name, such as tensorflow-cpu
+        except PackageNotFoundError:
             logger.debug("%s isn't installed under this name", name)
     return pinned
 
