@@ -65,7 +65,7 @@ lint: dev ## Check style, types, layers and security
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@PYTHONPATH=src $(BIN)/lint-imports --no-cache
 	@$(BIN)/kedro dvc sync --check
 	@$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
 
