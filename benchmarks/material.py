@@ -44,6 +44,7 @@ def photos() -> tuple[np.ndarray, np.ndarray]:
 
     def read(data: bytes) -> np.ndarray:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+        assert pixels is not None
         return cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
 
     with ThreadPoolExecutor() as pool:
@@ -55,6 +56,7 @@ def crops(target: Path, count: int) -> None:
 
     def encoded(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert pixels is not None
         height, width = pixels.shape[:2]
         for number, (top, left) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1), (0.5, 0.5))):
             y, x = int(top * height * 0.45), int(left * width * 0.45)
@@ -77,7 +79,8 @@ def lecture_parameters() -> dict[str, Any]:
 
     from dogs_vs_cats.settings import CONFIG_LOADER_ARGS
 
-    return OmegaConfigLoader(str(ROOT / "conf"), env="lecture", **CONFIG_LOADER_ARGS)["parameters"]
+    arguments: dict[str, Any] = CONFIG_LOADER_ARGS
+    return OmegaConfigLoader(str(ROOT / "conf"), env="lecture", **arguments)["parameters"]
 
 
 def random_vgg16(folder: Path) -> Path:

@@ -40,7 +40,8 @@ def _blanks(random: np.random.Generator, size: int) -> np.ndarray:
 def _stripes(random: np.random.Generator, size: int) -> np.ndarray:
     place = np.arange(size)
     waves = np.sin(place[np.newaxis, :] * random.uniform(0.05, 1.2, (COUNT, 1)) + random.uniform(0, 6, (COUNT, 1)))
-    rows = np.where(waves[..., np.newaxis] > 0, *random.integers(0, 256, (2, COUNT, 1, 3)))
+    light, dark = random.integers(0, 256, (2, COUNT, 1, 3))
+    rows = np.where(waves[..., np.newaxis] > 0, light, dark)
     return np.repeat(rows[:, np.newaxis].astype(np.uint8), size, axis=1)
 
 
@@ -104,8 +105,9 @@ def main(experiment: str, data: Path, mnist: Path | None) -> None:
         for kind, pictures in kinds:
             outputs = predict(observed, pictures, np.arange(len(pictures)), compute, kind)
             probabilities, distances = classifier.understood(outputs)
-            sure = (np.maximum(probabilities, 1 - probabilities) > 0.9).mean()
-            column[kind] = f"{(distances > 1).mean():.1%} ({sure:.0%} sure)"
+            assert distances is not None
+            sure = np.mean(np.maximum(probabilities, 1 - probabilities) > 0.9)
+            column[kind] = f"{np.mean(distances > 1):.1%} ({sure:.0%} sure)"
         table[path.stem] = column
     click.echo(pd.DataFrame(table).to_string())
 

@@ -28,7 +28,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [wheel] = folder.glob("*.whl")
     venv.create(folder / "fresh", with_pip=False)
     interpreter = folder / "fresh" / "bin" / "python"
-    question = [interpreter, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    question = [str(interpreter), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     packages = Path(subprocess.run(question, check=True, capture_output=True, text=True).stdout.strip())
     (packages / "shared.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     installer = [sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-deps", "--python"]

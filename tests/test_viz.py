@@ -1,6 +1,7 @@
 """kedro-viz draws the project with its layers, and shows what the hooks provide."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 from kedro.framework.startup import bootstrap_project
@@ -11,7 +12,7 @@ LAYERS = ["intermediate", "feature", "models", "model_output", "reporting"]
 
 
 @pytest.fixture(scope="module")
-def warnings() -> list[str]:
+def warnings() -> Iterator[list[str]]:
     """Loads the project into kedro-viz, as `kedro viz run` does, and returns what it warns of."""
     server = pytest.importorskip("kedro_viz.server")
     found: list[str] = []

@@ -475,8 +475,8 @@ def bombs() -> Iterator[FileCase]:
         Either(Accepted(height=HEIGHT + 1, corners=black)),
     )
     yield FileCase("time bomb", "5,000 scans.jpg", jpeg_of_many_scans(992, 5_000), Rejected("scans"))
-    many = Rejected("13 scans of 992x992 pixels, as much work as 1066069 pixels; ingestion.max_pixels is 1000000")
-    yield FileCase("time bomb", "13 scans.jpg", jpeg_of_many_scans(992, 12), many)
+    too_many = Rejected("13 scans of 992x992 pixels, as much work as 1066069 pixels; ingestion.max_pixels is 1000000")
+    yield FileCase("time bomb", "13 scans.jpg", jpeg_of_many_scans(992, 12), too_many)
     yield FileCase("time bomb", "12 scans.jpg", jpeg_of_many_scans(992, 11), Accepted(992, 992, None))
     yield FileCase("time bomb", "2,000 scans.jpg", jpeg_of_many_scans(64, 1_999), Accepted(64, 64, None))
     frames = [Image.new("P", (8, 8), number % 256) for number in range(2_000)]
@@ -933,12 +933,12 @@ def unusual_members() -> Iterator[ArchiveCase]:
         ("a character device", 0o020666, b""),
         ("a socket", 0o140666, b""),
     ):
-        members = [*PETS.items(), (special("train/cat.9.png", mode), target)]
+        members: list[tuple[str | zipfile.ZipInfo, bytes]] = [*PETS.items(), (special("train/cat.9.png", mode), target)]
         yield ArchiveCase(
             "links and devices", what, zip_of(members), used=USED, rejected={"train/cat.9.png": "not a regular file"}
         )
     first, *_ = PETS
-    for what, members in {
+    for what, doubled in {
         "the same name twice": [*PETS.items(), (first, photo(99))],
         "the same file twice": [*PETS.items(), (first, PETS[first])],
         "the same name in another spelling": [*PETS.items(), ("train/./cat.0.png", photo(99))],
@@ -946,7 +946,7 @@ def unusual_members() -> Iterator[ArchiveCase]:
         "the same name with two slashes": [*PETS.items(), ("train//cat.0.png", photo(99))],
     }.items():
         yield ArchiveCase(
-            "duplicate names", what, zip_of(members), used=USED, rejected={first: "a second member of the same name"}
+            "duplicate names", what, zip_of([*doubled]), used=USED, rejected={first: "a second member of the same name"}
         )
     good = zip_of(PETS)
     yield ArchiveCase(

@@ -1,6 +1,7 @@
 """Measured accuracies and times are those of results that a claim speaks of."""
 
 import gzip
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from dogs_vs_cats.pipelines.replication import nodes
 from dogs_vs_cats.reporting.results import ApproachResult
 from tests.conftest import PROJECT, SHARED
 
-ROW = {
+ROW: dict[str, Any] = {
     "backbone": "",
     "epochs": 20,
     "parameters": 257_546,

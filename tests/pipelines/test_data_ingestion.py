@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -372,7 +373,7 @@ def test_a_failed_write_is_told_and_leaves_nothing_behind(tmp_path: Path) -> Non
 # --- splitting ------------------------------------------------------------------------------------------------------
 
 
-def draw(labels: np.ndarray, sizes: dict[str, float], seed: int = 0, groups: np.ndarray | None = None) -> np.ndarray:
+def draw(labels: np.ndarray, sizes: Mapping[str, float], seed: int = 0, groups: np.ndarray | None = None) -> np.ndarray:
     keys = [f"image {row}" for row in range(len(labels))]
     names = [f"class {label}" for label in range(labels.max() + 1)]
     alone = np.arange(len(labels))
@@ -442,7 +443,7 @@ def test_groups_stay_together_and_sizes_are_exact_or_the_nearest_are_named(data:
     validation = data.draw(st.integers(1, len(groups) - train - 1))
     wanted = (train, validation, len(groups) - train - validation - data.draw(st.integers(0, 1)))
     assume(wanted[2] > 0)
-    reachable = {(0, 0, 0)}
+    reachable: set[tuple[int, ...]] = {(0, 0, 0)}
     for size in group_sizes:
         steps = [(size, 0, 0), (0, size, 0), (0, 0, size), (0, 0, 0)]
         reachable = {tuple(a + b for a, b in zip(sums, step, strict=True)) for sums in reachable for step in steps}

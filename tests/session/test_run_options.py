@@ -185,11 +185,12 @@ def test_conf_may_read_the_environment_and_parameters_of_the_command_line(
     (project / "conf" / "local" / "catalog.yml").write_text(catalog, encoding="utf-8")
     given = {"luck": {"number": 7}, "where": "/elsewhere"}
     with KedroSession.create(project_path=project, runtime_params=given) as session:
+        assert isinstance(session, KedroSession)
         context = session.load_context()
         assert context.params["seed"] == 7
         assert context.params["naive_cnn"]["epochs"] == 3
         assert context.config_loader["parameters"]["ingestion"]["source"] == "/photos/train.zip"
-        assert str(context.catalog.get("manifest")._filepath) == "/elsewhere/manifest.csv"
+        assert str(vars(context.catalog.get("manifest"))["_filepath"]) == "/elsewhere/manifest.csv"
 
 
 def test_options_that_are_given_twice_add_to_each_other(project: Path) -> None:

@@ -26,6 +26,7 @@ def cache_images(root: Path, key: str, days_ago: float, mib: int = 1, experiment
         np.save(folder / "images.npy", np.zeros((mib, 1024, 1024, 1), dtype=np.uint8))
         (folder / "table.json").write_text("{}")
     entry = store.find(key)
+    assert entry is not None
     if experiment is not None:
         images = np.load(entry / "images.npy", mmap_mode="r")
         MemoryMapDataset(filepath=str(root / f"data/02_intermediate/{experiment}/images.npy")).save(images)

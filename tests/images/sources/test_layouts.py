@@ -236,7 +236,7 @@ KNOWN = [
         "parts within the classes",
         ("{cats,dogs}/train/{1,2,3}.jpg", "{cats,dogs}/test/4.jpg"),
         both("cat dog", 3, 1),
-        ("one folder per class, divided into train (6 files), test (2 files)"),
+        ("one folder per class, divided into train (6 files), test (2 files)",),
     ),
     Layout(
         "superclasses",
@@ -578,7 +578,7 @@ def counts(source: Source) -> Counts:
     found: Counts = {}
     with source:
         for entry in source.entries():
-            assert source.read(entry).endswith(entry.path.encode())
+            assert bytes(source.read(entry)).endswith(entry.path.encode())
             part = found.setdefault(entry.part, {})
             name = source.class_names[entry.label]
             part[name] = part.get(name, 0) + 1
