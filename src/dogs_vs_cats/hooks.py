@@ -119,7 +119,7 @@ class ProjectHooks:
 
         for dataset in map(catalog.get, pipeline.datasets()):
             if isinstance(dataset, KerasModelDataset):
-                dataset.keep_during_run()
+                dataset.cache_during_run()
         if "classifier" in pipeline.inputs():
             catalog.save("classifier", self._classifier(catalog))
 

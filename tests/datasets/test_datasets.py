@@ -71,7 +71,7 @@ def test_a_saved_model_predicts_the_same_and_has_no_optimizer(tmp_path):
 
 def test_a_run_does_not_read_the_model_that_it_has_just_written(tmp_path):
     dataset = KerasModelDataset(filepath=str(tmp_path / "model.keras"))
-    dataset.keep_during_run()
+    dataset.cache_during_run()
     model = small_model()
     dataset.save(model)
     assert dataset.load() is model
@@ -160,7 +160,7 @@ def test_a_working_folder_is_made_when_it_is_used(tmp_path):
 
 def test_an_optional_file_that_is_missing_loads_as_none(tmp_path):
     wrapped = {"type": "pandas.CSVDataset", "save_args": {"index": False}}
-    dataset = AtomicDataset(filepath=str(tmp_path / "layers.csv"), dataset=wrapped, optional=True)
+    dataset = AtomicDataset(filepath=str(tmp_path / "layers.csv"), dataset=wrapped, default=None)
     assert dataset.exists()
     assert dataset.load() is None
     dataset.save(pd.DataFrame({"layer": ["dense"]}))

@@ -1,39 +1,18 @@
-"""A few named arrays in one file."""
+"""Several named arrays in one file."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from kedro.io import AbstractDataset
 
-from dogs_vs_cats.storage.atomic import replace_atomically
+from dogs_vs_cats.datasets.local_file import LocalFileDataset
 
 
-class ArraysDataset(AbstractDataset[dict[str, np.ndarray], dict[str, np.ndarray]]):
-    """Arrays by name in a `.npz` file, the same bytes for the same arrays."""
+class ArraysDataset(LocalFileDataset[dict[str, np.ndarray], dict[str, np.ndarray]]):
+    """Arrays by name in a `.npz` file. Equal arrays give equal bytes, and nothing is unpickled."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
-        """Remembers the file.
-
-        Args:
-            filepath: The local `.npz` file.
-            metadata: Anything; Kedro hands it through.
-        """
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-
-    def load(self) -> dict[str, np.ndarray]:
-        """Reads all arrays into memory; nothing is unpickled."""
+    def _read(self) -> dict[str, np.ndarray]:
         with np.load(self._filepath, allow_pickle=False) as arrays:
             return dict(arrays)
 
-    def save(self, data: dict[str, np.ndarray]) -> None:
-        """Writes the arrays."""
-        with replace_atomically(self._filepath) as partial:
-            np.savez(partial, allow_pickle=False, **data)
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+    def _write(self, data: dict[str, np.ndarray], path: Path) -> None:
+        np.savez(path, allow_pickle=False, **data)

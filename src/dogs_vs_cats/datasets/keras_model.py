@@ -1,4 +1,4 @@
-"""A Keras model in one `.keras` file, the same bytes for the same model."""
+"""A Keras model in one `.keras` file."""
 
 import json
 import shutil
@@ -6,82 +6,57 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractDataset
-
+from dogs_vs_cats.datasets.local_file import LocalFileDataset
 from dogs_vs_cats.errors import ModelFileError
-from dogs_vs_cats.storage.atomic import replace_atomically
 
 if TYPE_CHECKING:
     import keras
-
-_BYTES_AT_ONCE = 1 << 20
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip archive can hold."""
 
 
-class KerasModelDataset(AbstractDataset["keras.Model", "keras.Model"]):
+class KerasModelDataset(LocalFileDataset["keras.Model", "keras.Model"]):
     """Saves and loads a model in Keras's native format.
 
-    Keras writes the date, the time of each zip entry and memory addresses into the archive; they are replaced
-    by constants, so that equal models give equal files. Loading is in safe mode: nothing in the file is run.
+    Keras writes the date, the time of each zip entry and memory addresses into the archive. They are replaced by
+    constants, so that equal models give equal files. Loading is in safe mode: no code in the file is run.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
-        """Remembers the file.
+    def __init__(self, **arguments: Any):
+        """Prepares the dataset.
 
         Args:
-            filepath: The local `.keras` file.
-            metadata: Anything; Kedro hands it through.
+            **arguments: See `LocalFileDataset`.
         """
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-        self._keeps = False
-        self._kept: keras.Model | None = None
+        super().__init__(**arguments)
+        self._caches = False
+        self._cached: keras.Model | None = None
 
-    def keep_during_run(self) -> None:
-        """Lets every load return the model that was saved or loaded last, until Kedro releases the dataset.
+    def cache_during_run(self) -> None:
+        """Makes each load return the model that was saved or loaded last, until Kedro releases the dataset.
 
-        For a run, whose nodes leave a model's weights as they are and of which Kedro knows the last node that needs
-        it: it doesn't read what it has just written. Elsewhere each load reads the file, as for any dataset.
+        It is for runs, whose nodes leave a model's weights as they are: a run doesn't read what it has just written.
+        Elsewhere each load reads the file, as for any dataset.
         """
-        self._keeps = True
+        self._caches = True
 
-    def load(self) -> "keras.Model":
-        """Loads the model, uncompiled.
-
-        Raises:
-            ModelFileError: The file is damaged or isn't a Keras model.
-        """
-        if self._kept is not None:
-            return self._kept
-        model = load_model(self._filepath)
-        self._kept = model if self._keeps else None
+    def _read(self) -> "keras.Model":
+        model = self._cached or load_model(self._filepath)
+        self._cached = model if self._caches else None
         return model
 
-    def save(self, data: "keras.Model") -> None:
-        """Saves an uncompiled model.
-
-        Raises:
-            ModelFileError: The model is compiled: its optimizer would be saved with it.
-        """
+    def _write(self, data: "keras.Model", path: Path) -> None:
         if getattr(data, "compiled", False):
-            raise ModelFileError(f"{data.name} is compiled; a model file holds no optimizer.")
-        with replace_atomically(self._filepath) as partial:
-            parts = partial.with_suffix("")
-            data.save(parts, zipped=False)
-            pack(parts, partial)
-            shutil.rmtree(parts)
-        self._kept = data if self._keeps else None
+            raise ModelFileError(f"{data.name} is compiled, but a model file holds no optimizer.")
+        parts = path.with_suffix("")
+        data.save(parts, zipped=False)
+        _pack(parts, path)
+        shutil.rmtree(parts)
+        self._cached = data if self._caches else None
 
     def _release(self) -> None:
-        self._kept = None
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        self._cached = None
 
 
 def load_model(path: Path) -> "keras.Model":
@@ -106,44 +81,34 @@ def load_model(path: Path) -> "keras.Model":
         raise ModelFileError(f"{path} can't be loaded as a Keras model: {reason}") from error
 
 
-def pack(parts: Path, target: Path) -> None:
-    """Makes a `.keras` archive, as Keras itself writes it, but without what differs between equal models.
+def _pack(parts: Path, target: Path) -> None:
+    """Writes a `.keras` archive as Keras does, without the parts that differ between equal models.
 
     Args:
         parts: The folder in which Keras has saved a model.
-        target: Where the archive goes.
+        target: The archive.
     """
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for part in sorted(path for path in parts.rglob("*") if path.is_file()):
+            content = part.read_bytes()
             entry = zipfile.ZipInfo(part.relative_to(parts).as_posix(), ZIP_EPOCH)
-            if part.name == "metadata.json":
-                archive.writestr(entry, _without_date(part.read_bytes()))
-            elif part.name == "config.json":
-                archive.writestr(entry, _with_counted_objects(part.read_bytes()))
-            else:
-                entry.file_size = part.stat().st_size
-                with part.open("rb") as weights, archive.open(entry, "w") as copy:
-                    shutil.copyfileobj(weights, copy, _BYTES_AT_ONCE)
+            archive.writestr(entry, _reproducible(content) if part.suffix == ".json" else content)
 
 
-def _without_date(content: bytes) -> bytes:
-    metadata = json.loads(content)
-    metadata["date_saved"] = "1980-01-01@00:00:00"
-    return json.dumps(metadata).encode()
+def _reproducible(content: bytes) -> bytes:
+    """Replaces the date by a constant, and the ids of shared objects, which are memory addresses, by counts.
 
-
-def _with_counted_objects(content: bytes) -> bytes:
-    """Replaces the ids of shared objects, which are memory addresses, by 1, 2, 3 … as they appear.
-
-    Which layers share an equal dtype policy depends on whether a model was built or loaded, and means nothing.
+    The ids of dtype policies are removed: which layers share one depends only on whether a model was built or loaded.
     """
     numbers: dict[int, int] = {}
 
-    def count(value: dict[str, Any]) -> dict[str, Any]:
+    def replaced(value: dict[str, Any]) -> dict[str, Any]:
+        if "date_saved" in value:
+            value["date_saved"] = "1980-01-01@00:00:00"
         if value.get("class_name") == "DTypePolicy":
             value.pop("shared_object_id", None)
         if "shared_object_id" in value:
             value["shared_object_id"] = numbers.setdefault(value["shared_object_id"], len(numbers) + 1)
         return value
 
-    return json.dumps(json.loads(content, object_hook=count)).encode()
+    return json.dumps(json.loads(content, object_hook=replaced)).encode()
