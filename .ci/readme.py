@@ -1,8 +1,8 @@
-"""Renews what README.md, docs and their picture show of the sample, all from one run: `make readme`.
+"""Renews the sample's figures in the docs and the picture of the README from one run: `make readme`.
 
-The pages show outputs of DVC's commands. A clone of what is committed reproduces the sample and tries one experiment;
-there, each command that a page shows runs again, and its output replaces the old one. The picture is a screenshot of
-the comparison page and carries the run's metrics, which a test compares with the pages.
+The pages show outputs of DVC's commands in fenced blocks. A clone of the committed state reproduces the sample and runs
+one experiment. There, each command that a page shows runs again, and its output replaces the old one. The picture is a
+screenshot of the comparison page. It carries the run's metrics, which a test compares with the pages.
 """
 
 import base64
@@ -21,22 +21,21 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/dvc.md")
+PAGES = ("docs/dvc.md",)
 PICTURE = "docs/images/comparison.png"
 WIDTH = 1180
 EXPERIMENT = "dvc exp run -S conf/base/parameters_naive_cnn.yml:naive_cnn.learning_rate=0.0005 --name slower"
 SHOWN = re.compile(
-    r"^    \$ (?P<command>dvc (?:exp show|metrics diff|params diff)[^\n#]*?)(?: +#[^\n]*)?\n"
-    r"(?P<output>(?:    [^$\n][^\n]*\n)+)",
-    re.MULTILINE,
+    r"^```console\n\$ (?P<command>dvc (?:exp show|metrics diff|params diff)[^\n]*)\n(?P<output>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 
 
 def main() -> None:
-    """Runs the sample and the experiment, and rewrites the pages and the picture."""
+    """Runs the sample and the experiment, then rewrites the pages and the picture."""
     chromium, driver = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
     if not (chromium and driver):
-        sys.exit("The picture is a screenshot, and headless Chromium is missing: install chromium and chromedriver.")
+        sys.exit("The picture is a screenshot, which needs headless Chromium: install chromium and chromedriver.")
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "clone")
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
@@ -55,12 +54,12 @@ def main() -> None:
 
 
 def run(clone: Path, command: str, stdout: int | None = None) -> str:
-    """Runs a command in the clone, with this Python's programs and nothing of the user's.
+    """Runs a command in the clone, with the programs of this Python and without the user's settings.
 
     Args:
         clone: A clone of the project.
-        command: What one would type.
-        stdout: PIPE returns what it prints; None lets it go to the terminal.
+        command: The command line.
+        stdout: PIPE returns the output; None prints it.
     """
     variables = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -76,13 +75,14 @@ def run(clone: Path, command: str, stdout: int | None = None) -> str:
 
 
 def renewed(shown: re.Match[str], clone: Path) -> str:
-    """The command as it stands in a page, with what it prints now."""
+    """Runs a command of a page again and returns its block with the new output."""
     lines = run(clone, shown["command"], stdout=subprocess.PIPE).splitlines()
-    return shown[0].removesuffix(shown["output"]) + "".join(f"    {line}".rstrip() + "\n" for line in lines if line)
+    output = "".join(f"{line.rstrip()}\n" for line in lines if line)
+    return f"```console\n$ {shown['command']}\n{output}```"
 
 
 def photograph(page: Path, chromium: str, driver: str) -> Image.Image:
-    """Takes a picture of a comparison page, from its top to its table."""
+    """Photographs a comparison page from its top to the end of its table."""
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--window-size={WIDTH},1000"):

@@ -123,7 +123,7 @@ def main(wanted: list[str]) -> None:
         page = PAGE.read_text(encoding="utf-8")
         before, _, rest = page.partition(BEGIN)
         _, _, after = rest.partition(END)
-        section = f"\n    make bench\n\n{_table(results)}"
+        section = f"\n{_table(results)}\n"
         PAGE.write_text(f"{before}{BEGIN}{section}{END}{after}", encoding="utf-8")
     print(_table(results))
 

@@ -1,4 +1,4 @@
-"""README.md, docs and the picture of the comparison page show one and the same run of the sample."""
+"""The docs and the README's picture show one run of the sample, and commands fit into a terminal."""
 
 import json
 import re
@@ -11,12 +11,12 @@ from tests.conftest import PROJECT
 
 RENEWAL = runpy.run_path(str(PROJECT / ".ci/readme.py"))
 PICTURE = PROJECT / RENEWAL["PICTURE"]
-AGAIN = "differs; renew all from one run: make readme"
+STALE = "differs; renew all figures from one run: make readme"
 
 
 @pytest.fixture(scope="module")
 def shown():
-    """Outputs that the pages show, by command: one for each page that shows it."""
+    """Outputs that the pages show, by command and page."""
     outputs = {}
     for page in RENEWAL["PAGES"]:
         for found in RENEWAL["SHOWN"].finditer((PROJECT / page).read_text(encoding="utf-8")):
@@ -26,7 +26,7 @@ def shown():
 
 @pytest.fixture(scope="module")
 def metrics():
-    """Metrics of the run whose page the picture shows, by approach and name."""
+    """Metrics of the run in the picture, by approach and name."""
     with Image.open(PICTURE) as picture:
         nested = json.loads(picture.text["metrics"])
     return {f"{approach}.{name}": value for approach, values in nested.items() for name, value in values.items()}
@@ -35,7 +35,7 @@ def metrics():
 def test_pages_that_show_the_same_command_show_the_same_output(shown):
     assert {page for outputs in shown.values() for page in outputs} == set(RENEWAL["PAGES"])
     for command, outputs in shown.items():
-        assert len(set(outputs.values())) == 1, f"{command} {AGAIN}"
+        assert len(set(outputs.values())) == 1, f"{command} {STALE}"
 
 
 def test_the_figures_of_the_pages_are_those_of_the_picture_and_of_one_experiment(shown, metrics):
@@ -43,7 +43,7 @@ def test_the_figures_of_the_pages_are_those_of_the_picture_and_of_one_experiment
     rows = [re.split(r"  +", line.strip()) for line in differences]
     assert len(rows) >= 4
     for _, name, before, after, _ in rows:
-        assert round(metrics[name], 5) == float(before), f"{name} {AGAIN}"
+        assert round(metrics[name], 5) == float(before), f"{name} {STALE}"
         metrics[f"slower {name}"] = float(after)
     (table,) = (
         next(iter(outputs.values())) for command, outputs in shown.items() if command.startswith("dvc exp show")
@@ -54,7 +54,7 @@ def test_the_figures_of_the_pages_are_those_of_the_picture_and_of_one_experiment
     for experiment, cells in experiments.items():
         prefix = "" if experiment == "main" else "slower "
         for name in cells.keys() & metrics.keys():
-            assert float(cells[name]) == round(metrics.get(prefix + name, metrics[name]), 5), f"{experiment} {AGAIN}"
+            assert float(cells[name]) == round(metrics.get(prefix + name, metrics[name]), 5), f"{experiment} {STALE}"
             compared += 1
     assert compared >= 6
 
