@@ -93,6 +93,7 @@ def project(finished_project, tmp_path):
 @pytest.mark.parametrize(
     ("name", "expected", "pictures"),
     [
+        ("00_quick_start", "comparison.html", 0),
         ("01_explore_data", "nearest mean image", 4),
         ("03_train_and_compare", "validation log loss", 2),
         ("04_inside_the_network", "the largest difference to Keras", 5),
