@@ -71,7 +71,7 @@ lint: dev ## Check style, types, layers and security
 
 .PHONY: docs
 docs: dev ## Build the documentation site into site/
-	@$(BIN)/mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: audit
 audit: dev ## Check the locked packages against the known vulnerabilities (needs the network)

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, copy_project, kedro
+
+from tests.conftest import PROJECT, copy_project, kedro
 
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
@@ -40,7 +41,7 @@ def test_commands_are_valid_for_the_shell(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_named_files_exist(page):
     named = set(NAMED.findall(page.read_text(encoding="utf-8")))
-    examples = {"src/dogs_vs_cats/approaches/one_layer.py"}
+    examples = {f"src/dogs_vs_cats/approaches/{name}.py" for name in ("NAME", "one_layer")}
     assert sorted(name for name in named - examples if not (PROJECT / name).exists()) == []
 
 
