@@ -45,7 +45,7 @@ def test_named_files_exist(page):
     assert sorted(name for name in named - examples if not (PROJECT / name).exists()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_approach_of_the_docs_runs_with_two_files(tmp_path):
     page = PROJECT / "docs/architecture.md"
     (module,) = blocks(page, "python")
