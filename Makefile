@@ -6,6 +6,10 @@ BIN := .venv/bin
 SITE_CACHE := .dvc/tmp/site_cache
 .NOTPARALLEL:
 
+ifeq ($(OS),Windows_NT)
+$(error This project runs on Linux and macOS. On Windows, install WSL2 and run the same commands there)
+endif
+
 # Three locks of one resolution: requirements.lock has what runs need, requirements-dev.lock adds tests, checks and docs,
 # requirements-gpu.lock adds CUDA to both. The file .venv/.installed-LOCK names the one that is installed. It stays
 # until a target needs more, or LOCK names another.

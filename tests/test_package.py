@@ -1,31 +1,39 @@
-"""The wheel runs by itself: in a fresh environment, in a folder that has nothing of the checkout."""
+"""The wheel is complete and runs in a fresh environment, in a folder that has nothing of the checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import PROJECT, copy_project
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a new environment with the wheel in it; its dependencies are those of this environment."""
-    folder = tmp_path_factory.mktemp("package")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
     checkout = copy_project(folder / "checkout")
     for name in ("README.md", "LICENSE"):
         shutil.copy(PROJECT / name, checkout)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(checkout)]
     subprocess.run(build, check=True, capture_output=True)
-    [wheel] = folder.glob("*.whl")
+    shutil.rmtree(checkout)
+    [file] = folder.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a new environment with the wheel in it; its dependencies are those of this environment."""
+    folder = tmp_path_factory.mktemp("package")
     venv.create(folder / "fresh", with_pip=False)
     interpreter = folder / "fresh" / "bin" / "python"
     question = [str(interpreter), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
@@ -33,7 +41,6 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (packages / "shared.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     installer = [sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-deps", "--python"]
     subprocess.run([*installer, str(interpreter), str(wheel)], check=True, capture_output=True)
-    shutil.rmtree(checkout)
     return interpreter
 
 
@@ -58,6 +65,30 @@ def run(python: Path, folder: Path, *options: str) -> subprocess.CompletedProces
     )
 
 
+def test_it_holds_every_file_of_the_package(wheel: Path) -> None:
+    source = PROJECT / "src"
+    package = {
+        path.relative_to(source).as_posix()
+        for path in (source / "dogs_vs_cats").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("dogs_vs_cats/")}
+    assert packed == package
+    assert "dogs_vs_cats/py.typed" in packed
+
+
+def test_windows_is_refused_in_one_line() -> None:
+    program = "import sys; sys.path.insert(0, 'src'); sys.platform = 'win32'; import dogs_vs_cats"
+    done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(r"dogs_vs_cats runs on Linux and macOS\. .* WSL2 .*\n", done.stderr)
+    make = subprocess.run(["make", "OS=Windows_NT", "run"], cwd=PROJECT, capture_output=True, text=True)
+    assert make.returncode == 2
+    assert re.fullmatch(r"Makefile:\d+: \*\*\* This project runs on Linux and macOS\. .* WSL2 .*\n", make.stderr)
+
+
+@pytest.mark.slow
 def test_it_trains_in_an_empty_folder(python: Path, configuration: Path, tmp_path: Path) -> None:
     options = [f"--conf-source={configuration}", "--env=test", "--params=approaches=[naive_cnn]"]
     result = run(python, tmp_path, *options)
@@ -67,6 +98,7 @@ def test_it_trains_in_an_empty_folder(python: Path, configuration: Path, tmp_pat
     assert (tmp_path / "mlflow.db").is_file()
 
 
+@pytest.mark.slow
 def test_it_writes_below_the_project_path_and_reads_from_there(
     python: Path, configuration: Path, tmp_path: Path
 ) -> None:
@@ -84,6 +116,7 @@ def test_it_writes_below_the_project_path_and_reads_from_there(
     assert list((tmp_path / "here").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
