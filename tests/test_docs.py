@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def test_named_files_exist(page):
     named = set(NAMED.findall(page.read_text(encoding="utf-8")))
     examples = {f"src/dogs_vs_cats/approaches/{name}.py" for name in ("NAME", "one_layer")}
     assert sorted(name for name in named - examples if not (PROJECT / name).exists()) == []
+
+
+def test_the_architecture_lists_the_package_in_the_order_of_its_layers():
+    contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    page = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("| folder or module | content |\n| --- | --- |\n")
+    rows = table.partition("\n\n")[0].splitlines()
+    listed = [
+        {name.rstrip("/").removesuffix(".py") for name in re.findall("`(.+?)`", row.split("|")[1])} for row in rows
+    ]
+    assert listed == [set(layer.split(" : ")) for layer in layers]
 
 
 @pytest.mark.medium
