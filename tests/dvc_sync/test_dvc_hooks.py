@@ -39,7 +39,7 @@ def test_a_stage_whose_dvc_is_killed_ends_and_says_why() -> None:
     # The stage has the same pipes: they end when it ends.
     assert dvc.stdout.read() == ""
     assert "DVC has ended, and its stage ends with it." in dvc.stderr.read()
-    dvc.wait()
+    dvc.communicate()
 
 
 def test_a_stage_goes_on_where_the_system_hides_other_processes() -> None:

@@ -50,7 +50,7 @@ def test_a_writer_killed_midway_leaves_the_old_content(tmp_path):
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     assert np.load(path).tolist() == [0, 1, 2]
 
 
@@ -84,7 +84,7 @@ def start_writer(path: Path) -> subprocess.Popen[str]:
 def test_only_what_a_dead_process_has_begun_is_removed(tmp_path, monkeypatch):
     alive, dead = start_writer(tmp_path / "alive.txt"), start_writer(tmp_path / "dead.txt")
     dead.send_signal(signal.SIGKILL)
-    dead.wait()
+    dead.communicate()
     # In another container every process number of this one may be free, or another process's.
     monkeypatch.setattr("psutil.pid_exists", lambda number: False)
     with replace_atomically(tmp_path / "other.txt") as partial:

@@ -394,7 +394,7 @@ def test_the_pipeline_writes_an_environment_that_runs_and_never_replaces_a_perso
     folder = project / "data/08_reporting/test/tuning"
     names = {"trials.csv", "summary.json", "history.png", "importance.png", "tuning.html"}
     assert {path.name for path in folder.iterdir()} == names
-    trials = pd.read_csv(folder / "trials.csv", float_precision="round_trip")
+    trials = pd.read_csv(folder / "trials.csv")
     assert len(trials) == 2
     check_tracked_trials(project, trials, json.loads((folder / "summary.json").read_text()))
     block = yaml.safe_load((project / "conf/test_tuned/parameters_naive_cnn.yml").read_text())["naive_cnn"]
