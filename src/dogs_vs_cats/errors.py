@@ -8,6 +8,7 @@ import errno
 
 import click
 from kedro.io import DatasetError
+from yaml import MarkedYAMLError
 
 
 class ProjectError(click.ClickException):
@@ -103,6 +104,13 @@ def catalog_error(error: DatasetError) -> ConfigurationError:
     """The failure of a catalog entry that Kedro can't make a dataset of; Kedro's own message has hints in it."""
     reason = " ".join(str(error).partition("Hint:")[0].split()).rstrip(".")
     return ConfigurationError(f"The catalog has a mistake. {reason}.")
+
+
+def yaml_problem(path: object, error: Exception) -> str:
+    """Where and why a file can't be read, on one line."""
+    if isinstance(error, MarkedYAMLError) and error.problem_mark:
+        return f"{path}, line {error.problem_mark.line + 1}: {error.problem or error.context}"
+    return f"{path}: {str(error).splitlines()[0]}"
 
 
 def expected_failure(error: BaseException) -> ProjectError | None:

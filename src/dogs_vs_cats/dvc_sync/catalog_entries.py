@@ -1,5 +1,6 @@
-"""What DVC is to make of each entry of the catalog."""
+"""What DVC makes of each entry of the catalog."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,7 +55,8 @@ class CatalogEntries:
         config: dict[str, Any] = {}
         self._files: dict[str, Path] = {}
         for path in sorted(folder.glob("catalog*.yml")):
-            for name, entry in read_yaml(path, (EXPERIMENT, _EXPERIMENT_MARK)).items():
+            entries = json.loads(json.dumps(read_yaml(path)).replace(EXPERIMENT, _EXPERIMENT_MARK))
+            for name, entry in entries.items():
                 if not name.startswith("_"):
                     config[name] = entry
                     self._files[name] = path
@@ -97,10 +99,9 @@ class CatalogEntries:
         """The name under which the catalog defines a dataset: its own, or a pattern."""
         return name if name in self._files else self._resolver.match_dataset_pattern(name)
 
-    def find_all(self, names: Iterable[str]) -> dict[str, Entry]:
-        """The persisted ones of some datasets, by name."""
-        found = {name: self.find(name) for name in names}
-        return {name: entry for name, entry in found.items() if entry is not None}
+    def find_all(self, names: Iterable[str]) -> list[Entry]:
+        """The entries of those datasets that are persisted."""
+        return [entry for name in names if (entry := self.find(name)) is not None]
 
 
 def _problem(config: Any) -> str:

@@ -4,20 +4,16 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 import psutil
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
-from dogs_vs_cats.dvc_sync.dvc_file import base_parameters
-from dogs_vs_cats.dvc_sync.environments import PRIVATE, approaches
-from dogs_vs_cats.dvc_sync.yaml_files import read_yaml
+from dogs_vs_cats.dvc_sync.yaml_files import PRIVATE, approaches
 from dogs_vs_cats.errors import ReproductionError
-from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, VARIABLES, covers, is_path, on_disk
+from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, covers, is_path, on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -45,19 +41,13 @@ class ReproductionHooks:
                 "dvc exp run -S env=lecture"
             )
         parameters = context.config_loader["parameters"]
-        _check_approaches(parameters, context.project_path, context.env)
-        variables = context.project_path / "conf" / context.env / VARIABLES
-        raw_data = read_yaml(variables)["raw_data"]
+        if set(parameters["approaches"]) != approaches(context.project_path / "conf/base"):
+            raise ReproductionError(
+                f"The environment {context.env} runs {', '.join(parameters['approaches'])}, but dvc.yaml has a stage "
+                f"for each approach of conf/base. Run it without DVC: kedro run --env={context.env}"
+            )
+        raw_data = context.config_loader["globals"]["dvc"]["raw_data"]
         check_source(parameters["ingestion"]["source"], raw_data, context.project_path, context.env)
-
-
-def _check_approaches(parameters: Mapping[str, Any], root: Path, environment: str) -> None:
-    expected = approaches(base_parameters(root))
-    if set(parameters["approaches"]) != expected:
-        raise ReproductionError(
-            f"The environment {environment} runs {', '.join(parameters['approaches'])}, but dvc.yaml has a stage for "
-            f"each approach of conf/base. Run it without DVC: kedro run --env={environment}"
-        )
 
 
 def check_source(source: str, raw_data: str, root: Path, environment: str) -> None:
@@ -101,8 +91,8 @@ def check_source(source: str, raw_data: str, root: Path, environment: str) -> No
     if not covers(raw_data, inside):
         raise ReproductionError(
             f"ingestion.source is {source}, but the stage depends on {raw_data}: DVC wouldn't notice when the images "
-            f"change. Set the source in conf/{environment}/parameters_ingestion.yml and run `kedro dvc sync`, or add "
-            f"-S conf/{environment}/{VARIABLES}:raw_data={Path(inside).parent.as_posix()} to the command."
+            f"change. Set the source in conf/{environment}/parameters.yml and run `kedro dvc sync`, or add "
+            f"-S conf/{environment}/globals.yml:dvc.raw_data={Path(inside).parent.as_posix()} to the command."
         )
 
 

@@ -1,34 +1,33 @@
-"""What dvc.yaml is filled in with for an environment, beside the experiment that Kedro's `globals.yml` names."""
+"""The values that dvc.yaml takes from the `globals.yml` of an environment, beside its `experiment`."""
 
 from pathlib import Path
 
-import yaml
-
-VARIABLES = "dvc_vars.yml"
-"""The file of them, in the environment's folder."""
-
 RAW_DATA = "data/01_raw"
+OWN_PARAMETERS = "parameters.yml"
+NO_PARAMETERS = "no_overrides.yml"
+"""The file of base that stands for an environment's own parameters: base overrides nothing of itself."""
 
 
-def variables(environment: str, source: str) -> str:
-    """Writes an environment's `dvc_vars.yml`.
+def variables(environment: str, source: str) -> dict[str, str]:
+    """Returns the block `dvc` of an environment's `globals.yml`.
 
     Args:
         environment: Its name.
         source: Its `ingestion.source`.
 
     Returns:
-        The file's text: `raw_data`, what the first stages depend on beside parameters and source files, and
-        `base_folder`, the way to base's parameter files.
+        `raw_data`, on which the first stages depend beside parameters and source code, and `parameters`, the file in
+        which DVC looks for the environment's own parameters.
     """
-    # A dependency can't be left out, so where there is no file of images, this file itself takes its place.
-    raw_data = f"conf/{environment}/{VARIABLES}"
+    path = Path(source)
     if is_path(source) and covers(RAW_DATA, source):
         raw_data = RAW_DATA
-    elif is_path(source) and not Path(source).is_absolute() and ".." not in Path(source).parts and source[0] != "~":
+    elif is_path(source) and not path.is_absolute() and not {"..", "~"} & set(path.parts):
         raw_data = on_disk(source)
-    content = {"raw_data": raw_data, "base_folder": "" if environment == "base" else "../base/"}
-    return f"# Written by `kedro dvc sync` for dvc.yaml.\n{yaml.safe_dump(content, sort_keys=False)}"
+    else:
+        # DVC can't leave a dependency out. This file takes the place of one that isn't there.
+        raw_data = f"conf/{environment}/globals.yml"
+    return {"raw_data": raw_data, "parameters": NO_PARAMETERS if environment == "base" else OWN_PARAMETERS}
 
 
 def is_path(source: str) -> bool:

@@ -9,9 +9,9 @@ from typing import Any
 from kedro.config import OmegaConfigLoader
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import MarkedYAMLError, YAMLError
+from yaml import YAMLError
 
-from dogs_vs_cats.errors import ConfigurationError
+from dogs_vs_cats.errors import ConfigurationError, yaml_problem
 
 _SUFFIXES = {".yml", ".yaml", ".json"}
 
@@ -80,13 +80,6 @@ class ConfigLoader(OmegaConfigLoader):
                 else:
                     if not isinstance(content, DictConfig):
                         yield f"{path}: it holds a list, and should hold named values"
-
-
-def yaml_problem(path: str | Path, error: Exception) -> str:
-    """Says where and why a file can't be read, on one line."""
-    if isinstance(error, MarkedYAMLError) and error.problem_mark:
-        return f"{path}, line {error.problem_mark.line + 1}: {error.problem or error.context}"
-    return f"{path}: {str(error).splitlines()[0]}"
 
 
 def _unresolved(key: str, error: OmegaConfBaseException) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.compute.lazy_types import Figure, Model
+from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.evaluation import calibration
 from dogs_vs_cats.evaluation import metrics as evaluation
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
@@ -340,27 +340,6 @@ def evaluate(
     if seed_metrics:
         metrics["seeds"] = evaluation.seed_summary({int(seed): values for seed, values in seed_metrics.items()})
     return predictions, metrics, distribution.arrays()
-
-
-def draw_figures(
-    history: pd.DataFrame,
-    predictions: pd.DataFrame,
-    metrics: dict[str, Any],
-    images: np.ndarray,
-    manifest: pd.DataFrame,
-    class_names: list[str],
-) -> tuple[Figure, Figure, Figure, Figure, Figure, Figure]:
-    """Draws learning curves; of the test split confusion matrix, ROC curve, calibration, worst mistakes; coverage."""
-    from dogs_vs_cats.reporting import figures
-
-    return (
-        figures.learning_curves(history),
-        figures.confusion_matrix(predictions, class_names),
-        figures.roc_curve(predictions, class_names),
-        figures.calibration_curve(predictions, class_names, calibration=metrics.get("calibration")),
-        figures.mistakes_gallery(predictions, images, manifest, class_names),
-        figures.coverage_curve(predictions, class_names),
-    )
 
 
 def _kept_features(features: np.ndarray | None, record: dict[str, Any] | None) -> "KeptFeatures | None":

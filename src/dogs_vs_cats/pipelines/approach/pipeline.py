@@ -9,6 +9,7 @@ from kedro.pipeline import Pipeline, node, pipeline
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.pipelines.approach import nodes
+from dogs_vs_cats.reporting.approach_figures import draw_figures
 
 
 def create_pipeline(name: str) -> Pipeline:
@@ -73,7 +74,7 @@ def create_pipeline(name: str) -> Pipeline:
                 tags="keras",
             ),
             node(
-                nodes.draw_figures,
+                draw_figures,
                 inputs=["history", "predictions", "metrics", "images", "manifest", "class_names"],
                 outputs=[
                     "learning_curves",
@@ -84,6 +85,7 @@ def create_pipeline(name: str) -> Pipeline:
                     "coverage_curve",
                 ],
                 name="draw_figures",
+                tags="comparison",
             ),
         ]
     )

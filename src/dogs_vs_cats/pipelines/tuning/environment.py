@@ -1,58 +1,43 @@
-"""The files of an environment that repeats a run with the best values of a search."""
+"""The two files of an environment that repeats a run with the best values of a search."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
-from dogs_vs_cats.datasets.environments import MARK, Environment
-from dogs_vs_cats.parameters.dvc_variables import VARIABLES, variables
+from dogs_vs_cats.datasets.environments import MARK
+from dogs_vs_cats.parameters.dvc_variables import variables
 
 
 def environment_files(
-    summary: Mapping[str, Any],
-    parameters: Mapping[str, Any],
-    environments: Sequence[Environment],
-    run_record: Mapping[str, Any],
+    summary: Mapping[str, Any], parameters: Mapping[str, Any], run_record: Mapping[str, Any]
 ) -> dict[str, str]:
     """Writes all parameters of a run as the files of an environment.
 
     Args:
         summary: `environment`, `approach`, `best_trial`, `best_val_loss` and `best_values` of the search.
         parameters: All parameters of the run, those given with `--params` included.
-        environments: Each group goes into the file in which base has it, else into one of its own name.
         run_record: `command` and `globals` of the run.
 
     Returns:
-        The text of each file by its name.
+        The text of `globals.yml` and `parameters.yml`, by these names.
     """
     name, approach = summary["environment"], summary["approach"]
-    # Kedro has made objects of those groups that nodes take as such. What no file says need not be said now.
+    # Kedro turns the groups that nodes take as such into objects.
     groups = {
         group: value.model_dump(mode="json", exclude_unset=True) if isinstance(value, BaseModel) else value
         for group, value in parameters.items()
     }
     groups[approach] = {**groups[approach], **summary["best_values"]}
-    base = next(environment.files for environment in environments if environment.name == "base")
-    homes = {
-        group: file
-        for file, text in base.items()
-        if file.startswith("parameters")
-        for group in yaml.safe_load(text) or {}
-    }
-    contents: dict[str, dict[str, Any]] = {file: {} for file in dict.fromkeys(homes.values())}
-    for group, value in groups.items():
-        contents.setdefault(homes.get(group, f"parameters_{group}.yml"), {})[group] = value
-    settings = {**run_record["globals"], "experiment": name}
+    dvc = variables(name, groups["ingestion"]["source"])
     found = f"trial {summary['best_trial']}, validation log loss {summary['best_val_loss']:.4f}"
     best = ", ".join(summary["best_values"])
-    files = {"globals.yml": f"{MARK} `{run_record['command']}`: the best of {approach}, {found}.\n{_yaml(settings)}"}
-    for file, content in contents.items():
-        note = f"# {best}: as {found} had them.\n" if approach in content else ""
-        files[file] = note + _yaml(content)
-    files[VARIABLES] = variables(name, groups["ingestion"]["source"])
-    return files
+    return {
+        "globals.yml": f"{MARK} `{run_record['command']}`: the best of {approach}, {found}.\n"
+        + _yaml({**run_record["globals"], "experiment": name, "dvc": dvc}),
+        "parameters.yml": f"# {best} of {approach}: as in {found}.\n" + _yaml(groups),
+    }
 
 
 def _yaml(content: Mapping[str, Any]) -> str:

@@ -150,21 +150,15 @@ def draw_figures(trials: pd.DataFrame, summary: dict[str, Any]) -> tuple[Figure,
     return tuning_figures.search_history(trials), tuning_figures.importance(summary["importance"])
 
 
-def make_environment(
-    summary: dict[str, Any],
-    parameters: dict[str, Any],
-    environments: list[Environment],
-    run_record: dict[str, Any],
-) -> Environment:
+def make_environment(summary: dict[str, Any], parameters: dict[str, Any], run_record: dict[str, Any]) -> Environment:
     """Makes an environment of the parameters of this run and the best values.
 
     Args:
-        summary: What the search found.
+        summary: The result of the search.
         parameters: All parameters of this run.
-        environments: Tell which file each group belongs to.
         run_record: `command` and `globals` of this run.
 
     Returns:
         The environment, complete: what base says later doesn't change it.
     """
-    return Environment(summary["environment"], environment_files(summary, parameters, environments, run_record))
+    return Environment(summary["environment"], environment_files(summary, parameters, run_record))

@@ -52,7 +52,7 @@ def create_pipeline(name: str) -> Pipeline:
             ),
             node(
                 nodes.make_environment,
-                inputs=["tuning_summary", "parameters", "environments", "run_record"],
+                inputs=["tuning_summary", "parameters", "run_record"],
                 outputs="tuned_environment",
                 name="make_environment",
             ),
