@@ -43,8 +43,8 @@ def project(tmp_path_factory):
     from dogs_vs_cats.evaluation.out_of_distribution import fit, with_features
 
     project = copy_project(tmp_path_factory.mktemp("app") / "project")
-    with (project / "conf/test/parameters_ingestion.yml").open("a") as file:
-        file.write(f"  max_bytes: {MAX_BYTES}\n")
+    path = project / "conf/test/parameters.yml"
+    path.write_text(path.read_text().replace("ingestion:\n", f"ingestion:\n  max_bytes: {MAX_BYTES}\n"))
     folder = project / "data/06_models/test"
     module = approaches.load("naive_cnn")
     for seed, name in enumerate(("naive_cnn", "transfer_end_to_end")):

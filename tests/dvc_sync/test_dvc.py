@@ -108,7 +108,7 @@ def test_a_change_touches_what_it_can_affect_and_no_more(clone):
             "learning_rate: 0.002",
             {"naive_cnn", "compare"},
         ),
-        ("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 1", {"naive_cnn", "compare"}),
+        ("conf/test/parameters.yml", "naive_cnn:\n  epochs: 2", "naive_cnn:\n  epochs: 1", {"naive_cnn", "compare"}),
         (
             "conf/base/parameters_transfer_bottleneck.yml",
             "learning_rate: 0.0001",
@@ -116,7 +116,7 @@ def test_a_change_touches_what_it_can_affect_and_no_more(clone):
             {"transfer_bottleneck", "compare"},
         ),
         (
-            "conf/test/parameters_transfer_bottleneck.yml",
+            "conf/test/parameters.yml",
             "pooling: flatten",
             "pooling: avg",
             {"features", "transfer_bottleneck", "compare"},
@@ -126,11 +126,43 @@ def test_a_change_touches_what_it_can_affect_and_no_more(clone):
         ("src/dogs_vs_cats/approaches/naive_cnn.py", '"""', '"""Changed. ', {"naive_cnn"}),
         ("src/dogs_vs_cats/training/loop.py", '"""', '"""Changed. ', set(APPROACHES)),
         ("src/dogs_vs_cats/reporting/rendering.py", '"""', '"""Changed. ', {"compare"}),
+        ("src/dogs_vs_cats/reporting/approach_figures.py", '"""', '"""Changed. ', {"compare"}),
+        ("src/dogs_vs_cats/tracking/recorder.py", '"""', '"""Changed. ', set()),
         ("requirements.lock", "numpy==", "# numpy==", {"prepare", "backbone", "features", *APPROACHES, "compare"}),
     ):
         clone.edit(name, old, new)
         assert clone.changed() == stages, name
         clone.git("checkout", "--quiet", name)
+
+
+def test_bytecode_of_an_import_changes_nothing(clone):
+    code = "import dogs_vs_cats.training.loop, dogs_vs_cats.reporting.figures, dogs_vs_cats.approaches.naive_cnn"
+    clone.environment |= {"PYTHONPATH": str(clone.root / "src")}
+    clone.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    clone.run(sys.executable, "-c", code)
+    assert list((clone.root / "src/dogs_vs_cats/training/__pycache__").glob("loop.*.pyc"))
+    assert stages_in(clone.dvc("repro")) == []
+
+
+def test_a_new_environment_is_two_files(clone):
+    """What a person writes is enough for Kedro; `kedro dvc sync` adds to the same files what DVC looks for."""
+    folder = clone.root / "conf/mine"
+    folder.mkdir()
+    (folder / "globals.yml").write_text("experiment: mine\n")
+    (folder / "parameters.yml").write_text(
+        "# A remark.\ningestion:\n  source: sample # drawn\n  train_size: 48\n  validation_size: 16\n  test_size: 16\n"
+    )
+    kedro(clone.root, "run", "--env=mine", "--pipelines=data_ingestion", DOGS_VS_CATS_TRACKING="off")
+    assert len(pd.read_csv(clone.root / "data/02_intermediate/mine/manifest.csv")) == 80
+    kedro(clone.root, "dvc", "sync")
+    assert sorted(path.name for path in folder.iterdir()) == ["globals.yml", "parameters.yml"]
+    assert (folder / "parameters.yml").read_text().startswith("# A remark.\ningestion:\n  source: sample # drawn\n")
+    clone.edit("params.yaml", "env: test", "env: mine")
+    assert clone.changed() == {"prepare", "backbone", "features", *APPROACHES, "compare"}
+    clone.dvc("repro", "prepare")
+    assert clone.changed() == {"backbone", "features", *APPROACHES, "compare"}
+    clone.edit("conf/mine/parameters.yml", "train_size: 48", "train_size: 40")
+    assert "prepare" in clone.changed()
 
 
 def tracked_runs(root: Path) -> list[Any]:
@@ -260,8 +292,8 @@ def photos(clone):
         server.shutdown()
     shutil.copytree(clone.root / "conf/test", clone.root / "conf/photos")
     (clone.root / "conf/photos/globals.yml").write_text("experiment: photos\n")
-    clone.edit("conf/photos/parameters_ingestion.yml", "source: sample", "source: data/01_raw/photos.zip")
-    clone.edit("conf/photos/dvc_vars.yml", "conf/test/dvc_vars.yml", "data/01_raw")
+    clone.edit("conf/photos/parameters.yml", "source: sample", "source: data/01_raw/photos.zip")
+    kedro(clone.root, "dvc", "sync")
     clone.commit()
     return clone
 
@@ -277,7 +309,7 @@ def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary
     assert manifest["class_name"].value_counts().to_dict() == {"cat": 40, "dog": 40}
     assert "up to date" in photos.dvc("repro", "prepare")
     assert (photos.root / "data/02_intermediate/test/manifest.csv").is_file()
-    photos.edit("conf/photos/parameters_ingestion.yml", "train_size: 48", "train_size: 40")
+    photos.edit("conf/photos/parameters.yml", "train_size: 48", "train_size: 40")
     assert "prepare" in photos.changed()
     photos.git("checkout", "--quiet", "conf/photos")
     photos.commit()
@@ -288,7 +320,7 @@ def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary
     photos.dvc("checkout", "--force", "data/01_raw/photos.zip.dvc")
 
     outside = shutil.copy(photos.root / "data/01_raw/photos.zip", tmp_path / "outside.zip")
-    source = f"conf/photos/parameters_ingestion.yml:ingestion.source={outside}"
+    source = f"conf/photos/parameters.yml:ingestion.source={outside}"
     message = photos.dvc("exp", "run", "--temp", "-S", source, "prepare", check=False)
     assert "outside of the repository" in message
     assert "`dvc add` it there" in message
@@ -377,7 +409,7 @@ def test_a_remote_that_is_gone_costs_nothing(clone, tmp_path):
 
 def test_killed_in_the_middle_of_training_and_started_again_gives_the_same_hashes(clone):
     naive_cnn = ("--single-item", "approach_on_images@naive_cnn")
-    clone.edit("conf/test/parameters_naive_cnn.yml", "epochs: 2", "epochs: 150")
+    clone.edit("conf/test/parameters.yml", "naive_cnn:\n  epochs: 2", "naive_cnn:\n  epochs: 150")
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", *naive_cnn],
         cwd=clone.root,

@@ -4,13 +4,16 @@ import shutil
 import subprocess
 import sys
 
+import grimp
 import pytest
 import yaml
+from kedro.config import OmegaConfigLoader
 
-from dogs_vs_cats.dvc_sync import environments, source_files
+from dogs_vs_cats.dvc_sync import environments, source_code
 from dogs_vs_cats.dvc_sync.dvc_file import render
 from dogs_vs_cats.dvc_sync.hooks import check_source
 from dogs_vs_cats.errors import ConfigurationError, DVCFileError, ReproductionError
+from dogs_vs_cats.parameters.dvc_variables import variables
 from tests.conftest import PROJECT, copy_project, kedro
 
 SOURCE = "../../src/dogs_vs_cats/"
@@ -81,36 +84,52 @@ def test_an_approach_waits_only_for_what_it_reads(stages):
 
 def test_parameters_are_followed_in_base_and_in_the_environment_one_by_one(stages):
     assert stages["features"]["params"] == [
-        {"${base_folder}parameters.yml": None},
-        {"${base_folder}parameters_transfer_bottleneck.yml": ["transfer_bottleneck.pooling"]},
-        {"parameters.yml": None},
-        {"parameters_transfer_bottleneck.yml": ["transfer_bottleneck.pooling"]},
+        {"../base/parameters.yml": ["compute"]},
+        {"../base/parameters_transfer_bottleneck.yml": ["transfer_bottleneck.pooling"]},
+        {"${dvc.parameters}": ["compute", "transfer_bottleneck.pooling"]},
     ]
-    own = {"parameters_${item.approach}.yml": ["${item.approach}"]}
+    own = {"../base/parameters_${item.approach}.yml": ["${item.approach}"]}
     assert all(own in stage["params"] for stage in stages.values() if "matrix" in stage)
+    augmented = {name for name, stage in stages.items() if "augmentation" in stage["params"][-1]["${dvc.parameters}"]}
+    assert augmented == {"prepare", "approach_on_images", "approach_on_backbone", "compare"}
 
 
-def test_a_stage_depends_on_the_source_files_that_can_change_its_outcome(stages):
-    read = {name: {path.removeprefix(SOURCE) for path in stage["deps"]} for name, stage in stages.items()}
-    assert {
-        "images/sources/archive.py",
-        "images/decoding/__init__.py",
-        "images/splitting.py",
-        "datasets/memory_map.py",
-    } <= read["prepare"]
-    assert "training/loop.py" not in read["prepare"]
-    for name, stage in stages.items():
-        if "matrix" in stage:
-            assert {
-                "training/loop.py",
-                "images/batches.py",
-                "evaluation/metrics.py",
-                "approaches/${item.approach}.py",
-            } <= read[name]
-            assert not {f"approaches/{approach}.py" for approach in stage["matrix"]["approach"]} & read[name]
-    assert "images/augmentation/engines.py" in read["approach_on_images"]
-    assert "images/augmentation/engines.py" not in read["approach_on_features"]
-    assert not {"training/loop.py", "models/backbones.py"} & read["compare"]
+def reaches(paths, module):
+    """Whether a file of the package is among paths, or in a folder that is."""
+    return any(module == path or module.startswith(f"{path}/") for path in paths)
+
+
+def test_a_stage_depends_on_the_code_that_can_change_its_outcome_and_on_no_other(stages):
+    read = {name: [path.removeprefix(SOURCE) for path in stage["deps"]] for name, stage in stages.items()}
+    on_approaches = {name for name, stage in stages.items() if "matrix" in stage}
+    expected = {
+        "images/sources/archive.py": {"prepare"},
+        "images/decoding/__init__.py": {"prepare"},
+        "images/splitting.py": {"prepare"},
+        "pipelines/data_ingestion/nodes.py": {"prepare"},
+        "images/generated/source_task.py": {"prepare", "backbone"},
+        "pipelines/backbone/pipeline.py": {"backbone"},
+        "models/backbones.py": {"backbone", *on_approaches},
+        "training/loop.py": on_approaches,
+        "images/batches.py": {"prepare", *on_approaches},
+        "images/augmentation/engines.py": {"prepare", *on_approaches},
+        "approaches/${item.approach}.py": on_approaches,
+        "approaches/naive_cnn.py": set(),
+        "evaluation/metrics.py": {*on_approaches, "compare"},
+        "reporting/rendering.py": {"compare"},
+        "reporting/templates/comparison.html": {"compare"},
+        "tracking/hooks.py": set(),
+        "app/answers.py": set(),
+    }
+    for module, found in expected.items():
+        assert {name for name, paths in read.items() if reaches(paths, module)} >= found, module
+        if not module.startswith("evaluation"):
+            assert {name for name, paths in read.items() if reaches(paths, module)} == found, module
+    assert not any(path.startswith("reporting") for name in on_approaches for path in read[name])
+
+
+def test_dvc_yaml_stays_short():
+    assert len((PROJECT / "dvc.yaml").read_text().splitlines()) <= 220
 
 
 def test_nothing_that_differs_between_equal_runs_is_an_out(stages):
@@ -123,41 +142,17 @@ def test_nothing_that_differs_between_equal_runs_is_an_out(stages):
     assert {"metrics.json", "comparison.json", "predictions.csv", "${item.approach}.keras", "manifest.csv"} <= kept
 
 
-def test_names_are_followed_through_packages_and_into_functions(tmp_path, monkeypatch):
-    files = {
-        "__init__.py": '"""Doc."""\n',
-        "a.py": (
-            "from dogs_vs_cats.tools import used\nfrom dogs_vs_cats import c\ndef f():\n    return used() + c.g()\n"
-        ),
-        "tools/__init__.py": "from dogs_vs_cats.tools.x import used\nfrom dogs_vs_cats.tools.y import unused\n",
-        "tools/x.py": (
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from dogs_vs_cats.types_only import T\n"
-            "def used():\n    from dogs_vs_cats.late import late\n    return late\n"
-        ),
-        "tools/y.py": "unused = 1\n",
-        "late.py": "late = 1\n",
-        "types_only.py": "T = int\n",
-        "c.py": (
-            "import dogs_vs_cats.d as d\ndef g():\n    return d.CONSTANT\n"
-            "def h():\n    from dogs_vs_cats.far import far\n"
-        ),
-        "d.py": "from dogs_vs_cats.e import value\nCONSTANT = value\n",
-        "e.py": "value = 1\n",
-        "far.py": "far = 1\n",
-    }
-    for name, text in files.items():
-        (tmp_path / "dogs_vs_cats" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "dogs_vs_cats" / name).write_text(text)
-    monkeypatch.setattr(source_files, "SOURCE", tmp_path)
-    source_files._parse.cache_clear()
-    source_files._is_module.cache_clear()
-    try:
-        found = source_files.source_files([("dogs_vs_cats.a", "f")])
-    finally:
-        source_files._parse.cache_clear()
-        source_files._is_module.cache_clear()
-    names = {path.relative_to(tmp_path / "dogs_vs_cats").as_posix() for path in found}
-    assert names == {"a.py", "tools/__init__.py", "tools/x.py", "late.py", "c.py", "d.py", "e.py"}
+def test_a_folder_stands_for_its_modules_where_several_are_imported(monkeypatch):
+    graph = grimp.ImportGraph()
+    for importer, imported in (("a.nodes", "b.one"), ("a.nodes", "b.two"), ("a.more", "b.three"), ("b.three", "b.two")):
+        graph.add_import(importer=f"dogs_vs_cats.{importer}", imported=f"dogs_vs_cats.{imported}")
+    monkeypatch.setattr(source_code, "_graph", lambda: graph)
+    assert source_code.source_paths(["dogs_vs_cats.a.nodes"]) == ["a/nodes.py", "b/one.py", "b/two.py"]
+    assert source_code.source_paths(["dogs_vs_cats.a.nodes", "dogs_vs_cats.a.more"]) == [
+        "a/more.py",
+        "a/nodes.py",
+        "b.py",
+    ]
 
 
 def test_an_entry_that_does_not_say_what_dvc_makes_of_it_fails(project):
@@ -207,56 +202,84 @@ def test_what_goes_from_stage_to_stage_must_be_kept(project):
 def test_an_environment_that_dvc_cannot_follow_is_described(project):
     mine = project / "conf/mine"
     shutil.copytree(project / "conf/test", mine)
-    (mine / "parameters_naive_cnn.yml").unlink()
-    (mine / "parameters_transfer_bottleneck.yml").write_text("transfer_bottleneck: {epochs: 1}\n")
-    (mine / "parameters_comparison.yml").write_text("comparison: {}\nbackbone: {name: VGG16}\n")
-    (mine / "parameters_backbone.yml").unlink()
-    edit(mine / "parameters_ingestion.yml", "source: sample", "source: data/01_raw/photos.zip")
+    edit(mine / "parameters.yml", "  pooling: flatten\n", "")
+    edit(mine / "parameters.yml", "source: sample", "source: data/01_raw/photos.zip")
+    (mine / "parameters_backbone.yml").write_text("backbone: {name: VGG16}\n")
+    (mine / "catalog.yml").write_text("x: {type: MemoryDataset}\n")
+    edit(mine / "globals.yml", "experiment: test\n", "")
     found = "\n".join(environments.problems(project))
-    assert "conf/mine/parameters_naive_cnn.yml is missing" in found
-    assert "conf/mine/parameters_transfer_bottleneck.yml doesn't state transfer_bottleneck.pooling" in found
-    assert "conf/mine/parameters_comparison.yml has backbone, which DVC looks for in parameters_backbone.yml" in found
-    assert "conf/mine/dvc_vars.yml is out of date" in found
+    assert "conf/mine/parameters.yml lacks what DVC looks for; `kedro dvc sync` adds it" in found
+    assert "conf/mine/globals.yml lacks what DVC looks for; `kedro dvc sync` adds it" in found
+    assert "conf/mine has parameters_backbone.yml, and DVC follows parameters.yml alone" in found
+    assert "cat conf/mine/parameters_*.yml >> conf/mine/parameters.yml" in found
+    assert "conf/mine/globals.yml doesn't state experiment" in found
+    assert "conf/mine has a catalog" in found
 
 
-def test_missing_parameter_files_are_written_without_changing_anything(project):
+def test_what_dvc_looks_for_is_added_without_changing_anything(project):
     mine = project / "conf/mine"
     mine.mkdir()
-    (mine / "globals.yml").write_text("experiment: mine\n")
+    (mine / "globals.yml").write_text("experiment: mine # ours\n")
+    (mine / "parameters.yml").write_text("# Ours.\ntransfer_bottleneck: # the head\n  epochs: 0x10 # hexadecimal\n")
+    before = merged(project, "mine")
     environments.complete(project)
-    assert yaml.safe_load((mine / "parameters_naive_cnn.yml").read_text()) == {"naive_cnn": {}}
-    bottleneck = yaml.safe_load((mine / "parameters_transfer_bottleneck.yml").read_text())
-    assert bottleneck == {"transfer_bottleneck": {"pooling": "flatten"}}
-    assert yaml.safe_load((mine / "dvc_vars.yml").read_text()) == {
-        "raw_data": "conf/mine/dvc_vars.yml",
-        "base_folder": "../base/",
+    own = yaml.safe_load((mine / "parameters.yml").read_text())
+    assert own["naive_cnn"] == {}
+    assert own["transfer_bottleneck"] == {"epochs": 16, "pooling": "flatten"}
+    text = (mine / "parameters.yml").read_text()
+    assert text.startswith(
+        "# Ours.\ntransfer_bottleneck: # the head\n  epochs: 0x10 # hexadecimal\n  pooling: flatten\n"
+    )
+    assert yaml.safe_load((mine / "globals.yml").read_text()) == {
+        "experiment": "mine",
+        "dvc": {"raw_data": "conf/mine/globals.yml", "parameters": "parameters.yml"},
     }
+    assert merged(project, "mine") == before
     assert environments.problems(project) == []
     assert environments.complete(project) == []
 
 
+def merged(project, environment):
+    loader = OmegaConfigLoader(
+        str(project / "conf"), base_env="base", env=environment, merge_strategy={"parameters": "soft"}
+    )
+    return loader["parameters"]
+
+
 def test_an_environment_with_other_approaches_is_left_to_kedro(project):
-    shutil.copytree(project / "conf/test", project / "conf/mine")
-    (project / "conf/mine/parameters_approaches.yml").write_text("approaches: [naive_cnn]\n")
-    (project / "conf/mine/parameters_naive_cnn.yml").unlink()
+    mine = project / "conf/mine"
+    mine.mkdir()
+    (mine / "globals.yml").write_text("experiment: mine\n")
+    (mine / "parameters.yml").write_text("approaches: [naive_cnn]\n")
     environments.complete(project)
-    assert not environments.is_reproducible("mine", project)
-    assert not (project / "conf/mine/parameters_naive_cnn.yml").exists()
+    assert "naive_cnn" not in yaml.safe_load((mine / "parameters.yml").read_text())
+    (mine / "parameters_naive_cnn.yml").write_text("naive_cnn: {epochs: 1}\n")
     assert environments.problems(project) == []
+
+
+def test_an_environment_of_many_files_goes_on_working_in_kedro(project):
+    """Until November 2026 an environment had a file for each group, and a file of variables for DVC."""
+    old = project / "conf/old"
+    old.mkdir()
+    (old / "globals.yml").write_text("experiment: old\n")
+    (old / "dvc_vars.yml").write_text("raw_data: conf/old/dvc_vars.yml\nbase_folder: ../base/\n")
+    (old / "parameters.yml").write_text("# Ours.\n")
+    for group, value in yaml.safe_load((project / "conf/test/parameters.yml").read_text()).items():
+        if group != "seed":
+            (old / f"parameters_{group}.yml").write_text(yaml.safe_dump({group: value}))
+    assert merged(project, "old") == merged(project, "test")
 
 
 def test_raw_data_is_watched_where_there_is_some(project):
     def raw_data(source):
-        (project / "conf/mine").mkdir(exist_ok=True)
-        (project / "conf/mine/parameters_ingestion.yml").write_text(f"ingestion: {{source: '{source}'}}\n")
-        return yaml.safe_load(environments.wanted_variables("mine", project))["raw_data"]
+        return variables("mine", source)["raw_data"]
 
     assert raw_data("data/01_raw/photos.zip") == "data/01_raw"
     assert raw_data("elsewhere/photos") == "elsewhere/photos"
     assert raw_data("elsewhere/photos.zip/color") == "elsewhere/photos.zip"
     for source in ("sample", "keras:mnist", "https://example.org/a.zip", "/photos", "../photos", "~/photos"):
-        assert raw_data(source) == "conf/mine/dvc_vars.yml"
-    assert yaml.safe_load(environments.wanted_variables("base", project))["base_folder"] == ""
+        assert raw_data(source) == "conf/mine/globals.yml"
+    assert variables("base", "sample")["parameters"] == "no_overrides.yml"
 
 
 @pytest.mark.parametrize(
@@ -292,8 +315,8 @@ def test_an_untracked_or_unwatched_source_is_refused(tmp_path):
     temporary = tmp_path / ".dvc/tmp/exps/tmp1"
     with pytest.raises(ReproductionError, match=r"neither git nor DVC tracks.*dvc add data/01_raw/photos.zip"):
         check_source(source, "data/01_raw", temporary, "lecture")
-    with pytest.raises(ReproductionError, match=r"-S conf/base/dvc_vars.yml:raw_data=data/01_raw"):
-        check_source(source, "conf/base/dvc_vars.yml", tmp_path, "base")
+    with pytest.raises(ReproductionError, match=r"-S conf/base/globals.yml:dvc.raw_data=data/01_raw"):
+        check_source(source, "conf/base/globals.yml", tmp_path, "base")
 
 
 def test_writing_needs_neither_tensorflow_nor_mlflow():
@@ -312,11 +335,7 @@ def test_the_command_says_exactly_what_differs_and_writes_it(tmp_path):
     project = copy_project(tmp_path / "project")
     for name in ("dvc.yaml", "params.yaml"):
         shutil.copy(PROJECT / name, project)
-    edit(
-        project / "dvc.yaml",
-        "../../src/dogs_vs_cats/images/splitting.py",
-        "../../src/dogs_vs_cats/images/splitting_old.py",
-    )
+    edit(project / "dvc.yaml", "../base/parameters_ingestion.yml: [ingestion]", "../base/old.yml: [ingestion]")
 
     def sync(*arguments):
         return subprocess.run(
@@ -325,10 +344,8 @@ def test_the_command_says_exactly_what_differs_and_writes_it(tmp_path):
 
     checked = sync("--check")
     assert checked.returncode == 1
-    assert (
-        "-      - ../../src/dogs_vs_cats/images/splitting_old.py\n+      - ../../src/dogs_vs_cats/images/splitting.py"
-        in checked.stderr
-    )
+    line = "../base/parameters_ingestion.yml: [ingestion]"
+    assert f"-      - ../base/old.yml: [ingestion]\n+      - {line}" in checked.stderr
     assert "Traceback" not in checked.stderr
     assert sync().returncode == 0
     assert (project / "dvc.yaml").read_text() == (PROJECT / "dvc.yaml").read_text()

@@ -114,17 +114,15 @@ def digits(tmp_path_factory):
     project = copy_project(root / "project")
     quick = {"epochs": 2, "batch_size": 16}
     changes = {
-        "parameters_ingestion.yml": {"ingestion": {"train_size": 60, "validation_size": 30, "test_size": 30}},
-        "parameters_approaches.yml": {"approaches": ["lenet5", "mlp"]},
-        "parameters_lenet5.yml": {"lenet5": quick},
-        "parameters_mlp.yml": {"mlp": quick},
+        "ingestion": {"train_size": 60, "validation_size": 30, "test_size": 30},
+        "lenet5": quick,
+        "mlp": quick,
     }
-    for name, content in changes.items():
-        path = project / "conf/mnist" / name
-        values = yaml.safe_load(path.read_text())
-        for group, block_of_file in content.items():
-            values[group] = {**values[group], **block_of_file} if isinstance(block_of_file, dict) else block_of_file
-        path.write_text(yaml.safe_dump(values))
+    path = project / "conf/mnist/parameters.yml"
+    values = yaml.safe_load(path.read_text()) | {"approaches": ["lenet5", "mlp"]}
+    for group, block in changes.items():
+        values[group] |= block
+    path.write_text(yaml.safe_dump(values))
     source = f"ingestion.source={folder}"
     kedro(project, "run", "--env=mnist", f"--params={source}")
     kedro(project, "run", "--env=mnist", f"--params={source}", "--pipelines=explanation", DOGS_VS_CATS_TRACKING="off")

@@ -40,12 +40,10 @@ def make_project(root: Path, base: Path) -> Path:
         folder = project / "conf" / name
         shutil.copytree(project / "conf/test", folder)
         (folder / "globals.yml").write_text(f"experiment: {name}\n")
-        (folder / "parameters_approaches.yml").write_text("approaches: [transfer_bottleneck]\n")
-        (folder / "parameters_backbone.yml").write_text(yaml.safe_dump({"backbone": backbone}))
-        file = folder / "parameters_transfer_bottleneck.yml"
-        block = yaml.safe_load(file.read_text())
-        block["transfer_bottleneck"] |= head
-        file.write_text(yaml.safe_dump(block))
+        file = folder / "parameters.yml"
+        values = yaml.safe_load(file.read_text()) | {"approaches": ["transfer_bottleneck"], "backbone": backbone}
+        values["transfer_bottleneck"] |= head
+        file.write_text(yaml.safe_dump(values))
     return project
 
 

@@ -164,7 +164,7 @@ def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path)
     record = {"command": "kedro run --pipelines=tuning", "globals": {"experiment": "sample"}}
     conf = tmp_path / "conf"
     shutil.copytree(PROJECT / "conf", conf)
-    files = environment_files(summary, run, environments(), record)
+    files = environment_files(summary, run, record)
     EnvironmentsDataset(filepath=str(conf)).save(Environment("tuned", files))
     written = OmegaConfigLoader(str(conf), base_env="base", env="tuned", merge_strategy={"parameters": "soft"})
     check(written["parameters"])
@@ -283,7 +283,7 @@ def test_a_written_environment_is_the_old_one_with_the_best_values(tmp_path, env
     best = {"learning_rate": 0.00123, "batch_size": 7}
     conf = tmp_path / "conf"
     shutil.copytree(PROJECT / "conf", conf)
-    files = environment_files(summary_of(approach, best), run, environments(), record)
+    files = environment_files(summary_of(approach, best), run, record)
     EnvironmentsDataset(filepath=str(conf)).save(Environment("tuned", files))
     written = OmegaConfigLoader(
         str(conf), base_env="base", env="tuned", merge_strategy={"parameters": "soft", "globals": "soft"}
@@ -293,9 +293,9 @@ def test_a_written_environment_is_the_old_one_with_the_best_values(tmp_path, env
     assert written["parameters"] == expected
     check(written["parameters"])
     assert written["globals"]["experiment"] == "tuned"
-    assert files.keys() >= {path.name for path in (PROJECT / "conf/base").glob("parameters*.yml")}
-    raw_data = {"lecture": "data/01_raw"}.get(environment, "conf/tuned/dvc_vars.yml")
-    assert yaml.safe_load((conf / "tuned/dvc_vars.yml").read_text())["raw_data"] == raw_data
+    assert files.keys() == {"globals.yml", "parameters.yml"}
+    raw_data = {"lecture": "data/01_raw"}.get(environment, "conf/tuned/globals.yml")
+    assert written["globals"]["dvc"]["raw_data"] == raw_data
 
 
 def test_only_an_environment_that_a_search_wrote_is_written_again(tmp_path):
@@ -397,7 +397,7 @@ def test_the_pipeline_writes_an_environment_that_runs_and_never_replaces_a_perso
     trials = pd.read_csv(folder / "trials.csv")
     assert len(trials) == 2
     check_tracked_trials(project, trials, json.loads((folder / "summary.json").read_text()))
-    block = yaml.safe_load((project / "conf/test_tuned/parameters_naive_cnn.yml").read_text())["naive_cnn"]
+    block = yaml.safe_load((project / "conf/test_tuned/parameters.yml").read_text())["naive_cnn"]
     assert block["epochs"] == 2
     kedro(project, "run", "--env=test_tuned", "--pipelines=data_ingestion,naive_cnn", DOGS_VS_CATS_TRACKING="off")
     assert (project / "data/06_models/test_tuned/naive_cnn.keras").is_file()

@@ -45,11 +45,12 @@ def render(root: Path = ROOT) -> str:
             equal = [other["name"] for other in definitions[:place] if other[key] == definition[key]]
             definition[f"{key}_like"] = equal[0] if equal else None
             names.update(equal[:1])
-    template = Environment(
-        loader=PackageLoader(PACKAGE, "dvc_sync"), trim_blocks=True, keep_trailing_newline=True, autoescape=False
-    ).get_template("dvc.yaml.jinja")
+    loader = PackageLoader(PACKAGE, "dvc_sync")
+    environment = Environment(loader=loader, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701 - it is YAML
     artifacts = _artifacts(catalog, found, root)
-    return template.render(kedro=KEDRO, up=UP, stages=definitions, shared=shared, artifacts=artifacts)
+    return environment.get_template("dvc.yaml.jinja").render(
+        kedro=KEDRO, up=UP, stages=definitions, shared=shared, artifacts=artifacts
+    )
 
 
 def _frozen(file: Path) -> set[str]:

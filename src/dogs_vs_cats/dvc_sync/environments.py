@@ -41,7 +41,10 @@ def problems(root: Path = ROOT) -> list[str]:
     found = []
     for folder in environment_folders(root):
         where = f"conf/{folder.name}"
-        found += [f"{where}/{path.name} is out of date; `kedro dvc sync` writes it" for path in _incomplete(folder, root)]
+        found += [
+            f"{where}/{path.name} lacks what DVC looks for; `kedro dvc sync` adds it"
+            for path in _incomplete(folder, root)
+        ]
         if "experiment" not in read_yaml(folder / "globals.yml"):
             found.append(f"{where}/globals.yml doesn't state experiment, the folder that results go into")
         if folder.name == "base" or not _is_reproducible(folder, root):

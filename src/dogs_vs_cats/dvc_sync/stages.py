@@ -100,7 +100,13 @@ def stages(root: Path = ROOT) -> list[Stage]:
             if set(pipelines[parts[-1]].nodes) <= default
         ),
         *(
-            Stage(group, (ITEM,), _sum(pipelines[name] for name in members).filter(tags=[TRAINED]), TRAINED, tuple(members))
+            Stage(
+                group,
+                (ITEM,),
+                _sum(pipelines[name] for name in members).filter(tags=[TRAINED]),
+                TRAINED,
+                tuple(members),
+            )
             for group, members in groups.items()
             if members
         ),
