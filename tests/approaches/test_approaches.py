@@ -129,7 +129,7 @@ np.save(sys.argv[2], model.predict(images, verbose=0))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["naive_cnn", "transfer_end_to_end", "transfer_bottleneck"])
 def test_a_model_file_predicts_the_same_in_a_process_without_this_package(tmp_path, name):
     model = built(name, 2)

@@ -47,7 +47,7 @@ def test_the_committed_file_is_what_sync_writes():
     assert (PROJECT / "dvc.yaml").read_text() == render()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_stage_that_was_frozen_stays_so(tmp_path):
     project = copy_project(tmp_path)
     text = (PROJECT / "dvc.yaml").read_text()
@@ -330,7 +330,7 @@ def test_writing_needs_neither_tensorflow_nor_mlflow():
     assert done.stdout.endswith("[]\n"), done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_command_says_exactly_what_differs_and_writes_it(tmp_path):
     project = copy_project(tmp_path / "project")
     for name in ("dvc.yaml", "params.yaml"):

@@ -28,7 +28,7 @@ COLUMNS = [
     "lecture_test_accuracy",
 ]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.medium
 
 
 def test_a_run_leaves_everything_where_the_design_says(finished_project):
@@ -149,6 +149,7 @@ def test_wrong_parameters_and_too_few_images_are_one_clean_line(tmp_path):
     assert "Error: " in message
 
 
+@pytest.mark.slow
 def test_everything_runs_under_jax_where_tensorflow_is_not_installed(tmp_path):
     pytest.importorskip("jax")
     hides = tmp_path / "site"

@@ -43,7 +43,7 @@ def by_claim(claims):
     return claims.set_index("claim")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_every_claim_has_a_verdict_and_says_what_the_lecture_prints(claims):
     assert set(claims["verdict"]) <= set(Verdict)
     assert (claims[["topic", "claim", "source", "lecture", "command"]] != "").all(axis=None)
@@ -56,14 +56,14 @@ def test_every_claim_has_a_verdict_and_says_what_the_lecture_prints(claims):
     assert not claims["note"].str.contains("{", regex=False).any()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_every_slip_is_proved(claims):
     notes = by_claim(claims[claims["verdict"] == Verdict.SLIP])["note"]
     assert set(notes.index) == set(PROOFS)
     assert {claim for claim, proof in PROOFS.items() if proof not in notes[claim]} == set()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_known_slips_are_found_by_computing(claims):
     ours = by_claim(claims[claims["verdict"] == Verdict.SLIP])["ours"]
     assert ours["approach 1: what a softmax over one output answers"] == "1, always"
@@ -79,7 +79,7 @@ def test_the_known_slips_are_found_by_computing(claims):
     assert ours["kernel: blur"] == "1/9 · ones"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_the_lectures_have_right_is_the_same_here(claims):
     verdicts = by_claim(claims)["verdict"]
     for claim in (
@@ -104,7 +104,7 @@ def test_what_the_lectures_have_right_is_the_same_here(claims):
         assert verdicts[claim] == "the same", claim
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_iris_is_trained_while_the_page_is_written(claims):
     row = by_claim(claims).loc["MLP: accuracy on Iris"]
     assert float(row["ours"].rstrip("%")) >= 96
@@ -148,7 +148,7 @@ def test_a_row_that_all_rows_are():
 # The page
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_page_has_every_claim_once_and_stays_tables(claims):
     text = page.render(claims)
     rows = [line for line in text.splitlines() if line.startswith("|")]
@@ -160,7 +160,7 @@ def test_the_page_has_every_claim_once_and_stays_tables(claims):
     assert all(f"{number}. " in text for number, _ in enumerate(commands(), start=1))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_page_in_the_repository_has_what_is_computed_now(claims):
     in_repository = (PROJECT / "docs/replication.md").read_text(encoding="utf-8").splitlines()
     # Found when the page is written, without results of experiments.

@@ -48,7 +48,7 @@ def test_experiments_are_read_from_whatever_has_been_compared(tmp_path):
     assert found["mnist"].timings == {"lenet5": {"seconds_per_epoch": 2.0}}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_run_writes_the_page_and_the_table_into_its_own_project(tmp_path):
     in_this_checkout = (PROJECT / "docs/replication.md").read_bytes()
     project = copy_project(tmp_path / "project")

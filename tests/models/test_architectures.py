@@ -304,7 +304,7 @@ def test_a_residual_block_whose_convolutions_answer_0_passes_its_input_on():
 # The two perceptrons on tables
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_iris_mlp_learns_the_iris_table():
     keras.utils.set_random_seed(0)
     model = iris_mlp()
@@ -316,7 +316,7 @@ def test_iris_mlp_learns_the_iris_table():
     assert model.evaluate(table.data, table.target, batch_size=150, verbose=0)[1] >= 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_boston_mlp_learns_a_table_of_13_columns():
     # Boston housing has to be downloaded. Friedman's function, on 5 of 13 columns, has the same shape of problem.
     keras.utils.set_random_seed(0)
@@ -427,7 +427,7 @@ def small_googlenet() -> keras.Model:
     return googlenet((65, 65, 3), 4, dropout=0)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_loss_of_googlenet_adds_two_auxiliary_ones_while_training(small_googlenet):
     training = AuxiliaryLosses(with_auxiliary_classifiers(small_googlenet, 4, dropout=0))
     # Without a step the weights stay, so that the loss can be recomputed.
@@ -448,7 +448,7 @@ def test_the_loss_of_googlenet_adds_two_auxiliary_ones_while_training(small_goog
     assert set(reported) == {"loss", "accuracy"}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_loss_of_the_copy_that_is_trained_is_that_of_all_images(classes):
     network = with_policy(googlenet((32, 32, 3), classes, dropout=0), "float32")
@@ -461,7 +461,7 @@ def test_the_loss_of_the_copy_that_is_trained_is_that_of_all_images(classes):
     assert reported == pytest.approx(main + 0.3 * sum(auxiliaries), rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_googlenet_is_trained_in_place_and_saved_without_its_auxiliaries(small_googlenet, tmp_path: Path):
     training = AuxiliaryLosses(with_auxiliary_classifiers(small_googlenet, 4))
     training.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")

@@ -130,7 +130,7 @@ def test_source_cnn_takes_no_weights():
         make_backbone(backbone(name="source_cnn", kwargs={}), 32, 3, COMPUTE, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_source_cnn_learns_its_source_task_and_repeats_exactly():
     from dogs_vs_cats.pipelines.backbone.nodes import make_backbone
 

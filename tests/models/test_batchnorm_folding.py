@@ -30,7 +30,7 @@ def answers(model, images):
 
 
 # A depthwise network, one with biases before its normalisations, and one that normalises before it convolves too.
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(("name", "left"), [("MobileNetV2", 0), ("ResNet50", 0), ("DenseNet121", 62)])
 def test_a_published_network_gives_the_same_features_with_fewer_layers(name, left):
     keras.utils.set_random_seed(0)

@@ -712,7 +712,7 @@ def test_more_than_a_few_constant_images_are_named(tmp_path: Path, kind: str, ca
 # --- real photos ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_real_photos(shared: Path, tmp_path: Path) -> None:
     ingestion = parameters(shared / "data/kaggle-train-5000.zip", 3000, 1000, 1000)
     images, usable, rejected, class_names, facts = read_images(ingestion, 0, tmp_path / "store")
@@ -729,7 +729,7 @@ def test_real_photos(shared: Path, tmp_path: Path) -> None:
     assert twice["group"].nunique() == twice["split"].nunique() == 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_lecture_split_of_mnist(shared: Path, tmp_path: Path) -> None:
     ingestion = parameters(
         shared / "data/mnist", 40_000, 20_000, 10_000, channels=1, split="official", near_duplicates="ignore"

@@ -9,7 +9,7 @@ from filelock import FileLock
 
 from tests.conftest import copy_project, kedro
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.medium
 
 # As in a notebook: several sessions in one process, which outlives them all.
 NOTEBOOK = """

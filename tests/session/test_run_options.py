@@ -231,7 +231,7 @@ def test_values_may_be_lists_and_blocks_and_have_commas(text: str, expected: dic
     assert parse(text) == expected
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_every_command_answers_so(unchanged: Path) -> None:
     """Real processes, and with them the commands that aren't ours."""
     environment = {"PYTHONPATH": str(SOURCE)}

@@ -118,7 +118,7 @@ def test_caches_are_pruned_by_environment_and_by_age(tmp_path, cache):
     assert cache("list").endswith("0 entries, 0.0 MiB.\n")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_run_keeps_to_the_limit_and_keeps_what_it_uses(tmp_path):
     project = copy_project(tmp_path / "project")
     ingest = ("run", "--env=test", "--pipelines=data_ingestion")

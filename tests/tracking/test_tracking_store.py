@@ -30,7 +30,7 @@ from dogs_vs_cats.tracking.spool import FOLDER, Spool, md5
 from tests.conftest import PROJECT, TRACKING_VARIABLES
 from tests.tracking.tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.medium
 
 
 @pytest.fixture(scope="module")

@@ -105,7 +105,7 @@ def found(tmp_path_factory):
     return trials, summary, events
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_search_finds_better_values_than_its_worst_and_stops_bad_trials_early(found):
     trials, summary, _ = found
     assert trials["trial"].tolist() == list(range(1, TRIALS + 1))
@@ -120,7 +120,7 @@ def test_a_search_finds_better_values_than_its_worst_and_stops_bad_trials_early(
     assert sum(summary["importance"].values()) == pytest.approx(1)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_first_trial_has_the_values_that_are_used_already(found):
     trials, summary, _ = found
     assert trials.loc[0, ["learning_rate", "dense_units", "dropout"]].tolist() == [0.01, 8, 0.1]
@@ -136,7 +136,7 @@ TYPED = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path):
     own = {name: choices[-1] for name, choices in TYPED.items()}
     block = {**BLOCK, **own, "early_stopping_patience": None}
@@ -177,7 +177,7 @@ def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path)
     assert "nan" not in page.lower()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_every_trial_is_told_with_its_epochs(found):
     trials, _, events = found
     begun = [event for event in events if isinstance(event, TrialBegin)]
@@ -210,7 +210,7 @@ def test_a_killed_search_goes_on_and_ends_like_one_that_was_not(found, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["optuna.db"]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_diverging_trial_is_stopped_and_where_all_do_the_search_says_so(tmp_path):
     space = {"transfer_bottleneck": {"learning_rate": {"choices": [9.0, 10.0]}}}
     with pytest.raises(TuningError, match=r"None of the 1 trials .* Narrow tuning.search_space.transfer_bottleneck"):

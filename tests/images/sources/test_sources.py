@@ -806,7 +806,7 @@ def with_keras_cache(folder: Path, script: str) -> list[object]:
     return [json.loads(line) for line in done.stdout.splitlines() if line[:1] in '["']
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_keras_datasets_from_its_cache_and_unreachable(tmp_path):
     folder = tmp_path / "datasets" / "fashion-mnist"
     folder.mkdir(parents=True)
@@ -840,7 +840,7 @@ except SourceError as error:
     assert "a folder with their four IDX files" in refused
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_cifar10_in_colour_from_keras_cache(tmp_path):
     (tmp_path / "datasets").mkdir()
     batches = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
