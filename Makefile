@@ -118,4 +118,4 @@ app: install ## Open a page to drop photos on, on http://127.0.0.1:7860 (ENV=lec
 .PHONY: clean-runs
 clean-runs: ## Delete what runs have made: arrays, models, reports, the local tracking store
 	@find data -mindepth 2 -not -name .gitkeep -not -path 'data/01_raw/*' -not -name '*.dvc' -delete
-	@rm -rf mlflow.db mlartifacts .tracking_spool
+	@rm -rf mlflow.db mlartifacts .tracking_outbox

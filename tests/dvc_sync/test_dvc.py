@@ -27,8 +27,8 @@ from filelock import FileLock
 from PIL import Image
 
 from dogs_vs_cats.reporting.dvc_views import HEADLINES
-from dogs_vs_cats.tracking.sender import prepare_mlflow
-from dogs_vs_cats.tracking.spool import FOLDER
+from dogs_vs_cats.tracking.outbox import FOLDER
+from dogs_vs_cats.tracking.store import prepare_mlflow
 from tests.conftest import PROJECT, copy_project, kedro
 from tests.dvc_sync.dvc_project import Project, put_under_dvc
 

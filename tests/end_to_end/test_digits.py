@@ -15,7 +15,7 @@ import yaml
 from dogs_vs_cats import approaches
 from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.parameters.architecture import WITH_DROPOUT, Architecture
-from dogs_vs_cats.tracking.sender import prepare_mlflow
+from dogs_vs_cats.tracking.store import prepare_mlflow
 from tests.conftest import SHARED, copy_project, kedro
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.parameters.test_parameters import refused

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dogs_vs_cats.tracking import run_facts, store
+from dogs_vs_cats.tracking import run_facts, store, worker
 from dogs_vs_cats.tracking.hooks import TrackingHooks
-from dogs_vs_cats.tracking.recorder import FOLDERS
-from dogs_vs_cats.tracking.spool import FOLDER, Spool, left_over, md5
-from tests.tracking.tracking_stub import CONF, Stub
+from dogs_vs_cats.tracking.outbox import FOLDER, Outbox, md5, outboxes
+from dogs_vs_cats.tracking.results import artifact_folder
+from tests.tracking.tracking_stub import CONF, EXPLANATION, FIGURES, Stub
 
 
 @pytest.fixture
@@ -45,9 +45,16 @@ def test_passwords_in_addresses_are_written_nowhere(stub, monkeypatch):
     secret = "https://user:geheim@example.org/photos.zip"
     stub.changed = {"ingestion.source": secret}
     monkeypatch.setattr(sys, "argv", ["kedro", "run", f"--params=ingestion.source={secret}"])
-    facts = json.dumps([run_facts.tags(), run_facts.parameters_of("naive_cnn", stub.parameters())])
-    assert "geheim" not in facts
-    assert "https://example.org/photos.zip" in facts
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:geheim@127.0.0.1:9")
+    stub.run()
+    (outbox,) = outboxes(stub.root)
+    events = outbox.read()
+    assert "geheim" not in json.dumps(events)
+    assert "--params=ingestion.source=https://example.org/photos.zip" in events[0]["tags"]["kedro_command"]
+    (begin,) = [event for event in events if event["event"] == "begin" and event["run"] == "naive_cnn"]
+    assert begin["parameters"]["ingestion.source"] == "https://example.org/photos.zip"
+    (dataset,) = [event for event in events if event["event"] == "dataset" and event["run"] == "naive_cnn"]
+    assert json.loads(dataset["source"])["ingested_from"] == "https://example.org/photos.zip"
     assert (
         store.run_address("https://user:geheim@example.org", "1", "a")
         == "https://example.org/#/experiments/1/runs/a?workflowType=machine_learning"
@@ -81,9 +88,9 @@ def test_a_store_that_takes_nothing_is_warned_of_in_one_line_before_the_first_no
     assert message in lines[first]
     assert "\n" not in lines[first]
     assert "geheim" not in "".join(lines)
-    assert lines[first].endswith("nothing is lost: what is to be tracked is kept until the store takes it")
+    assert lines[first].endswith("nothing is lost: its records wait until the store takes them")
     assert (stub.root / "data/naive_cnn/naive_cnn.keras").is_file()
-    assert left_over(stub.root)
+    assert outboxes(stub.root)
 
 
 @pytest.mark.parametrize("program", ["/some/bin/kedro", "/lib/kedro/__main__.py", "python -m kedro"])
@@ -169,39 +176,41 @@ def test_the_hash_is_dvcs(tmp_path):
     assert md5(path) == file_md5(str(path), LocalFileSystem())
 
 
-def test_a_journal_keeps_files_as_they_were_and_whole_lines_only(tmp_path):
-    spool = Spool.create(tmp_path, "sqlite:///x", "e")
+def test_an_outbox_keeps_files_as_they_were_and_whole_lines_only(tmp_path):
+    outbox = Outbox.create(tmp_path)
     path = tmp_path / "model.keras"
     path.write_bytes(b"old")
-    kept = spool.attach(path)
+    old = outbox.attach(path)
+    assert outbox.attach(path) == old
     replacement = tmp_path / "new"
     replacement.write_bytes(b"new")
     replacement.replace(path)
-    spool.append("file", file=kept)
-    with (spool.folder / "journal.jsonl").open("a") as journal:
-        journal.write('{"operation": "half a li')
-    again = Spool(spool.folder)
-    assert again.operations() == [{"operation": "file", "file": kept}]
-    assert (spool.folder / kept).read_bytes() == b"old"
-    with (spool.folder / "journal.jsonl").open("a") as journal:
-        journal.write('ne"}\n')
-    assert [operation["operation"] for operation in again.operations()] == ["file", "half a line"]
+    assert outbox.attach(path) != old
+    assert (outbox.folder / old).read_bytes() == b"old"
+    assert outbox.append("saved", file=old) == 1
+    with (outbox.folder / "events.jsonl").open("a") as events:
+        events.write('{"event": "half a li')
+    again = Outbox(outbox.folder)
+    (event,) = again.read()
+    assert (event["event"], event["file"]) == ("saved", old)
+    with (outbox.folder / "events.jsonl").open("a") as events:
+        events.write('ne"}\n')
+    assert again.read() == [{"event": "half a line"}]
 
 
-def test_a_run_is_over_when_it_is_closed_or_its_process_is_gone(tmp_path):
-    spool = Spool.create(tmp_path, "sqlite:///x", "e")
-    assert left_over(tmp_path) == []
-    spool.append("close", status="FINISHED", time=0)
-    spool.append("metrics", run="naive_cnn")  # a last sample of the machine's load, too late
-    assert [left.folder for left in left_over(tmp_path)] == [spool.folder]
-    assert left_over(tmp_path)[0].operations()[-1]["operation"] == "close"
+def test_an_outbox_in_use_is_left_alone_until_its_process_is_gone(tmp_path):
+    outbox = Outbox.create(tmp_path)
+    outbox.append("run", store="sqlite:///x")
+    assert worker.send(outboxes(tmp_path)[0], "http://127.0.0.1:9") is None
     code = (
-        "from pathlib import Path; from dogs_vs_cats.tracking.spool import Spool; "
-        f"Spool.create(Path({str(tmp_path)!r}), '', '')"
+        "from pathlib import Path; from dogs_vs_cats.tracking.outbox import Outbox; "
+        f"Outbox.create(Path({str(tmp_path)!r})).append('run', store='https://user:secret@x')"
     )
     source = str(Path(store.__file__).parents[2])
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, check=True)
-    assert len(left_over(tmp_path)) == 2
+    (other,) = [left for left in outboxes(tmp_path) if left.folder != outbox.folder]
+    assert other.store == "https://x"
+    assert "nothing answers there" in worker.send(other, "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("switch", ["parameter", "environment"])
@@ -234,14 +243,16 @@ def test_a_pipeline_without_results_starts_no_process(stub):
     assert not (stub.root / FOLDER).exists()
 
 
-def test_no_figure_or_table_of_an_approach_is_forgotten():
+def test_every_figure_and_table_of_an_approach_is_an_artifact():
     entries = {}
     for path in (CONF / "base").glob("catalog*.yml"):
         entries |= yaml.safe_load(path.read_text())
     own = {name.removeprefix("{approach}."): entry for name, entry in entries.items() if name.startswith("{approach}.")}
-    shown = {name for name, entry in own.items() if entry["filepath"].endswith((".png", ".csv"))}
-    assert shown <= set(FOLDERS)
-    assert set(FOLDERS) <= set(own)
+    folders = {name: artifact_folder(f"naive_cnn.{name}", Path(entry["filepath"])) for name, entry in own.items()}
+    others = {"training_state", "model", "model_info", "distribution", "timings", "explanation_record"}
+    assert {name for name, folder in folders.items() if folder is None} == others
+    assert {name for name, folder in folders.items() if folder == "explanation"} == set(EXPLANATION)
+    assert {name for name, folder in folders.items() if folder == "figures"} == set(FIGURES)
 
 
 def test_importing_the_hook_imports_neither_mlflow_nor_keras():

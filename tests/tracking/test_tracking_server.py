@@ -21,9 +21,9 @@ from click.testing import CliRunner
 
 from dogs_vs_cats.tracking import store
 from dogs_vs_cats.tracking.commands import tracking_commands
-from dogs_vs_cats.tracking.fetching import fetch_model
-from dogs_vs_cats.tracking.sender import prepare_mlflow
-from dogs_vs_cats.tracking.spool import FOLDER
+from dogs_vs_cats.tracking.datasets import fetch_model
+from dogs_vs_cats.tracking.outbox import FOLDER
+from dogs_vs_cats.tracking.store import prepare_mlflow
 from tests.conftest import TRACKING_VARIABLES
 from tests.tracking.tracking_stub import Stub
 

@@ -9,26 +9,23 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from filelock import FileLock
 from kedro.io import DataCatalog
 
-from dogs_vs_cats.datasets import FolderDataset
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.inference.classifiers import find_model
 from dogs_vs_cats.tracking import recorder, store
 from dogs_vs_cats.tracking.commands import tracking_commands
-from dogs_vs_cats.tracking.fetching import fetch_model
-from dogs_vs_cats.tracking.sender import follow, prepare_mlflow
-from dogs_vs_cats.tracking.spool import FOLDER, Spool, md5
+from dogs_vs_cats.tracking.datasets import LoggedModelsDataset, fetch_model
+from dogs_vs_cats.tracking.outbox import FOLDER, FORMER_FOLDER, md5
+from dogs_vs_cats.tracking.store import prepare_mlflow
 from tests.conftest import PROJECT, TRACKING_VARIABLES
-from tests.tracking.tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub
+from tests.tracking.tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub, WorkerThread
 
 pytestmark = pytest.mark.medium
 
@@ -58,26 +55,10 @@ def project(tmp_path, monkeypatch, empty_store):
     return tmp_path
 
 
-class SenderThread:
-    """The sender in this process: its own takes seconds to start, and only some tests are about that."""
-
-    def __init__(self, spool, store_uri):
-        self.pid = os.getpid()
-        self._thread = threading.Thread(target=self._follow, args=(Spool(spool.folder), store_uri))
-        self._thread.start()
-
-    def _follow(self, spool, store_uri):
-        with FileLock(spool.lock_path):
-            follow(spool, store_uri)
-
-    def poll(self):
-        return None if self._thread.is_alive() else 0
-
-
 @pytest.fixture
 def root(project, monkeypatch):
     """Root of an empty project, in which no process is started."""
-    monkeypatch.setattr(recorder, "_start_sender", SenderThread)
+    monkeypatch.setattr(recorder, "_start_worker", WorkerThread)
     return project
 
 
@@ -217,7 +198,7 @@ def test_the_model_is_code_and_a_keras_file_with_signature_example_and_pins(trac
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert not [name for name in files if name.endswith((".pkl", ".pickle"))]
     beside = {f"artifacts/model.{suffix}" for suffix in ("keras", "json", "npz")}
-    assert {"served_model.py", "code/dogs_vs_cats/decoding/__init__.py", "input_example.json", *beside} <= files
+    assert {"served_model.py", "code/dogs_vs_cats/images/decoding/__init__.py", "input_example.json", *beside} <= files
     assert (folder / "artifacts/model.keras").read_bytes() == b"a model of naive_cnn"
     model = Model.load(folder)
     assert model.signature.inputs is not None
@@ -297,7 +278,7 @@ def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):
         "models:/pets-stub/1",
         f"models:/{run.outputs.model_outputs[0].model_id}",
     ]
-    catalog = DataCatalog({"fetched_models": FolderDataset(filepath=str(root / "fetched"))})
+    catalog = DataCatalog({"fetched_models": LoggedModelsDataset(filepath=str(root / "fetched"))})
     assert find_model("champion", catalog, [], "pets-stub")[0] == "champion of pets-stub"
     for address in (*addresses, f"runs:/{run.info.run_id}/naive_cnn"):
         name, fetched = find_model(address, catalog, [], None)
@@ -450,7 +431,7 @@ def test_a_locked_store_costs_nothing_and_is_filled_later(root, caplog):
     assert len(warnings) == 2
     assert "can't take this run: database is locked. " in warnings[0]
     assert "locked" in warnings[1]
-    assert warnings[1].endswith("Upload it later: kedro tracking upload, with --to=URI to another store")
+    assert warnings[1].endswith("Send them later: kedro tracking upload, with --to=URI to another store")
     assert runs(root) == []
     # Even if the files have changed since.
     Stub(root, models={"naive_cnn": b"later"}).catalog.save("naive_cnn.model", b"later")
@@ -482,7 +463,7 @@ def test_an_address_where_nothing_answers_changes_no_result(project, monkeypatch
     assert "geheim" not in before + warning
     failed = upload()
     assert failed.exit_code == 1
-    assert "1 of 1 runs could not be uploaded and are kept" in failed.output
+    assert "1 of 1 runs could not be uploaded and still wait" in failed.output
     assert "geheim" not in failed.output
     before = len(runs(project))
     done = upload("--to", f"sqlite:///{project}/mlflow.db")
@@ -635,6 +616,18 @@ def test_a_champion_from_before_is_named_with_the_command_that_restores_it(root)
     assert "to restore it: kedro tracking promote models:/pets@champion" in verdict(root)
 
 
+def test_runs_that_an_earlier_version_could_not_send_are_pointed_out(root, caplog):
+    folder = root / FORMER_FOLDER / "20261101T120000-1-abcd"
+    folder.mkdir(parents=True)
+    (folder / "header.json").write_text('{"store": "sqlite:///mlflow.db", "experiment": "e"}')
+    advice = "Check that version out and send them (kedro tracking upload), or delete the folder"
+    Stub(root, ["naive_cnn"]).run(evaluate=[], compare=False)
+    (warning,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warning.endswith(advice)
+    assert f"{advice}.\n" in upload().output
+    assert (folder / "header.json").is_file()
+
+
 @pytest.fixture
 def promoting(root, monkeypatch):
     """`kedro tracking promote` for environment test, whose experiment has a registered model."""
@@ -676,5 +669,5 @@ def test_a_person_promotes_a_version_an_address_or_a_run(root, promoting):
     assert missing.output.startswith(f"Error: 7 can't become the champion of {name}: ")
     assert missing.output.strip().endswith(f"Versions of {name}: 1, 2")
     unknown = promoting("naive")
-    assert unknown.output.startswith("Error: There is no model 'naive'. Give the number of a version, one of naive_cnn")
+    assert unknown.output.startswith("Error: There is no model 'naive'. Allowed are ")
     assert "registers no models" in promoting("--env=test", "1").output

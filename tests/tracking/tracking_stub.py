@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
 from kedro.io import AbstractDataset, DataCatalog
@@ -22,6 +24,8 @@ from PIL import Image
 
 from dogs_vs_cats.datasets import AtomicDataset, JSONDataset, MemoryMapDataset
 from dogs_vs_cats.tracking.hooks import TrackingHooks
+from dogs_vs_cats.tracking.outbox import Outbox
+from dogs_vs_cats.tracking.worker import work
 from dogs_vs_cats.training.events import EpochEnd, publish
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -54,6 +58,17 @@ class BytesDataset(AbstractDataset[bytes, bytes]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+class WorkerThread:
+    """The worker in this process: its own takes seconds to start, and only some tests are about that."""
+
+    def __init__(self, outbox: Outbox, address: str):
+        self._thread = Thread(target=work, args=(Outbox(outbox.folder), address, lambda: True))
+        self._thread.start()
+
+    def poll(self) -> int | None:
+        return None if self._thread.is_alive() else 0
 
 
 def png(value: int = 0) -> bytes:
@@ -251,14 +266,15 @@ def main() -> None:
     from dogs_vs_cats.tracking import store
 
     root = Path(sys.argv[1])
-    store.ROOT = root
 
     def pause(approach: str, epoch: int) -> None:
         if epoch == 2:
             (root / "second_epoch").touch()
             time.sleep(300)
 
-    Stub(root, on_epoch=pause).run()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "ROOT", root)
+        Stub(root, on_epoch=pause).run()
 
 
 if __name__ == "__main__":

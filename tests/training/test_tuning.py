@@ -352,7 +352,7 @@ def test_figures_and_page_say_what_was_found():
 
 def check_tracked_trials(project, trials, summary):
     """Every trial is a child run with the values that were tried and the loss they gave."""
-    from dogs_vs_cats.tracking.sender import prepare_mlflow
+    from dogs_vs_cats.tracking.store import prepare_mlflow
 
     prepare_mlflow()
     from mlflow import MlflowClient

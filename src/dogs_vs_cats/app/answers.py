@@ -138,7 +138,7 @@ def _heated(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
     opacity = _HEAT_OPACITY * heat[..., np.newaxis]
     # Where nothing speaks for the class the photo darkens a little, so that the rest stands out on any photo.
     coloured: Any = _HEAT(0.3 + 0.65 * heat)[..., :3] * 255
-    return (picture * (1 - opacity) * 0.85 + coloured * opacity).clip(0, 255).astype(np.uint8)
+    return np.asarray(picture * (1 - opacity) * 0.85 + coloured * opacity).clip(0, 255).astype(np.uint8)
 
 
 def _address(pixels: np.ndarray) -> str:

@@ -15,13 +15,17 @@ from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ModelFileError, ParameterError
 from dogs_vs_cats.project import ROOT, resolve
-from dogs_vs_cats.tracking.champion import ALIAS
-from dogs_vs_cats.tracking.fetching import ADDRESSES, fetch_model
 
 if TYPE_CHECKING:
     from dogs_vs_cats.evaluation.out_of_distribution import Distribution
 
 logger = logging.getLogger(__name__)
+
+CHAMPION = "champion"
+"""Asks for the best model of the experiment; also its alias in MLflow's registry."""
+
+ADDRESSES = ("models:/", "runs:/")
+"""The beginnings of a model's address in MLflow."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +107,16 @@ def find_model(
         return _best(catalog, approach_names)
     if wanted in approaches.names():
         return wanted, _file(catalog, wanted)
-    if wanted == ALIAS:
+    if wanted == CHAMPION:
         if registered_model is None:
             raise ParameterError(
                 "The model champion is the one in MLflow's registry, but tracking.registered_model is null. "
                 "Name the registered model there, or give an approach or a .keras file."
             )
-        address = f"models:/{registered_model}@{ALIAS}"
-        return f"{ALIAS} of {registered_model}", fetch_model(address, catalog.load("fetched_models"))
+        address = f"models:/{registered_model}@{CHAMPION}"
+        return f"{CHAMPION} of {registered_model}", catalog.load("fetched_models")(address)
     if wanted.startswith(ADDRESSES):
-        return wanted, fetch_model(wanted, catalog.load("fetched_models"))
+        return wanted, catalog.load("fetched_models")(wanted)
     return wanted, _model_file(wanted)
 
 
@@ -252,6 +256,6 @@ def _model_file(wanted: str) -> Path:
     if path.suffix or "/" in wanted:
         raise ModelFileError(f"There is no model file {path}.")
     raise ParameterError(
-        f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {ALIAS}, an address in "
+        f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {CHAMPION}, an address in "
         "MLflow (models:/NAME/VERSION or runs:/RUN/APPROACH), and the path of a .keras file."
     )

@@ -8,12 +8,12 @@ from dogs_vs_cats.parameters.base import ParameterGroup
 
 
 class TrackingParameters(ParameterGroup):
-    """Whether runs are tracked in MLflow. Where is the environment's: `MLFLOW_TRACKING_URI` names a server.
+    """Whether runs are tracked in MLflow. The environment variable `MLFLOW_TRACKING_URI` says where.
 
     Attributes:
-        enabled: False tracks nothing; so does `DOGS_VS_CATS_TRACKING=off` in the environment.
-        registered_model: What the names of registered models begin with: that of experiment E is NAME-E. Its alias
-            `champion` goes to the best approach. None registers nothing.
+        enabled: False tracks nothing; `DOGS_VS_CATS_TRACKING=off` in the environment does the same.
+        registered_model: The first part of registered models' names; experiment E registers its models as NAME-E. The
+            best one gets the alias `champion`. None registers nothing.
     """
 
     enabled: bool

@@ -1,13 +1,13 @@
 """Which version of an experiment's registered model carries the alias `champion`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from dogs_vs_cats.inference.classifiers import CHAMPION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
-
-ALIAS = "champion"
 
 DATA = {
     "validation_images": "other images",
@@ -26,9 +26,9 @@ Facts = dict[str, str]
 def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promote: str) -> str:
     """Gives the alias to a model, if it is better than the present champion on the same validation images.
 
-    Which of two models is better, the validation log loss says that each of them was given when it was evaluated; the
-    test images have no part in it. A champion that was validated on other images, or on other classes or image sizes,
-    can't be compared, and stays: the model becomes a version that only a person can promote.
+    The better of two models has the lower validation log loss; the test images have no part in it. A champion that was
+    validated on other images, classes or image sizes can't be compared and stays; only a person can then promote the
+    new version.
 
     Args:
         client: Of the store.
@@ -44,18 +44,17 @@ def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promo
     who = _described(facts)
     champion = _champion(client, name)
     if champion is None:
-        version = _register(client, name, run, model_id)
-        client.set_registered_model_alias(name, ALIAS, version)
+        version = _register(client, name, run, model_id, make_champion=True)
         earlier = "".join(
             f". {address} is an earlier champion of this experiment; to restore it: {promote} {address}"
-            for address in _champions_elsewhere(client, name, facts.get("experiment"))
+            for address in champions(client, facts.get("experiment"))
+            if address != f"models:/{name}@{CHAMPION}"
         )
         return f"{who} is the first champion of {name}, as version {version}{earlier}"
     if champion.tags.get("model_md5") == facts["model_md5"]:
         return f"{who} is the champion of {name} already, as version {champion.version}"
     holder = f"version {champion.version}, {_described(champion.tags)}"
-    reason = _incomparable(champion.tags, facts)
-    if reason:
+    if reason := _incomparable(champion.tags, facts):
         version = _register(client, name, run, model_id)
         return (
             f"{name} keeps its champion, {holder}: {reason}. The new model, {who}, is version {version}; to make it "
@@ -63,8 +62,7 @@ def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promo
         )
     if float(champion.tags["validation_log_loss"]) <= float(facts["validation_log_loss"]):
         return f"{name} keeps its champion, {holder}, which is better on the same validation images than {who}"
-    version = _register(client, name, run, model_id)
-    client.set_registered_model_alias(name, ALIAS, version)
+    version = _register(client, name, run, model_id, make_champion=True)
     return (
         f"{who} is the new champion of {name}, as version {version}: better on the same validation images than {holder}"
     )
@@ -82,9 +80,21 @@ def promote(client: "MlflowClient", name: str, run: "Run", model_id: str) -> str
     Returns:
         What happened, in one sentence.
     """
-    version = _register(client, name, run, model_id)
-    client.set_registered_model_alias(name, ALIAS, version)
+    version = _register(client, name, run, model_id, make_champion=True)
     return f"{_described(_facts(run))} is the champion of {name}, as version {version}"
+
+
+def champions(client: "MlflowClient", experiment: str | None = None) -> list[str]:
+    """Addresses of the champions of all registered models, or of those that were trained in an experiment.
+
+    An experiment may have several, such as one from before it had a registered model of its own.
+    """
+    found = []
+    for registered in client.search_registered_models():
+        version = _champion(client, registered.name)
+        if version and experiment in (None, _experiment(client, version)):
+            found.append(f"models:/{registered.name}@{CHAMPION}")
+    return found
 
 
 def _facts(run: "Run") -> Facts:
@@ -118,56 +128,36 @@ def _incomparable(champion: Facts, facts: Facts) -> str:
 
 
 def _champion(client: "MlflowClient", name: str) -> "ModelVersion | None":
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return client.get_model_version_by_alias(name, ALIAS)
-    except MlflowException as error:
-        # A registered model without the alias is an invalid parameter, to MLflow.
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None
-        raise
+    registered = client.search_registered_models(f"name = '{name}'")
+    if registered and (version := registered[0].aliases.get(CHAMPION)):
+        return client.get_model_version(name, version)
+    return None
 
 
-def champions(client: "MlflowClient") -> list[str]:
-    """Addresses of the champions of all registered models."""
-    return [f"models:/{found.name}@{ALIAS}" for found in client.search_registered_models() if ALIAS in found.aliases]
+def _experiment(client: "MlflowClient", version: "ModelVersion") -> str | None:
+    return client.get_run(version.run_id).data.tags.get("experiment") if version.run_id else None
 
 
-def _champions_elsewhere(client: "MlflowClient", name: str, experiment: str | None) -> list[str]:
-    """Champions that the experiment has under other names, such as from before it had a registered model of its own."""
-    found = []
-    for registered in client.search_registered_models():
-        version = (
-            _champion(client, registered.name) if registered.name != name and ALIAS in registered.aliases else None
-        )
-        if version and version.run_id and client.get_run(version.run_id).data.tags.get("experiment") == experiment:
-            found.append(f"models:/{registered.name}@{ALIAS}")
-    return found
-
-
-def _register(client: "MlflowClient", name: str, run: "Run", model_id: str) -> str:
-    """Makes a model a version of the registered model, unless it is one."""
-    from mlflow.exceptions import MlflowException
-
-    facts: dict[str, Any] = _facts(run)
-    experiment = facts.get("experiment", "unknown")
-    try:
+def _register(client: "MlflowClient", name: str, run: "Run", model_id: str, *, make_champion: bool = False) -> str:
+    """Makes a model a version of the registered model, unless it is one; returns the number."""
+    facts = _facts(run)
+    if not client.search_registered_models(f"name = '{name}'"):
+        experiment = facts.get("experiment", "unknown")
         client.create_registered_model(name, description=f"The best models of experiment {experiment}.")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    for version in client.search_model_versions(f"name = '{name}'"):
-        if version.tags.get("model_md5") == facts.get("model_md5"):
-            for key, value in facts.items():
-                client.set_model_version_tag(name, version.version, key, value)
-            return str(version.version)
-    version = client.create_model_version(
-        name,
-        f"models:/{model_id}",
-        run_id=run.info.run_id,
-        tags=facts,
-        model_id=model_id,
-        description=_described(facts),
-    )
+    versions = client.search_model_versions(f"name = '{name}'")
+    version = next((found for found in versions if found.tags.get("model_md5") == facts.get("model_md5")), None)
+    if version is None:
+        version = client.create_model_version(
+            name,
+            f"models:/{model_id}",
+            run_id=run.info.run_id,
+            tags=facts,
+            model_id=model_id,
+            description=_described(facts),
+        )
+    else:
+        for key, value in facts.items():
+            client.set_model_version_tag(name, version.version, key, value)
+    if make_champion:
+        client.set_registered_model_alias(name, CHAMPION, version.version)
     return str(version.version)

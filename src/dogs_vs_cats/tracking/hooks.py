@@ -1,10 +1,9 @@
-"""The one place where runs are mirrored into MLflow."""
+"""Kedro's hooks and the training's events, handed to a `Recorder`."""
 
 import logging
 import os
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -13,42 +12,21 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
-from dogs_vs_cats.tracking.recorder import Recorder, is_tracked
-from dogs_vs_cats.training.events import EpochEnd, Event, TrialBegin, subscribe, unsubscribe
+from dogs_vs_cats.tracking.recorder import Recorder
+from dogs_vs_cats.tracking.results import is_tracked
+from dogs_vs_cats.training.events import Event, subscribe, unsubscribe
 
 logger = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-
-
-def _costs_no_result(method: Callable[P, None]) -> Callable[P, None]:
-    """Lets a run go on, untracked, whatever goes wrong while it is tracked."""
-
-    @wraps(method)
-    def guarded(*arguments: P.args, **keywords: P.kwargs) -> None:
-        try:
-            method(*arguments, **keywords)
-        except Exception as error:
-            logger.warning("Tracking has stopped, the run goes on: %s: %s", type(error).__name__, error)
-            hooks: Any = arguments[0]
-            hooks.abandon()
-
-    return guarded
-
 
 class TrackingHooks:
-    """Mirrors parameters, epochs, results and models; the nodes know nothing of it."""
+    """Tracks every run that makes results, unless tracking is off."""
 
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
         self._experiment = ""
         self._env: str | None = None
         self._recorder: Recorder | None = None
-
-    def abandon(self) -> None:
-        """Stops tracking this run; the sender finds out by itself when the run is over."""
-        self._recorder = None
-        unsubscribe(self._event)
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -62,69 +40,69 @@ class TrackingHooks:
         self._env = context.env
 
     @hook_impl
-    @_costs_no_result
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
-        """Starts to record, if tracking is on and there will be anything to track."""
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        """Starts to record, if tracking is on and the pipeline makes anything that is tracked."""
         self._close("KILLED")  # an interrupted run before, in the same notebook
-        if not is_tracked(pipeline, self._parameters["approaches"]):
+        if not any(is_tracked(name, self._parameters["approaches"]) for name in pipeline.all_outputs()):
             return
-        if self._is_on():
-            self._recorder = Recorder(self._parameters, self._env, self._experiment, pipeline, catalog)
-            subscribe(self._event)
+        switch = os.environ.get("DOGS_VS_CATS_TRACKING", "on").lower()
+        if self._parameters["tracking"]["enabled"] and switch not in ("off", "0", "false", "no"):
+            self._guard(lambda: self._start(pipeline, catalog))
         elif "tracking_links" in pipeline.inputs():
-            # Links to the runs of earlier models would be wrong.
-            catalog.save("tracking_links", {})
+            catalog.save("tracking_links", {})  # links to the runs of earlier models would be wrong
 
     @hook_impl
-    @_costs_no_result
     def before_node_run(self, node: Node) -> None:
         """Begins an approach's run when its training starts."""
-        if self._recorder:
-            self._recorder.node_starts(node.outputs)
+        self._record(lambda recorder: recorder.node_starts(node.outputs))
 
     @hook_impl
-    @_costs_no_result
     def before_dataset_loaded(self, dataset_name: str) -> None:
         """Looks the links to the runs up just before the report needs them."""
-        if self._recorder and dataset_name == "tracking_links":
-            self._recorder.save_links()
+        if dataset_name == "tracking_links":
+            self._record(lambda recorder: recorder.save_links())
 
     @hook_impl
-    @_costs_no_result
     def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
-        """Mirrors a result once it is safe on disk."""
-        if self._recorder:
-            self._recorder.dataset_saved(dataset_name, data)
+        """Records a result once it is safe on disk."""
+        self._record(lambda recorder: recorder.dataset_saved(dataset_name, data))
 
     @hook_impl
-    @_costs_no_result
     def after_pipeline_run(self) -> None:
         """Waits until the store has everything."""
         self._close("FINISHED")
 
     @hook_impl
-    @_costs_no_result
     def on_pipeline_error(self) -> None:
-        """Marks what was going on as failed."""
+        """Marks as failed what was going on."""
         self._close("FAILED")
 
-    @_costs_no_result
-    def _event(self, event: Event) -> None:
-        if not self._recorder:
-            return
-        if isinstance(event, EpochEnd):
-            self._recorder.epoch_ends(event)
-        elif isinstance(event, TrialBegin):
-            self._recorder.trial_begins(event)
-        else:
-            self._recorder.trial_ends(event)
+    def _start(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+        self._recorder = Recorder(self._parameters, self._env, self._experiment, pipeline, catalog)
+        subscribe(self._training_event)
 
-    def _is_on(self) -> bool:
-        switch = os.environ.get("DOGS_VS_CATS_TRACKING", "on").lower()
-        return bool(self._parameters["tracking"]["enabled"]) and switch not in ("off", "0", "false", "no")
+    def _training_event(self, event: Event) -> None:
+        self._record(lambda recorder: recorder.training_event(event))
 
     def _close(self, status: str) -> None:
+        self._record(lambda recorder: recorder.close(status))
+        self._stop()
+
+    def _stop(self) -> None:
+        unsubscribe(self._training_event)
         recorder, self._recorder = self._recorder, None
-        unsubscribe(self._event)
         if recorder:
-            recorder.close(status)
+            recorder.stop()
+
+    def _record(self, action: Callable[[Recorder], None]) -> None:
+        recorder = self._recorder
+        if recorder:
+            self._guard(lambda: action(recorder))
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        """Lets the run go on, untracked, if an action of tracking fails."""
+        try:
+            action()
+        except Exception as error:
+            logger.warning("Tracking has stopped, the run goes on: %s: %s", type(error).__name__, error)
+            self._stop()

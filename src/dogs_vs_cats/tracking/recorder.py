@@ -1,18 +1,19 @@
-"""Writes down what a run does: which dataset becomes which operation of the journal."""
+"""Writes down what happens in a run, for the worker that sends it to MLflow."""
 
 import base64
-import hashlib
 import io
 import json
 import logging
 import os
-import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,52 +24,21 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from PIL import Image
 
-from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS, SPLITS
+from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.tracking import run_facts, store
-from dogs_vs_cats.tracking.delivery import GROUP
-from dogs_vs_cats.tracking.fetching import MODEL_FILE
-from dogs_vs_cats.tracking.spool import FOLDER, Progress, Spool, md5
-from dogs_vs_cats.training.events import EpochEnd, TrialBegin, TrialEnd
+from dogs_vs_cats.tracking.logged_model import MODEL_FILE, requirements
+from dogs_vs_cats.tracking.outbox import FOLDER, Outbox, Report, former_outboxes, md5
+from dogs_vs_cats.tracking.results import is_tracked
+from dogs_vs_cats.tracking.system_load import SystemLoad
+from dogs_vs_cats.training.events import Event, TrialBegin, TrialEnd
 
 logger = logging.getLogger(__name__)
 
-ARTIFACTS = {
-    "figures": (
-        "learning_curves",
-        "confusion_matrix",
-        "roc_curve",
-        "calibration_curve",
-        "coverage_curve",
-        "mistakes",
-    ),
-    "results": ("history", "predictions", "seed_metrics", "metrics"),
-    "explanation": (
-        "explanation_filters",
-        "explanation_feature_maps",
-        "explanation_pooling",
-        "explanation_grad_cam",
-        "explanation_layers",
-    ),
-}
-"""What of an approach's datasets becomes an artifact of its run, by the artifact's folder."""
+SAMPLE_SECONDS = 5.0
+"""Time between two samples of the machine's load while a model is trained."""
 
-FOLDERS = {output: folder for folder, outputs in ARTIFACTS.items() for output in outputs}
-OUTPUTS = {"model", "model_info", "timings", "distribution", *FOLDERS}
-"""What of an approach's datasets is tracked."""
-
-COMPARISON = ("comparison_table", "comparison_summary", "comparison_report")
-TUNING = ("tuning_trials", "tuning_summary", "tuning_history", "tuning_importance", "tuning_report")
-
-SILENCE_SECONDS = 30.0
-"""A sender that has used no processor time for so long hangs, and is not waited for any longer."""
-
-SERVING_PACKAGES = ("mlflow", "keras", "numpy", "pandas", "pillow", "pi-heif", "opencv-python-headless", "simplejpeg")
-
-
-def is_tracked(pipeline: Pipeline, approaches: list[str]) -> bool:
-    """Whether a pipeline makes anything that is tracked."""
-    outputs = pipeline.all_outputs()
-    return bool(outputs & {*COMPARISON, *TUNING}) or any(f"{a}.{o}" in outputs for a in approaches for o in OUTPUTS)
+PATIENCE_SECONDS = 120.0
+"""A worker that gets no further for so long isn't waited for."""
 
 
 class Recorder:
@@ -80,9 +50,9 @@ class Recorder:
         environment: str | None,
         experiment: str,
         pipeline: Pipeline,
-        catalog: CatalogProtocol,
+        catalog: CatalogProtocol[Any, Any],
     ):
-        """Starts a journal, and the process that sends it.
+        """Opens an outbox, and starts the worker that sends it.
 
         Args:
             parameters: All parameters of the run.
@@ -92,256 +62,202 @@ class Recorder:
             catalog: Where the results are saved.
         """
         self._parameters = parameters
-        self._env = environment
         self._experiment = experiment
         self._catalog = catalog
-        self._outputs = pipeline.all_outputs()
         self._approaches: list[str] = list(parameters["approaches"])
-        self._group = run_facts.group()
-        self._tags = run_facts.tags()
-        self._known: set[str] = set()
+        self._to_save = {
+            approach: {name for name in pipeline.all_outputs() if name.startswith(f"{approach}.")}
+            for approach in self._approaches
+        }
+        self._begun: set[str] = set()
         self._trial: str | None = None
-        self._saved: dict[str, set[str]] = {name: set() for name in self._approaches}
-        self._digests = ThreadPoolExecutor(max_workers=1)
-        self._model_md5: dict[tuple[Path, int, int], str] = {}
-        self._images_md5: Future[str] | None = None
-        self._store = store.uri()
-        self._spool = Spool.create(
-            store.root(), store.without_credentials(self._store), store.experiment_name(experiment)
-        )
-        self._sender = _start_sender(self._spool, self._store)
-        if problem := self._problem():
+        self._sampler: threading.Thread | None = None
+        self._training_is_over = threading.Event()
+        self._images_md5 = ""
+        self._background = ThreadPoolExecutor(max_workers=1)
+        self._address = store.uri()
+        self._outbox = Outbox.create(store.root())
+        self._outbox.append("run", **self._facts(environment))
+        self._worker = _start_worker(self._outbox, self._address)
+        self._warn_of_problems()
+
+    def _facts(self, environment: str | None) -> dict[str, Any]:
+        ingestion = self._parameters["ingestion"]
+        return {
+            "store": self._address,
+            "mlflow_experiment": store.experiment_name(self._experiment),
+            "experiment": self._experiment,
+            "approaches": self._approaches,
+            "group": vars(run_facts.group()),
+            "tags": run_facts.tags(),
+            "requirements": requirements(),
+            "decoding": {name: ingestion[name] for name in ("max_pixels", "min_side")},
+            "image_size": f"{ingestion['image_size']}x{ingestion['image_size']}x{ingestion['channels']}",
+            "registered_model": store.registered_name(
+                self._parameters["tracking"]["registered_model"], self._experiment
+            ),
+            "promote": f"kedro tracking promote {f'--env={environment}' if environment else ''}".strip(),
+        }
+
+    def _warn_of_problems(self) -> None:
+        if advice := former_outboxes(store.root()):
+            logger.warning(advice)
+        problem = store.problem(self._address)
+        if not store.is_checked(self._address):
+            problem = self._wait(lambda report: report.connected or bool(report.problem)).problem
+        if problem:
             logger.warning(
-                "The MLflow store %s can't take this run: %s. The run goes on, and nothing is lost: what is to be "
-                "tracked is kept until the store takes it",
-                store.without_credentials(self._store),
+                "The MLflow store %s can't take this run: %s. The run goes on, and nothing is lost: its records wait "
+                "until the store takes them",
+                without_credentials(self._address),
                 problem,
             )
 
-    def _problem(self) -> str:
-        """Why the store can't take anything, as far as that is known before the run; else empty."""
-        if not store.is_checked(self._store):
-            return self._wait(lambda progress: bool(progress.experiment_id or progress.problem)).problem
-        try:
-            store.check(self._store)
-        except (OSError, sqlite3.Error) as error:
-            return store.reason(error)
-        return ""
-
-    # --- what the hook tells ------------------------------------------------------------------------------------
+    # --- events, as `writer` reads them -------------------------------------------------------------------------
 
     def node_starts(self, outputs: list[str]) -> None:
         """Begins the run of an approach when its training starts."""
         for approach in self._approaches:
             if f"{approach}.model" in outputs:
-                self._append_group([])
-                self._spool.append("begin", run=approach, **self._beginning(approach, self._parameters))
-                self._known.add(approach)
-                self._append_dataset(approach)
+                self._begin(approach, approach, self._parameters)
+                self._background.submit(self._record_images, approach)
 
-    def epoch_ends(self, event: EpochEnd) -> None:
-        """Logs an epoch at its step; of several seeds only the first one's, whose model is kept."""
-        seeds = self._parameters[event.approach].get("seeds") or [self._parameters["seed"]]
-        run = self._trial or event.approach
-        if run in self._known and event.seed == seeds[0]:
-            self._spool.append("metrics", run=run, values=event.logs, step=event.epoch, time=_now())
-
-    def trial_begins(self, event: TrialBegin) -> None:
-        """Begins the run of one trial of a search; the epochs until its end are its own."""
-        self._trial = f"trial {event.trial}"
-        parameters = {**self._parameters, event.approach: dict(event.parameters)}
-        beginning = {
-            **self._beginning(event.approach, parameters),
-            "name": f"{event.approach} trial {event.trial} {self._group.label}",
-        }
-        beginning["tags"] = {**beginning["tags"], "trial": str(event.trial)}
-        self._append_group([])
-        self._spool.append("begin", run=self._trial, **beginning)
-        self._known.add(self._trial)
-
-    def trial_ends(self, event: TrialEnd) -> None:
-        """Ends the run of a trial, and says how good it was or that it was stopped early."""
-        if self._trial is None:
-            return
-        self._spool.append("tags", run=self._trial, tags={"outcome": event.outcome})
-        if event.val_loss is not None:
-            self._append_results(self._trial, {"validation_log_loss": event.val_loss})
-        self._spool.append("end", run=self._trial, status="FINISHED", time=_now())
-        self._trial = None
+    def training_event(self, event: Event) -> None:
+        """Records an epoch, or the beginning or end of a trial of a search, whose epochs are its own."""
+        if isinstance(event, TrialBegin):
+            self._trial = f"trial {event.trial}"
+            parameters = {**self._parameters, event.approach: dict(event.parameters)}
+            self._begin(self._trial, event.approach, parameters, trial=event.trial)
+        elif isinstance(event, TrialEnd):
+            self._stop_sampling()
+            self._outbox.append("end", run=self._trial, outcome=event.outcome, val_loss=event.val_loss)
+            self._trial = None
+        else:
+            # Of several seeds the first one's model is saved, so the run has its epochs.
+            seeds = self._parameters[event.approach].get("seeds") or [self._parameters["seed"]]
+            run = self._trial or event.approach
+            if run in self._begun and event.seed == seeds[0]:
+                self._outbox.append("metrics", run=run, values=event.logs, step=event.epoch)
 
     def dataset_saved(self, name: str, data: Any) -> None:
-        """Mirrors a result."""
-        if name in COMPARISON:
-            self._comparison_saved(name, data)
-            return
-        if name in TUNING:
-            self._tuning_saved(name, data)
-            return
+        """Records a result, with the files that are needed to make something of it."""
         approach, _, output = name.rpartition(".")
-        if approach not in self._approaches:
-            return
-        if output in OUTPUTS:
-            self._find(approach)
-            self._result_saved(approach, output, data)
-        self._saved[approach].add(name)
-        expected = {out for out in self._outputs if out.startswith(f"{approach}.")}
-        if approach in self._known and self._saved[approach] == expected:
-            self._spool.append("end", run=approach, status="FINISHED", time=_now())
+        if approach in self._approaches:
+            self._of_approach_saved(approach, output, data)
+        elif is_tracked(name, []):
+            self._saved(name, "manifest", "class_names", *self._models)
+
+    def _of_approach_saved(self, approach: str, output: str, data: Any) -> None:
+        name = f"{approach}.{output}"
+        more: dict[str, Any] = {}
+        if output == "model_info":
+            self._stop_sampling()
+            more["example"] = self._example(data)
+        if approach not in self._begun:
+            self._begun.add(approach)
+            more["trained_with"] = run_facts.parameters_of(approach, self._trained_with(approach))
+        self._saved(name, f"{approach}.model", **more)
+        self._to_save[approach].discard(name)
+        if not self._to_save[approach]:
+            self._outbox.append("end", run=approach)
+
+    def _saved(self, name: str, *needed: str, **more: Any) -> None:
+        self._outbox.append("saved", name=name, files=self._attach(name, *needed), **more)
 
     def save_links(self) -> None:
         """Saves the addresses of the approaches' runs, as far as the store knows them; waits until it was asked."""
-        models = self._models()
-        self._append_group(list(models.values()))
-        self._spool.append("links", models=models)
-        wanted = len(self._spool.operations())
-        progress = self._wait(lambda progress: progress.sent >= wanted or bool(progress.problem))
-        self._catalog.save("tracking_links", progress.links or {})
+        wanted = self._outbox.append("links", files=self._attach(*self._models))
+        report = self._wait(lambda report: report.sent >= wanted or bool(report.problem))
+        self._catalog.save("tracking_links", report.links)
 
     def close(self, status: str) -> None:
-        """Ends the run: closes the journal, waits until it is sent, and says what came of it.
+        """Ends the run: closes the outbox, waits until it is sent, and says what came of it.
 
         Args:
             status: `FINISHED`, `FAILED` or `KILLED`.
         """
-        self._digests.shutdown(wait=True)
-        if not self._spool.operations():
-            self._sender.kill()
-            self._sender.wait()
-            self._spool.delete()
+        self.stop()
+        number = self._outbox.append("close", status=status)
+        if number == 2:  # of a run that failed before it had anything to track
+            self._worker.kill()
+            self._worker.wait()
+            self._outbox.delete()
             return
-        self._spool.append("close", status=status, time=_now())
-        progress = self._wait(lambda _: False)
-        for refused in progress.refused:
+        report = self._wait(lambda _: False)
+        for refused in report.refused:
             logger.warning("MLflow refused a part of this run: %s", refused)
-        if progress.sent == len(self._spool.operations()):
-            if progress.verdict:
-                logger.info("Champion: %s", progress.verdict)
-            hint = "" if store.is_server(self._store) else " (make mlflow starts the page)"
-            logger.info("Tracked in MLflow: %s%s", progress.main_page, hint)
-            self._spool.delete()
+        if report.sent == number:
+            if report.verdict:
+                logger.info("Champion: %s", report.verdict)
+            hint = "" if store.is_server(self._address) else " (make mlflow starts the page)"
+            logger.info("Tracked in MLflow: %s%s", report.page, hint)
+            self._outbox.delete()
             return
         logger.warning(
             "The MLflow store %s could not take this run (%s). Nothing is lost: the results are where they always are, "
-            "and what is to be tracked is kept in %s. Upload it later: kedro tracking upload, with --to=URI to another "
-            "store",
-            store.without_credentials(self._store),
-            progress.problem or "it did not answer in time",
+            "and the run's records wait in %s. Send them later: kedro tracking upload, with --to=URI to another store",
+            without_credentials(self._address),
+            report.problem or "it did not answer in time",
             FOLDER,
         )
 
-    # --- operations ---------------------------------------------------------------------------------------------
+    def stop(self) -> None:
+        """Stops everything that records beside the run; the worker notices when the run is over."""
+        self._stop_sampling()
+        self._background.shutdown(wait=True)
 
-    def _append_group(self, models: list[str]) -> None:
-        if GROUP not in self._known:
-            self._spool.append("group", **self._group_arguments(models))
-            self._known.add(GROUP)
+    # --- parts of events ----------------------------------------------------------------------------------------
 
-    def _group_arguments(self, models: list[str]) -> dict[str, Any]:
-        return {
-            "key": self._group.key,
-            "name": f"{self._group.command} {self._group.label}",
-            "tags": self._tags,
-            "models": models,
-            "time": _now(),
-        }
+    def _begin(self, run: str, approach: str, parameters: Mapping[str, Any], **trial: int) -> None:
+        flat = run_facts.parameters_of(approach, parameters)
+        self._outbox.append("begin", run=run, approach=approach, parameters=flat, **trial)
+        self._begun.add(run)
+        self._stop_sampling()
+        self._training_is_over.clear()
+        self._sampler = threading.Thread(target=self._sample_load, args=(run,), daemon=True)
+        self._sampler.start()
 
-    def _beginning(self, approach: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "name": f"{approach} {self._group.label}",
-            "tags": {**self._tags, "approach": approach, "experiment": self._experiment},
-            "parameters": run_facts.parameters_of(approach, parameters),
-            "time": _now(),
-        }
+    def _sample_load(self, run: str) -> None:
+        with suppress(OSError, psutil.Error):  # a full disk, or figures that this system doesn't give
+            load = SystemLoad()
+            for step in count():
+                self._outbox.append("metrics", run=run, values=load.sample(), step=step)
+                if self._training_is_over.wait(SAMPLE_SECONDS):
+                    return
 
-    def _find(self, approach: str) -> None:
-        """Lets the results of a model that this run didn't train land in the run that did."""
-        if approach in self._known:
-            return
-        path = self._path(f"{approach}.model")
-        group = self._group_arguments([])
-        digest = self._md5_of_model(path) if path else ""
-        begin = self._beginning(approach, self._trained_with(approach))
-        self._spool.append("find", run=approach, md5=digest, group=group, begin=begin)
-        self._known |= {approach}
+    def _stop_sampling(self) -> None:
+        self._training_is_over.set()
+        if self._sampler:
+            self._sampler.join()
 
     def _trained_with(self, approach: str) -> dict[str, Any]:
         """The parameters that the approach's model on disk was trained with, which may differ from this run's."""
         path = self._path(f"{approach}.model_info")
         info = json.loads(path.read_text(encoding="utf-8")) if path else {}
-        made_with = info.get("made_with", {})
-        found = {
-            approach: made_with.get("parameters"),
-            "seed": info.get("seed"),
-            "compute": made_with.get("compute"),
-            "augmentation": made_with.get("augmentation"),
-            "backbone": info.get("backbone_made_with"),
-        }
+        found = {**info.get("made_with", {}), "seed": info.get("seed"), "backbone": info.get("backbone_made_with")}
+        found[approach] = found.pop("parameters", None)
         return {**self._parameters, **{name: value for name, value in found.items() if value is not None}}
 
-    def _append_dataset(self, approach: str) -> None:
-        """Logs the images under the hash that DVC gives them, once that is known."""
-        path = self._path("images")
+    def _record_images(self, approach: str) -> None:
+        """Records the images under the hash that DVC gives them; reading them all takes seconds."""
+        path, manifest = self._path("images"), self._path("manifest")
         if path is None:
             return
-        self._images_md5 = self._images_md5 or self._digests.submit(md5, path)
+        self._images_md5 = self._images_md5 or md5(path)
         images = np.load(path, mmap_mode="r", allow_pickle=False)
-        schema = {"mlflow_tensorspec": {"features": json.dumps(_tensor(images)), "targets": None}}
-        source = {"uri": self._relative(path), "ingested_from": self._ingestion("source")}
-        profile = {"images": len(images), **self._split_sizes()}
-
-        def append(digest: Future[str]) -> None:
-            self._spool.append(
-                "dataset",
-                run=approach,
-                name=f"images of {self._experiment}",
-                digest=digest.result(),
-                source=json.dumps(source),
-                schema=json.dumps(schema),
-                profile=json.dumps(profile),
-            )
-
-        self._images_md5.add_done_callback(append)
-
-    def _result_saved(self, approach: str, output: str, data: Any) -> None:
-        path = self._path(f"{approach}.{output}")
-        if output == "model_info":
-            counts = {name: float(data[name]) for name in ("parameters", "trainable_parameters")}
-            counts["trained_epochs"] = float(data["epochs"])
-            self._append_results(approach, counts)
-            self._append_model(approach, data)
-        elif output == "timings":
-            self._append_results(approach, data)
-        elif output == "metrics":
-            self._append_results(approach, _flat_metrics(data))
-        elif output == "distribution" and path:
-            # Beside the model, as on disk: inference with the logged model then flags unfamiliar photos too.
-            file = self._spool.attach(path, Path(MODEL_FILE).with_suffix(path.suffix).name)
-            self._spool.append("model_file", run=approach, file=file)
-        if path and output in FOLDERS:
-            self._spool.append("file", run=approach, file=self._spool.attach(path), folder=FOLDERS[output])
-
-    def _append_results(self, run: str, values: Mapping[str, float]) -> None:
-        self._spool.append("results", run=run, values=dict(values), time=_now())
-
-    def _append_model(self, approach: str, model_info: dict[str, Any]) -> None:
-        path = self._path(f"{approach}.model")
-        if path is None:
-            return
-        self._spool.append("tags", run=approach, tags={"model_md5": self._md5_of_model(path)})
-        self._spool.append(
-            "model",
+        splits = Counter(pd.read_csv(manifest, keep_default_na=False)["split"] if manifest else ())
+        tensor = {"dtype": images.dtype.name, "shape": [-1, *images.shape[1:]]}
+        schema = {"features": json.dumps([{"type": "tensor", "tensor-spec": tensor}]), "targets": None}
+        source = {"uri": store.relative(path), "ingested_from": self._parameters["ingestion"]["source"]}
+        self._outbox.append(
+            "dataset",
             run=approach,
-            approach=approach,
-            file=self._spool.attach(path),
-            settings={
-                "classes": model_info["classes"],
-                "max_pixels": self._ingestion("max_pixels"),
-                "min_side": self._ingestion("min_side"),
-                "bit_depth": model_info.get("bit_depth"),
-                "experiment": self._experiment,
-            },
-            example=self._example(model_info),
-            requirements=_requirements(),
+            name=f"images of {self._experiment}",
+            digest=self._images_md5,
+            source_type="local",
+            source=json.dumps(source),
+            schema=json.dumps({"mlflow_tensorspec": schema}),
+            profile=json.dumps({"images": len(images), **splits}),
         )
 
     def _example(self, model_info: dict[str, Any]) -> str:
@@ -353,49 +269,11 @@ class Recorder:
         Image.fromarray(np.ascontiguousarray(pixels if channels == 3 else pixels[..., 0])).save(buffer, "PNG")
         return base64.b64encode(buffer.getvalue()).decode()
 
-    def _comparison_saved(self, name: str, data: Any) -> None:
-        self._append_group(list(self._models().values()))
-        if name == "comparison_summary":
-            best = data["best"]["approach"]
-            row = data["approaches"][best]
-            headlines = {f"best_{key}": row[key] for key in HELD_OUT_METRICS if row.get(key) is not None}
-            self._append_results(GROUP, headlines)
-            self._spool.append("tags", run=GROUP, tags={"best_approach": best})
-            self._append_champion(best)
-        path = self._path(name)
-        if path:
-            self._spool.append("file", run=GROUP, file=self._spool.attach(path), folder="")
+    # --- files --------------------------------------------------------------------------------------------------
 
-    def _tuning_saved(self, name: str, data: Any) -> None:
-        self._append_group([])
-        if name == "tuning_summary":
-            self._append_results(GROUP, {"best_validation_log_loss": data["best_val_loss"]})
-            self._spool.append("tags", run=GROUP, tags={"best_trial": str(data["best_trial"])})
-        path = self._path(name)
-        if path:
-            self._spool.append("file", run=GROUP, file=self._spool.attach(path), folder="tuning")
-
-    def _append_champion(self, best: str) -> None:
-        name = store.registered_name(self._parameters["tracking"]["registered_model"], self._experiment)
-        manifest, class_names = self._path("manifest"), self._path("class_names")
-        if name is None or manifest is None or class_names is None:
-            return
-        classes = json.loads(class_names.read_text(encoding="utf-8"))
-        size = self._ingestion("image_size")
-        self._spool.append("links", models=self._models())
-        self._spool.append(
-            "champion",
-            registered_model=name,
-            approach=best,
-            data={
-                "validation_images": _validation_split(pd.read_csv(manifest, keep_default_na=False), classes),
-                "classes": json.dumps(classes),
-                "image_size": f"{size}x{size}x{self._ingestion('channels')}",
-            },
-            promote=f"kedro tracking promote {f'--env={self._env} ' if self._env else ''}".strip(),
-        )
-
-    # --- what they need -----------------------------------------------------------------------------------------
+    @property
+    def _models(self) -> list[str]:
+        return [f"{approach}.model" for approach in self._approaches]
 
     def _path(self, name: str) -> Path | None:
         """The file of a dataset; None where it has none."""
@@ -404,111 +282,43 @@ class Recorder:
         path = Path(str(described)).absolute() if described else None
         return path if path and path.is_file() else None
 
-    def _models(self) -> dict[str, str]:
-        """Hash of each approach's model file."""
-        paths = {name: self._path(f"{name}.model") for name in self._approaches}
-        return {name: self._md5_of_model(path) for name, path in paths.items() if path}
+    def _attach(self, *names: str) -> dict[str, str]:
+        """Keeps the files of datasets as they are now, as far as there are any."""
+        attached = {}
+        for name in names:
+            if path := self._path(name):
+                of_model = name.endswith((".model", ".distribution"))
+                attached[name] = self._outbox.attach(path, Path(MODEL_FILE).stem if of_model else None)
+        return attached
 
-    def _md5_of_model(self, path: Path) -> str:
-        """Hash of a model file, read once: a file that was written since is another one."""
-        status = path.stat()
-        key = path, status.st_ino, status.st_mtime_ns
-        if key not in self._model_md5:
-            self._model_md5[key] = md5(path)
-        return self._model_md5[key]
+    # --- worker -------------------------------------------------------------------------------------------------
 
-    def _ingestion(self, name: str) -> Any:
-        value = self._parameters["ingestion"][name]
-        return store.without_credentials(value) if isinstance(value, str) else value
-
-    def _split_sizes(self) -> dict[str, int]:
-        path = self._path("manifest")
-        if path is None:
-            return {}
-        counts = pd.read_csv(path, keep_default_na=False, usecols=["split"])["split"].value_counts()
-        return {str(split): int(count) for split, count in counts.items()}
-
-    def _relative(self, path: Path) -> str:
-        root = store.root()
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
-    def _wait(self, enough: Callable[[Progress], bool]) -> Progress:
-        """Waits for the sender, as long as it does something."""
-        busy, since = 0.0, time.monotonic()
+    def _wait(self, enough: Callable[[Report], bool]) -> Report:
+        """Waits for the worker, as long as it gets on."""
+        sent, since = 0, time.monotonic()
         while True:
-            ended = self._sender.poll() is not None
-            progress = self._spool.load_progress()
-            if ended or enough(progress):
-                return progress
-            used = _processor_seconds(self._sender.pid)
-            if used > busy + 0.05:
-                busy, since = used, time.monotonic()
-            elif time.monotonic() - since > SILENCE_SECONDS:
-                self._sender.kill()
-                self._sender.wait()
-                return progress
+            ended = self._worker.poll() is not None
+            report = self._outbox.report
+            if ended or enough(report) or time.monotonic() - since > PATIENCE_SECONDS:
+                return report
+            if report.sent > sent:
+                sent, since = report.sent, time.monotonic()
             time.sleep(0.05)
 
 
-def _start_sender(spool: Spool, store_uri: str) -> subprocess.Popen[bytes]:
+def _start_worker(outbox: Outbox, address: str) -> subprocess.Popen[bytes]:
     source = str(Path(__file__).parents[2])
     return subprocess.Popen(
-        [sys.executable, "-m", "dogs_vs_cats.tracking.sender", str(spool.folder.absolute())],
+        [sys.executable, "-m", "dogs_vs_cats.tracking.worker", str(outbox.folder.absolute()), str(os.getpid())],
         cwd=store.root(),
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")]),
-            "MLFLOW_TRACKING_URI": store_uri,
+            "MLFLOW_TRACKING_URI": address,
         },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # Ctrl-C is for the run; the sender then ends what is left of it by itself.
+        # Ctrl-C is for the run; the worker then sends what there is.
         start_new_session=True,
     )
-
-
-def _processor_seconds(pid: int) -> float:
-    try:
-        times = psutil.Process(pid).cpu_times()
-    except psutil.Error:
-        return 0.0
-    return times.user + times.system
-
-
-def _flat_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Final metrics by the names that the comparison gives them, such as `test_accuracy`."""
-    flat = {f"{split}_{name}": value for split in SPLITS for name, value in metrics.get(split, {}).items()}
-    for figure in ("mean", "std"):
-        spread = metrics.get("seeds", {}).get(figure, {})
-        flat |= {f"{name}_{figure}": value for name, value in spread.items()}
-    return {name: float(value) for name, value in flat.items() if isinstance(value, int | float)}
-
-
-def _tensor(images: np.ndarray) -> list[dict[str, Any]]:
-    return [{"type": "tensor", "tensor-spec": {"dtype": images.dtype.name, "shape": [-1, *images.shape[1:]]}}]
-
-
-def _validation_split(manifest: pd.DataFrame, classes: list[str]) -> str:
-    """Hash of the validation photos and their classes, in any order and at any size."""
-    rows = manifest[manifest["split"] == "validation"]
-    lines = sorted(f"{photo} {classes[label]}" for photo, label in zip(rows["sha256"], rows["label"], strict=True))
-    return hashlib.md5("\n".join(lines).encode(), usedforsecurity=False).hexdigest()
-
-
-def _requirements() -> list[str]:
-    """The installed versions of what serving a model needs."""
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    pinned = []
-    # TensorFlow's wheel for CPUs has a name of its own.
-    for name in (*SERVING_PACKAGES, backend, f"{backend}-cpu"):
-        try:
-            pinned.append(f"{name}=={version(name)}")
-        except PackageNotFoundError:
-            logger.debug("%s isn't installed under this name", name)
-    return pinned
-
-
-def _now() -> int:
-    """Milliseconds since 1970, as MLflow counts."""
-    return int(time.time() * 1000)

@@ -1,4 +1,4 @@
-"""What is written down about a run beside its results: who, what, where, and with which parameters."""
+"""The facts of a run that aren't results: the command, the user, the commit, the group and the parameters."""
 
 import getpass
 import json
@@ -16,17 +16,16 @@ from typing import Any
 import psutil
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
 
 
 @dataclass(frozen=True)
 class Group:
-    """What runs under one parent.
+    """The runs that share one parent.
 
     Attributes:
         key: The same for all processes that belong together; the tag `run_group`.
-        label: What a person calls it; part of the runs' names.
+        label: Part of the runs' names.
         command: `kedro run`, `dvc repro` or `dvc exp`.
     """
 
@@ -36,19 +35,17 @@ class Group:
 
 
 def group() -> Group:
-    """Finds what this process belongs to: a DVC experiment, a `dvc repro`, or itself alone."""
+    """The group of this process: a DVC experiment, a `dvc repro`, or itself alone."""
     experiment = os.environ.get("DVC_EXP_NAME")
     if experiment:
         baseline = os.environ.get("DVC_EXP_BASELINE_REV", "")[:10]
         return Group(f"dvc exp {experiment} {baseline}".strip(), experiment, "dvc exp")
-    process = _dvc_process() if "DVC_STAGE" in os.environ else None
-    command = "dvc repro" if process else "kedro run"
-    process = process or psutil.Process()
-    started = process.create_time()
-    label = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started if command == "dvc repro" else None))
-    # One process may run Kedro several times, for instance a notebook.
-    moment = started if command == "dvc repro" else time.time()
-    return Group(f"{command} {platform.node()} {process.pid} {moment:.3f}", label, command)
+    command, process, started = "kedro run", os.getpid(), time.time()
+    if "DVC_STAGE" in os.environ and (dvc := _dvc_process()):
+        command, process, started = "dvc repro", dvc.pid, dvc.create_time()
+    label = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
+    # The time tells the runs of one process apart, for instance of a notebook.
+    return Group(f"{command} {platform.node()} {process} {started:.3f}", label, command)
 
 
 def _dvc_process() -> psutil.Process | None:
@@ -64,7 +61,7 @@ def _dvc_process() -> psutil.Process | None:
 
 
 def tags() -> dict[str, str]:
-    """Tags of every run: command, user, git commit, DVC experiment; without credentials."""
+    """Tags of every run: command, user, git commit, DVC experiment."""
     command = kedro_command()
     found = {
         "kedro_command": command,
@@ -74,7 +71,7 @@ def tags() -> dict[str, str]:
         "dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
         **_git_tags(),
     }
-    return {name: without_credentials(value) for name, value in found.items() if value}
+    return {name: value for name, value in found.items() if value}
 
 
 def kedro_command() -> str:
@@ -96,7 +93,7 @@ def _git_tags() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     if not commit:
         return {}
-    # DVC writes dvc.lock after each stage; that makes no difference to what the next one runs.
+    # DVC writes dvc.lock after each stage, which changes nothing for the next one.
     changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
     return {"mlflow.source.git.commit": commit, "git_commit": commit, "git_dirty": str(bool(changes)).lower()}
 
@@ -113,8 +110,8 @@ def _git(*arguments: str) -> str:
 def parameters_of(approach: str, parameters: Mapping[str, Any]) -> dict[str, str]:
     """Flattens the parameters that one approach depends on.
 
-    Its own block comes without its name, so that `learning_rate` is the same column for every approach; shared
-    groups keep theirs (`ingestion.image_size`), and those it doesn't use are left out.
+    The approach's own block loses its name, so that `learning_rate` is one column for all approaches. Shared groups
+    keep theirs (`ingestion.image_size`); those that the approach doesn't use are left out.
 
     Args:
         approach: Its name.
@@ -130,8 +127,7 @@ def parameters_of(approach: str, parameters: Mapping[str, Any]) -> dict[str, str
         shared["augmentation"] = parameters["augmentation"]
     if module.USES_BACKBONE:
         shared["backbone"] = parameters["backbone"]
-    flat = {"approach": approach, **dict(_flatten(own)), **dict(_flatten(shared))}
-    return {name: without_credentials(value) for name, value in flat.items()}
+    return {"approach": approach, **dict(_flatten(own)), **dict(_flatten(shared))}
 
 
 def _flatten(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

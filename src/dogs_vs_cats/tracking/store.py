@@ -1,17 +1,25 @@
-"""Which MLflow store the runs go to."""
+"""The MLflow store that runs go to: its address, its pages, and whether it can be used."""
 
 import json
+import logging
 import os
 import sqlite3
+import warnings
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
 _TRAINING = "workflowType=machine_learning"
 """Without this MLflow's page opens on language models, whatever an experiment's kind is."""
+
+_SQLITE = "sqlite:///"
 
 _DATABRICKS = "databricks"
 """A store there is named so, or `databricks://PROFILE`; its pages have other addresses, which only it knows."""
@@ -28,6 +36,11 @@ def root() -> Path:
     return ROOT
 
 
+def relative(path: Path) -> str:
+    """A path as the store shows it: from the project's root, or the name alone outside of it."""
+    return path.relative_to(root()).as_posix() if path.is_relative_to(root()) else path.name
+
+
 def uri() -> str:
     """The store's URI: `MLFLOW_TRACKING_URI` from the environment, or `mlflow.db` in the project's root."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root() / 'mlflow.db').as_posix()}"
@@ -35,9 +48,9 @@ def uri() -> str:
 
 def artifact_location(store: str, experiment: str) -> str | None:
     """Where a new experiment keeps its files: beside a SQLite store; None leaves it to the server."""
-    if not store.startswith("sqlite:///"):
+    if not store.startswith(_SQLITE):
         return None
-    return (Path(store.removeprefix("sqlite:///")).resolve().parent / "mlartifacts" / experiment).as_uri()
+    return (Path(store.removeprefix(_SQLITE)).resolve().parent / "mlartifacts" / experiment).as_uri()
 
 
 def experiment_name(experiment: str) -> str:
@@ -85,55 +98,90 @@ def is_server(store: str) -> bool:
     return urlsplit(store).scheme in ("http", "https")
 
 
-def check(store: str) -> None:
-    """Finds out in seconds, and without MLflow, whether a store can be written to.
+def problem(store: str) -> str:
+    """Finds out in seconds, and without MLflow, why a store can't be written to; empty if nothing is known against it.
 
-    MLflow itself would import for seconds, and try for a quarter of a minute or for minutes.
+    MLflow itself takes seconds to import, and tries for a quarter of a minute or for minutes.
 
     Args:
-        store: Its URI. Of other kinds than folders, SQLite and servers nothing is found out.
-
-    Raises:
-        OSError: A server doesn't answer, or MLflow takes no folders as stores.
-        sqlite3.Error: The database is locked, damaged, or can't be written to.
+        store: Its URI. Only folders, SQLite databases and servers are checked.
     """
     if is_server(store):
         import requests
 
-        # Any answer will do: what is wrong with it, MLflow says better.
+        # Any answer will do: MLflow explains better what is wrong with it.
         try:
             requests.get(store, timeout=(4, 8), stream=True).close()
         except requests.Timeout:
-            raise OSError("it doesn't answer in time. Look whether the server is well") from None
+            return "it doesn't answer in time. Look whether the server is well"
         except requests.ConnectionError:
-            raise OSError(
+            return (
                 "nothing answers there. Start the server, or set MLFLOW_TRACKING_URI to another store; unset, it is "
                 "mlflow.db in the project"
-            ) from None
-    elif store.startswith("sqlite:///"):
-        path = Path(store.removeprefix("sqlite:///"))
-        if path.exists():
-            with closing(sqlite3.connect(path, timeout=2, isolation_level=None)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("ROLLBACK")
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not os.access(path.parent, os.W_OK):
-                raise PermissionError(f"the folder {path.parent} can't be written to")
+            )
+        except requests.RequestException as error:
+            return reason(error)
+    elif store.startswith(_SQLITE):
+        try:
+            _check_database(Path(store.removeprefix(_SQLITE)))
+        except (OSError, sqlite3.Error) as error:
+            return reason(error)
     elif _is_folder(store) and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() != "true":
-        raise OSError(
+        return (
             "MLflow no longer takes a folder as store. Set MLFLOW_TRACKING_URI=sqlite:///PATH/mlflow.db, or unset it "
             "for mlflow.db in the project, or allow folders with MLFLOW_ALLOW_FILE_STORE=true"
         )
+    return ""
+
+
+def _check_database(path: Path) -> None:
+    if path.exists():
+        with closing(sqlite3.connect(path, timeout=2, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK):
+            raise PermissionError(f"the folder {path.parent} can't be written to")
 
 
 def is_checked(store: str) -> bool:
-    """Whether `check` knows this kind of store."""
-    return is_server(store) or store.startswith("sqlite:///") or _is_folder(store)
+    """Whether `problem` knows this kind of store."""
+    return is_server(store) or store.startswith(_SQLITE) or _is_folder(store)
 
 
 def _is_folder(store: str) -> bool:
     return urlsplit(store).scheme in ("", "file") and not store.startswith(_DATABRICKS)
+
+
+def connect(store: str) -> "MlflowClient":
+    """Imports MLflow, quiet, quick to give up and without telemetry, and returns a client of a store.
+
+    Raises:
+        OSError: The store has a `problem`.
+    """
+    if found := problem(store):
+        raise OSError(found)
+    prepare_mlflow()
+    import mlflow
+
+    mlflow.set_tracking_uri(store)  # parts of the registry and downloads ask the global store, not the client's
+    return mlflow.MlflowClient(tracking_uri=store, registry_uri=store)
+
+
+def prepare_mlflow() -> None:
+    """Sets MLflow up before it is imported."""
+    for name, value in (
+        ("MLFLOW_DISABLE_TELEMETRY", "true"),
+        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
+        ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
+        ("GIT_PYTHON_REFRESH", "quiet"),
+    ):
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="mlflow")
 
 
 def reason(error: Exception) -> str:

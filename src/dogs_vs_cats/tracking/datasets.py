@@ -1,0 +1,91 @@
+"""Models that MLflow has, as files."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from dogs_vs_cats.datasets.folder import FolderDataset
+from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.inference.classifiers import CHAMPION
+from dogs_vs_cats.parameters.credentials import without_credentials
+from dogs_vs_cats.storage.atomic import replace_atomically
+from dogs_vs_cats.tracking import champion, store
+from dogs_vs_cats.tracking.logged_model import MODEL_FILE
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+class LoggedModelsDataset(FolderDataset):
+    """Loads as a function that fetches a model from MLflow into the folder, by its address; see `fetch_model`."""
+
+    def load(self) -> Callable[[str], Path]:
+        """The function; nothing is fetched before it is called."""
+        return partial(fetch_model, folder=self._filepath)
+
+
+def fetch_model(address: str, folder: Path) -> Path:
+    """Fetches a model from the store, with its class names and the distribution of its training images.
+
+    Args:
+        address: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/ID` or `runs:/RUN/APPROACH`.
+        folder: Where to put it; an earlier model of the same address is replaced.
+
+    Returns:
+        Path of the `.keras` file; its `.json` and `.npz` lie beside it, as where it was trained.
+
+    Raises:
+        ProjectError: The store has no such model, or doesn't answer.
+    """
+    client = open_store()
+    target = folder / quote(address, safe="")
+    # As a whole, so that nothing of the model before it stays beside this one.
+    with replace_atomically(target) as partial_target:
+        try:
+            file = _download(address, partial_target.with_name("downloads"))
+        except Exception as error:
+            raise ProjectError(
+                f"The model {address} can't be fetched from MLflow: {store.reason(error)}. "
+                f"{_what_there_is(address, client)}"
+            ) from error
+        file.parent.replace(partial_target)
+    return target / file.name
+
+
+def open_store() -> "MlflowClient":
+    """A client of the store, which has answered.
+
+    Raises:
+        ProjectError: It doesn't answer.
+    """
+    try:
+        client = store.connect(store.uri())
+        client.search_experiments(max_results=1)
+    except Exception as error:
+        address = without_credentials(store.uri())
+        raise ProjectError(f"The MLflow store {address} can't be read: {store.reason(error)}.") from error
+    return client
+
+
+def _download(address: str, folder: Path) -> Path:
+    """Path of the `.keras` file of a downloaded model."""
+    import mlflow
+
+    folder.mkdir()
+    file = Path(mlflow.artifacts.download_artifacts(address, dst_path=str(folder))) / MODEL_FILE
+    if not file.is_file():
+        raise FileNotFoundError(f"it has no {MODEL_FILE}, as the approaches' models have")
+    return file
+
+
+def _what_there_is(address: str, client: "MlflowClient") -> str:
+    """Advice for who asked for a model that isn't there."""
+    found = champion.champions(client)
+    if not found:
+        return "There is no champion yet; every tracked `kedro run` chooses one for its experiment."
+    known = f"There are {', '.join(found)}."
+    if not address.endswith(f"@{CHAMPION}"):
+        return f"{known} `make mlflow` shows all models."
+    return f"{known} To make one of them the champion of your experiment: kedro tracking promote {found[0]}"

@@ -1,0 +1,106 @@
+"""A model as MLflow has it: our script, the `.keras` file, and the decoder of image files."""
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+MODEL_FILE = "artifacts/model.keras"
+"""Where a logged model has its `.keras` file; the files that belong to it lie beside it, under the same name."""
+
+SERVING_PACKAGES = ("mlflow", "keras", "numpy", "pandas", "pillow", "pi-heif", "opencv-python-headless", "simplejpeg")
+
+_EXAMPLE = {
+    "type": "json_object",
+    "artifact_path": "input_example.json",
+    "serving_input_path": "serving_input_example.json",
+}
+
+
+def log_model(
+    client: "MlflowClient",
+    run: "Run",
+    keras_file: Path,
+    settings: dict[str, Any],
+    example: str,
+    requirements: list[str],
+) -> None:
+    """Logs a model, and makes it an output of its run.
+
+    Args:
+        client: Of the store.
+        run: The run that trained it.
+        keras_file: The model's `model.keras`.
+        settings: The approach, the experiment, the names of the classes, and the options of the decoder.
+        example: An image file as base64 text.
+        requirements: Of pip.
+    """
+    import mlflow.pyfunc
+    from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+    from mlflow.models import Model
+
+    logged = client.create_logged_model(
+        run.info.experiment_id, name=settings["approach"], source_run_id=run.info.run_id, model_type="classifier"
+    )
+    description = Model(
+        artifact_path=logged.artifact_location,
+        run_id=run.info.run_id,
+        model_uuid=logged.model_id,
+        model_id=logged.model_id,
+        metadata={name: settings[name] for name in ("approach", "experiment")},
+        saved_input_example_info=_EXAMPLE,
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, settings_file = Path(temporary) / "model", Path(temporary) / Path(MODEL_FILE).with_suffix(".json").name
+        # Named as the one that training writes beside a model, from which whoever loads it takes the class names.
+        settings_file.write_text(json.dumps(settings), encoding="utf-8")
+        mlflow.pyfunc.save_model(
+            path=str(folder),
+            mlflow_model=description,
+            python_model=str(Path(__file__).with_name("served_model.py")),
+            artifacts={"model": str(keras_file), "settings": str(settings_file)},
+            code_paths=[str(_copy_decoder(Path(temporary)))],
+            pip_requirements=requirements,
+        )
+        # Given the example, `save_model` would run the model on it, for which it would first have to import Keras.
+        (folder / _EXAMPLE["artifact_path"]).write_text(json.dumps([example]), encoding="utf-8")
+        (folder / _EXAMPLE["serving_input_path"]).write_text(json.dumps({"inputs": [example]}), encoding="utf-8")
+        client.log_model_artifacts(logged.model_id, str(folder))
+    client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+
+
+def _copy_decoder(folder: Path) -> Path:
+    """Copies the package with nothing but its decoder of image files, which imports nothing else of it."""
+    package = Path(__file__).parents[1]
+    copy = folder / package.name
+    decoder = Path("images") / "decoding"
+    shutil.copytree(package / decoder, copy / decoder, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("__init__.py", "images/__init__.py"):
+        shutil.copyfile(package / part, copy / part)
+    return copy
+
+
+def model_of(run: "Run") -> str | None:
+    """MLflow's id of the model that a run has logged."""
+    models = run.outputs.model_outputs if run.outputs else []
+    return models[-1].model_id if models else None
+
+
+def requirements() -> list[str]:
+    """The installed versions of the packages that serving a model needs."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    pinned = []
+    # TensorFlow's wheel for CPUs has a name of its own.
+    for name in (*SERVING_PACKAGES, backend, f"{backend}-cpu"):
+        with suppress(PackageNotFoundError):
+            pinned.append(f"{name}=={version(name)}")
+    return pinned

@@ -1,0 +1,177 @@
+"""The outbox of a run: its events on disk, and the files that they name, until MLflow has them."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dogs_vs_cats.parameters.credentials import without_credentials
+from dogs_vs_cats.storage.atomic import in_use
+
+FOLDER = ".tracking_outbox"
+"""Folder in the project's root that holds a folder for every run that is going on or hasn't been sent."""
+
+FORMER_FOLDER = ".tracking_spool"
+"""The same in earlier versions of the project, which wrote other events."""
+
+Event = dict[str, Any]
+
+
+@dataclass
+class Report:
+    """How far a worker has come, and what it has learnt from the store.
+
+    Attributes:
+        connected: Whether the store has answered.
+        sent: Number of events that the store has.
+        links: Address of each approach's run.
+        page: Address of the run that holds the others.
+        verdict: What became of the champion.
+        problem: Why the last attempt failed.
+        refused: Reasons why the store refused events for good.
+    """
+
+    connected: bool = False
+    sent: int = 0
+    links: dict[str, str] = field(default_factory=dict)
+    page: str = ""
+    verdict: str = ""
+    problem: str = ""
+    refused: list[str] = field(default_factory=list)
+
+
+class Outbox:
+    """One run's events, a line of JSON each, and the files that they name."""
+
+    def __init__(self, folder: Path):
+        """Opens an outbox.
+
+        Args:
+            folder: Its folder.
+        """
+        self.folder = folder
+        self._events = folder / "events.jsonl"
+        self._report = folder / "report.json"
+        self._lock = threading.Lock()
+        self._attached: dict[tuple[int, int, int], str] = {}
+        self._appended = 0
+        self._position = 0
+        self._held = ExitStack()
+
+    @classmethod
+    def create(cls, root: Path) -> "Outbox":
+        """Makes an outbox and holds it.
+
+        Args:
+            root: The project's root.
+        """
+        name = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{secrets.token_hex(4)}"
+        outbox = cls(root / FOLDER / name)
+        outbox.folder.mkdir(parents=True)
+        outbox.hold()
+        return outbox
+
+    def hold(self) -> None:
+        """Keeps other processes from sending and deleting the outbox, as long as this one lives."""
+        self._held.enter_context(in_use(self.folder))
+
+    def append(self, event: str, **values: Any) -> int:
+        """Writes an event down; safe to call from several threads.
+
+        Args:
+            event: Its kind.
+            values: What JSON can hold; credentials in addresses are removed.
+
+        Returns:
+            The number of events so far.
+        """
+        line = json.dumps({"event": event, "time": int(time.time() * 1000), **values})
+        with self._lock, self._events.open("ab") as file:
+            file.write(f"{without_credentials(line)}\n".encode())
+            self._appended += 1
+            return self._appended
+
+    def attach(self, path: Path, stem: str | None = None) -> str:
+        """Keeps a file as it is now, by a hard link where the file system can.
+
+        Args:
+            path: A file that is only ever replaced, never changed.
+            stem: Its name before the suffix in the outbox; by default its own.
+
+        Returns:
+            Its path in the outbox; the same one for a file that hasn't been replaced since.
+        """
+        status = path.stat()
+        version = status.st_dev, status.st_ino, status.st_mtime_ns
+        if version not in self._attached:
+            target = self.folder / "files" / str(len(self._attached)) / f"{stem or path.stem}{path.suffix}"
+            target.parent.mkdir(parents=True)
+            try:
+                os.link(path, target)
+            except OSError:
+                shutil.copyfile(path, target)
+            self._attached[version] = target.relative_to(self.folder).as_posix()
+        return self._attached[version]
+
+    def read(self) -> list[Event]:
+        """Reads the events since the last call; a line that is still being written is left for the next one."""
+        with self._events.open("rb") as file:
+            file.seek(self._position)
+            complete, newline, _ = file.read().rpartition(b"\n")
+        self._position += len(complete + newline)
+        return [json.loads(line) for line in complete.splitlines()]
+
+    @property
+    def store(self) -> str:
+        """The store that the run was meant for, without credentials."""
+        with self._events.open("rb") as file:
+            return str(json.loads(file.readline())["store"])
+
+    @property
+    def report(self) -> Report:
+        """The worker's last report."""
+        return Report(**json.loads(self._report.read_text(encoding="utf-8"))) if self._report.exists() else Report()
+
+    @report.setter
+    def report(self, report: Report) -> None:
+        partial = self._report.with_suffix(".partial")
+        partial.write_text(json.dumps(asdict(report)), encoding="utf-8")
+        partial.replace(self._report)
+
+    def delete(self) -> None:
+        """Deletes the outbox."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._held.close()
+
+
+def outboxes(root: Path) -> list[Outbox]:
+    """All outboxes of a project, the oldest first, also those in use."""
+    return [Outbox(path.parent) for path in sorted((root / FOLDER).glob("*/events.jsonl"))]
+
+
+def former_outboxes(root: Path) -> str:
+    """Advice on runs that an earlier version of the project could not send; empty where there are none."""
+    if not any((root / FORMER_FOLDER).glob("*/header.json")):
+        return ""
+    return (
+        f"{root / FORMER_FOLDER} holds runs that an earlier version of this project could not send to MLflow. Check "
+        "that version out and send them (kedro tracking upload), or delete the folder"
+    )
+
+
+def md5(path: Path) -> str:
+    """Hash of a file's bytes, the one that DVC writes into `dvc.lock`."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+md5_of_attached = cache(md5)
+"""The same for an attached file, which never changes; read once."""

@@ -1,0 +1,67 @@
+"""Which results of a run are tracked, and what of them becomes metrics, tags and artifacts."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS, SPLITS
+
+COMPARISON = ("comparison_table", "comparison_summary", "comparison_report")
+TUNING = ("tuning_trials", "tuning_summary", "tuning_history", "tuning_importance", "tuning_report")
+
+
+def is_tracked(name: str, approaches: list[str]) -> bool:
+    """Whether a dataset is one of those that are tracked, or one of an approach."""
+    return name in COMPARISON + TUNING or name.partition(".")[0] in approaches
+
+
+def artifact_folder(name: str, path: Path) -> str | None:
+    """The folder of a run that gets a result's file; None for one that isn't an artifact.
+
+    Args:
+        name: The dataset.
+        path: Its file.
+    """
+    if name in COMPARISON:
+        return ""
+    if name in TUNING:
+        return "tuning"
+    output = name.rpartition(".")[2]
+    if path.suffix not in (".png", ".csv"):
+        return "results" if output in ("metrics", "seed_metrics") else None
+    if output.startswith("explanation_"):
+        return "explanation"
+    return "figures" if path.suffix == ".png" else "results"
+
+
+def metrics_in(output: str, content: dict[str, Any]) -> dict[str, Any]:
+    """The final metrics in a result, by the names that the comparison gives them, such as `test_accuracy`.
+
+    Args:
+        output: The dataset, without the approach.
+        content: Of its JSON file.
+    """
+    if output == "timings":
+        return content
+    if output == "model_info":
+        counts = {name: content[name] for name in ("parameters", "trainable_parameters")}
+        return {**counts, "trained_epochs": content["epochs"]}
+    if output == "metrics":
+        metrics = {f"{split}_{name}": value for split in SPLITS for name, value in content.get(split, {}).items()}
+        for statistic in ("mean", "std"):
+            spread = content.get("seeds", {}).get(statistic, {})
+            metrics |= {f"{name}_{statistic}": value for name, value in spread.items()}
+        return metrics
+    if output == "comparison_summary":
+        row = content["approaches"][content["best"]["approach"]]
+        return {f"best_{name}": row.get(name) for name in HELD_OUT_METRICS}
+    return {"best_validation_log_loss": content["best_val_loss"]} if output == "tuning_summary" else {}
+
+
+def validation_images(manifest: Path, classes: list[str]) -> str:
+    """Hash of the validation images and their classes, in any order and at any size."""
+    rows = pd.read_csv(manifest, keep_default_na=False).query("split == 'validation'")
+    lines = sorted(f"{image} {classes[label]}" for image, label in zip(rows["sha256"], rows["label"], strict=True))
+    return hashlib.md5("\n".join(lines).encode(), usedforsecurity=False).hexdigest()

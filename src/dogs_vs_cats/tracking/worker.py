@@ -1,0 +1,107 @@
+"""Sends a run's outbox to MLflow while the run goes on: `python -m dogs_vs_cats.tracking.worker FOLDER PROCESS`.
+
+A process of its own, so that the seconds of importing MLflow, its migrations, a slow network or a crash are never the
+run's. It ends when the outbox is closed or the run's process has died, after a last attempt to send what is left.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from dogs_vs_cats.parameters.credentials import without_credentials
+from dogs_vs_cats.storage.atomic import alone_in
+from dogs_vs_cats.tracking import store
+from dogs_vs_cats.tracking.outbox import Outbox, Report, outboxes
+from dogs_vs_cats.tracking.writer import Writer
+
+POLL_SECONDS = 0.1
+"""Time between two looks into the outbox."""
+
+RETRY_SECONDS = 5.0
+"""Time between two attempts while the store doesn't answer."""
+
+LAST_ATTEMPTS = 2
+"""Attempts when the run is over; the first may find that the store has lost its runs."""
+
+
+def follow(outbox: Outbox, address: str, run_is_alive: Callable[[], bool]) -> bool:
+    """Sends an outbox until it is closed, while it is being written.
+
+    Args:
+        outbox: The outbox.
+        address: The store's URI.
+        run_is_alive: Tells whether the process that writes the outbox is still there; where not, its run was killed.
+
+    Returns:
+        Whether the store has everything; where not, the outbox's report says why.
+    """
+    writer: Writer | None = None
+    events = outbox.read()
+    failures, next_attempt = 0, 0.0
+    while failures < LAST_ATTEMPTS:
+        alive = run_is_alive()  # before reading, so that the last events aren't missed
+        events += outbox.read()
+        if not alive and events[-1]["event"] != "close":
+            events.append({"event": "close", "status": "KILLED", "time": events[-1]["time"]})
+        over = events[-1]["event"] == "close"
+        # A run that has nothing to track needs no store, unless only connecting tells whether there is one.
+        wanted = len(events) > 1 or not store.is_checked(address)
+        if wanted and (over or time.monotonic() >= next_attempt):
+            try:
+                writer = writer or Writer(outbox, address, events[0])
+                writer.send(events)
+                if over:
+                    return True
+            except Exception as error:
+                writer, failures = None, failures + over
+                outbox.report = Report(problem=store.reason(error))
+                next_attempt = time.monotonic() + RETRY_SECONDS
+        time.sleep(POLL_SECONDS)
+    return False
+
+
+def send(outbox: Outbox, address: str) -> str | None:
+    """Sends the outbox of a run that is over, and deletes it when the store has everything.
+
+    Args:
+        outbox: The outbox. One that is in use is left to its run and its worker.
+        address: The store's URI.
+
+    Returns:
+        Why it could not be sent, empty if it was; None for one in use.
+    """
+    with suppress(FileNotFoundError), alone_in(outbox.folder) as alone:  # another process may have just sent it
+        if alone:
+            if not follow(outbox, address, run_is_alive=lambda: False):
+                return outbox.report.problem
+            outbox.delete()
+            return ""
+    return None
+
+
+def work(outbox: Outbox, address: str, run_is_alive: Callable[[], bool]) -> bool:
+    """Sends first what earlier runs could not, where it was meant for the same store, and then as `follow` does.
+
+    An evaluation looks for the run of its training, which an earlier outbox may have.
+    """
+    outbox.hold()
+    for earlier in outboxes(outbox.folder.parents[1]):
+        if earlier.store == without_credentials(address) and send(earlier, address):
+            break  # the store doesn't answer
+    return follow(outbox, address, run_is_alive)
+
+
+def main() -> None:
+    """Sends the outbox in a folder to the store in `MLFLOW_TRACKING_URI`."""
+    outbox, run = Outbox(Path(sys.argv[1])), int(sys.argv[2])
+    os.nice(5)  # the training comes first
+    sent = work(outbox, os.environ["MLFLOW_TRACKING_URI"], lambda: os.getppid() == run)
+    if sent and os.getppid() != run:
+        outbox.delete()  # nobody waits for the report
+
+
+if __name__ == "__main__":
+    main()
