@@ -41,7 +41,7 @@ __all__ = [
     "to_channels",
 ]
 
-VERSION = 3
+VERSION = 4
 """To be raised with every change that changes pixels: what was decoded before is then decoded again."""
 
 
@@ -88,8 +88,7 @@ def decode(
         else:
             raw = (decode_heif if is_heif(data) else decode_other)(data, wanted)
         extent = raw.height / raw.factor, raw.width / raw.factor
-        resized = resize(raw.pixels, image_size, extent, overwrite_input=raw.pixels.flags.writeable)
-        square = _upright(resized, raw.orientation)
+        square = _upright(resize(raw.pixels, image_size, extent), raw.orientation)
         # One that had its size already lies where the next picture is decoded.
         square = square.copy() if square.size == raw.pixels.size else np.ascontiguousarray(square)
     except ImageRejected:
