@@ -1,18 +1,17 @@
 """Divides images into training, validation and test: exact, stratified, and the same for the same images and seed."""
 
 import hashlib
+import logging
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dogs_vs_cats.errors import SplitError
 from dogs_vs_cats.images.sources.names import listed
 
-if TYPE_CHECKING:
-    from scipy.sparse import coo_array
+logger = logging.getLogger(__name__)
 
 TRAIN, VALIDATION, TEST, UNUSED = "train", "validation", "test", "unused"
 SPLITS = (TRAIN, VALIDATION, TEST)
@@ -29,17 +28,21 @@ def random_split(
     seed: int,
     class_names: Sequence[str],
 ) -> np.ndarray:
-    """Draws a split with exact sizes, in which every class has its share.
+    """Draws a stratified split of exact sizes that keeps groups together.
 
-    A split's number of images of a class is its exact share rounded up or down, unless groups don't allow that; then
-    it is as close as they allow. Which images these are depends on the seed and on their content, not on their order
-    or names.
+    Groups are placed first, the largest ones before all others, each in the split that needs most images of its
+    classes. Single images then fill the splits up. Without groups, the number of images of a class in a split is its
+    exact fraction rounded up or down. Which images these are depends on the seed and on their content, not on their
+    order or names.
+
+    The sizes are exact if there are at least four times as many single images as images in the largest group. Where
+    groups are too large for the sizes, a warning names the sizes that the split has instead.
 
     Args:
         labels: Label of each image, shape (n,).
         keys: A different text for each image that stands for its content.
-        groups: Images with the same number come into the same split, shape (n,).
-        sizes: Wanted sizes; the images left over are `unused`.
+        groups: Images with the same number belong to the same split, shape (n,).
+        sizes: Wanted sizes; the remaining images are `unused`.
         seed: Another seed draws another split.
         class_names: Names of the classes, by label.
 
@@ -47,28 +50,27 @@ def random_split(
         Name of the split of each image, shape (n,).
 
     Raises:
-        SplitError: There are fewer images than asked for, or groups don't allow the sizes; the message names those
-            that are possible. Or training would lack a class.
+        SplitError: There are fewer images than the sizes ask for, a split would be empty, or training would lack a
+            class.
     """
     counts = _resolve(sizes, len(labels), "the usable images")
     _check_enough(counts, labels, class_names, "usable images")
+    class_counts = np.bincount(labels, minlength=len(class_names))
+    targets = _targets(class_counts, np.array([*counts.values(), len(labels) - sum(counts.values())]))
+    need = targets.copy()
     members: dict[int, list[int]] = defaultdict(list)
-    for row, group in enumerate(groups.tolist()):
-        members[group].append(row)
-    # Groups with the same number of images of each class are interchangeable: they are of one kind.
-    kinds: dict[tuple[tuple[int, int], ...], list[list[int]]] = defaultdict(list)
-    for rows in members.values():
-        kinds[tuple(sorted(Counter(labels[rows].tolist()).items()))].append(rows)
-    ordered_kinds = sorted(kinds)
-    deal = _deal(ordered_kinds, [len(kinds[kind]) for kind in ordered_kinds], counts, len(labels))
-    split = np.full(len(labels), UNUSED, dtype=f"<U{len(VALIDATION)}")
-    for kind, shares in zip(ordered_kinds, deal, strict=True):
-        drawn = sorted(kinds[kind], key=lambda rows: _lot(seed, min(keys[row] for row in rows)))
-        begin = 0
-        for name, share in zip(SPLITS, shares, strict=False):
-            for rows in drawn[begin : begin + share]:
-                split[rows] = name
-            begin += share
+    for row in sorted(range(len(keys)), key=lambda row: _lot(seed, keys[row])):
+        members[groups[row]].append(row)
+    place = np.empty(len(labels), int)
+    for rows in sorted((rows for rows in members.values() if len(rows) > 1), key=len, reverse=True):
+        place[rows] = _place(np.bincount(labels[rows], minlength=len(need)), need, targets)
+    singles = np.array([rows[0] for rows in members.values() if len(rows) == 1], int)
+    for label in range(len(need)):
+        of_class = singles[labels[singles] == label]
+        one = np.eye(1, len(need), label, dtype=int)[0]
+        place[of_class] = sorted(_place(one, need, targets) for _ in of_class)
+    split = np.array([*SPLITS, UNUSED])[place]
+    _check_sizes(split, counts, groups)
     _check_training(split, labels, class_names)
     return split
 
@@ -171,152 +173,64 @@ def _list(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
-def _deal(
-    kinds: Sequence[tuple[tuple[int, int], ...]], amounts: Sequence[int], counts: Mapping[str, int], images: int
-) -> np.ndarray:
-    """Says how many groups of each kind come into each split.
+def _targets(class_counts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Divides each class by the sizes of the splits, rounded up or down so that the sums stay exact.
 
     Args:
-        kinds: For each kind its (label, images) pairs.
-        amounts: How many groups there are of each kind.
-        counts: Images of each of `SPLITS`.
-        images: Images there are.
+        class_counts: Images of each class, shape (classes,).
+        wanted: Images in each split, shape (splits,), with the same sum.
 
     Returns:
-        int array of shape (kinds, splits), `unused` being the last split.
+        int array of shape (classes, splits).
     """
-    amount = np.array(amounts)
-    sizes = np.array([sum(count for _, count in kind) for kind in kinds])
-    wanted = np.array([*(counts[name] for name in SPLITS), images - sum(counts.values())])
-    for evenly, complete in ((True, False), (False, True), (False, False)):
-        deal = _exact(kinds, amount, sizes, wanted, evenly, complete)
-        if deal is not None:
-            return deal
-    in_groups, groups = int(sizes[sizes > 1] @ amount[sizes > 1]), int(amount[sizes > 1].sum())
+    exact = np.outer(class_counts, wanted) / wanted.sum()
+    # A whole number must not be missed by a rounding error.
+    targets: np.ndarray = np.floor(exact + 1e-9).astype(int)
+    remainders = exact - targets
+    missing = wanted - targets.sum(axis=0)
+    # Classes with the fewest splits to choose from come first.
+    for label in np.argsort((remainders > 1e-9).sum(axis=1), kind="stable"):
+        for _ in range(class_counts[label] - targets[label].sum()):
+            rest = remainders[label]
+            at = max(range(len(wanted)), key=lambda at: (rest[at] > 1e-9 and missing[at] > 0, missing[at], rest[at]))
+            targets[label, at] += 1
+            missing[at] -= 1
+            rest[at] = 0
+    return targets
+
+
+def _place(images: np.ndarray, need: np.ndarray, targets: np.ndarray) -> int:
+    """Chooses a split for some images, and takes them off what it needs.
+
+    Args:
+        images: How many of each class, shape (classes,).
+        need: What each split still needs of each class, shape (classes, splits); negative where it has too many.
+        targets: What each split needed at first.
+
+    Returns:
+        Index of the split that the images overfill least. Of several, training comes first if it still lacks a class
+        that it should have, and then the split that needs the images most.
+    """
+    room = need.sum(axis=0)
+    lacking = (images > 0) & (targets[:, 0] > 0) & (need[:, 0] == targets[:, 0])
+    overfull = np.minimum(room - images.sum(), 0)
+    wanted = images @ need
+    at = max(range(len(room)), key=lambda at: (overfull[at], at == 0 and lacking.any(), wanted[at], room[at]))
+    need[:, at] -= images
+    return at
+
+
+def _check_sizes(split: np.ndarray, counts: Mapping[str, int], groups: np.ndarray) -> None:
+    found = {name: int((split == name).sum()) for name in SPLITS}
+    if found == dict(counts):
+        return
+    group_sizes = np.unique_counts(groups).counts
+    copies = group_sizes[group_sizes > 1]
     reason = (
-        f"Copies of one photo are kept in one split, and {in_groups:,} of the {images:,} usable images are copies, in "
-        f"{groups:,} {'group' if groups == 1 else 'groups'}; so the sizes can't be {_list(counts)}."
+        f"Copies of one image stay in one split, and {copies.sum():,} of the {len(groups):,} usable images are copies "
+        f"(groups: {len(copies):,}), so the sizes can't be {_list(counts)}"
     )
-    way_out = "or set ingestion.near_duplicates to ignore."
-    nearest = _nearest(amount, sizes, wanted)
-    if nearest is None:
-        raise SplitError(f"{reason} They can't be divided into three splits at all: give more images, {way_out}")
-    possible = dict(zip(SPLITS, (sizes @ nearest).tolist(), strict=False))
-    raise SplitError(f"{reason} The nearest possible sizes are {_list(possible)}. Ask for these, {way_out}")
-
-
-def _exact(
-    kinds: Sequence[tuple[tuple[int, int], ...]],
-    amount: np.ndarray,
-    sizes: np.ndarray,
-    wanted: np.ndarray,
-    evenly: bool,
-    complete: bool,
-) -> np.ndarray | None:
-    """Finds how many groups of each kind come into each split so that the splits have the wanted sizes.
-
-    This is controlled rounding, a small integer programme for x[kind, split]. Without groups it always has an even
-    solution, in which every class deviates by less than one image from its share.
-
-    Args:
-        kinds: For each kind its (label, images) pairs.
-        amount: How many groups there are of each kind.
-        sizes: Images in a group of each kind.
-        wanted: Images in each split.
-        evenly: Whether each kind and each class has to get its share, rounded up or down, in each split. Else classes
-            deviate from that as little as possible.
-        complete: Whether training has to get an image of each class that is due one, however much others deviate.
-
-    Returns:
-        int array of shape (kinds, splits); None if there is no solution.
-    """
-    kind_low, kind_high = _rounded(amount, wanted)
-    if (kind_low == kind_high).all():
-        return kind_low.astype(int)
-
-    from scipy.sparse import coo_array, eye_array, kron
-
-    splits = eye_array(len(wanted))
-    pairs = [(label, row, count) for row, kind in enumerate(kinds) for label, count in kind]
-    labels, rows, members = (np.array(column) for column in zip(*pairs, strict=True))
-    _, classes = np.unique(labels, return_inverse=True)
-    in_class = coo_array((members, (classes, rows)), shape=(classes.max() + 1, len(kinds)))
-    class_low, class_high = _rounded(in_class @ amount, wanted)
-    if not evenly:
-        kind_low, kind_high = np.zeros(kind_low.shape), np.full(kind_high.shape, np.inf)
-    hard: list[Rows] = [
-        (kron(eye_array(len(kinds)), np.ones((1, len(wanted)))), amount, amount),
-        (kron(sizes[np.newaxis, :], splits), wanted, wanted),
-    ]
-    if complete:
-        of_training = kron(in_class, splits).tocsr()[:: len(wanted)]
-        hard.append((of_training, np.minimum(class_low[:, 0], 1), np.full(len(class_low), np.inf)))
-    return _solve(
-        (kind_low, kind_high),
-        hard,
-        (kron(in_class, splits), class_low.ravel(), class_high.ravel()),
-        strict=evenly,
-    )
-
-
-def _nearest(amount: np.ndarray, sizes: np.ndarray, wanted: np.ndarray) -> np.ndarray | None:
-    """Like `_exact`, but for sizes as near as possible to the wanted ones, none of them nothing."""
-    from scipy.sparse import eye_array, kron
-
-    shape = (len(sizes), len(wanted))
-    of_named = kron(sizes[np.newaxis, :], eye_array(len(wanted))).tocsr()[: len(SPLITS)]
-    return _solve(
-        (np.zeros(shape), np.full(shape, np.inf)),
-        [
-            (kron(eye_array(len(sizes)), np.ones((1, len(wanted)))), amount, amount),
-            (of_named, np.ones(len(SPLITS)), np.full(len(SPLITS), np.inf)),
-        ],
-        (of_named, wanted[: len(SPLITS)], wanted[: len(SPLITS)]),
-        strict=False,
-    )
-
-
-def _rounded(amount: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of each amount in each split, rounded down and up."""
-    share = np.outer(amount, wanted) / wanted.sum()
-    # A share that is a whole number must not be missed by a rounding error.
-    return np.floor(share + 1e-9), np.ceil(share - 1e-9)
-
-
-Rows = tuple["coo_array", np.ndarray, np.ndarray]
-"""Linear conditions: matrix, lower and upper bounds of its product with x."""
-
-
-def _solve(bounds: tuple[np.ndarray, np.ndarray], hard: Sequence[Rows], soft: Rows, strict: bool) -> np.ndarray | None:
-    """Finds whole numbers within bounds that meet the hard conditions, and the soft ones as closely as possible.
-
-    Args:
-        bounds: Bounds of x, each of shape (kinds, splits).
-        hard: Conditions that x has to meet.
-        soft: Conditions that x may miss; the sum of what is missing is as small as possible.
-        strict: Whether the soft conditions are hard, too.
-
-    Returns:
-        x, int array of shape (kinds, splits); None if there is none.
-    """
-    from scipy.optimize import Bounds, LinearConstraint, milp
-    from scipy.sparse import csr_array, eye_array, hstack
-
-    low, high = bounds
-    matrix, soft_low, soft_high = soft
-    missing = len(soft_low)
-    padded = [(hstack([rows, csr_array((rows.shape[0], missing))]).tocsr(), least, most) for rows, least, most in hard]
-    padded.append((hstack([matrix, eye_array(missing)]).tocsr(), soft_low, np.full(missing, np.inf)))
-    padded.append((hstack([matrix, -eye_array(missing)]).tocsr(), np.full(missing, -np.inf), soft_high))
-    result = milp(
-        np.concatenate([np.zeros(low.size), np.ones(missing)]),
-        integrality=np.repeat([1, 0], [low.size, missing]),
-        bounds=Bounds(
-            np.concatenate([low.ravel(), np.zeros(missing)]),
-            np.concatenate([high.ravel(), np.full(missing, 0 if strict else np.inf)]),
-        ),
-        constraints=[LinearConstraint(*rows) for rows in padded],
-        # Even thousands of groups take seconds; the limit is for data made to be hard.
-        options={"time_limit": 60.0},
-    )
-    return None if result.x is None else np.rint(result.x[: low.size]).astype(int).reshape(low.shape)
+    way_out = "set ingestion.near_duplicates to ignore"
+    if empty := [name for name, count in found.items() if not count]:
+        raise SplitError(f"{reason}: {listed(empty)} would be empty. Give more images, or {way_out}.")
+    logger.warning("%s. They are %s; for exact sizes, %s.", reason, _list(found), way_out)
