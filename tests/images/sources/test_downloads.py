@@ -185,7 +185,7 @@ def test_a_server_without_ranges_starts_again(site, tmp_path):
 def test_the_file_changes_between_two_attempts(site, tmp_path):
     site.cut_after = [3 * 2**14] + [0] * downloads.ATTEMPTS
     folder = tmp_path / "downloads"
-    with pytest.raises(SourceError, match=r"broke off 5 times: .* 49,152 bytes are kept"):
+    with pytest.raises(SourceError, match=r"broke off 5 times: .* 49,152 bytes are stored"):
         download(f"{site.address}/photos.zip", None, folder)
     assert [Path(name).suffix for name in left_in(folder)] == [".part", ".json"]
     changed = tmp_path / "changed.zip"

@@ -172,12 +172,13 @@ class ZipSource(Source):
         self._zip.close()
 
 
-def check_sha256(path: Path, expected: str) -> None:
+def check_sha256(path: Path, expected: str, shown: str | None = None) -> None:
     """Compares a file with a given checksum.
 
     Args:
         path: The file.
         expected: SHA-256 as 64 hex digits of any case.
+        shown: Its name in messages, if not the path.
 
     Raises:
         SourceError: The file has another checksum, or can't be read.
@@ -189,7 +190,7 @@ def check_sha256(path: Path, expected: str) -> None:
         raise SourceError(f"{path} can't be read: {error.strerror}.") from error
     if found != expected.lower():
         raise SourceError(
-            f"{path} isn't the expected file: its SHA-256 is {found}, ingestion.sha256 is {expected.lower()}. "
+            f"{shown or path} isn't the expected file: its SHA-256 is {found}, ingestion.sha256 is {expected.lower()}. "
             "Get the file again, or correct ingestion.sha256 (null doesn't check)."
         )
 

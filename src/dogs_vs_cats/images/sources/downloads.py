@@ -34,10 +34,7 @@ TIMEOUT_SECONDS = (10.0, 60.0)
 
 _CHUNK = 16 * 1024  # what a broken connection loses: the chunk it was in
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-
-
-class _TransferError(Exception):
-    """A transfer that may succeed when it is tried again."""
+_TRANSIENT = {408, 429, 500, 502, 503, 504}
 
 
 def download(url: str, sha256: str | None, folder: Path) -> Path:
@@ -64,29 +61,21 @@ def download(url: str, sha256: str | None, folder: Path) -> Path:
     if not shown.startswith(("http://", "https://")):
         raise SourceError(f"{shown} can't be downloaded: only http:// and https:// addresses are allowed.")
     target = folder / _file_name(url)
-    if target.is_file():
-        if sha256 is None:
-            logger.info("Using %s, downloaded before; delete it to download it again.", target)
-            return target
-        try:
-            check_sha256(target, sha256)
-        except SourceError:
-            logger.warning("%s doesn't have the expected SHA-256: downloading it again.", target)
-        else:
-            return target
+    if target.is_file() and _is_current(target, sha256):
+        return target
     part = target.with_name(target.name + ".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(part, shown) as file:
             _transfer(url, file, part, trusted=sha256 is not None)
-            _check(file, part, sha256, shown)
+            _check(part, sha256, shown)
             os.fsync(file.fileno())
             part.replace(target)
             _notes(part).unlink(missing_ok=True)
     except OSError as error:
         raise SourceError(
             f"The download of {shown} can't be stored in {folder}: {error.strerror or error}. "
-            "Free space or correct the permissions, then run again: it goes on where it stopped."
+            "Free space or correct the permissions, then run again: the download resumes where it stopped."
         ) from error
     return target
 
@@ -105,6 +94,19 @@ def _file_name(url: str) -> str:
     last = unquote(urlsplit(url).path).rpartition("/")[2]
     stem = re.sub(r"[^\w.-]+", "_", last.removesuffix(".zip")).strip("._-")[:60] or "archive"
     return f"{stem}-{hashlib.sha256(url.encode()).hexdigest()[:12]}.zip"
+
+
+def _is_current(target: Path, sha256: str | None) -> bool:
+    """Whether an earlier download can be used."""
+    if sha256 is None:
+        logger.info("Using %s, downloaded before; delete it to download it again.", target)
+        return True
+    try:
+        check_sha256(target, sha256)
+    except SourceError:
+        logger.warning("%s doesn't have the expected SHA-256: downloading it again.", target)
+        return False
+    return True
 
 
 def _notes(part: Path) -> Path:
@@ -126,73 +128,67 @@ def _locked(part: Path, shown: str) -> Iterator[BufferedRandom]:
         try:
             yield file
         finally:
-            if os.fstat(file.fileno()).st_size == 0:
+            if _size(file) == 0:
                 _discard(part)
 
 
 def _transfer(url: str, file: BufferedRandom, part: Path, *, trusted: bool) -> None:
-    """Fills the partial file up, with as many requests as it takes."""
+    """Completes the partial file, with as many requests as necessary."""
     shown = shown_url(url)
-    failures = 0
-    while True:
-        before = os.fstat(file.fileno()).st_size
+    failures, problem = 0, ""
+    while failures < ATTEMPTS:
+        before = _size(file)
         try:
             _request(url, file, part, trusted=trusted)
             return
+        except requests.HTTPError as error:
+            status, problem = error.response.status_code, f"the server answered {error}"
+            if status not in _TRANSIENT:
+                login = "It asks for a login: download the file in a browser and set the source to its path."
+                advice = login if status in (401, 403) else "Check the address."
+                raise SourceError(f"{shown} can't be downloaded: {problem}. {advice}") from None
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             problem = _cause(error)
-        except _TransferError as error:
-            problem = str(error)
         except (requests.RequestException, ValueError) as error:
             raise SourceError(f"{shown} can't be downloaded: {_cause(error)}. Check the address.") from None
-        after = os.fstat(file.fileno()).st_size
-        failures = 0 if after > before else failures + 1
-        if failures >= ATTEMPTS:
-            kept = f" {after:,} bytes are kept, and the next run goes on from there." if after else ""
-            raise SourceError(
-                f"{shown} can't be reached or broke off {ATTEMPTS} times: {problem}. Check the address and the "
-                f"network, or download the file by other means and set the source to its path.{kept}"
-            )
-        if failures:
-            time.sleep(RETRY_PAUSE_SECONDS * 2 ** (failures - 1))
-        logger.info("The download of %s broke off (%s); trying again.", shown, problem)
+        failures = 0 if _size(file) > before else failures + 1
+        if failures < ATTEMPTS:
+            logger.info("The download of %s broke off (%s); trying again.", shown, problem)
+            time.sleep(RETRY_PAUSE_SECONDS * (2**failures - 1))
+    stored = f" {_size(file):,} bytes are stored, and the next run resumes there." if _size(file) else ""
+    raise SourceError(
+        f"{shown} can't be reached or broke off {ATTEMPTS} times: {problem}. Check the address and the network, or "
+        f"download the file by other means and set the source to its path.{stored}"
+    )
 
 
 def _request(url: str, file: BufferedRandom, part: Path, *, trusted: bool) -> None:
-    """One request for what is missing.
+    """Requests the missing bytes once.
 
     Raises:
-        _TransferError: Less came than was promised.
-        SourceError: The answer can't be what is wanted.
-        requests.RequestException: The request failed.
+        SourceError: The answer isn't a zip file, or the disk hasn't enough room for it.
+        requests.RequestException: The request failed, or fewer bytes came than the server promised.
     """
-    have = os.fstat(file.fileno()).st_size
-    validator = _read_notes(part)
-    if have and not (validator or trusted):
-        # Nothing says that the server still has the same file.
-        have = _restart(file)
+    validator = _validator(part)
+    if not (validator or trusted):  # nothing says that the server still has the same file
+        file.truncate(0)
+    have = _size(file)
     headers = {"Accept-Encoding": "identity"}
     if have:
-        headers["Range"] = f"bytes={have}-"
-        if validator:
-            headers["If-Range"] = validator
+        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": validator} if validator else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as answer:
-        if answer.status_code == requests.codes.requested_range_not_satisfiable and have:
-            if _total(answer) != have:
-                _restart(file)
-                raise _TransferError("the file at the server has changed")
+        if answer.status_code == 416 and have:
+            if _total(answer) != have:  # the file at the server has changed
+                file.truncate(0)
+                _request(url, file, part, trusted=trusted)
             return
-        _refuse_failure(answer, url)
-        if answer.status_code == requests.codes.partial_content:
-            if not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-                _restart(file)
-                raise _TransferError("the server sent another range than was asked for")
-            total = _total(answer)
-        else:
-            have = _restart(file)
-            length = answer.headers.get("Content-Length", "")
-            total = int(length) if length.isdecimal() else None
-        _write_notes(part, answer)
+        if not answer.ok:
+            raise requests.HTTPError(f"{answer.status_code} {answer.reason}", response=answer)
+        if answer.status_code != 206:
+            file.truncate(0)
+            have = 0
+        _notes(part).write_text(json.dumps({"validator": _version(answer)}))
+        total = _total(answer)
         if total is not None and shutil.disk_usage(part.parent).free < total - have:
             raise SourceError(
                 f"Downloading {shown_url(url)} needs {total - have:,} bytes; {part.parent} has fewer left."
@@ -200,34 +196,11 @@ def _request(url: str, file: BufferedRandom, part: Path, *, trusted: bool) -> No
         with progress(f"Downloading {shown_url(url)}", total, "bytes") as advance:
             advance(have)
             for chunk in answer.iter_content(_CHUNK):
-                if have == 0 and not chunk.startswith(_ZIP_MAGIC):
+                if _size(file) == 0 and not chunk.startswith(_ZIP_MAGIC):
                     raise _not_a_zip(url, answer)
                 file.write(chunk)
                 file.flush()
-                have += len(chunk)
                 advance(len(chunk))
-    if have == 0:
-        raise _TransferError("the answer was empty")
-    if total is not None and have != total:
-        if have > total:
-            _restart(file)
-        raise _TransferError(f"{have:,} of {total:,} bytes came")
-
-
-def _refuse_failure(answer: requests.Response, url: str) -> None:
-    shown, status = shown_url(url), answer.status_code
-    if status in (requests.codes.ok, requests.codes.partial_content):
-        return
-    if status >= 500 or status in (
-        requests.codes.request_timeout,
-        requests.codes.too_many_requests,
-    ):
-        raise _TransferError(f"the server answered {status} {answer.reason}")
-    if status in (requests.codes.unauthorized, requests.codes.forbidden):
-        advice = "It asks for a login: download the file in a browser and set the source to its path."
-    else:
-        advice = "Check the address."
-    raise SourceError(f"{shown} can't be downloaded: the server answered {status} {answer.reason}. {advice}")
 
 
 def _not_a_zip(url: str, answer: requests.Response) -> SourceError:
@@ -238,25 +211,20 @@ def _not_a_zip(url: str, answer: requests.Response) -> SourceError:
     )
 
 
-def _check(file: BufferedRandom, part: Path, sha256: str | None, shown: str) -> None:
+def _check(part: Path, sha256: str | None, shown: str) -> None:
     """Removes a complete file that isn't the expected one, so that the next run doesn't build on it."""
-    if sha256 is not None:
-        file.seek(0)
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != sha256.lower():
-            _discard(part)
-            raise SourceError(
-                f"The file at {shown} isn't the expected one: its SHA-256 is {found}, ingestion.sha256 is "
-                f"{sha256.lower()}. Nothing was kept. Correct ingestion.sha256 (null doesn't check) or the address."
-            )
-    if not zipfile.is_zipfile(file):
+    try:
+        if sha256 is not None:
+            check_sha256(part, sha256, shown)
+        if not zipfile.is_zipfile(part):
+            raise SourceError(f"The file at {shown} is a damaged zip file, or cut short. It was removed; run again.")
+    except SourceError:
         _discard(part)
-        raise SourceError(f"The file at {shown} is a damaged zip file, or cut short. Nothing was kept; run again.")
+        raise
 
 
-def _restart(file: BufferedRandom) -> int:
-    file.truncate(0)
-    return 0
+def _size(file: BufferedRandom) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _discard(part: Path) -> None:
@@ -265,24 +233,23 @@ def _discard(part: Path) -> None:
 
 
 def _total(answer: requests.Response) -> int | None:
-    """Size of the whole file from a `Content-Range` header (`bytes 5-9/10`, `bytes */10`)."""
-    match = re.fullmatch(r"bytes (?:\d+-\d+|\*)/(\d+)", answer.headers.get("Content-Range", ""))
-    return int(match[1]) if match else None
+    """Size of the whole file, from `Content-Range` (`bytes 5-9/10`, `bytes */10`) or `Content-Length`."""
+    headers = answer.headers
+    size = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
+    return int(size) if size.isdecimal() else None
 
 
-def _write_notes(part: Path, answer: requests.Response) -> None:
-    """Keeps what identifies the file at the server; a weak ETag may stand for different bytes."""
+def _version(answer: requests.Response) -> str:
+    """What identifies the file at the server; a weak ETag may stand for different bytes."""
     tag = answer.headers.get("ETag", "")
-    validator = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-    _notes(part).write_text(json.dumps({"validator": validator}))
+    return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
 
 
-def _read_notes(part: Path) -> str:
+def _validator(part: Path) -> str:
     try:
-        validator = json.loads(_notes(part).read_text())["validator"]
+        return str(json.loads(_notes(part).read_text())["validator"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return validator if isinstance(validator, str) else ""
 
 
 def _cause(error: Exception) -> str:
