@@ -167,13 +167,9 @@ def on_device(images: np.ndarray, transforms: list[dict[str, Any]], fill_mode: s
     def column(name: str) -> np.ndarray:
         return np.array([transform[name] for transform in transforms], np.float32)
 
-    matrices = transform_matrices(
-        **{name: column(name) for name in ("theta", "tx", "ty", "shear", "zx", "zy")},
-        horizontal=1 - 2 * column("flip_horizontal"),
-        vertical=1 - 2 * column("flip_vertical"),
-        height=images.shape[1],
-        width=images.shape[2],
-    )
+    shifts = {name: column(name) for name in ("theta", "tx", "ty", "shear", "zx", "zy")}
+    flips = {"horizontal": 1 - 2 * column("flip_horizontal"), "vertical": 1 - 2 * column("flip_vertical")}
+    matrices = transform_matrices(shifts | flips, *images.shape[1:3])
     return ops.convert_to_numpy(affine_transform(images, matrices, fill_mode, cval))
 
 

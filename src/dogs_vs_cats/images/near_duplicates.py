@@ -154,4 +154,5 @@ def _merge(groups: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndar
     pairs = coo_array((np.ones(len(first), bool), (groups[first], groups[second])), shape=(count, count))
     _, component = connected_components(pairs, directed=False)
     _, head = np.unique(component, return_index=True)
-    return head[component][groups]
+    merged: np.ndarray = head[component][groups]
+    return merged

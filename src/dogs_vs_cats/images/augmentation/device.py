@@ -1,6 +1,7 @@
 """Augmentation on the accelerator: the transforms of `ImageDataGenerator` as operations of the training step."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -57,7 +58,7 @@ class DeviceAugmentation(keras.layers.Layer):
         return images
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Shape of the output: that of the input."""
+        """Returns the shape of the output, which is that of the input."""
         return input_shape
 
     def _matrices(self, count: Any, height: int, width: int) -> Any:
@@ -72,61 +73,45 @@ class DeviceAugmentation(keras.layers.Layer):
             drawn = self._uniform(count, 0.0, 1.0) if flips else ops.ones((count,))
             return ops.where(drawn < 0.5, -1.0, 1.0)
 
-        return transform_matrices(
-            theta=between(settings.rotation_range),
-            tx=between(settings.height_shift_range * height),
-            ty=between(settings.width_shift_range * width),
-            shear=between(settings.shear_range),
-            zx=between(settings.zoom_range, 1.0),
-            zy=between(settings.zoom_range, 1.0),
-            horizontal=sign(settings.horizontal_flip),
-            vertical=sign(settings.vertical_flip),
-            height=height,
-            width=width,
-        )
+        transforms = {
+            "theta": between(settings.rotation_range),
+            "tx": between(settings.height_shift_range * height),
+            "ty": between(settings.width_shift_range * width),
+            "shear": between(settings.shear_range),
+            "zx": between(settings.zoom_range, 1.0),
+            "zy": between(settings.zoom_range, 1.0),
+            "horizontal": sign(settings.horizontal_flip),
+            "vertical": sign(settings.vertical_flip),
+        }
+        return transform_matrices(transforms, height, width)
 
     def _uniform(self, count: Any, low: float, high: float) -> Any:
         return keras.random.uniform((count,), low, high, dtype="float32", seed=self._random)
 
 
-def transform_matrices(
-    *,
-    theta: Any,
-    tx: Any,
-    ty: Any,
-    shear: Any,
-    zx: Any,
-    zy: Any,
-    horizontal: Any,
-    vertical: Any,
-    height: int,
-    width: int,
-) -> Any:
+def transform_matrices(transforms: Mapping[str, Any], height: int, width: int) -> Any:
     """Combines the transforms of `ImageDataGenerator.get_random_transform` into one matrix for each image.
 
     Args:
-        theta: Rotations in degrees, float32 of shape (n,), as all others.
-        tx: Shifts to the left, in pixels, before the rotation.
-        ty: Shifts up, likewise.
-        shear: Shear angles in degrees.
-        zx: Columns of the source for each column of the result.
-        zy: Rows of the source for each row of the result.
-        horizontal: -1 where the image is mirrored left to right afterwards, else 1.
-        vertical: -1 where it is turned upside down afterwards, else 1.
+        transforms: float32 tensors of shape (n,): `theta`, rotations in degrees; `tx` and `ty`, shifts to the left and
+            up before the rotation, in pixels; `shear`, angles in degrees; `zx` and `zy`, columns and rows of the source
+            for each column and row of the result; `horizontal` and `vertical`, -1 where the image is flipped
+            afterwards, else 1.
         height: Pixels.
         width: Pixels.
 
     Returns:
         float32 tensor of shape (n, 2, 3) for `affine_transform`.
     """
-    angle = theta * (math.pi / 180)
-    sheared = angle + shear * (math.pi / 180)
+    angle = transforms["theta"] * (math.pi / 180)
+    sheared = angle + transforms["shear"] * (math.pi / 180)
     cosine, sine = ops.cos(angle), ops.sin(angle)
-    a, b = cosine * zx, -ops.sin(sheared) * zy
-    d, e = sine * zx, ops.cos(sheared) * zy
-    c = cosine * tx - sine * ty
-    f = sine * tx + cosine * ty
+    a, b = cosine * transforms["zx"], -ops.sin(sheared) * transforms["zy"]
+    d, e = sine * transforms["zx"], ops.cos(sheared) * transforms["zy"]
+    c = cosine * transforms["tx"] - sine * transforms["ty"]
+    f = sine * transforms["tx"] + cosine * transforms["ty"]
     # A flip negates the distance from the image's centre; Keras turns around another point unless it is square.
+    horizontal, vertical = transforms["horizontal"], transforms["vertical"]
     aside, below = (1 - horizontal) / 2 * (width - height), (1 - vertical) / 2 * (height - width)
     c, f = c + a * aside + b * below, f + d * aside + e * below
     rows = ([a * horizontal, b * vertical, c], [d * horizontal, e * vertical, f])

@@ -43,11 +43,14 @@ class FastImageDataGenerator(ImageDataGenerator):
             The transformed image; shape and dtype are those of `x`.
         """
         warped = self._warp(x, transform_parameters) if self._can_warp(x, transform_parameters) else None
-        if warped is None:
-            return super().apply_transform(x, transform_parameters)
-        given = {name: transform_parameters.get(name) for name in AFTER_WARP}
-        rest = {name: value for name, value in given.items() if value is not None}
-        return super().apply_transform(warped, rest) if any(rest.values()) else warped
+        if warped is not None:
+            x = warped
+            given = {name: transform_parameters.get(name) for name in AFTER_WARP}
+            transform_parameters = {name: value for name, value in given.items() if value}
+            if not transform_parameters:
+                return x
+        transformed: np.ndarray = super().apply_transform(x, transform_parameters)
+        return transformed
 
     def _can_warp(self, x: np.ndarray, transform: dict[str, Any]) -> bool:
         return (

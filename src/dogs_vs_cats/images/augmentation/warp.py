@@ -119,7 +119,8 @@ def _places(matrix: Matrix, height: int, width: int, out: np.ndarray) -> np.ndar
     if _reach(matrix, height, width) <= REACH_ON_GRID:
         # Numbers on the grid add up without an error in float32, which is faster.
         parts = (np.rint(parts * GRID) / GRID).astype(np.float32)
-    return np.add(parts[:, width:, None], parts[:, None, :width], out=out, casting="same_kind")
+    np.add(parts[:, width:, None], parts[:, None, :width], out=out, casting="same_kind")
+    return out
 
 
 @lru_cache(maxsize=16)

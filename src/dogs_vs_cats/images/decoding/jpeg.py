@@ -102,17 +102,19 @@ def _strict_jpeg(data: bytes, **options: Any) -> np.ndarray:
     amiss before them, and nothing comes after them. Many photos of the Microsoft version of the data set have them.
     """
     try:
-        return simplejpeg.decode_jpeg(data, **options)
+        pixels: np.ndarray = simplejpeg.decode_jpeg(data, **options)
     except ValueError as error:
         if "extraneous bytes before marker 0xd9" not in str(error):
             raise
-        return simplejpeg.decode_jpeg(data, strict=False, **options)
+        pixels = simplejpeg.decode_jpeg(data, strict=False, **options)
+    return pixels
 
 
 def _memory(size: int) -> np.ndarray | None:
     """Returns memory of this thread's for a picture of so many bytes; None where it is too large to be kept."""
     if size > _SCRATCH_BYTES:
         return None
-    if not hasattr(_scratch, "memory"):
-        _scratch.memory = np.empty(_SCRATCH_BYTES, np.uint8)
-    return _scratch.memory
+    memory: np.ndarray | None = getattr(_scratch, "memory", None)
+    if memory is None:
+        memory = _scratch.memory = np.empty(_SCRATCH_BYTES, np.uint8)
+    return memory

@@ -94,8 +94,8 @@ def _samples(image: ImageFile.ImageFile, data: bytes) -> np.ndarray | None:
         lower = np.asarray(other)
     if raw_mode == "LA;16B":
         lower = lower[..., 1:2]
-    samples = (np.asarray(image).astype(np.uint16) << 8) + lower
-    return samples[..., :3] if image.mode == "RGBA" else samples
+    whole: np.ndarray = (np.asarray(image).astype(np.uint16) << 8) + lower
+    return whole[..., :3] if image.mode == "RGBA" else whole
 
 
 def _refuse_what_pillow_misreads(image: TiffImagePlugin.TiffImageFile, raw_mode: str) -> None:

@@ -142,8 +142,8 @@ def _transfer(url: str, file: BufferedRandom, part: Path, *, trusted: bool) -> N
             _request(url, file, part, trusted=trusted)
             return
         except requests.HTTPError as error:
-            status, problem = error.response.status_code, f"the server answered {error}"
-            if status not in _TRANSIENT:
+            problem = f"the server answered {error}"
+            if (status := getattr(error.response, "status_code", 0)) not in _TRANSIENT:
                 login = "It asks for a login: download the file in a browser and set the source to its path."
                 advice = login if status in (401, 403) else "Check the address."
                 raise SourceError(f"{shown} can't be downloaded: {problem}. {advice}") from None
