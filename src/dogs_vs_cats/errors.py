@@ -8,7 +8,6 @@ import errno
 
 import click
 from kedro.io import DatasetError
-from yaml import MarkedYAMLError
 
 
 class ProjectError(click.ClickException):
@@ -98,19 +97,6 @@ def unwritable(place: object, error: OSError) -> WriteError:
         f"{place} can't be written: {error.strerror or error}. What was there before is unchanged; make room or give "
         "the right to write, and run again."
     )
-
-
-def catalog_error(error: DatasetError) -> ConfigurationError:
-    """The failure of a catalog entry that Kedro can't make a dataset of; Kedro's own message has hints in it."""
-    reason = " ".join(str(error).partition("Hint:")[0].split()).rstrip(".")
-    return ConfigurationError(f"The catalog has a mistake. {reason}.")
-
-
-def yaml_problem(path: object, error: Exception) -> str:
-    """Where and why a file can't be read, on one line."""
-    if isinstance(error, MarkedYAMLError) and error.problem_mark:
-        return f"{path}, line {error.problem_mark.line + 1}: {error.problem or error.context}"
-    return f"{path}: {str(error).splitlines()[0]}"
 
 
 def expected_failure(error: BaseException) -> ProjectError | None:

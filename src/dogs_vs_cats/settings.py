@@ -4,9 +4,10 @@ from omegaconf.resolvers import oc
 
 from dogs_vs_cats.dvc_sync.hooks import ReproductionHooks
 from dogs_vs_cats.hooks import ProjectHooks
+from dogs_vs_cats.session.catalog import ProjectCatalog
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from dogs_vs_cats.session.run_lock import SessionStore
-from dogs_vs_cats.session.selection import ProjectContext, ProjectSession
+from dogs_vs_cats.session.selection import ProjectSession
 from dogs_vs_cats.storage.hooks import CacheHooks
 from dogs_vs_cats.tracking.hooks import TrackingHooks
 
@@ -15,7 +16,7 @@ HOOKS = (TrackingHooks(), CacheHooks(), ReproductionHooks(), ProjectHooks())
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 
-CONTEXT_CLASS = ProjectContext
+DATA_CATALOG_CLASS = ProjectCatalog
 SESSION_CLASS = ProjectSession
 SESSION_STORE_CLASS = SessionStore
 CONFIG_LOADER_CLASS = ConfigLoader

@@ -8,8 +8,8 @@ from typing import Any
 
 from kedro.io import CatalogConfigResolver
 
-from dogs_vs_cats.dvc_sync.yaml_files import read_yaml
 from dogs_vs_cats.errors import DVCFileError
+from dogs_vs_cats.parameters.files import read_yaml
 
 KINDS = ("out", "metric", "plot", "none")
 

@@ -9,10 +9,11 @@ from jinja2 import Environment, PackageLoader
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.dvc_sync.catalog_entries import CatalogEntries
+from dogs_vs_cats.dvc_sync.conf_files import base_parameters
 from dogs_vs_cats.dvc_sync.source_code import PACKAGE, SOURCE, source_paths
 from dogs_vs_cats.dvc_sync.stages import ITEM, Stage, stages
-from dogs_vs_cats.dvc_sync.yaml_files import base_parameters, read_yaml
 from dogs_vs_cats.errors import DVCFileError
+from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import ROOT
 
 LOCK = "requirements.lock"

@@ -14,9 +14,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from dogs_vs_cats.dvc_sync.conf_files import approaches, base_parameters, environment_folders
 from dogs_vs_cats.dvc_sync.stages import FIRST, ITEM, stages
-from dogs_vs_cats.dvc_sync.yaml_files import approaches, base_parameters, environment_folders, read_yaml
 from dogs_vs_cats.parameters.dvc_variables import NO_PARAMETERS, OWN_PARAMETERS, variables
+from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import ROOT
 
 

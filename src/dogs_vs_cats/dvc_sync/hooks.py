@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import psutil
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
-from dogs_vs_cats.dvc_sync.yaml_files import PRIVATE, approaches
+from dogs_vs_cats.dvc_sync.conf_files import PRIVATE, approaches
 from dogs_vs_cats.errors import ReproductionError
 from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, covers, is_path, on_disk
 
@@ -21,7 +22,7 @@ TEMPORARY = (".dvc", "tmp", "exps")
 """Where `dvc exp run --temp` and `--queue` run."""
 
 POLL_SECONDS = 0.25
-"""Time between two looks whether DVC is still there."""
+"""Seconds between two checks whether DVC is still alive."""
 
 _SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh", "busybox"}
 
@@ -108,8 +109,10 @@ def _end_with_dvc() -> None:
         return
 
     def watch() -> None:
-        while dvc is not None and _is_alive(dvc):
-            time.sleep(POLL_SECONDS)
+        with suppress(psutil.NoSuchProcess):
+            # Not `wait`: a process that is dead but not yet collected by its parent counts as running there.
+            while dvc is not None and dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(POLL_SECONDS)
         click.echo("DVC has ended, and its stage ends with it.", err=True)
         os._exit(1)
 
@@ -124,12 +127,3 @@ def _dvc_process() -> psutil.Process | None:
         return parent.parent() if parent.name() in _SHELLS else parent
     except psutil.NoSuchProcess:
         return None
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True

@@ -1,5 +1,6 @@
 """The stages that the registered pipelines are grouped into."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from kedro.pipeline import Pipeline
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.dvc_sync.yaml_files import base_parameters
+from dogs_vs_cats.dvc_sync.conf_files import base_parameters
 from dogs_vs_cats.errors import DVCFileError
 from dogs_vs_cats.pipeline_registry import register_pipelines, use_approaches
 from dogs_vs_cats.project import ROOT
@@ -69,14 +70,8 @@ class Stage:
         return sorted(name for name in names if not any(name.startswith(f"{other}.") for other in names))
 
     def _open(self, names: Iterable[str]) -> list[str]:
-        found = set()
-        for name in names:
-            prefix, _, bare = name.rpartition("params:")
-            approach, dot, rest = bare.partition(".")
-            if approach in self.approaches:
-                name = f"{'params:' if prefix or name != bare else ''}{ITEM}{dot}{rest}"
-            found.add(name)
-        return sorted(found)
+        prefix = re.compile(rf"^(params:)?({'|'.join(self.approaches)})(?=\.|$)")
+        return sorted({prefix.sub(rf"\1{ITEM}", name) if self.approaches else name for name in names})
 
 
 def stages(root: Path = ROOT) -> list[Stage]:

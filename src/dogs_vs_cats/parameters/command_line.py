@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from dogs_vs_cats.errors import ParameterError
-
-_BRACKETS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def parse(text: str, option: str = "--params") -> dict[str, Any]:
@@ -36,7 +34,7 @@ def parse(text: str, option: str = "--params") -> dict[str, Any]:
             )
         try:
             parameters.merge_with_dotlist([f"{name}={value}"])
-        except (YAMLError, OmegaConfBaseException, ValueError) as error:
+        except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
             reason = getattr(error, "problem", None) or str(error).splitlines()[0]
             raise ParameterError(
                 f"{option}: the value of {name} can't be read ({reason}); given was {value!r}. Text with special "
@@ -46,25 +44,16 @@ def parse(text: str, option: str = "--params") -> dict[str, Any]:
 
 
 def _items(text: str) -> Iterator[str]:
-    """Splits at the commas that are in no brackets and no quotes."""
-    start = depth = index = 0
-    quote = ""
-    while index < len(text):
-        char, before = text[index], text[start:index].rstrip()
-        # A bracket or quote inside plain text, as in o'brien or a[1], is an ordinary character.
-        opens = before.endswith("=") and before.count("=") == 1
-        if quote:
-            if (quote, char) == ('"', "\\") or text[index : index + 2] == "''" == 2 * quote:
-                index += 1
-            elif char == quote:
-                quote = ""
-        elif char in "\"'" and (opens or (depth and before.endswith(("[", "{", ",", ":")))):
-            quote = char
-        elif char in _BRACKETS and (opens or depth):
-            depth += _BRACKETS[char]
-        elif char == "," and not depth:
-            yield text[start:index]
-            start = index + 1
-        index += 1
-    if text[start:].strip():
-        yield text[start:]
+    """Splits at the commas that separate items, and at none of those within a value."""
+    item = ""
+    for piece in text.split(","):
+        item = f"{item},{piece}" if item else piece
+        try:
+            yaml.safe_load(item.partition("=")[2])
+        except yaml.YAMLError:
+            continue  # a bracket or a quote is still open
+        if item.strip():
+            yield item
+        item = ""
+    if item:
+        yield item

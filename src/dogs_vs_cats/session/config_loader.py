@@ -1,23 +1,38 @@
 """The configuration, with one line for whatever is wrong in its files or folders."""
 
-import io
-from collections.abc import Iterator
+import re
+import tarfile
+import zipfile
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import fsspec
 from kedro.config import OmegaConfigLoader
-from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from dogs_vs_cats.errors import ConfigurationError, yaml_problem
+from dogs_vs_cats.errors import ConfigurationError
+from dogs_vs_cats.parameters.files import read_yaml
 
 _SUFFIXES = {".yml", ".yaml", ".json"}
 
 
 class ConfigLoader(OmegaConfigLoader):
     """Kedro's loader; every command, session and notebook of the project reads its configuration here."""
+
+    def __init__(self, conf_source: str | Path, *arguments: Any, **options: Any):
+        """Takes Kedro's arguments; an archive is unpacked for as long as the loader lives."""
+        self._given = str(conf_source)
+        if Path(conf_source).is_file() and (is_zip := zipfile.is_zipfile(conf_source)) | tarfile.is_tarfile(
+            conf_source
+        ):
+            self._unpacked = TemporaryDirectory()
+            archive = fsspec.filesystem("zip" if is_zip else "tar", fo=self._given)
+            archive.get("/", f"{self._unpacked.name}/", recursive=True)
+            (conf_source,) = Path(self._unpacked.name).iterdir()
+        super().__init__(str(conf_source), *arguments, **options)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Loads one kind of configuration, base and environment merged.
@@ -28,33 +43,30 @@ class ConfigLoader(OmegaConfigLoader):
         Raises:
             ConfigurationError: The environment doesn't exist, a file can't be read, or an interpolation has no value.
         """
-        self._check_folders()
+        if "://" not in str(self.conf_source):
+            self._check_folders()
         try:
             return super().__getitem__(key)
         except OmegaConfBaseException as error:
             raise ConfigurationError(_unresolved(key, error)) from error
         except (YAMLError, ValueError, AttributeError, OSError) as error:
-            reason = next(self._unreadable_files(key), " ".join(str(error).split()))
-            raise ConfigurationError(f"{reason}. Correct the file, and run again.") from error
+            for file in self._files(key):
+                read_yaml(file)  # which names the file and the line
+            raise ConfigurationError(f"{' '.join(str(error).split())}. Correct the file, and run again.") from error
 
     def interpolated_parameters(self) -> set[str]:
         """Runtime parameters (`--params`) that the files read with `${runtime_params:NAME}`, by their first part."""
-        names: set[str] = set()
-        for key in ("parameters", "catalog"):
-            self[key]
-            names |= self._runtime_params_hits
-        return {name.partition(".")[0] for name in names}
+        texts = [path.read_text(encoding="utf-8") for key in ("parameters", "catalog") for path in self._files(key)]
+        return {name for text in texts for name in re.findall(r"\$\{runtime_params:\s*(\w+)", text)}
 
     def _check_folders(self) -> None:
-        root = Path(self._get_conf_env_path("any")).parent
-        if not self._fs.isdir((root / self.base_env).as_posix()):
+        folder, environment = Path(self.conf_source), self.env or self.default_run_env
+        if not (folder / self.base_env).is_dir():
             raise ConfigurationError(
-                f"{self.conf_source} is no configuration of this project: it has no folder {self.base_env}. Give "
+                f"{self._given} is no configuration of this project: it has no folder {self.base_env}. Give "
                 "--conf-source a folder like conf, or the archive that kedro package writes."
             )
-        environment = self.env or self.default_run_env
-        folders = [path for path in self._fs.ls(root.as_posix(), detail=False) if self._fs.isdir(path)]
-        existing = sorted(Path(path).name for path in folders if not Path(path).name.startswith("."))
+        existing = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
         if environment in existing:
             return
         close = get_close_matches(environment, existing, n=1)
@@ -62,24 +74,14 @@ class ConfigLoader(OmegaConfigLoader):
         hint = f" Did you mean {close[0]}?" if close else ""
         raise ConfigurationError(
             f"There is no environment {environment!r}{default}.{hint} There are {', '.join(existing)}, the folders of "
-            f"{self.conf_source}."
+            f"{self._given}."
         )
 
-    def _unreadable_files(self, key: str) -> Iterator[str]:
-        """Says of each file of some kind that can't be read where and why."""
-        for environment in (self.base_env, self.env or self.default_run_env):
-            folder = self._get_conf_env_path(environment)
-            found = {path for pattern in self.config_patterns[key] for path in self._fs.glob(f"{folder}/{pattern}")}
-            for path in sorted(found):
-                if Path(path).suffix not in _SUFFIXES or not self._fs.isfile(path):
-                    continue
-                try:
-                    content = OmegaConf.load(io.StringIO(self._fs.cat_file(path).decode("utf-8")))
-                except (YAMLError, UnicodeDecodeError, OSError) as error:
-                    yield yaml_problem(path, error)
-                else:
-                    if not isinstance(content, DictConfig):
-                        yield f"{path}: it holds a list, and should hold named values"
+    def _files(self, key: str) -> list[Path]:
+        """The files of one kind of configuration."""
+        folders = [Path(self.conf_source) / name for name in (self.base_env, self.env or self.default_run_env)]
+        found = {path for folder in folders for pattern in self.config_patterns[key] for path in folder.glob(pattern)}
+        return sorted(path for path in found if path.suffix in _SUFFIXES and path.is_file())
 
 
 def _unresolved(key: str, error: OmegaConfBaseException) -> str:

@@ -7,11 +7,11 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
+from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from dogs_vs_cats.errors import MissingInputError, SelectionError, catalog_error
+from dogs_vs_cats.errors import MissingInputError, SelectionError
 
 LISTED = 40
 """A message lists at most so many names; of datasets there are hundreds."""
@@ -40,16 +40,6 @@ _SELECTIONS: dict[str, tuple[str, str, Callable[[Pipeline], set[str]]]] = {
     "namespaces": ("--namespaces", "namespace", _namespaces),
 }
 """For each argument of a run that selects nodes: its option, the word for its values, and those there are."""
-
-
-class ProjectContext(KedroContext):
-    """Kedro's context; a mistake in the catalog is one line."""
-
-    def _get_catalog(self, *args: Any, **options: Any) -> CatalogProtocol:
-        try:
-            return super()._get_catalog(*args, **options)
-        except DatasetError as error:
-            raise catalog_error(error) from error
 
 
 class ProjectSession(KedroSession):

@@ -4,9 +4,9 @@ import time
 from datetime import datetime
 
 import click
-import yaml
 
 from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.storage.caches import GIB, CacheEntry, cache_entries, remove
 
@@ -67,8 +67,8 @@ def _experiment(environment: str) -> str:
     files = {path.parent.name: path for path in sorted((ROOT / "conf").glob("*/globals.yml"))}
     if environment not in files:
         raise ParameterError(f"--env={environment}: there is no such environment; there are {', '.join(files)}.")
-    contents = [yaml.safe_load(files[name].read_text(encoding="utf-8")) or {} for name in ("base", environment)]
-    return (contents[0] | contents[1])["experiment"]
+    contents = [read_yaml(files[name]) for name in ("base", environment)]
+    return str((contents[0] | contents[1])["experiment"])
 
 
 def _total(entries: list[CacheEntry]) -> str:

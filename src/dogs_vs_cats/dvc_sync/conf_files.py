@@ -1,35 +1,12 @@
-"""The configuration as it is written, before Kedro merges and fills it in."""
+"""The environments of the project, as their files say."""
 
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from dogs_vs_cats.errors import ConfigurationError, yaml_problem
+from dogs_vs_cats.parameters.files import read_yaml
 
 PRIVATE = "local"
 """The environment that Kedro loads where none is named, and that nobody else has."""
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Reads a file of `conf`.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Its content; empty where the file holds only comments.
-
-    Raises:
-        ConfigurationError: It isn't YAML, or doesn't hold named values.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{yaml_problem(path, error)}. Correct the file, and run again.") from None
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path} should hold named values. Correct the file, and run again.")
-    return content
 
 
 def base_parameters(root: Path) -> dict[str, dict[str, Any]]:
