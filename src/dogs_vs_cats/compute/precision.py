@@ -1,5 +1,6 @@
 """The dtype policy of a computation: bfloat16 where it is faster."""
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,13 +37,18 @@ def _is_depthwise(model: "keras.Model") -> bool:
     """
     import keras
 
-    convolutions = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
-    ]
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    convolutions = [layer for layer in _layers(model) if isinstance(layer, kinds)]
     depthwise = sum(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in convolutions)
     return depthwise > 0 and 4 * depthwise >= len(convolutions)
+
+
+def _layers(model: "keras.Model") -> Iterator["keras.Layer"]:
+    """The layers of a model and of the models in it."""
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
 
 
 @cache
