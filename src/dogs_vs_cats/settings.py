@@ -2,6 +2,7 @@
 
 from omegaconf.resolvers import oc
 
+from dogs_vs_cats.datasets.environments import MERGE_STRATEGY
 from dogs_vs_cats.dvc_sync.hooks import ReproductionHooks
 from dogs_vs_cats.hooks import ProjectHooks
 from dogs_vs_cats.session.catalog import ProjectCatalog
@@ -21,11 +22,10 @@ SESSION_CLASS = ProjectSession
 SESSION_STORE_CLASS = SessionStore
 CONFIG_LOADER_CLASS = ConfigLoader
 
-# An environment changes single parameters of base; without `soft` it would have to repeat whole blocks.
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
-    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+    "merge_strategy": MERGE_STRATEGY,
     # Kedro allows it in credentials alone.
     "custom_resolvers": {"oc.env": oc.env},
 }

@@ -6,25 +6,29 @@ import pandas as pd
 import pytest
 
 from dogs_vs_cats.datasets import ExperimentsDataset
-from dogs_vs_cats.datasets.environments import Environment, EnvironmentsDataset
+from dogs_vs_cats.datasets.environments import EnvironmentsDataset
 from dogs_vs_cats.errors import EnvironmentFilesError
 from dogs_vs_cats.pipelines.replication import nodes
 from tests.conftest import PROJECT, copy_project, kedro
 
 
-def test_settings_are_those_of_base_with_the_environments_over_them():
-    environments = [
-        Environment("base", {"globals.yml": "experiment: a", "parameters_a.yml": "a: {x: 1, y: {z: 2}}"}),
-        Environment("other", {"globals.yml": "experiment: b", "parameters_a.yml": "a: {y: {z: 3}}"}),
-    ]
+def test_settings_are_those_of_base_with_the_environments_over_them(tmp_path):
+    for name, text in (("base", "a: {x: 1, y: {z: 2}}"), ("other", "a: {y: {z: 3}}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "globals.yml").write_text(f"experiment: {name}")
+        (tmp_path / name / "parameters.yml").write_text(text)
+    environments = EnvironmentsDataset(filepath=str(tmp_path)).load()
     assert nodes.parameters(environments, "other") == {"a": {"x": 1, "y": {"z": 3}}}
 
 
-@pytest.mark.parametrize(("there", "missing"), [([], "base"), (["base"], "lecture")])
-def test_a_folder_without_the_lectures_settings_is_refused_before_anything_is_computed(there, missing):
-    environments = [Environment(name, {"globals.yml": "experiment: a"}) for name in there]
-    with pytest.raises(EnvironmentFilesError, match=f"there is no conf/{missing} here"):
-        nodes.replicate({}, environments)
+def test_a_folder_without_the_lectures_settings_is_refused_before_anything_is_computed(tmp_path):
+    dataset = EnvironmentsDataset(filepath=str(tmp_path))
+    with pytest.raises(EnvironmentFilesError, match=r"There is no folder .*/base"):
+        dataset.load()
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/globals.yml").write_text("experiment: a")
+    with pytest.raises(EnvironmentFilesError, match="there is no conf/lecture here"):
+        nodes.replicate({}, dataset.load())
 
 
 def test_a_folder_without_conf_is_refused(tmp_path):

@@ -17,7 +17,7 @@ import yaml
 from kedro.config import OmegaConfigLoader
 
 from dogs_vs_cats.datasets import EnvironmentsDataset
-from dogs_vs_cats.datasets.environments import Environment
+from dogs_vs_cats.datasets.environments import WrittenEnvironment
 from dogs_vs_cats.errors import EnvironmentFilesError, TuningError
 from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.parameters.tuning import TuningParameters
@@ -40,7 +40,6 @@ SPACE = {
     "batch_size": None,
 }
 BASE_RECORD = {"identity": "base", "name": "base", "made_with": {"preprocessing": "own"}}
-BASE = Environment("base", {"globals.yml": "experiment: sample\n"})
 
 
 def tuning(approach="transfer_bottleneck", **changes):
@@ -73,7 +72,7 @@ def search(folder, wanted=None, block=BLOCK, seed=4, runs=("transfer_bottleneck"
         manifest,
         CLASSES,
         RECORD,
-        [BASE],
+        environments(),
         folder,
         **{"backbone": backbone, "backbone_record": BASE_RECORD, "features": features, **data},
     )
@@ -165,7 +164,7 @@ def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path)
     conf = tmp_path / "conf"
     shutil.copytree(PROJECT / "conf", conf)
     files = environment_files(summary, run, record)
-    EnvironmentsDataset(filepath=str(conf)).save(Environment("tuned", files))
+    EnvironmentsDataset(filepath=str(conf)).save(WrittenEnvironment("tuned", files))
     written = OmegaConfigLoader(str(conf), base_env="base", env="tuned", merge_strategy={"parameters": "soft"})
     check(written["parameters"])
     tuned = written["parameters"]["transfer_bottleneck"]
@@ -284,7 +283,7 @@ def test_a_written_environment_is_the_old_one_with_the_best_values(tmp_path, env
     conf = tmp_path / "conf"
     shutil.copytree(PROJECT / "conf", conf)
     files = environment_files(summary_of(approach, best), run, record)
-    EnvironmentsDataset(filepath=str(conf)).save(Environment("tuned", files))
+    EnvironmentsDataset(filepath=str(conf)).save(WrittenEnvironment("tuned", files))
     written = OmegaConfigLoader(
         str(conf), base_env="base", env="tuned", merge_strategy={"parameters": "soft", "globals": "soft"}
     )
@@ -300,19 +299,21 @@ def test_a_written_environment_is_the_old_one_with_the_best_values(tmp_path, env
 
 def test_only_an_environment_that_a_search_wrote_is_written_again(tmp_path):
     dataset = EnvironmentsDataset(filepath=str(tmp_path))
+    (tmp_path / "base").mkdir()
     (tmp_path / "local").mkdir()
     (tmp_path / "local/globals.yml").write_text("{}")
-    dataset.save(Environment("tuned", {"globals.yml": "# Written by a search\nexperiment: tuned\n", "old.yml": "{}\n"}))
-    dataset.save(Environment("tuned", {"globals.yml": "# Written by a search\nexperiment: tuned\n"}))
-    assert [environment.name for environment in dataset.load()] == ["tuned"]
+    globals_file = {"globals.yml": "# Written by a search\nexperiment: tuned\n"}
+    dataset.save(WrittenEnvironment("tuned", {**globals_file, "old.yml": "{}\n"}))
+    dataset.save(WrittenEnvironment("tuned", globals_file))
+    assert list(dataset.load()) == ["tuned"]
     assert [path.name for path in (tmp_path / "tuned").iterdir()] == ["globals.yml"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["local", "tuned"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "local", "tuned"]
     (tmp_path / "tuned/globals.yml").write_text("experiment: tuned\n")
     with pytest.raises(EnvironmentFilesError, match="no run has written it"):
-        dataset.save(Environment("tuned", {"globals.yml": "# Written by a search\n"}))
+        dataset.save(WrittenEnvironment("tuned", {"globals.yml": "# Written by a search\n"}))
     (tmp_path / "mine").mkdir()
     with pytest.raises(EnvironmentFilesError, match=r"without a globals\.yml"):
-        dataset.save(Environment("mine", {"globals.yml": "# Written by a search\n"}))
+        dataset.save(WrittenEnvironment("mine", {"globals.yml": "# Written by a search\n"}))
 
 
 def test_figures_and_page_say_what_was_found():

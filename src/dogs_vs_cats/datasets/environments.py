@@ -1,20 +1,27 @@
-"""Environments of the configuration that a run writes."""
+"""Environments of the configuration: all as Kedro reads them, and the one that a run writes."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import yaml
-from kedro.io import AbstractDataset
+from kedro.config import OmegaConfigLoader
 
+from dogs_vs_cats.datasets.local_file import LocalFileDataset
 from dogs_vs_cats.errors import EnvironmentFilesError
 from dogs_vs_cats.storage.atomic import replace_atomically
 
 MARK = "# Written by"
 """How the `globals.yml` of a written environment begins."""
 
+MERGE_STRATEGY = {"parameters": "soft", "globals": "soft"}
+"""An environment changes single parameters of base; otherwise it would have to repeat whole blocks."""
 
-class Environment(NamedTuple):
-    """A folder of configuration.
+Environments = dict[str, OmegaConfigLoader]
+"""The configuration of each environment, base and its own merged, by its name."""
+
+
+class WrittenEnvironment(NamedTuple):
+    """An environment that a run writes.
 
     Attributes:
         name: Of the folder.
@@ -25,52 +32,42 @@ class Environment(NamedTuple):
     files: dict[str, str]
 
 
-class EnvironmentsDataset(AbstractDataset[Environment, list[Environment]]):
+class EnvironmentsDataset(LocalFileDataset[WrittenEnvironment, Environments]):
     """Loads all shared environments; saves one, as a whole or not at all.
 
-    An environment that a person wrote is never replaced.
+    `filepath` is the folder of all environments. An environment that a person wrote is never replaced.
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None):
-        """Remembers the folder.
-
-        Args:
-            filepath: The folder of all environments.
-            metadata: Anything; Kedro hands it through.
-        """
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-
-    def load(self) -> list[Environment]:
-        """Reads every environment that has a `globals.yml`, sorted by name; the private `local` is left out.
+    def load(self) -> Environments:
+        """Opens every environment that has a `globals.yml`, sorted by name; the private `local` is left out.
 
         Raises:
             EnvironmentFilesError: There is no such folder, as where the configuration comes from an archive.
         """
-        if not self._filepath.is_dir():
+        if not (self._filepath / "base").is_dir():
             raise EnvironmentFilesError(
-                f"There is no folder {self._filepath}. Tuning and the replication read the environments in it, even "
-                "where the configuration of the run comes from elsewhere. Run them in a folder that has it, such as a "
-                "checkout of the project."
+                f"There is no folder {self._filepath}/base. Tuning and the replication read the environments beside "
+                "it, even where the configuration of the run comes from elsewhere. Run them in a folder that has it, "
+                "such as a checkout of the project."
             )
-        folders = sorted(
-            path.parent for path in self._filepath.glob("[!.]*/globals.yml") if path.parent.name != "local"
-        )
-        return [
-            Environment(
-                folder.name, {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yml"))}
+        names = sorted(path.parent.name for path in self._filepath.glob("[!.]*/globals.yml"))
+        return {
+            name: OmegaConfigLoader(
+                str(self._filepath), env=name, base_env="base", default_run_env="base", merge_strategy=MERGE_STRATEGY
             )
-            for folder in folders
-        ]
+            for name in names
+            if name != "local"
+        }
 
-    def save(self, data: Environment) -> None:
-        """Writes an environment, or writes one anew that was written so before.
+    def save(self, data: WrittenEnvironment) -> None:
+        """Writes an environment, or replaces one that a run wrote before.
 
         Raises:
-            EnvironmentFilesError: It is someone else's.
+            EnvironmentFilesError: A person wrote an environment of that name.
         """
-        refuse_unless_free(data.name, self.load())
-        if (self._filepath / data.name).exists() and not any(data.name == found.name for found in self.load()):
+        environments = self.load()
+        refuse_unless_free(data.name, environments)
+        if (self._filepath / data.name).exists() and data.name not in environments:
             raise EnvironmentFilesError(
                 f"conf/{data.name} is there already, without a globals.yml. Remove it, or choose another name."
             )
@@ -83,12 +80,9 @@ class EnvironmentsDataset(AbstractDataset[Environment, list[Environment]]):
         # No pipeline makes them, so loading says best what is missing.
         return True
 
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
 
-
-def refuse_unless_free(name: str, environments: list[Environment]) -> None:
-    """Makes sure that an environment may be written, and that nothing of another's results is overwritten by it.
+def refuse_unless_free(name: str, environments: Mapping[str, OmegaConfigLoader]) -> None:
+    """Makes sure that an environment may be written, and that it overwrites no results of another one.
 
     Args:
         name: Of the environment, and of its experiment.
@@ -97,16 +91,15 @@ def refuse_unless_free(name: str, environments: list[Environment]) -> None:
     Raises:
         EnvironmentFilesError: A person wrote an environment of that name, or another one's experiment has it.
     """
-    for environment in environments:
-        text = environment.files["globals.yml"]
-        if environment.name == name and not text.startswith(MARK):
+    advice = "Choose another name, for instance: kedro run --pipelines=tuning --params=tuning.environment=tuned"
+    for other, config in environments.items():
+        first = (Path(config.conf_source) / other / "globals.yml").read_text(encoding="utf-8")
+        if other == name and not first.startswith(MARK):
             raise EnvironmentFilesError(
-                f"conf/{name} is there already, and no run has written it, so none overwrites it. Choose another "
-                "name, for instance: kedro run --pipelines=tuning --params=tuning.environment=tuned"
+                f"conf/{name} is there already, and no run has written it, so none overwrites it. {advice}"
             )
-        if environment.name != name and (yaml.safe_load(text) or {}).get("experiment") == name:
+        if other != name and config["globals"].get("experiment") == name:
             raise EnvironmentFilesError(
-                f"{name} is the experiment of conf/{environment.name}: an environment of that name would overwrite its "
-                "results. Choose another name, for instance: kedro run --pipelines=tuning "
-                "--params=tuning.environment=tuned"
+                f"{name} is the experiment of conf/{other}: an environment of that name would overwrite its results. "
+                f"{advice}"
             )

@@ -1,11 +1,10 @@
 """The table and the page of the replication."""
 
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
-from omegaconf import OmegaConf
 
-from dogs_vs_cats.datasets.environments import Environment
+from dogs_vs_cats.datasets.environments import Environments
 from dogs_vs_cats.datasets.experiments import Experiment
 from dogs_vs_cats.errors import EnvironmentFilesError
 from dogs_vs_cats.lectures import behaviour, counting, networks, page, photos, results, worked_examples
@@ -14,7 +13,7 @@ from dogs_vs_cats.lectures.claims import judge, table
 COLUMNS = ["claim", "source", "lecture", "ours", "verdict", "note"]
 
 
-def replicate(experiments: dict[str, Experiment], environments: list[Environment]) -> pd.DataFrame:
+def replicate(experiments: dict[str, Experiment], environments: Environments) -> pd.DataFrame:
     """Holds every claim of the lectures against ours.
 
     Args:
@@ -41,22 +40,18 @@ def replicate(experiments: dict[str, Experiment], environments: list[Environment
     return pd.DataFrame(claims)
 
 
-def parameters(environments: list[Environment], name: str) -> dict[str, Any]:
-    """Returns what a run in an environment has as parameters: those of base, and its own over them.
+def parameters(environments: Environments, name: str) -> dict[str, Any]:
+    """Returns the parameters that a run in an environment has.
 
     Raises:
-        EnvironmentFilesError: One of the two is missing.
+        EnvironmentFilesError: The environment is missing.
     """
-    files = {environment.name: environment.files for environment in environments}
-    for needed in ("base", name):
-        if needed not in files:
-            raise EnvironmentFilesError(
-                "The replication reads the lectures' settings in conf/lecture and conf/mnist, over those of conf/base: "
-                f"there is no conf/{needed} here. Run it in a checkout of the project that has all three."
-            )
-    texts = [text for each in ("base", name) for file, text in files[each].items() if file.startswith("parameters")]
-    merged = OmegaConf.merge(*map(OmegaConf.create, texts))
-    return cast(dict[str, Any], OmegaConf.to_container(merged))
+    if name not in environments:
+        raise EnvironmentFilesError(
+            "The replication reads the lectures' settings in conf/lecture and conf/mnist, over those of conf/base: "
+            f"there is no conf/{name} here. Run it in a checkout of the project that has all three."
+        )
+    return dict(environments[name]["parameters"])
 
 
 def tabulate(claims: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Figure, Model
-from dogs_vs_cats.datasets.environments import Environment, refuse_unless_free
+from dogs_vs_cats.datasets.environments import Environments, WrittenEnvironment, refuse_unless_free
 from dogs_vs_cats.errors import TuningError
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
@@ -37,7 +37,7 @@ def search(
     manifest: pd.DataFrame,
     class_names: list[str],
     ingestion_record: dict[str, Any],
-    environments: list[Environment],
+    environments: Environments,
     folder: Path,
     backbone: Model | None = None,
     backbone_record: dict[str, Any] | None = None,
@@ -150,7 +150,9 @@ def draw_figures(trials: pd.DataFrame, summary: dict[str, Any]) -> tuple[Figure,
     return tuning_figures.search_history(trials), tuning_figures.importance(summary["importance"])
 
 
-def make_environment(summary: dict[str, Any], parameters: dict[str, Any], run_record: dict[str, Any]) -> Environment:
+def make_environment(
+    summary: dict[str, Any], parameters: dict[str, Any], run_record: dict[str, Any]
+) -> WrittenEnvironment:
     """Makes an environment of the parameters of this run and the best values.
 
     Args:
@@ -161,4 +163,4 @@ def make_environment(summary: dict[str, Any], parameters: dict[str, Any], run_re
     Returns:
         The environment, complete: what base says later doesn't change it.
     """
-    return Environment(summary["environment"], environment_files(summary, parameters, run_record))
+    return WrittenEnvironment(summary["environment"], environment_files(summary, parameters, run_record))
