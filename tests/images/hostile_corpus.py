@@ -60,7 +60,7 @@ class Either:
 
 @dataclass(frozen=True)
 class Ignored:
-    """What an operating system has left behind: passed over without a row."""
+    """What an operating system has left behind: ignored without a row."""
 
 
 Outcome = Accepted | Rejected | Either | Ignored

@@ -126,7 +126,7 @@ def archive_complaint(case: ArchiveCase, folder: Path) -> str:
 
 
 def test_every_archive_is_read_as_far_as_it_is_good_or_refused_with_a_message(tmp_path, monkeypatch):
-    monkeypatch.setattr(nodes, "ROOT", tmp_path / "project")
+    monkeypatch.setattr(decoded_cache, "ROOT", tmp_path / "project")
     (tmp_path / "work").mkdir()
     cases = corpus.archive_cases()
     found = [
@@ -271,7 +271,7 @@ def test_the_password_to_a_source_comes_into_no_record_and_no_report(monkeypatch
 
 def counts() -> Iterator[tuple[str, int, str]]:
     """Rows of the table in docs/reliability.md: kind, number of cases, what becomes of them."""
-    words = {Accepted: "used", Rejected: "rejected", Either: "used or rejected", Ignored: "passed over"}
+    words = {Accepted: "used", Rejected: "rejected", Either: "used or rejected", Ignored: "ignored"}
     for outcomes_of in (
         [(case.kind, words[type(case.outcome)]) for case in corpus.file_cases()],
         [(case.kind, archive_words(case)) for case in corpus.archive_cases()],

@@ -362,7 +362,7 @@ def test_damaged_decoded_images_are_decoded_again(tmp_path: Path, name: str) -> 
 def test_a_failed_write_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
     archive = zip_of(tmp_path / "pets.zip", 20)
     (tmp_path / "store").write_text("a file where the folder should be")
-    with pytest.raises(ProjectError, match=r"can't be kept in .*store"):
+    with pytest.raises(ProjectError, match=r"can't be stored in .*store"):
         read_images(parameters(archive), 0, tmp_path / "store")
 
 

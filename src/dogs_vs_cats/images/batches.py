@@ -16,7 +16,7 @@ import numpy as np
 from dogs_vs_cats.compute.parallel import cores
 from dogs_vs_cats.images.augmentation.generator import ImageDataGenerator
 
-# Keras draws transforms from NumPy's global random state, of which a process has one.
+# Keras draws transforms from NumPy's global random state, which all threads share.
 _global_random_state = threading.Lock()
 
 
@@ -37,7 +37,7 @@ class RowBatches(keras.utils.PyDataset):
         shuffle: bool = False,
         seed: int = 0,
     ):
-        """Remembers what to read; nothing is read yet.
+        """Prepares the batches; nothing is read yet.
 
         Args:
             array: Any array, best a memory map.
@@ -83,7 +83,7 @@ class RowBatches(keras.utils.PyDataset):
         return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)
 
     def on_epoch_begin(self) -> None:
-        """Refuses to repeat the first epoch for ever.
+        """Refuses to repeat the first epoch.
 
         Raises:
             RuntimeError: Epochs differ from each other, and `fit` wasn't given the `callback()`.
@@ -139,7 +139,7 @@ class ImageBatches(RowBatches):
         augmenter: ImageDataGenerator | None = None,
         workers: int | Literal["auto"] = "auto",
     ):
-        """Remembers what to read; nothing is read yet.
+        """Prepares the batches; nothing is read yet.
 
         Args:
             images: uint8 array, best a memory map, of shape (n, height, width, channels), 0..255. Without an augmenter,
@@ -188,12 +188,12 @@ class ImageBatches(RowBatches):
             # Keras draws the order from the same state, before the transforms.
             random.permutation(len(self._rows))
         with _global_random_state:
-            kept = np.random.get_state()  # noqa: NPY002
+            state = np.random.get_state()  # noqa: NPY002
             np.random.set_state(random.get_state())  # noqa: NPY002
             try:
                 return [augmenter.get_random_transform(self._array.shape[1:]) for _ in range(count)]
             finally:
-                np.random.set_state(kept)  # noqa: NPY002
+                np.random.set_state(state)  # noqa: NPY002
 
 
 def _transform(augmenter: ImageDataGenerator, target: np.ndarray, image: np.ndarray, transform: dict[str, Any]) -> None:

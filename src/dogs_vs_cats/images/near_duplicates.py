@@ -1,6 +1,6 @@
-"""Finds copies of one photo: re-encoded, resized or mirrored, and so not byte-identical.
+"""Finds copies of one image that aren't byte-identical: re-encoded, resized or mirrored ones.
 
-A copy in the test split of a photo in the training split makes a model look better than it is. Each image gets a
+A copy in the test split of an image in the training split makes a model look better than it is. Each image gets a
 perceptual hash (pHash: the signs of its lowest 63 cosine frequencies, without the mean), whose mirrored version follows
 from it by arithmetic. Images whose hashes, mirrored or not, differ in at most `MAX_DISTANCE` bits are compared as
 thumbnails, and are copies if those correlate by `MIN_CORRELATION`. Both limits were measured on Kaggle's photos: copies
@@ -14,17 +14,17 @@ from collections.abc import Iterator
 import numpy as np
 
 THUMBNAIL_SIZE = 16
-"""Height and width of what images are compared by, in pixels."""
+"""Height and width of the thumbnails by which images are compared, in pixels."""
 
 MAX_DISTANCE = 7
 """Hashes of copies differ in at most so many of 63 bits. Four bands of bits find every pair up to this distance: in
 one of the four, two such hashes differ in one bit at most."""
 
 MIN_CORRELATION = 0.98
-"""Pictures of copies correlate at least by this much."""
+"""Thumbnails of copies correlate at least by this much."""
 
 MIN_CONTRAST = 2.0
-"""Standard deviation, of 255, below which a picture is too flat to be compared with another."""
+"""Standard deviation, of 255, below which an image is too flat to be compared."""
 
 _FREQUENCIES = 8
 _BANDS = 4
@@ -35,7 +35,7 @@ _PAIRS_AT_ONCE = 1 << 16
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
-    """Makes the small grey picture that an image is compared by.
+    """Makes the small grey image by which an image is compared.
 
     Args:
         pixels: uint8 array of shape (height, width, 1 or 3).
@@ -49,7 +49,7 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
 
 
 def find_groups(thumbnails: np.ndarray) -> np.ndarray:
-    """Groups copies of one photo.
+    """Groups copies of one image.
 
     Copies of copies belong to the same group. Time grows with the number of images and of similar pairs, not with all
     pairs: 25,000 images take about a second.
@@ -91,12 +91,12 @@ def _describe(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarra
     contrast = np.empty(len(thumbnails), np.float32)
     for start in range(0, len(thumbnails), _BLOCK):
         block = slice(start, start + _BLOCK)
-        pictures = thumbnails[block].astype(np.float32)
-        waves = cosines @ pictures @ cosines.T
+        images = thumbnails[block].astype(np.float32)
+        waves = cosines @ images @ cosines.T
         for row, signs in enumerate((unchanged, mirroring)):
             bits = (waves * signs).reshape(len(waves), -1)[:, 1:] > 0
             hashes[row, block] = np.where(bits, weights, np.uint64(0)).sum(axis=1, dtype=np.uint64)
-        contrast[block] = pictures.std((1, 2))
+        contrast[block] = images.std((1, 2))
     return hashes[0], hashes[1], contrast
 
 
@@ -136,11 +136,11 @@ def _correlation(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray, 
     for start in range(0, len(first), _BLOCK):
         block = slice(start, start + _BLOCK)
         left, right = thumbnails[first[block]], thumbnails[second[block]]
-        pictures = [
-            picture.reshape(len(picture), -1).astype(np.float32)
-            for picture in (left, right[:, :, ::-1] if mirrored else right)
+        images = [
+            image.reshape(len(image), -1).astype(np.float32)
+            for image in (left, right[:, :, ::-1] if mirrored else right)
         ]
-        a, b = (picture - picture.mean(axis=1, keepdims=True) for picture in pictures)
+        a, b = (image - image.mean(axis=1, keepdims=True) for image in images)
         result[block] = (a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
     return result
 

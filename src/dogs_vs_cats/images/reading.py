@@ -6,23 +6,23 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.compute.parallel import in_order
 from dogs_vs_cats.errors import SourceError
-from dogs_vs_cats.images.decoding import BIT_DEPTHS, ImageRejected, decode, needed_bits
+from dogs_vs_cats.images.decoding import BIT_DEPTHS, DecodedImage, ImageRejected, decode, needed_bits
 from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE, thumbnail
 from dogs_vs_cats.images.sources import Entry, ImageReadError, Source
-from dogs_vs_cats.parameters.ingestion import IngestionParameters
-from dogs_vs_cats.progress import progress
+from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
+from dogs_vs_cats.progress import track
 
 logger = logging.getLogger(__name__)
 
 LAYOUT = 4
-"""To be raised with every change of what `write_decoded` writes, so that nobody loads what was written otherwise."""
+"""Version of the files that `write_decoded` writes: raise it with every change, so that older files aren't loaded."""
 
 _CHUNK_ENTRIES = 32
 _CHUNK_BYTES = 4 * 1024**2
@@ -59,33 +59,51 @@ class DecodedSource:
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
-    pixels: np.ndarray
+class _Image:
+    decoded: DecodedImage
     thumbnail: np.ndarray
     sha256: str
-    width: int
-    height: int
     is_file: bool
-    deeper: tuple[float, ...] = ()
 
     @property
     def is_constant(self) -> bool:
-        """Whether all pixels are equal; most images are settled by a look at the thumbnail."""
-        return bool(np.ptp(self.thumbnail) == 0 and (self.pixels == self.pixels[0, 0]).all())
+        """Whether all pixels are equal; the thumbnail settles that for most images."""
+        pixels = self.decoded.pixels
+        return bool(np.ptp(self.thumbnail) == 0 and (pixels == pixels[0, 0]).all())
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    reason: str
-    unreadable: bool
+def read_image(
+    source: Source, entry: Entry, image_size: int, channels: int, options: DecodingOptions
+) -> tuple[bytes | np.ndarray, DecodedImage]:
+    """Reads, decodes and resizes one image of a source.
+
+    Args:
+        source: An open source.
+        entry: One of its images.
+        image_size: Height and width of the result, in pixels.
+        channels: 3 for RGB, 1 for grey.
+        options: Options of `decode`.
+
+    Returns:
+        The file's bytes, or the pixels of a source without files; and the decoded image.
+
+    Raises:
+        ImageRejected: The image can't be read, or isn't usable.
+    """
+    try:
+        data = source.read(entry)
+    except ImageReadError as error:
+        raise ImageRejected(error.reason, may_pass=True) from error
+    return data, decode(data, image_size=image_size, channels=channels, **options)
 
 
 def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) -> None:
-    """Decodes every image of a source into a folder, from which `load_decoded` gets it back.
+    """Decodes every image of a source into a folder, which `load_decoded` opens.
 
-    Of byte-identical files the first one is kept. A published dataset of arrays is kept whole, duplicates included
-    (Fashion-MNIST has some): others report on its official parts as they are. No more than a few megabytes of pictures
-    are in memory at once. Images with 16 bits a sample are decoded again if their source turns out to use fewer bits.
+    Of byte-identical files only the first one is used. A published dataset of arrays stays complete, duplicates
+    included (Fashion-MNIST has some), because others report on its official parts as they are. No more than a few
+    megabytes of images are in memory at once. Images with 16 bits a sample are decoded a second time if their source
+    turns out to use fewer bits.
 
     Args:
         source: An open source.
@@ -95,18 +113,14 @@ def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) 
     entries = source.entries()
     bit_depth = ingestion.decoding()["bit_depth"]
     with _Output(folder, ingestion, len(entries)) as output:
-        with progress("Decoding", len(entries)) as advance:
-            for entry, outcome in _outcomes(source, entries, ingestion, bit_depth or BIT_DEPTHS[-1]):
-                advance()
-                output.add(entry, outcome)
+        for entry, image in _decoded(source, entries, ingestion, bit_depth or BIT_DEPTHS[-1], "Decoding"):
+            output.add(entry, image)
         if output.deeper and bit_depth is None:
             bit_depth = _find_bit_depth(list(output.deeper.values()), len(output.rows))
             if bit_depth < BIT_DEPTHS[-1]:
                 again = [entry for entry in entries if entry.path in output.deeper]
-                with progress(f"Decoding at {bit_depth} bits", len(again)) as advance:
-                    for entry, outcome in _outcomes(source, again, ingestion, bit_depth):
-                        advance()
-                        output.replace(entry, outcome)
+                for entry, image in _decoded(source, again, ingestion, bit_depth, f"Decoding at {bit_depth} bits"):
+                    output.replace(entry, image)
     rejected = [*source.rejected, *output.rejected]
     table = {
         "usable": {name: [row[column] for row in output.rows] for column, name in enumerate(_COLUMNS)},
@@ -139,7 +153,7 @@ def can_be_read_now(source: Source, decoded: DecodedSource, ingestion: Ingestion
 
     Args:
         source: The open source.
-        decoded: What an earlier run made of it.
+        decoded: Its images as an earlier run decoded them.
         ingestion: The parameters of both.
 
     Returns:
@@ -148,12 +162,12 @@ def can_be_read_now(source: Source, decoded: DecodedSource, ingestion: Ingestion
     unreadable = set(decoded.unreadable)
     again = [entry for entry in source.entries() if entry.path in unreadable]
     bit_depth = decoded.bit_depth or BIT_DEPTHS[-1]
-    outcomes = (_prepare(source, entry, ingestion, bit_depth) for entry in again)
-    return not all(isinstance(outcome, _Refusal) and outcome.unreadable for outcome in outcomes)
+    images = (_prepare(source, entry, ingestion, bit_depth) for entry in again)
+    return not all(isinstance(image, ImageRejected) and image.may_pass for image in images)
 
 
 def _find_bit_depth(deeper: list[tuple[float, ...]], images: int) -> int:
-    """Finds how many bits the 16-bit images of a source use, and says so; `deeper` as in `DecodedImage`."""
+    """Finds and logs how many bits the 16-bit images of a source use; `deeper` as in `DecodedImage`."""
     fractions = np.array(deeper)
     bit_depth = max(needed_bits(row) for row in deeper)
     logger.info(
@@ -176,35 +190,28 @@ def _find_bit_depth(deeper: list[tuple[float, ...]], images: int) -> int:
     return bit_depth
 
 
-def _outcomes(
-    source: Source, entries: list[Entry], ingestion: IngestionParameters, bit_depth: int
-) -> Iterator[tuple[Entry, _Picture | _Refusal]]:
-    """Yields every entry with what became of it, in order and in bounded memory."""
+def _decoded(
+    source: Source, entries: list[Entry], ingestion: IngestionParameters, bit_depth: int, description: str
+) -> Iterator[tuple[Entry, _Image | ImageRejected]]:
+    """Yields every entry with its image or the reason against it, in order and in bounded memory."""
     chunk = max(1, min(_CHUNK_ENTRIES, _CHUNK_BYTES // (ingestion.image_size**2 * ingestion.channels)))
-    return in_order(lambda entry: _prepare(source, entry, ingestion, bit_depth), entries, chunk)
+    images = in_order(lambda entry: _prepare(source, entry, ingestion, bit_depth), entries, chunk)
+    yield from track(images, description, len(entries))
 
 
-def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters, bit_depth: int) -> _Picture | _Refusal:
+def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters, bit_depth: int) -> _Image | ImageRejected:
+    options = ingestion.decoding(bit_depth)
     try:
-        data = source.read(entry)
-        image = decode(
-            data,
-            image_size=ingestion.image_size,
-            channels=ingestion.channels,
-            **ingestion.decoding(bit_depth),
-        )
-    except ImageReadError as error:
-        return _Refusal(error.reason, unreadable=True)
+        data, image = read_image(source, entry, ingestion.image_size, ingestion.channels, options)
     except ImageRejected as error:
-        return _Refusal(error.reason, unreadable=error.may_pass)
+        return error
     content = data if isinstance(data, bytes) else np.ascontiguousarray(data).data
     digest = hashlib.sha256(content).hexdigest()
-    pixels, width, height, deeper = image
-    return _Picture(pixels, thumbnail(pixels), digest, width, height, isinstance(data, bytes), deeper)
+    return _Image(image, thumbnail(image.pixels), digest, isinstance(data, bytes))
 
 
 class _Output:
-    """The files that a source is decoded into, and what is known of each image.
+    """The files that a source is decoded into, and the facts about each image.
 
     Attributes:
         rows: A row for each image, see `_COLUMNS`.
@@ -226,75 +233,67 @@ class _Output:
         self.deeper: dict[str, tuple[float, ...]] = {}
 
     def __enter__(self) -> Self:
-        self._images.__enter__()
-        self._thumbnails.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._thumbnails.__exit__(kind)
-        self._images.__exit__(kind)
+        for array in (self._images, self._thumbnails):
+            array.close(complete=kind is None)
 
-    def add(self, entry: Entry, outcome: _Picture | _Refusal) -> None:
-        if isinstance(outcome, _Refusal):
-            self.rejected.append((entry.path, outcome.reason))
-            if outcome.unreadable:
-                self.unreadable.append(entry.path)
+    def add(self, entry: Entry, image: _Image | ImageRejected) -> None:
+        """Appends an image, or notes why there is none."""
+        if isinstance(image, ImageRejected):
+            self.rejected.append((entry.path, image.reason))
+            self.unreadable += [entry.path] if image.may_pass else []
             return
         row = len(self.rows)
-        first = self._row_of_sha256.setdefault(outcome.sha256, row)
-        if first != row and outcome.is_file:
+        first = self._row_of_sha256.setdefault(image.sha256, row)
+        if first != row and image.is_file:
             self.rejected.append((entry.path, f"duplicate of {self.rows[first][0]}"))
             return
-        self.rows.append((entry.path, entry.label, entry.part, outcome.sha256, outcome.width, outcome.height))
-        self._write(row, entry.path, outcome)
+        size = image.decoded.width, image.decoded.height
+        self.rows.append((entry.path, entry.label, entry.part, image.sha256, *size))
+        self._write(row, entry.path, image)
 
-    def replace(self, entry: Entry, outcome: _Picture | _Refusal) -> None:
-        """Writes an image again that was decoded at another bit depth."""
-        row = None if isinstance(outcome, _Refusal) else self._row_of_sha256.get(outcome.sha256)
-        if row is None or isinstance(outcome, _Refusal):
+    def replace(self, entry: Entry, image: _Image | ImageRejected) -> None:
+        """Overwrites an image that was decoded at another bit depth."""
+        row = None if isinstance(image, ImageRejected) else self._row_of_sha256.get(image.sha256)
+        if row is None or isinstance(image, ImageRejected):
             raise SourceError(f"{entry.path} changed while the images were decoded. Run again.")
-        self._write(row, entry.path, outcome)
+        self._write(row, entry.path, image)
 
-    def _write(self, row: int, path: str, picture: _Picture) -> None:
-        self._images.write(row, picture.pixels)
-        self._thumbnails.write(row, picture.thumbnail)
-        (self.constant.add if picture.is_constant else self.constant.discard)(path)
-        if picture.deeper:
-            self.deeper[path] = picture.deeper
+    def _write(self, row: int, path: str, image: _Image) -> None:
+        self._images.write(row, image.decoded.pixels)
+        self._thumbnails.write(row, image.thumbnail)
+        (self.constant.add if image.is_constant else self.constant.discard)(path)
+        if image.decoded.deeper:
+            self.deeper[path] = image.decoded.deeper
 
 
 class _GrowingArray:
-    """Writes a uint8 `.npy` file row by row without knowing beforehand how many rows there will be.
+    """Writes a uint8 `.npy` file row by row without knowing the number of rows in advance.
 
-    Rows go through ordinary writes: pages of a memory map would count as memory of this process.
+    Rows go through ordinary writes, because pages of a memory map would count as memory of this process.
     """
 
     def __init__(self, path: Path, row_shape: tuple[int, ...], at_most: int):
-        self._path = path
         self._row_shape = row_shape
-        self._at_most = at_most
         self._rows = 0
-
-    def __enter__(self) -> Self:
-        self._file: BinaryIO = self._path.open("wb")
-        self._write_header(self._at_most)
+        self._file = path.open("wb")
+        self._write_header(at_most)
         self._start = self._file.tell()
-        return self
 
     def write(self, row: int, values: np.ndarray) -> None:
-        """Writes one row: the next one, or an earlier one again."""
+        """Writes the next row, or overwrites an earlier one."""
         self._file.seek(self._start + row * values.nbytes)
         self._file.write(np.ascontiguousarray(values).data)
         self._rows = max(self._rows, row + 1)
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            # NumPy leaves room in the header for any number of rows, so that it can be replaced.
-            self._file.seek(0)
-            self._write_header(self._rows)
-            if self._file.tell() != self._start:
-                raise RuntimeError(f"the header of {self._path} has changed its length")
-        self._file.close()
+    def close(self, complete: bool) -> None:
+        """Closes the file; a complete one gets its number of rows, for which NumPy leaves room in the header."""
+        with self._file:
+            if complete:
+                self._file.seek(0)
+                self._write_header(self._rows)
 
     def _write_header(self, rows: int) -> None:
         description = {"descr": "|u1", "fortran_order": False, "shape": (rows, *self._row_shape)}

@@ -1,4 +1,4 @@
-"""Divides images into training, validation and test: exact, stratified, and the same for the same images and seed."""
+"""Divides images into training, validation and test: exact, stratified and reproducible."""
 
 import hashlib
 import logging
@@ -76,7 +76,7 @@ def random_split(
 
 
 def official_split(labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class_names: Sequence[str]) -> np.ndarray:
-    """Keeps a source's own training and test part.
+    """Uses a source's own training and test part.
 
     Training is the beginning of the training part, validation the end of it, test the beginning of the test part.
     Where a part lies class after class, as folders do, "beginning" and "end" are taken of each class alike.
@@ -153,7 +153,7 @@ def _check_training(split: np.ndarray, labels: np.ndarray, class_names: Sequence
 
 
 def _by_turns(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Reorders rows that lie class after class so that any beginning and any end has its share of each class."""
+    """Reorders rows that lie class after class so that any beginning and any end is stratified."""
     if (np.diff(labels) < 0).any():
         return rows
     sizes = np.bincount(labels)

@@ -16,7 +16,7 @@ class AugmentationParameters(ParameterGroup):
             numbers of its own. `auto` takes `device` where there is a GPU, else `warp`.
         rotation_range: Largest rotation either way, in degrees.
         width_shift_range: Largest shift up or down, as a fraction of the width. That it isn't the shift to either
-            side is a mistake of Keras (keras-team/keras issue 17398), kept here in all engines.
+            side is a mistake of Keras (keras-team/keras issue 17398), reproduced here in all engines.
         height_shift_range: Largest shift to either side, as a fraction of the height.
         shear_range: Largest shear angle either way, in degrees (not radians: 0.2 is hardly visible).
         zoom_range: Height and width are each scaled by a factor between 1 - zoom_range and 1 + zoom_range.
@@ -24,8 +24,8 @@ class AugmentationParameters(ParameterGroup):
         brightness_range: Lowest and highest factor of the brightness; null leaves it alone.
         horizontal_flip: Whether half of the images are mirrored left to right.
         vertical_flip: Whether half of the images are turned upside down.
-        fill_mode: What fills the places that the image leaves: its `nearest` pixel, its `reflect`ion, its opposite
-            side (`wrap`), or the value `cval` (`constant`).
+        fill_mode: How the places that the image leaves are filled: by its `nearest` pixel, its `reflect`ion, its
+            opposite side (`wrap`), or the value `cval` (`constant`).
         cval: The value for `constant`, 0..255.
         interpolation_order: Order of the spline between pixels; 1 is bilinear. `warp` is only faster at 1, and
             `device` has only 1.

@@ -10,7 +10,7 @@ SplitSize = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
 
 
 class DecodingOptions(TypedDict):
-    """What `decoding.decode` takes beside the size of the result."""
+    """Options of `decoding.decode` other than the size of the result."""
 
     max_pixels: int
     min_side: int
@@ -18,7 +18,7 @@ class DecodingOptions(TypedDict):
 
 
 class IngestionParameters(ParameterGroup):
-    """Where the images come from, how many are used, and what becomes of each.
+    """Where the images come from, how many are used, and how they are decoded and split.
 
     Attributes:
         source: `sample`; a folder; a `.zip` file or a folder in it (`photos.zip/color`); an `http(s)` URL of a zip;
@@ -38,7 +38,7 @@ class IngestionParameters(ParameterGroup):
             the largest value in the source.
         split: `random` draws a seeded stratified split; `official` keeps the source's own training and test
             parts and cuts validation off the end of the training part in file order.
-        near_duplicates: `group` keeps re-encoded, resized or mirrored copies of a photo in one split;
+        near_duplicates: `group` keeps re-encoded, resized or mirrored copies of an image in one split;
             `ignore` does not look for them.
     """
 

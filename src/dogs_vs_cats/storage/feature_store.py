@@ -107,7 +107,7 @@ class FeatureStore:
         return [rows for _, rows in found]
 
     def _entries(self, key: str | None = None) -> Iterator[tuple[Path, list[bytes], np.ndarray]]:
-        """Yields entries with their keys and rows; a damaged one is passed over, and so extracted again."""
+        """Yields entries with their keys and rows; a damaged one is ignored, and so extracted again."""
         for entry in self._store.entries(key or f"{self._name}-*"):
             try:
                 stored = np.load(entry / "keys.npy", allow_pickle=False)

@@ -44,6 +44,60 @@ class Site:
     halfway: threading.Event = field(default_factory=threading.Event)
 
 
+class Handler(BaseHTTPRequestHandler):
+    state: Site
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        asked = self.headers["Range"]
+        self.state.asked.append(asked)
+        start, status = 0, self.state.status
+        if asked and self.state.ranges and self.headers.get("If-Range", self.state.etag) == self.state.etag:
+            start, status = int(asked.removeprefix("bytes=").rstrip("-")), 206
+        if self.path.startswith("/elsewhere"):
+            self.send_empty(302, "Location", "/photos.zip")
+        elif start >= len(self.state.data):
+            self.send_empty(416, "Content-Range", f"bytes */{len(self.state.data)}")
+        else:
+            self.send_part(start, status)
+
+    def send_empty(self, status: int, header: str, value: str) -> None:
+        self.send_response(status)
+        self.send_header(header, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def send_part(self, start: int, status: int) -> None:
+        body = self.state.data[start:]
+        self.send_response(status)
+        self.send_header("Content-Type", self.state.content_type)
+        if self.state.etag:
+            self.send_header("ETag", self.state.etag)
+        if self.state.length_sent:
+            self.send_header("Content-Length", str(len(body)))
+        else:
+            self.close_connection = True
+            self.send_header("Connection", "close")
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{len(self.state.data) - 1}/{len(self.state.data)}")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            if self.state.stop is not None:
+                half = len(body) // 2
+                self.wfile.write(body[:half])
+                self.wfile.flush()
+                self.state.halfway.set()
+                self.state.stop.wait(30)
+                body = body[half:]
+            if self.state.cut_after:
+                body = body[: self.state.cut_after.pop(0)]
+                self.close_connection = True
+            self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     path = tmp_path / "made.zip"
@@ -53,57 +107,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
             made.writestr(name, name.encode() + noise)
     state = Site(path.read_bytes())
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            asked = self.headers["Range"]
-            state.asked.append(asked)
-            if self.path.startswith("/elsewhere"):
-                self.send_response(302)
-                self.send_header("Location", "/photos.zip")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            start, status = 0, state.status
-            if asked and state.ranges and self.headers.get("If-Range", state.etag) == state.etag:
-                start, status = int(asked.removeprefix("bytes=").rstrip("-")), 206
-            if start >= len(state.data):
-                self.send_response(416)
-                self.send_header("Content-Range", f"bytes */{len(state.data)}")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            body = state.data[start:]
-            self.send_response(status)
-            self.send_header("Content-Type", state.content_type)
-            if state.etag:
-                self.send_header("ETag", state.etag)
-            if state.length_sent:
-                self.send_header("Content-Length", str(len(body)))
-            else:
-                self.close_connection = True
-                self.send_header("Connection", "close")
-            if status == 206:
-                self.send_header("Content-Range", f"bytes {start}-{len(state.data) - 1}/{len(state.data)}")
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                if state.stop is not None:
-                    half = len(body) // 2
-                    self.wfile.write(body[:half])
-                    self.wfile.flush()
-                    state.halfway.set()
-                    state.stop.wait(30)
-                    body = body[half:]
-                if state.cut_after:
-                    body = body[: state.cut_after.pop(0)]
-                    self.close_connection = True
-                self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    handler = type("SiteHandler", (Handler,), {"state": state})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

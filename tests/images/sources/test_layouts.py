@@ -1,4 +1,4 @@
-"""Layouts of public archives, by kind, as folders and as zips: classes, parts, and what is passed over or refused."""
+"""Layouts of public archives, by kind, as folders and as zips: classes, parts, and what is ignored or refused."""
 
 import io
 import itertools
@@ -99,7 +99,7 @@ KNOWN = [
         (
             "train (seg_train/seg_train: 6 files)",
             "test (seg_test/seg_test: 4 files)",
-            "Passed over 2 files",
+            "Ignored 2 files",
             "seg_pred,",
         ),
     ),
@@ -112,7 +112,7 @@ KNOWN = [
             "chest_xray/__MACOSX/train/NORMAL/._1.jpeg",
         ),
         both("NORMAL PNEUMONIA", 4, 1),
-        ("Passed over 10 files", "chest_xray/chest_xray, beside the parts", "system or hidden (chest_xray/__MACOSX/"),
+        ("Ignored 10 files", "chest_xray/chest_xray, beside the parts", "system or hidden (chest_xray/__MACOSX/"),
     ),
     Layout(
         "a course's cats and dogs, with photos to predict",
@@ -141,7 +141,7 @@ KNOWN = [
             "asl_alphabet_test/asl_alphabet_test/{A,B,nothing}_test.jpg",
         ),
         alone("A B del nothing", 2),
-        ("Passed over 3 files", "asl_alphabet_test, unlabelled images of a test part"),
+        ("Ignored 3 files", "asl_alphabet_test, unlabelled images of a test part"),
     ),
     Layout(
         "fruits",
@@ -755,7 +755,7 @@ def test_classes_that_are_not_selected_are_named(place, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     source = open_source(parameters(place(("{a,b,c}/{1,2}.jpg",)), classes=["c", "a"]), tmp_path)
     assert counts(source) == alone("c a", 2)
-    assert "Passed over b (2): ingestion.classes names other classes" in caplog.text
+    assert "Ignored b (2): ingestion.classes names other classes" in caplog.text
 
 
 def test_a_name_with_thousands_of_folders(place, tmp_path):

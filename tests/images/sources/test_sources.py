@@ -115,7 +115,7 @@ class TestLayouts:
         source = made([*PETS, "test1/1.jpg", "test1/2.jpg", "sampleSubmission.csv"])
         assert paths(source) == PETS
         assert source.rejected == []
-        assert "Passed over 2 files" in caplog.text
+        assert "Ignored 2 files" in caplog.text
         assert "unlabelled images of a test part" in caplog.text
 
     def test_kaggle_photo_without_a_class_in_its_name_is_rejected(self, made):
@@ -239,8 +239,8 @@ class TestLayouts:
         except SourceError:
             return
         taken = [path for path, _, _ in found.files]
-        passed_over = sum(map(len, found.passed_over.values())) + len(found.rejected)
-        assert len(taken) + passed_over == len(names)
+        ignored = sum(map(len, found.ignored.values())) + len(found.rejected)
+        assert len(taken) + ignored == len(names)
         assert len(set(taken)) == len(taken)
         assert {label for _, label, _ in found.files} == set(range(len(found.class_names)))
 

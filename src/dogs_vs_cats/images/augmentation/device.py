@@ -169,10 +169,10 @@ def _neighbours(source: Any, centre: float, size: int, fill_mode: str) -> tuple[
         source: Places, counted from the centre.
         centre: The centre, counted from pixel 0.
         size: Pixels on this axis.
-        fill_mode: What is outside.
+        fill_mode: How places outside are filled.
 
     Returns:
-        Index of the pixel before and after (int32), the share of the one after, and whether the place is inside.
+        Index of the pixel before and after (int32), the weight of the one after, and whether the place is inside.
     """
     place = source + centre
     before = ops.floor(place)

@@ -21,7 +21,7 @@ class FastImageDataGenerator(ImageDataGenerator):
     Interface, random draws and all other steps are Keras's own code: the same seed gives the same transforms in the
     same order, and pixels within 0.01 of 255 of Keras's.
 
-    What can't be had exactly or within that bound goes through Keras's code and costs what it costs there:
+    These cases go through Keras's own code at its speed, because the warp can't keep to that bound:
 
     * `fill_mode` other than `nearest` and `reflect`, and `interpolation_order` other than 1,
     * `brightness_range`, which truncates to whole numbers and so can turn a difference of 0.001 into 1; likewise
@@ -29,7 +29,7 @@ class FastImageDataGenerator(ImageDataGenerator):
     * images that aren't float32 (`flow()` makes them so), or have another number of channels than 1, 3 or 4,
     * images larger than 512 pixels; with `reflect`, also transforms that reach further than 512 pixels.
 
-    Threads may share an object.
+    Objects are thread-safe.
     """
 
     def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:

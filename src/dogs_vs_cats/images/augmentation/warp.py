@@ -6,7 +6,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-# A picture is too small to be shared out: OpenCV's own threads would double the processor time of a warp.
+# An image is too small to be divided: OpenCV's own threads would double the processor time of a warp.
 cv2.setNumThreads(1)
 
 Matrix = tuple[float, float, float, float, float, float]

@@ -1,17 +1,17 @@
-"""From the bytes of an image file to upright pixels of one size: the only place where that happens.
+"""Decodes the bytes of an image file into upright pixels of one size.
 
-Ingestion and inference both call `decode`, so what a model is served can't differ from what it was trained on.
+Ingestion, inference and serving all call `decode`, so a model is served the same pixels that it was trained on.
 
-What becomes of unusual files:
+Unusual files:
 
 * Greyscale, palette, CMYK, YCCK and 16-bit files become 8-bit RGB (or grey). Embedded colour profiles are not
   applied, as in Keras.
 * Files with 16 bits a sample often use only 8, 10, 12 or 14 of them and don't say so. `bit_depth` says how many their
-  source uses; the upper eight of these are kept.
+  source uses; the upper eight of these are used.
 * Transparent parts are shown on white, as a browser would show them.
-* EXIF orientation is applied. Of animations and multi-page files the first picture is taken.
-* Aspect is not kept: as in Keras's `flow_from_directory`, the picture is stretched to a square.
-* HEIC photos are turned as their container says, all others as EXIF says.
+* EXIF orientation is applied. Of animations and multi-page files, the first image is used.
+* Images are stretched to a square, as by Keras's `flow_from_directory`.
+* HEIC images are rotated as their container says, all others as EXIF says.
 * Rejected with a reason: empty, truncated or damaged files, what is not an image, floating-point and negative pixels
   (they have no fixed range), fewer than `min_side` pixels on a side, and more than `max_pixels` pixels. Sizes are read
   from the header, before anything is decoded.
@@ -25,7 +25,7 @@ from PIL import UnidentifiedImageError
 from dogs_vs_cats.images.decoding.heif import decode_heif, is_heif
 from dogs_vs_cats.images.decoding.jpeg import decode_jpeg
 from dogs_vs_cats.images.decoding.other_formats import FORMATS, decode_other
-from dogs_vs_cats.images.decoding.picture import DecodedImage, ImageRejected, Wanted
+from dogs_vs_cats.images.decoding.raw_image import DecodedImage, ImageRejected, Wanted
 from dogs_vs_cats.images.decoding.resizing import resize, shrink_factor, to_channels
 from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS, needed_bits
 
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 VERSION = 4
-"""To be raised with every change that changes pixels: what was decoded before is then decoded again."""
+"""Version of the pixels: raise it with every change to them, so that cached images are decoded again."""
 
 
 def decode(
@@ -56,10 +56,10 @@ def decode(
 ) -> DecodedImage:
     """Decodes one image file, where it isn't pixels already, and resizes it.
 
-    JPEG files, the bulk of all photos, are decoded by libjpeg-turbo, which may shrink by 2, 4 or 8 while decoding as
-    long as neither side falls below `image_size`; the outcome differs from a full decode by 0.5 of 255 on average over
-    the original-size photos, less than half of what two good filters differ by. Safe to call from many threads, and
-    decoding releases the interpreter lock.
+    JPEG files are decoded by libjpeg-turbo, which shrinks by 2, 4 or 8 while decoding as long as neither side falls
+    below `image_size`. The result differs from that of a full decode by about 0.5 of 255 on average for photos of a
+    usual size, less than half of the difference between two good filters. The function is thread-safe, and decoding
+    releases the interpreter lock.
 
     Args:
         data: The whole file; or pixels, uint8 (height, width, 1 or 3), to which no limits apply.
@@ -89,7 +89,7 @@ def decode(
             raw = (decode_heif if is_heif(data) else decode_other)(data, wanted)
         extent = raw.height / raw.factor, raw.width / raw.factor
         square = _upright(resize(raw.pixels, image_size, extent), raw.orientation)
-        # One that had its size already lies where the next picture is decoded.
+        # An image that wasn't resized lies in memory that this thread reuses for the next one.
         square = square.copy() if square.size == raw.pixels.size else np.ascontiguousarray(square)
     except ImageRejected:
         raise

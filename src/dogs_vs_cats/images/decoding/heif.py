@@ -1,4 +1,4 @@
-"""HEIC photos, as phones take them, by libheif in a process of its own: damaged files can crash its HEVC decoder."""
+"""HEIC images, as phones take them. libheif runs in a separate process, since damaged files can crash its decoder."""
 
 import importlib.util
 import json
@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 import numpy as np
 from PIL import Image
 
-from dogs_vs_cats.images.decoding.picture import ImageRejected, Picture, Wanted, check_size, one_at_a_time
+from dogs_vs_cats.images.decoding.raw_image import ImageRejected, RawImage, Wanted, check_size, one_at_a_time
 
 _BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
 _WORKER = Path(__file__).with_name("heif_worker.py")
@@ -27,7 +27,7 @@ def is_heif(data: bytes) -> bool:
     return data[4:8] == b"ftyp" and any(data[at : at + 4] in _BRANDS for at in (8, *range(16, end, 4)))
 
 
-def decode_heif(data: bytes, wanted: Wanted) -> Picture:
+def decode_heif(data: bytes, wanted: Wanted) -> RawImage:
     """Decodes a HEIC photo. libheif turns and mirrors it; the EXIF orientation only repeats that."""
     if importlib.util.find_spec("pi_heif") is None:
         raise ImageRejected(
@@ -48,7 +48,7 @@ def decode_heif(data: bytes, wanted: Wanted) -> Picture:
                 pixels = _pixels(from_worker.read(), mode, (width, height), wanted.channels)
     except BrokenPipeError:
         raise ImageRejected(_CRASHED) from None
-    return Picture(pixels, 1, 1, width, height)
+    return RawImage(pixels, 1, 1, width, height)
 
 
 @contextmanager

@@ -10,28 +10,29 @@ import simplejpeg
 from PIL import Image
 
 from dogs_vs_cats.images.decoding import other_formats
-from dogs_vs_cats.images.decoding.picture import ImageRejected, Picture, Wanted, check_size, one_at_a_time
+from dogs_vs_cats.images.decoding.raw_image import ImageRejected, RawImage, Wanted, check_size, one_at_a_time
 from dogs_vs_cats.images.decoding.resizing import shrink_factor
 
 USUAL_SCANS = 12
-"""Scans that encoders write. Each goes through the whole picture again, in a hostile file for a few bytes."""
+"""Most scans that encoders write. Each one passes over the whole image, in a hostile file for a few bytes."""
 
-# Each thread decodes into the same memory again and again: fresh pages for every picture cost a sixth of the time.
+# Each thread reuses its memory: fresh pages for every image would take a sixth of the time.
 _scratch = threading.local()
 _SCRATCH_BYTES = 1 << 22
 
-# Start of a scan of 1 to 4 components: marker, length, count. Films behind a photo hold the marker alone by chance.
+# Start of a scan of 1 to 4 components: marker, length, count. The marker alone also occurs by chance, in videos that
+# phones append to a photo.
 _SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 
 _SEQUENTIAL_FRAMES = (0xC0, 0xC1, 0xC9)
 """Starts of frames whose scans each have all of a component: baseline, extended, and that arithmetically coded."""
 
 
-def decode_jpeg(data: bytes, wanted: Wanted) -> Picture:
+def decode_jpeg(data: bytes, wanted: Wanted) -> RawImage:
     """Decodes a JPEG file, shrunk if the result is to be much smaller."""
     if data[6:11] == b"JFIF\0" and data[11] != 1:
-        # A revision nobody ever issued is the one warning of libjpeg's that says nothing about the picture. Mended
-        # rather than ignored, because only the first warning is told and could hide a truncated file.
+        # libjpeg warns of an unknown revision, which says nothing about the image. The revision is corrected and the
+        # warning not ignored, because libjpeg reports only the first warning, which could hide a truncated file.
         data = data[:11] + b"\x01\x01" + data[13:]
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
@@ -58,28 +59,28 @@ def decode_jpeg(data: bytes, wanted: Wanted) -> Picture:
             colorspace="CMYK" if inks else "RGB" if channels == 3 else "GRAY",
             min_height=shrunk_height,
             min_width=shrunk_width,
-            # Half as fine as luma in most files, chroma of a shrunk picture is as fine: nothing is to be interpolated.
+            # Most files have half as much chroma as luma. In a shrunk image both are equal, so nothing is interpolated.
             fastupsample=factor > 1,
             buffer=_memory(shrunk_height * shrunk_width * (4 if inks else channels)),
         )
         if inks:
             # Only Pillow knows how inks become colours; the strict decode above made sure that the file is whole.
             with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-                return Picture(
+                return RawImage(
                     other_formats.to_array(image, channels), 1, other_formats.orientation(image), width, height
                 )
     orientation = 1
     if has_exif:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             orientation = other_formats.orientation(image)
-    return Picture(pixels, factor, orientation, width, height)
+    return RawImage(pixels, factor, orientation, width, height)
 
 
 def _read_segments(data: bytes) -> tuple[bool, bool]:
-    """Looks at what comes before a JPEG file's pixels, 20 times as fast as opening it with Pillow.
+    """Reads the segments before a JPEG file's pixels, 20 times as fast as Pillow opens the file.
 
     Returns:
-        Whether there is an EXIF segment; and whether one scan has the whole picture, as in all but progressive files:
+        Whether there is an EXIF segment; and whether one scan has the whole image, as in all but progressive files:
         libjpeg refuses a second one then. Where the segments can't be followed, the latter isn't known, and False.
     """
     at, has_exif, components = 2, False, 0
@@ -96,7 +97,7 @@ def _read_segments(data: bytes) -> tuple[bool, bool]:
 
 
 def _strict_jpeg(data: bytes, **options: Any) -> np.ndarray:
-    """Decodes with every warning of libjpeg's as an error, but for one that can't concern the picture.
+    """Decodes, and treats every warning of libjpeg's as an error except one that can't concern the image.
 
     Superfluous bytes before the end marker (0xd9) come after the last pixel. As the first warning counts, nothing was
     amiss before them, and nothing comes after them. Many photos of the Microsoft version of the data set have them.
@@ -111,7 +112,7 @@ def _strict_jpeg(data: bytes, **options: Any) -> np.ndarray:
 
 
 def _memory(size: int) -> np.ndarray | None:
-    """Returns memory of this thread's for a picture of so many bytes; None where it is too large to be kept."""
+    """Returns memory of this thread for an image of `size` bytes; None for a large image, which gets its own."""
     if size > _SCRATCH_BYTES:
         return None
     memory: np.ndarray | None = getattr(_scratch, "memory", None)

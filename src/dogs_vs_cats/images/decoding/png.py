@@ -1,9 +1,9 @@
-"""What Pillow puts up with in a PNG file, and we don't."""
+"""Strict checks of PNG files: Pillow accepts damaged ones."""
 
 import struct
 import zlib
 
-from dogs_vs_cats.images.decoding.picture import ImageRejected
+from dogs_vs_cats.images.decoding.raw_image import ImageRejected
 
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PNG_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -11,7 +11,7 @@ _PNG_CHUNK = 1 << 20
 
 
 def check_png(data: bytes) -> None:
-    """Refuses what Pillow puts up with in a PNG file: wrong checksums, and missing rows, which it shows as black."""
+    """Refuses wrong checksums, which Pillow ignores, and missing rows, which it shows as black."""
     view = memoryview(data)
     at, end, rows, missing = 8, False, zlib.decompressobj(), -1
     while not end and at + 12 <= len(view):
@@ -19,7 +19,7 @@ def check_png(data: bytes) -> None:
         after = at + 8 + int.from_bytes(view[at : at + 4], "big")
         if after + 4 > len(view):
             break
-        # Chunks in lower case hold remarks, which may be as damaged as they like.
+        # Chunks in lower case are ancillary: damage there doesn't concern the image.
         if kind.isupper() and zlib.crc32(view[at + 4 : after]) != int.from_bytes(view[after : after + 4], "big"):
             raise ImageRejected(f"damaged: wrong checksum of the chunk {kind.decode('ascii')}")
         if kind == b"IHDR":

@@ -1,4 +1,4 @@
-"""Files with more than 8 bits a sample, of which many use only some and don't say so."""
+"""Files with more than 8 bits a sample. Many use only some of these bits and don't say so."""
 
 import io
 import sys
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile, TiffImagePlugin
 
-from dogs_vs_cats.images.decoding.picture import ImageRejected
+from dogs_vs_cats.images.decoding.raw_image import ImageRejected
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 """Bits of a sample that sensors deliver. The depth of a source is the lowest of these that holds its largest value."""
 
 MAX_CLIPPED = 0.01
-"""Up to this fraction of a picture's samples may lie above the bit depth and become white: hot pixels, burnt-in text.
-A picture with more of them has another depth."""
+"""Up to this fraction of an image's samples may lie above the bit depth and become white: hot pixels, burnt-in text.
+An image with more of them has another depth."""
 
 _BITS_PER_SAMPLE_TAG, _PHOTOMETRIC_TAG, _SAMPLE_FORMAT_TAG = 258, 262, 339
 _WHITE_IS_ZERO, _SIGNED = 0, 2
@@ -36,7 +36,7 @@ def needed_bits(deeper: tuple[float, ...]) -> int:
 def to_eight_bits(
     image: ImageFile.ImageFile, data: bytes, bit_depth: int | None
 ) -> tuple[Image.Image, tuple[float, ...]]:
-    """Brings a picture with more than 8 bits a sample to 8 bits; any other one stays as it is.
+    """Converts an image with more than 8 bits a sample to 8 bits; any other image stays as it is.
 
     Args:
         image: The opened file.
@@ -44,7 +44,7 @@ def to_eight_bits(
         bit_depth: As in `decode`.
 
     Returns:
-        The picture in a mode of Pillow's with 8 bits, and `DecodedImage.deeper`.
+        The image in a mode of Pillow with 8 bits, and `DecodedImage.deeper`.
     """
     bits = _declared_bits(image)
     samples = _samples(image, data)
@@ -57,14 +57,14 @@ def to_eight_bits(
     pixels = (np.minimum(samples, (1 << bits) - 1) >> (bits - 8)).astype(np.uint8)
     if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_PHOTOMETRIC_TAG) == _WHITE_IS_ZERO:
         pixels = 255 - pixels
-    picture = Image.fromarray(pixels, "CMYK" if image.mode == "CMYK" else None)
+    eight_bits = Image.fromarray(pixels, "CMYK" if image.mode == "CMYK" else None)
     if image.mode == "RGBA":
-        picture.putalpha(image.getchannel("A"))
-    return picture, deeper
+        eight_bits.putalpha(image.getchannel("A"))
+    return eight_bits, deeper
 
 
 def _samples(image: ImageFile.ImageFile, data: bytes) -> np.ndarray | None:
-    """All bits of the samples, 0..65535, (height, width) or (height, width, 3 or 4); None for a picture of 8 bits."""
+    """All bits of the samples, 0..65535, (height, width) or (height, width, 3 or 4); None for an image of 8 bits."""
     if image.mode == "F":
         raise ImageRejected("floating-point pixels, which have no fixed range: save them as 8-bit or 16-bit integers")
     if image.mode.startswith("I"):
@@ -117,7 +117,7 @@ def _declared_bits(image: ImageFile.ImageFile) -> int | None:
 
 
 def _used_bits(samples: np.ndarray, deeper: tuple[float, ...], bit_depth: int | None) -> int:
-    """Returns the bits that a picture's samples use, as far as it fits what its source uses."""
+    """Returns the bits that an image's samples use, and refuses an image that doesn't fit the depth of its source."""
     needed = needed_bits(deeper)
     if bit_depth is None:
         if needed < BIT_DEPTHS[-1]:

@@ -1,7 +1,4 @@
-"""Sources of images: each finds out by itself what it holds, and iterates over it.
-
-`open_source` is the way in; what comes out is described by `base.Source`.
-"""
+"""Sources of images. `open_source` opens any of them; `base.Source` describes them."""
 
 import logging
 import os
@@ -32,10 +29,10 @@ logger = logging.getLogger(__name__)
 __all__ = ["UNLABELLED", "Entry", "ImageReadError", "Source", "fingerprint", "open_source"]
 
 DOWNLOADS = "data/01_raw/downloads"
-"""Where archives from the network go, relative to the project root."""
+"""Folder of downloaded archives, relative to the project root."""
 
 UNPACKED = "data/01_raw/unpacked"
-"""Where archives in archives go, relative to the project root."""
+"""Folder of archives that were found in archives, relative to the project root."""
 
 ALLOWED_SOURCES = (
     "Allowed are sample, a folder, a .zip file or a folder in it (photos.zip/color), an http(s) address of a zip, "
@@ -52,7 +49,7 @@ def open_source(
     sample_count: int | None = None,
     seed: int = 0,
 ) -> Source:
-    """Finds out what `ingestion.source` is, opens and lists it. No image is opened.
+    """Detects the kind of `ingestion.source`, opens the source and lists it. No image is opened.
 
     Args:
         ingestion: Uses `source`, `classes`, `sha256`, and for sample images `image_size` and `channels`.
@@ -70,18 +67,16 @@ def open_source(
     source = _open(ingestion, project_root, labelled, sample_count, seed)
     if isinstance(source, FileSource | ZipSource):
         source.max_bytes = ingestion.max_bytes
-    if not labelled:
-        if not source.entries() and not source.rejected:
-            source.__exit__(None, None, None)
+    try:
+        if labelled:
+            if ingestion.classes is not None:
+                source = _selected(source, ingestion.classes)
+            _check_parts(source)
+        elif not source.entries() and not source.rejected:
             raise SourceError(f"There are no images in {without_credentials(ingestion.source)}. {ALLOWED_UNLABELLED}.")
-        return source
-    if ingestion.classes is not None:
-        try:
-            source = _selected(source, ingestion.classes)
-        except SourceError:
-            source.__exit__(None, None, None)
-            raise
-    _check_parts(source)
+    except SourceError:
+        source.__exit__(None, None, None)
+        raise
     return source
 
 
@@ -94,14 +89,15 @@ def _open(
 
         archive = download(name, ingestion.sha256, project_root / DOWNLOADS)
         return ZipSource(archive, labelled=labelled, unpack_to=project_root / UNPACKED, classes=ingestion.classes)
-    if name == "sample" or name.startswith("keras:"):
-        _refuse_sha256(ingestion)
-        if name == "sample":
-            from dogs_vs_cats.images.generated.sample import SampleSource
+    if name == "sample":
+        from dogs_vs_cats.images.generated.sample import SampleSource
 
-            if sample_count is None:
-                raise SourceError(f"The source sample is drawn for training only. {ALLOWED_UNLABELLED}.")
-            return SampleSource(sample_count, ingestion.image_size, ingestion.channels, seed)
+        _refuse_sha256(ingestion)
+        if sample_count is None:
+            raise SourceError(f"The source sample is drawn for training only. {ALLOWED_UNLABELLED}.")
+        return SampleSource(sample_count, ingestion.image_size, ingestion.channels, seed)
+    if name.startswith("keras:"):
+        _refuse_sha256(ingestion)
         return keras_source(name.removeprefix("keras:"))
     return _open_path(ingestion, project_root, labelled)
 
@@ -115,25 +111,25 @@ def _open_path(ingestion: IngestionParameters, project_root: Path, labelled: boo
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"The source {ingestion.source} can't be opened ({path}: {reason}). {allowed}.") from error
-    if path.is_dir():
-        _refuse_sha256(ingestion)
-        return _open_folder(path, labelled, ingestion.classes)
-    if not path.is_file():
-        raise SourceError(f"The source {path} is neither a file nor a folder. {allowed}.")
-    if path.suffix.lower() == ".zip" or _is_zip(path):
+    suffix = path.suffix.lower()
+    if path.is_file() and (suffix == ".zip" or _is_zip(path)):
         if ingestion.sha256 is not None:
             check_sha256(path, ingestion.sha256)
         unpack_to = project_root / UNPACKED
         return ZipSource(path, labelled=labelled, unpack_to=unpack_to, inside=inside, classes=ingestion.classes)
-    if labelled and path.suffix.lower() in TABLE_SUFFIXES:
+    _refuse_sha256(ingestion)
+    if path.is_dir():
+        return _open_folder(path, labelled, ingestion.classes)
+    if not path.is_file():
+        raise SourceError(f"The source {path} is neither a file nor a folder. {allowed}.")
+    if labelled and suffix in TABLE_SUFFIXES:
         raise SourceError(
             f"The source {path} is a table, and tables of labels aren't read. Sort the images into one folder per "
             f"class and set ingestion.source to the folder above them. {ALLOWED_LAYOUTS}."
         )
     if labelled:
         raise SourceError(f"The source {path} is a file, but no zip file: unpack other archives first. {allowed}.")
-    _refuse_sha256(ingestion)
-    return list_source(path) if path.suffix.lower() in (".txt", ".csv") else single_file_source(path)
+    return list_source(path) if suffix in (".txt", ".csv") else single_file_source(path)
 
 
 def _archive_and_folder(path: Path) -> tuple[Path, str]:
@@ -152,7 +148,7 @@ def _archive_and_folder(path: Path) -> tuple[Path, str]:
 def _open_folder(path: Path, labelled: bool, classes: list[str] | None) -> Source:
     listing = FolderListing(path)
     idx_files = [name for name in listing.tokens if is_idx_name(name)]
-    if idx_files and not any(has_image_name(name) for name in listing.tokens):
+    if idx_files and not any(map(has_image_name, listing.tokens)):
         return idx_source(path, idx_files)
     if labelled:
         found = arrange_labelled(listing.tokens, str(path), listing.folders, classes)
@@ -177,13 +173,13 @@ def _refuse_sha256(ingestion: IngestionParameters) -> None:
         )
 
 
-def _selected(source: Source, classes: list[str]) -> SelectedClasses:
-    counts = Counter(entry.label for entry in source.entries())
+def _selected(source: Source, classes: list[str]) -> Source:
     selected = SelectedClasses(source, classes)
-    if left_out := [label for label, name in enumerate(source.class_names) if name not in selected.class_names]:
-        names = [source.class_names[label] for label in left_out]
-        others = counted_classes(names, Counter({index: counts[label] for index, label in enumerate(left_out)}))
-        logger.info("Passed over %s: ingestion.classes names other classes.", others)
+    if left_out := [name for name in source.class_names if name not in selected.class_names]:
+        by_name = Counter(source.class_names[entry.label] for entry in source.entries())
+        counts = Counter({index: by_name[name] for index, name in enumerate(left_out)})
+        others = counted_classes(left_out, counts)
+        logger.info("Ignored %s: ingestion.classes names other classes.", others)
     return selected
 
 

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 MAX_INNER_RATIO = 5
 """An inner archive that unpacks to more than this many times its stored size, and to more than a megabyte, is a zip
-bomb: being compressed already, it hardly shrinks again."""
+bomb: an archive is already compressed, so it hardly shrinks again."""
 
 INNER_LABELLED = ("train.zip",)
 INNER_UNLABELLED = ("test1.zip", "test.zip", "train.zip")
@@ -42,18 +42,8 @@ _ENCRYPTED = 0x1
 _LOCAL_HEADER_BYTES = 30
 _DRIVE = re.compile("[A-Za-z]:")
 _EMPTY_STEP = re.compile(r"(?:^|/)\.?(?:/|$)")
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    OSError,
-    ValueError,
-    OverflowError,
-    NotImplementedError,
-    RuntimeError,
-)
-"""What `zipfile` raises for damaged, encrypted or unsupported members."""
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError)
+"""Exceptions of `zipfile` for damaged, encrypted or unsupported members."""
 
 
 class ZipSource(Source):
@@ -103,25 +93,7 @@ class ZipSource(Source):
             raise
 
     def _list(self, where: str, inside: str, labelled: bool, classes: Sequence[str] | None) -> None:
-        overlapping = _overlapping(self._zip.infolist())
-        members: dict[str, zipfile.ZipInfo] = {}
-        folders = []
-        for index, info in enumerate(self._zip.infolist()):
-            name = _posix(info.filename)
-            if inside:
-                if not name.startswith(f"{inside}/"):
-                    continue
-                name = name.removeprefix(f"{inside}/")
-            if info.filename.endswith(("/", "\\")):  # is_dir() fails for a member without a name
-                folders += [folder] if (folder := name.strip("/")) else []
-                continue
-            reason = _refusal(name, info) or ("overlaps another member (a zip bomb)" if index in overlapping else "")
-            if not reason and name in members:
-                reason = "a second member of the same name; the first is used"
-            if reason:
-                self.rejected.append((name, reason))
-            else:
-                members[name] = info
+        members, folders = self._usable_members(f"{inside}/" if inside else "")
         if inside and not (members or folders or self.rejected):
             there = sorted({_posix(info.filename).partition("/")[0] for info in self._zip.infolist()}, key=natural_key)
             raise SourceError(f"There is no folder {where}; at the archive's top there are {listed(there)}.")
@@ -132,16 +104,33 @@ class ZipSource(Source):
         report_arrangement(found, where)
         self.class_names = found.class_names
         self.rejected += found.rejected
-        self._members = {name: members[name] for name, _, _ in found.files}
+        self._members = members
         self._entries = [
-            Entry(name, label, part, info.compress_size, f"{info.CRC:08x}:{info.file_size}")
+            Entry(name, label, part, members[name].compress_size, f"{members[name].CRC:08x}:{members[name].file_size}")
             for name, label, part in found.files
-            for info in (members[name],)
         ]
 
-    def entries(self) -> list[Entry]:
-        """Lists the members in natural order of their names."""
-        return self._entries
+    def _usable_members(self, inside: str) -> tuple[dict[str, zipfile.ZipInfo], list[str]]:
+        """Returns the members below a folder that may be read, by name, and the folders there; refuses the others."""
+        overlapping = _overlapping(self._zip.infolist())
+        members: dict[str, zipfile.ZipInfo] = {}
+        folders = []
+        for index, info in enumerate(self._zip.infolist()):
+            name = _posix(info.filename)
+            if not name.startswith(inside):
+                continue
+            name = name.removeprefix(inside)
+            if info.filename.endswith(("/", "\\")):  # is_dir() fails for a member without a name
+                folders += [folder] if (folder := name.strip("/")) else []
+            elif reason := _refusal(name, info):
+                self.rejected.append((name, reason))
+            elif index in overlapping:
+                self.rejected.append((name, "overlaps another member (a zip bomb)"))
+            elif name in members:
+                self.rejected.append((name, "a second member of the same name; the first is used"))
+            else:
+                members[name] = info
+        return members, folders
 
     def read(self, entry: Entry) -> bytes:
         """Unpacks one member into memory and checks its CRC.
@@ -210,7 +199,7 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
 def _posix(name: str) -> str:
     """A member's name with forward slashes (some Windows tools write others) and without empty or `.` steps.
 
-    Names that lead outside are kept as they are: they are only ever shown.
+    Names that lead outside stay as they are: they are only shown.
     """
     name = as_text(name.replace("\\", "/"))
     if name.startswith("/") or not _EMPTY_STEP.search(name):

@@ -1,15 +1,15 @@
-"""Images that are pixels already: folders of IDX files (MNIST and its likes) and Keras's own datasets."""
+"""Images that are arrays already: folders of IDX files (the format of MNIST) and Keras's own datasets."""
 
 import gzip
 import logging
+import math
 import re
-import tempfile
+import struct
 import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -42,7 +42,6 @@ _IDX_NAME = re.compile(
     r"(?P<part>train|t10k|test)-(?P<kind>images|labels)[.-]idx(?P<dimensions>[13])-ubyte(?P<gz>\.gz)?", re.IGNORECASE
 )
 _UNSIGNED_BYTE = 8
-_CHUNK = 1024**2
 
 
 @dataclass(frozen=True)
@@ -78,18 +77,10 @@ class ArraySource(Source):
             for index, (image, label) in enumerate(zip(part.images, part.labels, strict=True))
         ]
 
-    def entries(self) -> list[Entry]:
-        """Lists the images in file order; their tokens are checksums of the pixels."""
-        return self._entries
-
     def read(self, entry: Entry) -> np.ndarray:
         """Returns the pixels, uint8 (height, width, channels)."""
         part, _, index = entry.path.partition("/")
         return np.array(self._images[part][int(index)])
-
-    def __exit__(self, *_: object) -> None:
-        # A closed source lets go of its arrays, and with them of the files they are mapped from.
-        self._images = {}
 
 
 def is_idx_name(path: str) -> bool:
@@ -98,10 +89,7 @@ def is_idx_name(path: str) -> bool:
 
 
 def idx_source(root: Path, paths: Sequence[str]) -> ArraySource:
-    """MNIST or a dataset in its format.
-
-    Images are mapped from the files, not loaded; compressed files are unpacked to a temporary file first. The classes
-    are named after their numbers.
+    """MNIST or a dataset in its format. The classes are named after their numbers.
 
     Args:
         root: The folder.
@@ -117,21 +105,18 @@ def idx_source(root: Path, paths: Sequence[str]) -> ArraySource:
         if match:
             part = "train" if match["part"].lower() == "train" else "test"
             files[part, match["kind"].lower()] = path  # a plain file comes later and wins
-    raw = {}
-    for part in ("train", "test"):
-        kinds = [kind for kind in ("images", "labels") if (part, kind) in files]
-        if len(kinds) == 1:
-            missing = "labels" if kinds == ["images"] else "images"
-            raise SourceError(f"{root / files[part, kinds[0]]} has no partner: the file of its {missing} is missing.")
-        if kinds:
-            images = _read_idx(root / files[part, "images"], dimensions=3)
-            labels = _read_idx(root / files[part, "labels"], dimensions=1)
-            if len(images) != len(labels):
-                raise SourceError(
-                    f"{root / files[part, 'images']} has {len(images):,} images, but "
-                    f"{root / files[part, 'labels']} has {len(labels):,} labels."
-                )
-            raw[part] = (images[..., np.newaxis], labels)
+    raw: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for part in sorted({part for part, _ in files}, reverse=True):  # train before test
+        for kind, other in (("images", "labels"), ("labels", "images")):
+            if (part, kind) not in files:
+                raise SourceError(f"{root / files[part, other]} has no partner: the file of its {kind} is missing.")
+        images_file, labels_file = root / files[part, "images"], root / files[part, "labels"]
+        images, labels = _read_idx(images_file, dimensions=3), _read_idx(labels_file, dimensions=1)
+        if len(images) != len(labels):
+            raise SourceError(
+                f"{images_file} has {len(images):,} images, but {labels_file} has {len(labels):,} labels."
+            )
+        raw[part] = (images[..., np.newaxis], labels)
     numbers = np.unique(np.concatenate([labels for _, labels in raw.values()]))
     if len(numbers) < 2:
         raise SourceError(f"The labels in {root} name {len(numbers)} class; at least two are needed.")
@@ -183,7 +168,7 @@ def _token(image: np.ndarray) -> str:
 
 
 def _read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """Maps an IDX file of bytes.
+    """Reads an IDX file of bytes.
 
     The format is described at the end of Yann LeCun's MNIST page: two zero bytes, the type (8 for unsigned bytes), the
     number of dimensions, each dimension as four bytes (big-endian), then the data.
@@ -191,42 +176,20 @@ def _read_idx(path: Path, dimensions: int) -> np.ndarray:
     Returns:
         uint8, with as many dimensions as asked for.
     """
+    magic = bytes((0, 0, _UNSIGNED_BYTE, dimensions))
     try:
-        with path.open("rb") as file:
-            if not path.name.lower().endswith(".gz"):
-                return _map_idx(file, path.stat().st_size, dimensions)
-            with gzip.open(file) as stream, tempfile.TemporaryFile() as plain:
-                header = stream.read(4 + 4 * dimensions)
-                expected = len(header) + int(np.prod(_shape(header, dimensions)))
-                plain.write(header)
-                # One byte more than the header promises is enough to know that it lies.
-                while plain.tell() <= expected and (chunk := stream.read(min(_CHUNK, expected + 1 - plain.tell()))):
-                    plain.write(chunk)
-                plain.flush()
-                return _map_idx(plain, plain.tell(), dimensions)
+        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+            header = file.read(4 + 4 * dimensions)
+            if len(header) != 4 + 4 * dimensions or header[:4] != magic:
+                raise ValueError(f"it starts with {header[:4].hex() or 'nothing'} instead of {magic.hex()}")
+            shape = struct.unpack_from(f">{dimensions}I", header, 4)
+            # One byte more than the header promises is enough to know that it lies.
+            data = file.read(math.prod(shape) + 1)
+        if len(data) != math.prod(shape) or not data:
+            promised = " x ".join(str(length) for length in shape)
+            raise ValueError(f"its header promises {promised} bytes of data, and it has fewer, more or none")
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise SourceError(
             f"{path} can't be read as an IDX file: {error}. It may be cut short or damaged: get it again."
         ) from error
-
-
-def _map_idx(file: BinaryIO, size: int, dimensions: int) -> np.ndarray:
-    file.seek(0)
-    header = file.read(4 + 4 * dimensions)
-    shape = _shape(header, dimensions)
-    expected = len(header) + int(np.prod(shape))
-    if size != expected:
-        promised = " x ".join(str(length) for length in shape)
-        raise ValueError(f"its header promises {promised} bytes of data, it holds {size - len(header):,}")
-    # The map keeps its own handle, so the file may be closed and a temporary one be gone.
-    return np.memmap(file, np.uint8, "r", len(header), shape)
-
-
-def _shape(header: bytes, dimensions: int) -> tuple[int, ...]:
-    magic = bytes((0, 0, _UNSIGNED_BYTE, dimensions))
-    if len(header) != 4 + 4 * dimensions or header[:4] != magic:
-        raise ValueError(f"it starts with {header[:4].hex() or 'nothing'} instead of {magic.hex()}")
-    shape = tuple(int.from_bytes(header[4 * i : 4 * i + 4], "big") for i in range(1, dimensions + 1))
-    if 0 in shape:
-        raise ValueError("it is empty")
-    return shape
+    return np.frombuffer(data, np.uint8).reshape(shape)

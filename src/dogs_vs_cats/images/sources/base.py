@@ -1,4 +1,4 @@
-"""What every source of images offers: a list of its images, and the file or the pixels of each."""
+"""The interface of every source of images: a list of its images, and the file or the pixels of each."""
 
 import hashlib
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ class Entry:
         label: Index into the source's `class_names`, or -1 where the class isn't known.
         part: `train` or `test` where the source has official parts, else empty.
         size: Stored bytes, or -1 where that isn't known.
-        token: Cheap identity of the content. It changes when the content does, and is found without reading
-            an image file: `crc32:size` in a zip, `size:mtime_ns` in a folder.
+        token: Cheap identity of the content, like an ETag. It changes with the content and needs no reading of the
+            image file: `crc32:size` in a zip, `size:mtime_ns` in a folder.
     """
 
     path: str
@@ -52,9 +52,11 @@ class Source(Protocol):
 
     class_names: list[str]
     rejected: list[tuple[str, str]]
+    _entries: list[Entry]
 
     def entries(self) -> list[Entry]:
         """Lists the files in a fixed, natural order (`cat.2` before `cat.10`) and opens none of them."""
+        return self._entries
 
     def read(self, entry: Entry) -> bytes | np.ndarray:
         """Returns the bytes of one file; where the source has no files, pixels, uint8 (height, width, channels).
@@ -72,7 +74,7 @@ class Source(Protocol):
 
 
 def fingerprint(source: Source) -> str:
-    """Identifies what a source would deliver, without reading an image: equal fingerprints, equal data.
+    """Identifies the content of a source without reading an image: equal fingerprints mean equal data.
 
     Returns:
         SHA-256, as hex digits, over the class names, every entry's path, label, part and token in their order, and

@@ -1,4 +1,4 @@
-"""Downloads of archives that resume where they broke off and only appear under their name when complete."""
+"""Downloads of archives, which resume after a broken connection and get their name only when they are complete."""
 
 import fcntl
 import hashlib
@@ -240,7 +240,7 @@ def _total(answer: requests.Response) -> int | None:
 
 
 def _version(answer: requests.Response) -> str:
-    """What identifies the file at the server; a weak ETag may stand for different bytes."""
+    """Identifies the file at the server; a weak ETag may stand for different bytes."""
     tag = answer.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
 

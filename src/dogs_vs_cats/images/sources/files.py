@@ -46,10 +46,6 @@ class FileSource(Source):
         self._entries = entries
         self._real_paths = real_paths or {}
 
-    def entries(self) -> list[Entry]:
-        """Lists the files in natural order of their paths, or in the order of the list they came from."""
-        return self._entries
-
     def read(self, entry: Entry) -> bytes:
         """Returns the bytes of one file.
 

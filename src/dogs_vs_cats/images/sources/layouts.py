@@ -1,11 +1,11 @@
-"""Finds out from the paths of a source alone which files are images of which class.
+"""Detects the images and the classes of a source from its paths alone.
 
 Classes are folders (`PetImages/Cat/0.jpg`), or begin the names of files (Kaggle's `train/cat.0.jpg`); either may lie in
 parts (`train/`, `test/`, `seg_train/`), at any depth. `reading.py` holds the rule, `names.py` the words.
 
-Whether a file of a class really is an image is for the decoder to say: inside a class, names decide nothing, so that
-a photo with a wrong extension is used and a text with a right one is rejected with its reason. Only what operating
-systems leave behind (`Thumbs.db`, `.DS_Store`, `__MACOSX/`, hidden files) is passed over.
+The decoder decides whether a file of a class is an image. Names don't matter inside a class: a photo with a wrong
+extension is used, and a text file named like an image is rejected with its reason. Only files of operating systems
+(`Thumbs.db`, `.DS_Store`, `__MACOSX/`, hidden files) are ignored.
 """
 
 import logging
@@ -57,7 +57,7 @@ class Arrangement:
         class_names: The classes in natural order; empty where labels weren't asked for.
         files: (path, label, part) of every file to read, in natural order of the paths.
         rejected: (path, reason) of images that have no label, and of archives among them.
-        passed_over: Paths of the other files, by the reason, which names the folder where one is left out as a whole.
+        ignored: Paths of the other files, by the reason, which names the folder where one is left out as a whole.
         layout: How the source was understood, in a sentence; empty where labels weren't asked for.
         warnings: Guesses, and folders that look like classes without images, in sentences.
     """
@@ -65,7 +65,7 @@ class Arrangement:
     class_names: list[str] = field(default_factory=list)
     files: list[tuple[str, int, str]] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
-    passed_over: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    ignored: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     layout: str = ""
     warnings: list[str] = field(default_factory=list)
 
@@ -75,11 +75,11 @@ def arrange_unlabelled(paths: Iterable[str]) -> Arrangement:
     found = Arrangement()
     for path in sorted(paths, key=natural_key):
         if is_system_file(path):
-            found.passed_over[SYSTEM].append(path)
+            found.ignored[SYSTEM].append(path)
         elif suffix_of(path) in ARCHIVE_SUFFIXES:
             found.rejected.append((path, AN_ARCHIVE))
         elif suffix_of(path) in DOCUMENT_SUFFIXES:
-            found.passed_over[NO_IMAGE_NAME].append(path)
+            found.ignored[NO_IMAGE_NAME].append(path)
         else:
             found.files.append((path, UNLABELLED, ""))
     return found
@@ -96,7 +96,7 @@ def arrange_labelled(
 
     Args:
         paths: Posix paths of all files, in any order.
-        where: What the paths were found in, as `ingestion.source` may name it.
+        where: The source that has the paths, as `ingestion.source` may name it.
         folders: Posix paths of folders; those without files show up nowhere else.
         classes: `ingestion.classes`. It settles which reading is meant where several are possible, and selects nothing.
 
@@ -107,7 +107,7 @@ def arrange_labelled(
     ordered = sorted(paths, key=natural_key)
     usable = [path for path in ordered if not is_system_file(path)]
     if len(usable) < len(ordered):
-        found.passed_over[SYSTEM] = [path for path in ordered if is_system_file(path)]
+        found.ignored[SYSTEM] = [path for path in ordered if is_system_file(path)]
     top = tree_of(usable, [path for path in folders if not is_system_file(path)])
     if not top.images:
         raise SourceError(_no_images(usable, where))
@@ -122,16 +122,16 @@ def arrange_labelled(
     parts = _official_parts({group.part for group in reading.groups})
     index = {name: label for label, name in enumerate(found.class_names)}
     labels = {path: (index[group.class_name], parts[group.part]) for group in reading.groups for path in group.paths()}
-    reasons = {path: f"{folder.path}, {reason}" for folder, reason in reading.passed_over for path in folder.paths()}
+    reasons = {path: f"{folder.path}, {reason}" for folder, reason in reading.ignored for path in folder.paths()}
     for path in usable:
         if path in labels and suffix_of(path) in ARCHIVE_SUFFIXES:
             found.rejected.append((path, AN_ARCHIVE))
         elif path in labels:
             found.files.append((path, *labels[path]))
         elif not has_image_name(path):
-            found.passed_over[NO_IMAGE_NAME].append(path)
+            found.ignored[NO_IMAGE_NAME].append(path)
         elif path in reasons:
-            found.passed_over[reasons[path]].append(path)
+            found.ignored[reasons[path]].append(path)
         else:
             found.rejected.append((path, "unlabelled: neither its folder nor its name says the class"))
     found.layout = _layout(reading)
@@ -140,7 +140,7 @@ def arrange_labelled(
 
 
 def report_arrangement(found: Arrangement, where: str) -> None:
-    """Logs how a source was understood and what was passed over, so that nothing disappears in silence."""
+    """Logs how a source was understood and what was ignored, so that nothing disappears in silence."""
     lines = []
     if found.class_names:
         counts = Counter(label for _, label, _ in found.files)
@@ -148,9 +148,9 @@ def report_arrangement(found: Arrangement, where: str) -> None:
         lines.append(f"Classes in {where}: {counted_classes(found.class_names, counts)}.")
     else:
         lines.append(f"Found {_files(len(found.files))} in {where}.")
-    for reason, paths in sorted(found.passed_over.items()):
+    for reason, paths in sorted(found.ignored.items()):
         examples = f" ({listed(paths, 3)})" if reason in (SYSTEM, NO_IMAGE_NAME) else ""
-        lines.append(f"Passed over {_files(len(paths))} in {where}: {reason}{examples}.")
+        lines.append(f"Ignored {_files(len(paths))} in {where}: {reason}{examples}.")
     for line in lines:
         logger.info("%s", line)
     for line in found.warnings:
@@ -178,7 +178,7 @@ def _advised_values(doubt: Doubt, top: Folder, where: str) -> Iterator[str]:
 
 
 def _official_parts(kinds: set[str]) -> dict[str, str]:
-    """What to call each kind of part folder, see `arrange_labelled`."""
+    """Maps each kind of part folder to an official part, see `arrange_labelled`."""
     held_out = TEST if TEST in kinds else VALIDATION
     if kinds.isdisjoint({held_out}) or len(kinds) == 1:
         return dict.fromkeys(kinds, "")
@@ -204,9 +204,9 @@ def _layout(reading: Reading) -> str:
 
 
 def _folders_without_images(top: Folder, reading: Reading) -> list[str]:
-    """Warnings of folders outside of classes that hold no images, although nobody takes their files for documents."""
+    """Warns of folders outside of classes that hold no images and aren't folders of documents."""
     inside = {group.folder.path for group in reading.groups if group.files is None}
-    inside |= {folder.path for folder, _ in reading.passed_over}
+    inside |= {folder.path for folder, _ in reading.ignored}
     warnings = []
     for folder in _outermost_without_images(top, inside):
         files = list(folder.paths())

@@ -1,4 +1,4 @@
-"""What the names of files and folders say: image or document, class, part of a dataset, mask."""
+"""The meaning of file and folder names: image or document, class, part of a dataset, mask."""
 
 import posixpath
 import re
@@ -19,7 +19,7 @@ DOCUMENT_SUFFIXES = TABLE_SUFFIXES | {
     ".doc", ".docx", ".rtf", ".odt", ".log", ".ini", ".cfg", ".db", ".py", ".ipynb", ".sh", ".dvc",
     ".sha256", ".md5",
 }
-"""Companions of a collection of images that nobody takes for images; only looked at where there are no classes."""
+"""Companions of a collection of images that are clearly no images; they matter only where there are no classes."""
 
 TRAIN, VALIDATION, TEST, PREDICTION = PARTS = ("train", "validation", "test", "prediction")
 PIECE, NUMBER, COLLECTION, MASK = "piece", "number", "collection", "mask"
@@ -130,7 +130,7 @@ def differs_as_part(folder: str, part: str) -> bool:
 
 
 def is_never_a_class(folder: str) -> bool:
-    """Whether nobody gives a class this name: one for images to predict, or Kaggle's `test1`."""
+    """Whether no class would have this name: one for images to predict, or Kaggle's `test1`."""
     return part_of(folder) == PREDICTION or folder.casefold() == "test1"
 
 

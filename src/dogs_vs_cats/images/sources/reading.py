@@ -3,7 +3,7 @@
 `Reader.read` goes from the top down. A folder with one sub-folder of images only leads there. Several sub-folders
 beside each other, the *branches*, have three candidate readings:
 
-* *dataset*: some are its parts, because their names say so and they hold classes; the others are passed over;
+* *dataset*: some are its parts, because their names say so and they hold classes; the others are ignored;
 * *outer*: each is a class, with all that lies below it;
 * *inner*: they hold the classes, and their own names mean nothing.
 
@@ -96,7 +96,7 @@ class Reading:
     Attributes:
         kind: `images` without classes, classes by `file names` or by `folders`, or a `dataset` of parts with classes.
         groups: The files that are used.
-        passed_over: (folder, reason) of what isn't used.
+        ignored: (folder, reason) of what isn't used.
         guesses: What was decided and might be wrong, in sentences.
         doubt: Why this isn't the only way to read the folder; None where it is.
         folder: The folder.
@@ -105,7 +105,7 @@ class Reading:
 
     kind: Kind
     groups: list[Group]
-    passed_over: list[tuple[Folder, str]] = field(default_factory=list)
+    ignored: list[tuple[Folder, str]] = field(default_factory=list)
     guesses: list[str] = field(default_factory=list)
     doubt: Doubt | None = None
     folder: Folder = field(default_factory=Folder)
@@ -123,10 +123,10 @@ class Reading:
 
     def as_class(self) -> "Reading":
         """The folder as a class, with all that lies below except for masks; a class may have parts."""
-        whole = self.class_names or not (self.passed_over or any(group.part for group in self.groups))
+        whole = self.class_names or not (self.ignored or any(group.part for group in self.groups))
         groups = [Group("", "", self.folder)] if whole else self.groups
         groups = [replace(group, class_name=class_name_of(self.folder.name)) for group in groups]
-        return Reading("folders", groups, [] if whole else self.passed_over, folder=self.folder)
+        return Reading("folders", groups, [] if whole else self.ignored, folder=self.folder)
 
     def guess(self, sentence: str) -> "Reading":
         """The same reading with one more guess."""
@@ -156,8 +156,8 @@ class Reader:
         elif branches and folder.own_images and not reading.class_names:
             own = Group("", "", Folder(folder.path, folder.files))
             reading = replace(reading, groups=[*reading.groups, own])
-        passed_over = [*((mask, "masks or annotations beside images") for mask in masks), *reading.passed_over]
-        return replace(reading, passed_over=passed_over, folder=folder, part=part_of(folder.name))
+        ignored = [*((mask, "masks or annotations beside images") for mask in masks), *reading.ignored]
+        return replace(reading, ignored=ignored, folder=folder, part=part_of(folder.name))
 
     def _side_by_side(self, branches: list[Reading]) -> Reading:
         branches = _with_single_classes(branches)
@@ -209,13 +209,13 @@ class Reader:
 
 
 def _combined(kind: Kind, used: Sequence[Reading], branches: Sequence[Reading] = ()) -> Reading:
-    """Some branches as one reading; the others are passed over, with a guess if they hold classes."""
+    """Some branches as one reading; the others are ignored, with a guess if they hold classes."""
     taken = {reading.folder.path for reading in used}
     others = [branch for branch in branches if branch.folder.path not in taken]
     return Reading(
         kind,
         [replace(group, part=group.part or reading.part) for reading in used for group in reading.groups],
-        [passed for reading in used for passed in reading.passed_over]
+        [passed for reading in used for passed in reading.ignored]
         + [(branch.folder, _why_unused(branch.part, kind)) for branch in others],
         [guess for reading in used for guess in reading.guesses]
         + [

@@ -1,4 +1,4 @@
-"""Some of a source's classes, in an order of one's own."""
+"""Some of the classes of a source, in a given order."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class SelectedClasses(Source):
 
     Args:
         source: The whole source; it is closed together with this one.
-        classes: Names of classes it has. Upper and lower case only count where they tell classes apart.
+        classes: Names of classes it has. Case matters only where classes differ in nothing else.
 
     Raises:
         SourceError: The source has no such class, or a class is named twice.
@@ -35,10 +35,6 @@ class SelectedClasses(Source):
         self._entries = [
             replace(entry, label=new_labels[entry.label]) for entry in source.entries() if entry.label in new_labels
         ]
-
-    def entries(self) -> list[Entry]:
-        """Lists the images of the selected classes in the source's order."""
-        return self._entries
 
     def read(self, entry: Entry) -> bytes | np.ndarray:
         """Returns one image, see `Source.read`."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from dogs_vs_cats.images.sources.names import has_image_name, natural_key
 
 MAX_DEPTH = 64
-"""What lies deeper counts as lying at this depth; a hostile archive may nest thousands of folders."""
+"""Deeper files count as lying at this depth, since a hostile archive may nest thousands of folders."""
 
 
 @dataclass(eq=False)

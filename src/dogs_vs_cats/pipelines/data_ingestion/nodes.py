@@ -1,4 +1,4 @@
-"""Images from anywhere become one array and one table."""
+"""Nodes of data ingestion: images from any source become one array and one table."""
 
 import hashlib
 import json
@@ -9,29 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.errors import ProjectError, SourceError, SplitError
+from dogs_vs_cats.errors import SourceError, SplitError
 from dogs_vs_cats.images.near_duplicates import find_groups
 from dogs_vs_cats.images.sources.names import listed
 from dogs_vs_cats.images.splitting import SPLITS, UNUSED, official_split, random_split
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
-from dogs_vs_cats.project import ROOT
-from dogs_vs_cats.storage.content_store import ContentStore
 
 if TYPE_CHECKING:
     from dogs_vs_cats.images.reading import DecodedSource
 
 logger = logging.getLogger(__name__)
 
-DECODED_WITH = {"image_size", "channels", "max_pixels", "min_side", "max_bytes", "bit_depth"}
-"""Parameters that the decoded images and the rejects depend on."""
-
-# So many constant images are no reason for a warning, and so many are named in one.
+# Up to this many constant images need no warning; a warning names as many.
 _FEW = 3
 
 
 def made_with(ingestion: IngestionParameters, seed: int) -> dict[str, Any]:
-    """What the images and their split depend on, as plain JSON values; without the password to the source."""
+    """Returns what the images and their split depend on, as plain JSON values, without the password to the source."""
     values = ingestion.model_dump(mode="json")
     return {**values, "source": without_credentials(ingestion.source), "seed": seed}
 
@@ -41,17 +36,17 @@ def read_images(
 ) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame, list[str], dict[str, Any]]:
     """Reads, checks, decodes and resizes every image of the source.
 
-    What was decoded is kept by what it was made of. A second run on an unchanged source decodes nothing; nor does one
-    with another split, or another seed unless the images themselves are drawn from it.
+    Decoded images are cached. A second run on an unchanged source decodes nothing; nor does a run with another split,
+    or with another seed unless the images themselves are drawn from it.
 
     Args:
-        ingestion: Where the images are, and what they are made into.
+        ingestion: Where the images are, and how to decode them.
         seed: Seed of the sample images.
-        store_folder: Where decoded sources are kept between runs.
+        store_folder: Cache of decoded sources.
 
     Returns:
         All usable images, uint8 memory map (n, height, width, channels), in the source's order; a table with a row for
-        each of them (path, label, part, sha256, width, height, group, which is the same for copies of one photo where
+        each of them (path, label, part, sha256, width, height, group, which is the same for copies of one image where
         these are looked for); path and reason of each rejected image; the class names, by label; and facts about the
         images for the record: `bit_depth`, the bits that 16-bit images use (None without such images), and the number
         of `constant` images.
@@ -62,52 +57,10 @@ def read_images(
         ProjectError: The decoded images can't be written.
     """
     # Not at the top: commands that decode nothing shouldn't have to wait for the image libraries.
-    from dogs_vs_cats.images import decoding
-    from dogs_vs_cats.images.reading import LAYOUT, can_be_read_now, load_decoded, write_decoded
-    from dogs_vs_cats.images.sources import fingerprint, open_source
+    from dogs_vs_cats.images.decoded_cache import decoded_source
 
-    try:
-        store = ContentStore(store_folder)
-        with open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed) as source:
-            options = ingestion.model_dump(include=DECODED_WITH)
-            made_of = [fingerprint(source), options, decoding.VERSION, LAYOUT]
-            key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
-            with store.in_use():
-                earlier = store.find(key)
-                decoded = _loaded(earlier)
-                outdated = decoded is None or can_be_read_now(source, decoded, ingestion)
-                if decoded is None or outdated:
-                    with store.create(key) as folder:
-                        write_decoded(source, ingestion, folder)
-                    decoded = load_decoded(store_folder / folder.name)
-                else:
-                    logger.info("All %d images are decoded already", len(decoded.images))
-            if earlier is not None and outdated:
-                store.remove(earlier)
-    except OSError as error:
-        raise ProjectError(
-            f"Decoded images can't be kept in {store_folder}: {error.strerror or error}. "
-            "Make room or make the folder writable, and run again."
-        ) from error
-    if not len(decoded.usable):
-        first = "".join(f"; the first, {row.path}: {row.reason}" for row in decoded.rejected[:1].itertuples())
-        raise SourceError(
-            f"None of the images of {without_credentials(ingestion.source)} can be used "
-            f"({len(decoded.rejected):,} were rejected{first})."
-        )
-    if len(decoded.rejected):
-        logger.warning(
-            "%d of %d images can't be used; rejected_images.csv says why",
-            len(decoded.rejected),
-            len(decoded.rejected) + len(decoded.usable),
-        )
-    if len(decoded.constant) > _FEW:
-        logger.warning(
-            "%s of %s usable images have one colour all over, so that there is nothing to learn from them: %s, …",
-            f"{len(decoded.constant):,}",
-            f"{len(decoded.usable):,}",
-            ", ".join(decoded.constant[:_FEW]),
-        )
+    decoded = decoded_source(ingestion, _sample_count(ingestion), seed, store_folder)
+    _report_decoded(decoded, without_credentials(ingestion.source))
     grouped = ingestion.near_duplicates == "group"
     groups = find_groups(decoded.thumbnails) if grouped else np.arange(len(decoded.images))
     facts = {"bit_depth": decoded.bit_depth, "constant": len(decoded.constant)}
@@ -122,7 +75,7 @@ def split_images(
     ingestion: IngestionParameters,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Divides the images into training, validation and test, copies of one photo into the same split.
+    """Divides the images into training, validation and test, with copies of one image in the same split.
 
     Args:
         usable_images: path, label, part, sha256, width, height and group of each image.
@@ -134,30 +87,22 @@ def split_images(
 
     Returns:
         The manifest: path, label, class_name, split (train, validation, test, unused), sha256, width, height, group
-        (copies of one photo have the same number); and a record of what it was made with and what is in it.
+        (copies of one image have the same number); and a record of its parameters and its content.
 
     Raises:
         SplitError: The images there are don't allow the split.
     """
     labels = usable_images["label"].to_numpy(dtype=np.int64)
-    groups = usable_images["group"].to_numpy()
     sizes = {name: getattr(ingestion, f"{name}_size") for name in SPLITS}
     if ingestion.split == "official":
         splits = official_split(labels, usable_images["part"].tolist(), sizes, class_names)
     else:
-        splits = random_split(labels, usable_images["sha256"].tolist(), groups, sizes, seed, class_names)
-    manifest = pd.DataFrame(
-        {
-            "path": usable_images["path"],
-            "label": labels,
-            "class_name": [class_names[label] for label in labels],
-            "split": splits,
-            "sha256": usable_images["sha256"],
-            "width": usable_images["width"],
-            "height": usable_images["height"],
-            "group": groups,
-        }
-    )
+        splits = random_split(
+            labels, usable_images["sha256"].tolist(), usable_images["group"].to_numpy(), sizes, seed, class_names
+        )
+    manifest = usable_images.drop(columns="part")
+    manifest.insert(2, "class_name", [class_names[label] for label in labels])
+    manifest.insert(3, "split", splits)
     record = {
         "parameters": made_with(ingestion, seed),
         "identity": _identity(manifest, class_names, ingestion, image_facts["bit_depth"]),
@@ -165,46 +110,53 @@ def split_images(
         **image_facts,
         "usable": len(manifest),
         "rejected": len(rejected_images),
-        "splits": {
-            name: {
-                class_name: int(((splits == name) & (labels == label)).sum())
-                for label, class_name in enumerate(class_names)
-            }
-            for name in (*SPLITS, UNUSED)
-        },
+        "splits": _class_counts(manifest, class_names),
         "near_duplicates": _near_duplicates(manifest) if ingestion.near_duplicates == "group" else None,
     }
     _report(record)
     return manifest, record
 
 
-def _loaded(folder: Path | None) -> "DecodedSource | None":
-    """Opens the source that an earlier run has decoded, unless it is damaged."""
-    from dogs_vs_cats.images.reading import load_decoded
-
-    if folder is None:
-        return None
-    try:
-        return load_decoded(folder)
-    except (OSError, ValueError, KeyError):
-        logger.warning("The decoded images in %s are damaged, so they are decoded again", folder)
-        return None
+def _report_decoded(decoded: "DecodedSource", source: str) -> None:
+    """Refuses a source without usable images, and warns of images that can't be used or hold nothing."""
+    usable, rejected = len(decoded.usable), len(decoded.rejected)
+    if not usable:
+        first = "".join(f"; the first, {row.path}: {row.reason}" for row in decoded.rejected[:1].itertuples())
+        raise SourceError(f"None of the images of {source} can be used ({rejected:,} were rejected{first}).")
+    if rejected:
+        logger.warning(
+            "%d of %d images can't be used; rejected_images.csv lists the reasons", rejected, rejected + usable
+        )
+    if len(decoded.constant) > _FEW:
+        logger.warning(
+            "%s of %s usable images have one colour all over, so that there is nothing to learn from them: %s, …",
+            f"{len(decoded.constant):,}",
+            f"{usable:,}",
+            ", ".join(decoded.constant[:_FEW]),
+        )
 
 
 def _sample_count(ingestion: IngestionParameters) -> int | None:
-    """How many sample images there have to be: as many as the splits ask for."""
+    """Returns the number of sample images to draw: as many as the splits ask for."""
     if ingestion.source != "sample":
         return None
-    count = 0
-    for name in SPLITS:
-        size = getattr(ingestion, f"{name}_size")
+    sizes = {name: getattr(ingestion, f"{name}_size") for name in SPLITS}
+    for name, size in sizes.items():
         if isinstance(size, float):
             raise SplitError(
                 f"ingestion.{name}_size is {size}, a fraction, but as many sample images are drawn as are asked for: "
                 "give a count."
             )
-        count += size
-    return count
+    return int(sum(sizes.values()))
+
+
+def _class_counts(manifest: pd.DataFrame, class_names: list[str]) -> dict[str, dict[str, int]]:
+    """Counts the images of each class in each split."""
+    counts = manifest.groupby(["split", "label"]).size()
+    return {
+        name: {class_name: int(counts.get((name, label), 0)) for label, class_name in enumerate(class_names)}
+        for name in (*SPLITS, UNUSED)
+    }
 
 
 def _identity(
@@ -240,7 +192,7 @@ def _report(record: dict[str, Any]) -> None:
             logger.warning("The %s split has no image of %s", name, listed(missing))
     copies = record["near_duplicates"]
     if copies and copies["groups"]:
-        logger.info("%d images are copies of a photo or have copies (%d groups)", copies["images"], copies["groups"])
+        logger.info("%d images are copies of an image or have copies (%d groups)", copies["images"], copies["groups"])
     if copies and copies["groups_across_splits"]:
         logger.warning(
             "The source's official parts hold copies across splits: %s. Results look better than they are; "

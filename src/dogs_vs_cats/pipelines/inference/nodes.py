@@ -13,7 +13,7 @@ import numpy as np
 
 from dogs_vs_cats.errors import ModelFileError, ParameterError, SourceError
 from dogs_vs_cats.evaluation.metrics import every_class, shortest_decimals
-from dogs_vs_cats.images.sources import Entry, ImageReadError, Source, fingerprint, open_source
+from dogs_vs_cats.images.sources import Entry, Source, fingerprint, open_source
 from dogs_vs_cats.images.sources.names import listed
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.journal import Answer, Journal
@@ -161,15 +161,16 @@ def _groups(
     """Reads files ahead; yields the pixels of a batch of them, with the reason in place of what can't be used."""
     # Decoders are imported with the first file, not by every command that only lists the pipelines.
     from dogs_vs_cats.compute.parallel import in_order
-    from dogs_vs_cats.images.decoding import ImageRejected, decode
+    from dogs_vs_cats.images.decoding import ImageRejected
+    from dogs_vs_cats.images.reading import read_image
     from dogs_vs_cats.inference.prediction import BATCH_SIZE
 
     size, _, channels = shape
 
     def pixels(entry: Entry) -> np.ndarray | str:
         try:
-            return decode(source.read(entry), image_size=size, channels=channels, **options).pixels
-        except (ImageReadError, ImageRejected) as error:
+            return read_image(source, entry, size, channels, options)[1].pixels
+        except ImageRejected as error:
             return error.reason
 
     group: list[np.ndarray | str] = []

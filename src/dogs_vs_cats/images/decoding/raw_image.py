@@ -1,4 +1,4 @@
-"""A picture before and after it is decoded, the limits that it has to keep, and its rejection."""
+"""An image before and after resizing, its limits, and its rejection."""
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 _LARGE_PIXELS = 25_000_000
-_large_picture = threading.Lock()
+_large_image = threading.Lock()
 _no_wait = nullcontext()
 
 
@@ -26,7 +26,7 @@ class ImageRejected(Exception):  # noqa: N818 - it is an answer about a file, no
 
 
 class Wanted(NamedTuple):
-    """What `decode` is asked for; see there."""
+    """Arguments of `decode`, see there."""
 
     image_size: int
     channels: int
@@ -36,12 +36,12 @@ class Wanted(NamedTuple):
 
 
 class DecodedImage(NamedTuple):
-    """A decoded picture.
+    """A decoded image.
 
     Attributes:
         pixels: uint8 array of shape (image_size, image_size, channels), 0..255, RGB or grey, upright.
-        width: Upright width of the file's picture, in pixels.
-        height: Upright height of the file's picture, in pixels.
+        width: Upright width of the image in the file, in pixels.
+        height: Upright height of the image in the file, in pixels.
         deeper: Of a file with 16 bits a sample, the fractions of samples that need more than 8, 10, 12 and 14 of them;
             empty for any other file.
     """
@@ -52,15 +52,15 @@ class DecodedImage(NamedTuple):
     deeper: tuple[float, ...] = ()
 
 
-class Picture(NamedTuple):
-    """A picture as it lies in its file.
+class RawImage(NamedTuple):
+    """An image as its file has it.
 
     Attributes:
         pixels: uint8 array (height, width, channels), perhaps shrunk.
-        factor: How often the sides of `pixels` go into the picture's.
+        factor: By which the sides of `pixels` are shorter than those of the image.
         orientation: From EXIF, 1 to 8.
-        width: Width of the picture, in pixels.
-        height: Height of the picture, in pixels.
+        width: Width of the image, in pixels.
+        height: Height of the image, in pixels.
         deeper: As in `DecodedImage`.
     """
 
@@ -73,12 +73,12 @@ class Picture(NamedTuple):
 
 
 def one_at_a_time(width: int, height: int) -> AbstractContextManager[object]:
-    """Large pictures wait for each other, so that many threads don't multiply their memory."""
-    return _large_picture if width * height > _LARGE_PIXELS else _no_wait
+    """Makes large images wait for each other, so that many threads don't multiply their memory."""
+    return _large_image if width * height > _LARGE_PIXELS else _no_wait
 
 
 def check_size(width: int, height: int, wanted: Wanted) -> None:
-    """Refuses sizes that a header promises, before anything is decoded."""
+    """Refuses images of the wrong size by their header, before anything is decoded."""
     if min(width, height) < wanted.min_side:
         raise ImageRejected(f"too small: {width}x{height} pixels, ingestion.min_side is {wanted.min_side}")
     if width * height > wanted.max_pixels:
