@@ -20,6 +20,7 @@ from kedro.io import DataCatalog, MemoryDataset
 
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.hooks import ProjectHooks
+from dogs_vs_cats.images import decoded_cache
 from dogs_vs_cats.images.reading import load_decoded, write_decoded
 from dogs_vs_cats.images.sources import open_source
 from dogs_vs_cats.pipelines.data_ingestion import nodes

@@ -155,7 +155,7 @@ def _open_folder(path: Path, labelled: bool, classes: list[str] | None) -> Sourc
     else:
         found = arrange_unlabelled(listing.tokens)
     report_arrangement(found, str(path))
-    return folder_source(path, listing, found)
+    return folder_source(listing, found)
 
 
 def _is_zip(path: Path) -> bool:

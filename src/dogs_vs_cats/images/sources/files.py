@@ -20,11 +20,10 @@ class FileSource(Source):
     """Images in files of their own. The files stay where they are and are opened one at a time.
 
     Args:
-        root: Folder that the paths of the entries count from.
-        entries: The files, in their order.
+        files: The files, and what was refused while listing.
+        used: (path, label, part) of the files to read, in their order.
         class_names: Names of the classes.
-        rejected: (path, reason) of what was refused while listing.
-        real_paths: Name on disk of entries whose path shows it otherwise (see `as_text`).
+        rejected: (path, reason) of further files.
 
     Attributes:
         max_bytes: Larger files are refused unread; `open_source` sets it.
@@ -34,17 +33,18 @@ class FileSource(Source):
 
     def __init__(
         self,
-        root: Path,
-        entries: list[Entry],
+        files: "Files",
+        used: Iterable[tuple[str, int, str]],
         class_names: list[str],
         rejected: list[tuple[str, str]],
-        real_paths: dict[str, str] | None = None,
     ) -> None:
         self.class_names = class_names
-        self.rejected = rejected
-        self._root = os.fspath(root)
-        self._entries = entries
-        self._real_paths = real_paths or {}
+        self.rejected = files.rejected + rejected
+        self._files = files
+        self._entries = [
+            Entry(path, label, part, int(files.tokens[path].partition(":")[0]), files.tokens[path])
+            for path, label, part in used
+        ]
 
     def read(self, entry: Entry) -> bytes:
         """Returns the bytes of one file.
@@ -52,7 +52,7 @@ class FileSource(Source):
         Raises:
             ImageReadError: It is gone, unreadable, too large, or no longer what was listed.
         """
-        path = os.path.join(self._root, self._real_paths.get(entry.path, entry.path))  # noqa: PTH118 (any bytes)
+        path = self._files.real_path(entry.path)
         if entry.size > self.max_bytes:
             raise ImageReadError(f"too large: {entry.size:,} bytes, ingestion.max_bytes is {self.max_bytes:,}")
         try:
@@ -81,7 +81,41 @@ def token(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
-class FolderListing:
+class Files:
+    """Files below a folder, by the paths that are shown for them.
+
+    Args:
+        root: The folder.
+
+    Attributes:
+        tokens: Token (see `token`) by posix path.
+        rejected: (path, reason) of what is no file, or can't be read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.tokens: dict[str, str] = {}
+        self.rejected: list[tuple[str, str]] = []
+        self._root = os.fspath(root)
+        self._real_paths: dict[str, str] = {}
+
+    def real_path(self, path: str) -> str:
+        """Returns the name on disk of a file, whose path may show it otherwise (see `as_text`)."""
+        return os.path.join(self._root, self._real_paths.get(path, path))  # noqa: PTH118 (any bytes)
+
+    def add(self, path: str, status: os.stat_result, twice: str) -> None:
+        """Adds a file by its name on disk, or rejects it, with the reason `twice` if its path is known already."""
+        shown = as_text(path)
+        if not stat.S_ISREG(status.st_mode):
+            self.rejected.append((shown, "not a regular file"))
+        elif shown in self.tokens:
+            self.rejected.append((shown, twice))
+        else:
+            self.tokens[shown] = token(status)
+            if shown != path:
+                self._real_paths[shown] = path
+
+
+class FolderListing(Files):
     """All files below a folder, following symbolic links, each real folder once.
 
     Links to files count as files (DVC and dataset tools link instead of copying). Folders behind links are listed
@@ -91,18 +125,12 @@ class FolderListing:
         root: The folder.
 
     Attributes:
-        tokens: Token (see `token`) by posix path.
         folders: Posix path of every folder that was listed, but the root.
-        rejected: (path, reason) of what is no file and no folder, or can't be listed.
-        real_paths: Name on disk by path, where the path shows it otherwise (see `as_text`).
     """
 
     def __init__(self, root: Path) -> None:
-        self.tokens: dict[str, str] = {}
+        super().__init__(root)
         self.folders: list[str] = []
-        self.rejected: list[tuple[str, str]] = []
-        self.real_paths: dict[str, str] = {}
-        self._root = os.fspath(root)
         self._links: list[str] = []
         self._seen: dict[tuple[int, int], str] = {}
         self._list_below("")
@@ -116,63 +144,53 @@ class FolderListing:
         while waiting:
             folder = waiting.pop()
             try:
-                status = os.stat(os.path.join(self._root, folder))  # noqa: PTH116, PTH118 (any bytes)
-                earlier = self._seen.setdefault((status.st_dev, status.st_ino), folder)
-                if earlier != folder:
-                    loop = f"{folder}/".startswith(f"{earlier}/") or earlier == ""
-                    name = as_text(earlier) or "the source itself"
-                    reason = f"a symbolic link loop back to {name}" if loop else f"the same folder as {name}"
-                    self.rejected.append((as_text(folder), reason))
-                    continue
-                with os.scandir(os.path.join(self._root, folder)) as items:  # noqa: PTH118
-                    self.folders += [as_text(folder)] if folder else []
-                    for item in items:
-                        path = f"{folder}/{item.name}" if folder else item.name
-                        if item.is_dir(follow_symlinks=False):
-                            waiting.append(path)
-                        else:
-                            self._add(path, item)
+                if self._is_new(folder):
+                    with os.scandir(self.real_path(folder)) as items:
+                        self.folders += [as_text(folder)] if folder else []
+                        waiting += [path for item in items if (path := self._sub_folder(folder, item))]
             except OSError as error:
                 if folder == "":
                     raise SourceError(f"The folder {self._root} can't be listed: {_why(error)}.") from error
                 self.rejected.append((as_text(folder), f"can't be listed: {_why(error)}"))
 
-    def _add(self, path: str, item: os.DirEntry[str]) -> None:
-        shown = as_text(path)
+    def _is_new(self, folder: str) -> bool:
+        """Whether a folder hasn't been listed yet under any name; rejects it otherwise."""
+        status = os.stat(self.real_path(folder))  # noqa: PTH116 (any bytes)
+        earlier = self._seen.setdefault((status.st_dev, status.st_ino), folder)
+        if earlier == folder:
+            return True
+        loop = f"{folder}/".startswith(f"{earlier}/") or earlier == ""
+        name = as_text(earlier) or "the source itself"
+        reason = f"a symbolic link loop back to {name}" if loop else f"the same folder as {name}"
+        self.rejected.append((as_text(folder), reason))
+        return False
+
+    def _sub_folder(self, folder: str, item: os.DirEntry[str]) -> str:
+        """Returns the path of a sub-folder; adds anything else, and returns an empty text."""
+        path = f"{folder}/{item.name}" if folder else item.name
+        if item.is_dir(follow_symlinks=False):
+            return path
         try:
             status = item.stat()
         except OSError as error:
             link = "a broken symbolic link" if item.is_symlink() else "can't be read"
-            self.rejected.append((shown, f"{link}: {_why(error)}"))
-            return
+            self.rejected.append((as_text(path), f"{link}: {_why(error)}"))
+            return ""
         if stat.S_ISDIR(status.st_mode):
             self._links.append(path)
-        elif not stat.S_ISREG(status.st_mode):
-            self.rejected.append((shown, "not a regular file"))
-        elif shown in self.tokens:
-            self.rejected.append(
-                (shown, "its name can't be written as it is, and another file is shown by the same name")
-            )
         else:
-            self.tokens[shown] = token(status)
-            if shown != path:
-                self.real_paths[shown] = path
+            self.add(path, status, "its name can't be written as it is, and another file is shown by the same name")
+        return ""
 
 
-def folder_source(root: Path, listing: FolderListing, arrangement: Arrangement) -> FileSource:
+def folder_source(listing: FolderListing, arrangement: Arrangement) -> FileSource:
     """The arranged files of a listed folder."""
-    tokens = listing.tokens
-    entries = [
-        Entry(path, label, part, int(tokens[path].partition(":")[0]), tokens[path])
-        for path, label, part in arrangement.files
-    ]
-    rejected = listing.rejected + arrangement.rejected
-    return FileSource(root, entries, arrangement.class_names, rejected, listing.real_paths)
+    return FileSource(listing, arrangement.files, arrangement.class_names, arrangement.rejected)
 
 
 def single_file_source(path: Path) -> FileSource:
     """One image file, without a label."""
-    return FileSource(path.parent, *_entries_of([path.name], path.parent))
+    return _unlabelled([path.name], path.parent)
 
 
 def list_source(path: Path) -> FileSource:
@@ -197,35 +215,22 @@ def list_source(path: Path) -> FileSource:
                 names = [line.rstrip("\r\n") for line in file]
     except (OSError, csv.Error) as error:
         raise SourceError(f"The list {path} can't be read: {_why(error)}.") from error
-    source = FileSource(path.parent, *_entries_of((name for name in names if name.strip()), path.parent))
+    source = _unlabelled((name for name in names if name.strip()), path.parent)
     if not source.entries() and not source.rejected:
         raise SourceError(f"The list {path} names no files: it needs one path a line, or a column named path.")
     return source
 
 
-def _entries_of(
-    names: Iterable[str], root: Path
-) -> tuple[list[Entry], list[str], list[tuple[str, str]], dict[str, str]]:
-    entries: dict[str, Entry] = {}
-    rejected = []
-    real_paths = {}
+def _unlabelled(names: Iterable[str], root: Path) -> FileSource:
+    files = Files(root)
     for name in names:
-        shown = as_text(name)
-        if shown in entries:
-            rejected.append((shown, "listed twice"))
-            continue
         try:
             status = os.stat(os.path.join(root, name))  # noqa: PTH116, PTH118 (any bytes)
         except (OSError, ValueError) as error:
-            rejected.append((shown, f"can't be read: {_why(error)}"))
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            rejected.append((shown, "not a regular file"))
-            continue
-        entries[shown] = Entry(shown, UNLABELLED, "", status.st_size, token(status))
-        if shown != name:
-            real_paths[shown] = name
-    return list(entries.values()), [], rejected, real_paths
+            files.rejected.append((as_text(name), f"can't be read: {_why(error)}"))
+        else:
+            files.add(name, status, "listed twice")
+    return FileSource(files, ((path, UNLABELLED, "") for path in files.tokens), [], [])
 
 
 def as_text(path: str) -> str:
