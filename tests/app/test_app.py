@@ -20,7 +20,7 @@ from PIL import Image
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.datasets import KerasModelDataset
-from dogs_vs_cats.tracking import recorder, store
+from dogs_vs_cats.tracking import store, worker
 from tests.approaches.test_approaches import COMMON
 from tests.conftest import SHARED, copy_project
 from tests.tracking.test_tracking_store import of, runs
@@ -60,7 +60,7 @@ def project(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", "")  # which MLflow sets
         patch.setattr(store, "ROOT", project)
-        patch.setattr(recorder, "_start_worker", WorkerThread)
+        patch.setattr(worker, "start", WorkerThread)
         logged = {"transfer_end_to_end": (folder / "transfer_end_to_end.keras").read_bytes()}
         Stub(project.parent / "training", list(logged), models=logged).run(evaluate=[], compare=False)
     return project

@@ -19,7 +19,7 @@ from kedro.io import DataCatalog
 
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.inference.classifiers import find_model
-from dogs_vs_cats.tracking import recorder, store
+from dogs_vs_cats.tracking import store, worker
 from dogs_vs_cats.tracking.commands import tracking_commands
 from dogs_vs_cats.tracking.datasets import LoggedModelsDataset, fetch_model
 from dogs_vs_cats.tracking.outbox import FOLDER, FORMER_FOLDER, md5
@@ -58,7 +58,7 @@ def project(tmp_path, monkeypatch, empty_store):
 @pytest.fixture
 def root(project, monkeypatch):
     """Root of an empty project, in which no process is started."""
-    monkeypatch.setattr(recorder, "_start_worker", WorkerThread)
+    monkeypatch.setattr(worker, "start", WorkerThread)
     return project
 
 

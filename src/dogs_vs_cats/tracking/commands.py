@@ -91,7 +91,7 @@ def promote(env: str | None, model: str) -> None:
     try:
         info = mlflow.models.get_model_info(address)
         click.echo(champion.promote(client, name, client.get_run(info.run_id), info.model_id))
-    except MlflowException as error:
+    except (MlflowException, OSError) as error:  # no such model, or its files are gone
         versions = [int(found.version) for found in client.search_model_versions(f"name = '{name}'")]
         known = f"Versions of {name}: {', '.join(map(str, sorted(versions)))}" if versions else ""
         raise ProjectError(

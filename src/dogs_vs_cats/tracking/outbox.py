@@ -30,8 +30,7 @@ class Report:
     """How far a worker has come, and what it has learnt from the store.
 
     Attributes:
-        connected: Whether the store has answered.
-        sent: Number of events that the store has.
+        sent: Number of events that the store has; the first one as soon as it has answered.
         links: Address of each approach's run.
         page: Address of the run that holds the others.
         verdict: What became of the champion.
@@ -39,7 +38,6 @@ class Report:
         refused: Reasons why the store refused events for good.
     """
 
-    connected: bool = False
     sent: int = 0
     links: dict[str, str] = field(default_factory=dict)
     page: str = ""

@@ -1,15 +1,9 @@
 """Writes down what happens in a run, for the worker that sends it to MLflow."""
 
-import base64
-import io
 import json
 import logging
-import os
-import subprocess
-import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,15 +11,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import psutil
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
-from PIL import Image
 
 from dogs_vs_cats.parameters.credentials import without_credentials
-from dogs_vs_cats.tracking import run_facts, store
+from dogs_vs_cats.tracking import run_facts, store, worker
+from dogs_vs_cats.tracking.images import describe_images, example_image
 from dogs_vs_cats.tracking.logged_model import MODEL_FILE, requirements
 from dogs_vs_cats.tracking.outbox import FOLDER, Outbox, Report, former_outboxes, md5
 from dogs_vs_cats.tracking.results import is_tracked
@@ -78,7 +70,7 @@ class Recorder:
         self._address = store.uri()
         self._outbox = Outbox.create(store.root())
         self._outbox.append("run", **self._facts(environment))
-        self._worker = _start_worker(self._outbox, self._address)
+        self._worker = worker.start(self._outbox, self._address)
         self._warn_of_problems()
 
     def _facts(self, environment: str | None) -> dict[str, Any]:
@@ -104,7 +96,7 @@ class Recorder:
             logger.warning(advice)
         problem = store.problem(self._address)
         if not store.is_checked(self._address):
-            problem = self._wait(lambda report: report.connected or bool(report.problem)).problem
+            problem = self._wait(lambda report: report.sent > 0 or bool(report.problem)).problem
         if problem:
             logger.warning(
                 "The MLflow store %s can't take this run: %s. The run goes on, and nothing is lost: its records wait "
@@ -152,7 +144,7 @@ class Recorder:
         more: dict[str, Any] = {}
         if output == "model_info":
             self._stop_sampling()
-            more["example"] = self._example(data)
+            more["example"] = example_image(self._path("images"), data)
         if approach not in self._begun:
             self._begun.add(approach)
             more["trained_with"] = run_facts.parameters_of(approach, self._trained_with(approach))
@@ -240,34 +232,11 @@ class Recorder:
 
     def _record_images(self, approach: str) -> None:
         """Records the images under the hash that DVC gives them; reading them all takes seconds."""
-        path, manifest = self._path("images"), self._path("manifest")
-        if path is None:
-            return
-        self._images_md5 = self._images_md5 or md5(path)
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-        splits = Counter(pd.read_csv(manifest, keep_default_na=False)["split"] if manifest else ())
-        tensor = {"dtype": images.dtype.name, "shape": [-1, *images.shape[1:]]}
-        schema = {"features": json.dumps([{"type": "tensor", "tensor-spec": tensor}]), "targets": None}
-        source = {"uri": store.relative(path), "ingested_from": self._parameters["ingestion"]["source"]}
-        self._outbox.append(
-            "dataset",
-            run=approach,
-            name=f"images of {self._experiment}",
-            digest=self._images_md5,
-            source_type="local",
-            source=json.dumps(source),
-            schema=json.dumps({"mlflow_tensorspec": schema}),
-            profile=json.dumps({"images": len(images), **splits}),
-        )
-
-    def _example(self, model_info: dict[str, Any]) -> str:
-        """The first image, or a black one where there is none, as base64 text of a PNG file."""
-        path = self._path("images")
-        size, channels = model_info["image_size"], model_info["channels"]
-        pixels = np.load(path, mmap_mode="r")[0] if path else np.zeros((size, size, channels), np.uint8)
-        buffer = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(pixels if channels == 3 else pixels[..., 0])).save(buffer, "PNG")
-        return base64.b64encode(buffer.getvalue()).decode()
+        if path := self._path("images"):
+            self._images_md5 = self._images_md5 or md5(path)
+            source = self._parameters["ingestion"]["source"]
+            dataset = describe_images(path, self._images_md5, self._path("manifest"), self._experiment, source)
+            self._outbox.append("dataset", run=approach, **dataset)
 
     # --- files --------------------------------------------------------------------------------------------------
 
@@ -304,21 +273,3 @@ class Recorder:
             if report.sent > sent:
                 sent, since = report.sent, time.monotonic()
             time.sleep(0.05)
-
-
-def _start_worker(outbox: Outbox, address: str) -> subprocess.Popen[bytes]:
-    source = str(Path(__file__).parents[2])
-    return subprocess.Popen(
-        [sys.executable, "-m", "dogs_vs_cats.tracking.worker", str(outbox.folder.absolute()), str(os.getpid())],
-        cwd=store.root(),
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")]),
-            "MLFLOW_TRACKING_URI": address,
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # Ctrl-C is for the run; the worker then sends what there is.
-        start_new_session=True,
-    )

@@ -24,6 +24,9 @@ _SQLITE = "sqlite:///"
 _DATABRICKS = "databricks"
 """A store there is named so, or `databricks://PROFILE`; its pages have other addresses, which only it knows."""
 
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Without this MLflow's page takes an experiment for one of language models, and shows no training runs at first."""
+
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where `make mlflow` shows a local store."""
 
@@ -167,6 +170,25 @@ def connect(store: str) -> "MlflowClient":
 
     mlflow.set_tracking_uri(store)  # parts of the registry and downloads ask the global store, not the client's
     return mlflow.MlflowClient(tracking_uri=store, registry_uri=store)
+
+
+def experiment_id(client: "MlflowClient", store: str, name: str) -> str:
+    """MLflow's id of an experiment, which is created or restored if necessary."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return client.create_experiment(name, artifact_location(store, name), EXPERIMENT_TAGS)
+        except MlflowException:
+            found = client.get_experiment_by_name(name)  # created by another process in between
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    for key, value in EXPERIMENT_TAGS.items() - found.tags.items():
+        client.set_experiment_tag(found.experiment_id, key, value)
+    return found.experiment_id
 
 
 def prepare_mlflow() -> None:

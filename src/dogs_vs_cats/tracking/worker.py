@@ -5,6 +5,7 @@ run's. It ends when the outbox is closed or the run's process has died, after a 
 """
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +26,30 @@ RETRY_SECONDS = 5.0
 
 LAST_ATTEMPTS = 2
 """Attempts when the run is over; the first may find that the store has lost its runs."""
+
+
+def start(outbox: Outbox, address: str) -> subprocess.Popen[bytes]:
+    """Starts a worker for the run of this process.
+
+    Args:
+        outbox: The run's outbox.
+        address: The store's URI.
+    """
+    source = str(Path(__file__).parents[2])
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__, str(outbox.folder.absolute()), str(os.getpid())],
+        cwd=store.root(),
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")]),
+            "MLFLOW_TRACKING_URI": address,
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Ctrl-C is for the run; the worker then sends what there is.
+        start_new_session=True,
+    )
 
 
 def follow(outbox: Outbox, address: str, run_is_alive: Callable[[], bool]) -> bool:

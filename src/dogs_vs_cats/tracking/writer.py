@@ -14,14 +14,10 @@ from dogs_vs_cats.tracking.outbox import Event, Outbox, Report, md5_of_attached
 from dogs_vs_cats.tracking.results import COMPARISON, artifact_folder, metrics_in, validation_images
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 PARENT = "parent"
 """Name of the run that holds the others, which have the names of approaches and trials."""
-
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Without this MLflow's page takes an experiment for one of language models, and shows no training runs at first."""
 
 PERMANENT = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS"}
 """Answers that a second attempt won't change."""
@@ -38,7 +34,7 @@ class Writer:
         Args:
             outbox: The outbox.
             address: The store's URI.
-            run: Its first event.
+            run: Its first event, which writes nothing by itself: a run without results isn't tracked.
 
         Raises:
             Exception: The store doesn't answer.
@@ -47,12 +43,12 @@ class Writer:
         self._address = address
         self._run = run
         self._client = store.connect(address)
-        self._experiment_id = _experiment_id(self._client, address, run["mlflow_experiment"])
+        self._experiment_id = store.experiment_id(self._client, address, run["mlflow_experiment"])
         self._run_ids: dict[str, str] = {}
         self._earlier: set[str] = set()
         self._ended: set[str] = set()
         self._files: dict[str, Path] = {}
-        self._report = outbox.report = Report(connected=True)
+        self._report = outbox.report = Report(sent=1)
 
     def send(self, events: list[Event]) -> None:
         """Sends the events that have not been sent, in order.
@@ -78,9 +74,6 @@ class Writer:
             self._outbox.report = self._report
 
     # --- events, as `recorder` writes them ----------------------------------------------------------------------
-
-    def _on_run(self, **facts: Any) -> None:
-        """Makes nothing yet: a run without results isn't tracked."""
 
     def _on_begin(
         self, run: str, approach: str, parameters: dict[str, str], time: int, trial: int | None = None
@@ -285,22 +278,3 @@ class Writer:
     def _tag(self, run: str, **tags: str) -> None:
         for name, value in tags.items():
             self._client.set_tag(self._run_ids[run], name, value)
-
-
-def _experiment_id(client: "MlflowClient", address: str, name: str) -> str:
-    """MLflow's id of an experiment, which is created or restored where it has to be."""
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return client.create_experiment(name, store.artifact_location(address, name), EXPERIMENT_TAGS)
-        except MlflowException:
-            found = client.get_experiment_by_name(name)  # created by another process in between
-            if found is None:
-                raise
-    if found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    for key, value in EXPERIMENT_TAGS.items() - found.tags.items():
-        client.set_experiment_tag(found.experiment_id, key, value)
-    return found.experiment_id
