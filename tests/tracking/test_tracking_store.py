@@ -471,6 +471,43 @@ def test_an_address_where_nothing_answers_changes_no_result(project, monkeypatch
     assert len(runs(project)) == before + 3
 
 
+def test_an_outbox_that_is_sent_again_duplicates_nothing(root):
+    stub = Stub(root, registered_model="pets", log_loss={"naive_cnn": 0.1})
+    lock = sqlite3.connect(root / "mlflow.db", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    try:
+        stub.run()
+    finally:
+        lock.execute("ROLLBACK")
+        lock.close()
+
+    def stored():
+        client, found = client_of(root), runs(root)
+        return [
+            (
+                run.to_dictionary()["info"],
+                {
+                    name: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)]
+                    for name in metrics
+                },
+                run.data.params,
+                artifacts(client, run),
+                [entry.dataset.digest for entry in run.inputs.dataset_inputs],
+                [output.model_id for output in run.outputs.model_outputs],
+            )
+            for run in found
+            if (metrics := run.data.metrics)
+        ], versions(root)
+
+    shutil.copytree(root / FOLDER, root / "copy")  # as a worker leaves it that dies before it has deleted it
+    assert "Uploaded: 1." in upload().output
+    first = stored()
+    shutil.copytree(root / "copy", root / FOLDER, dirs_exist_ok=True)
+    assert "Uploaded: 1." in upload().output
+    assert stored() == first
+    assert len(first[0]) == 3
+
+
 def test_the_next_run_sends_what_the_last_one_could_not(root, monkeypatch):
     stub = Stub(root, approaches=["naive_cnn"])
     lock = sqlite3.connect(root / "mlflow.db", isolation_level=None)

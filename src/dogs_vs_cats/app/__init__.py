@@ -1,1 +1,1 @@
-"""A local web page: drop photos, and see what each approach says and where it looks."""
+"""A local web page: drop photos on it to see the answer of each approach and its heat map."""

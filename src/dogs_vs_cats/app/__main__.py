@@ -25,10 +25,15 @@ from dogs_vs_cats.tracking.store import registered_name
     "runs:/RUN/APPROACH) or a .keras file; may be given several times. "
     "By default all approaches that have been trained.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others can then reach it.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; by default only this computer can reach it.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="TCP port. By default the first free one from 7860 on.")
 def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) -> None:
-    """Open a page on which one drops photos and sees what each approach says."""
+    """Open a page that shows each approach's answer for the photos you drop on it."""
     bootstrap_project(ROOT)
     with KedroSession.create(project_path=ROOT, env=env) as session:
         context = cast(KedroSession, session).load_context()

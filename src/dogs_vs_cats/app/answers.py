@@ -21,7 +21,7 @@ from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.reporting.html import data_uri
 
 SHOWN_CLASSES = 3
-"""Of many classes, how many are named for each answer."""
+"""The number of classes that an answer names at most."""
 
 _SHOWN_SIDE = 360
 _HEAT = colormaps["inferno"]
@@ -30,17 +30,17 @@ _HEAT_OPACITY = 0.7
 
 @dataclass(frozen=True)
 class Answer:
-    """What one model says about one photo.
+    """One model's answer for one photo.
 
     Attributes:
-        model: Its name.
+        model: The model's name.
         experiment: The experiment that it was trained in; None where that isn't known.
         predicted: The most probable class.
-        probabilities: (class, probability) of the most probable classes, in falling order.
+        probabilities: (class, probability) of the most probable classes, the most probable first.
         picture: The photo with the model's heat map, as a `data:` address; where the model has no convolutions, the
             photo.
         explained: Whether there is a heat map.
-        unfamiliar: Whether the photo is unlike all that the model was trained on, as far as that is known.
+        unfamiliar: Whether the photo is out of the distribution of the training images, as far as that is known.
     """
 
     model: str
@@ -58,10 +58,10 @@ class Photo:
 
     Attributes:
         name: Its name.
-        problem: Why it can't be used; empty if it can.
+        problem: The reason why it can't be used; empty if it can.
         picture: The upright photo, as a `data:` address.
         size: Width and height in pixels, in words.
-        answers: One for each model.
+        answers: The answer of each model.
     """
 
     name: str
@@ -79,8 +79,8 @@ class Answerer:
 
         Args:
             classifiers: The models, in the order in which they are shown.
-            compute: How to compute.
-            ingestion: Gives the options of the decoder.
+            compute: Parameters of the computation.
+            ingestion: Parameters with the options of the decoder.
         """
         self._classifiers = classifiers
         self._predict = [predictor(classifier.observed(), compute) for classifier in classifiers]
@@ -92,7 +92,7 @@ class Answerer:
 
         Args:
             name: Its name.
-            data: Its content, whatever that is.
+            data: Its content, which may be anything.
         """
         try:
             shown = decode(data, image_size=_SHOWN_SIDE, channels=3, **self._decoding[0])
@@ -136,7 +136,7 @@ def _heated(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
     """Lays a heat map over a picture: the stronger, the brighter and the less transparent."""
     heat = cv2.resize(heat, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0, 1)
     opacity = _HEAT_OPACITY * heat[..., np.newaxis]
-    # Where nothing speaks for the class the photo darkens a little, so that the rest stands out on any photo.
+    # Areas without heat darken a little, so that the others stand out on any photo.
     coloured: Any = _HEAT(0.3 + 0.65 * heat)[..., :3] * 255
     return np.asarray(picture * (1 - opacity) * 0.85 + coloured * opacity).clip(0, 255).astype(np.uint8)
 
@@ -148,7 +148,7 @@ def _address(pixels: np.ndarray) -> str:
 
 
 def percent(probability: float) -> str:
-    """A probability in words; never 100 or 0 %, because no model can be that certain."""
+    """A probability in per cent; never 100 or 0 %, because no model is that certain."""
     if probability >= 0.9995:
         return "> 99.9 %"
     if probability < 0.0005:

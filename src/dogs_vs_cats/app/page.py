@@ -1,4 +1,4 @@
-"""The page and its server: each photo is one request, held in memory alone and answered by a piece of HTML."""
+"""The page and its server. Each photo is one request, which stays in memory and is answered with a piece of HTML."""
 
 import asyncio
 import contextlib
@@ -20,13 +20,13 @@ from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.reporting.html import environment
 
 MAX_CONNECTIONS = 32
-"""Further ones get an answer of 503."""
+"""Further connections are answered with status 503."""
 
 MAX_UPLOADS = 4
-"""Photos received at once; with the limit for one, the bound of the memory for what is sent."""
+"""Photos received at the same time; with the size limit of a photo, this bounds the memory."""
 
 PORTS = range(7860, 7960)
-"""Where no port is named, the first free one of these is taken."""
+"""The default is the first free one of these."""
 
 # The page loads nothing from elsewhere and runs nothing but its own script, whatever a file is called.
 _POLICY = (
@@ -37,13 +37,13 @@ _UNANSWERED = Photo("", "it couldn’t be sent (is it a folder?), or the program
 
 
 def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str], max_bytes: int) -> FastAPI:
-    """Makes the application.
+    """Builds the application.
 
     Args:
         answerer: Answers for one photo.
         classes: Names of the classes, for the heading.
         models: Names of the models, for the introduction.
-        max_bytes: Larger files are refused.
+        max_bytes: Size limit of a file.
     """
     templates = environment("dogs_vs_cats.app")
     templates.filters["percent"] = percent
@@ -77,7 +77,7 @@ def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str], max
 
 
 async def _received(request: Request, max_bytes: int) -> bytes | None:
-    """Reads all that is sent, so that browsers read the answer; None if it is too large, and then it isn't kept."""
+    """Reads the whole request, so that browsers read the answer; returns None if it is larger than `max_bytes`."""
     data = bytearray()
     too_large = False
     async for chunk in request.stream():
@@ -95,10 +95,10 @@ def serve(application: FastAPI, host: str, port: int | None) -> None:
     Args:
         application: See `build`.
         host: Address to listen on.
-        port: TCP port; None takes the first free one of `PORTS`.
+        port: TCP port; None for the first free one of `PORTS`.
 
     Raises:
-        ProjectError: The address or the port can't be had.
+        ProjectError: The address or the port isn't available.
     """
     config = uvicorn.Config(application, log_level="warning", limit_concurrency=MAX_CONNECTIONS)
     with _listen(host, PORTS if port is None else [port]) as listening, contextlib.suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Which version of an experiment's registered model carries the alias `champion`."""
+"""The champion of an experiment: the version of its registered model with the alias `champion`."""
 
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,13 @@ DATA = {
     "classes": "other classes",
     "image_size": "another image size",
 }
-"""Tags of a run that say what its model was validated on, and what another value of them means."""
+"""Tags of a run that describe its validation data, and the meaning of a different value."""
 
 _TAGS = ("approach", "experiment", "model_md5", *DATA)
 _METRICS = ("validation_log_loss", "validation_accuracy", "test_log_loss", "test_accuracy")
 
 Facts = dict[str, str]
-"""What a version is tagged with, by which it is compared."""
+"""The tags of a version, by which it is compared with others."""
 
 
 def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promote: str) -> str:
@@ -35,10 +35,10 @@ def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promo
         name: The registered model of the experiment.
         run: The run of the best approach of a comparison.
         model_id: MLflow's id of its model.
-        promote: The command that promotes a version, whose number is to follow.
+        promote: The command that promotes a version, without the version.
 
     Returns:
-        What happened, in one sentence.
+        The outcome, in one sentence.
     """
     facts = _facts(run)
     who = _described(facts)
@@ -78,7 +78,7 @@ def promote(client: "MlflowClient", name: str, run: "Run", model_id: str) -> str
         model_id: MLflow's id of it.
 
     Returns:
-        What happened, in one sentence.
+        The outcome, in one sentence.
     """
     version = _register(client, name, run, model_id, make_champion=True)
     return f"{_described(_facts(run))} is the champion of {name}, as version {version}"
@@ -116,7 +116,7 @@ def _described(facts: Facts) -> str:
 
 
 def _incomparable(champion: Facts, facts: Facts) -> str:
-    """Why two models can't be compared; empty where they can be."""
+    """The reason why two models can't be compared; empty if they can be."""
     if "validation_log_loss" not in facts:
         return "the new model was trained on the validation images"
     if "validation_log_loss" not in champion:
@@ -139,7 +139,7 @@ def _experiment(client: "MlflowClient", version: "ModelVersion") -> str | None:
 
 
 def _register(client: "MlflowClient", name: str, run: "Run", model_id: str, *, make_champion: bool = False) -> str:
-    """Makes a model a version of the registered model, unless it is one; returns the number."""
+    """Registers a model as a version, unless it is one already, and returns the number of the version."""
     facts = _facts(run)
     if not client.search_registered_models(f"name = '{name}'"):
         experiment = facts.get("experiment", "unknown")

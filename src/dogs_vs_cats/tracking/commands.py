@@ -1,4 +1,4 @@
-"""`kedro tracking`: work on the tracking store by hand."""
+"""`kedro tracking`: commands for the tracking store."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group("tracking")
 def tracking_commands() -> None:
-    """Look after the tracking store."""
+    """Upload runs, print pages and promote models in MLflow."""
 
 
 @tracking_commands.command()
@@ -30,11 +30,11 @@ def tracking_commands() -> None:
     "--to",
     "target",
     metavar="URI",
-    help="Send everything to this store instead of the one it was meant for; a password belongs into "
+    help="Send all runs to this store instead of the one that they were meant for. Passwords belong in "
     "MLFLOW_TRACKING_URI, not here.",
 )
 def upload(target: str | None) -> None:
-    """Send to MLflow what runs could not send when they ended."""
+    """Send runs to MLflow that could not be sent when they ended."""
     if advice := former_outboxes(store.root()):
         click.echo(f"{advice}.", err=True)
     problems, number = [], 0
@@ -57,16 +57,16 @@ def upload(target: str | None) -> None:
 
 @tracking_commands.command()
 def pages() -> None:
-    """Print the address of each experiment's page, on which `make mlflow` or the server shows it."""
+    """Print the address of each experiment's page in MLflow."""
     for experiment in open_store().search_experiments(filter_string="name != 'Default'"):
         click.echo(f"{experiment.name}: {store.experiment_address(store.uri(), experiment.experiment_id)}")
 
 
 @tracking_commands.command()
-@click.option("--env", help="Kedro environment, whose experiment the model is for; base if there is none.")
+@click.option("--env", help="Kedro environment whose experiment gets the champion; by default base.")
 @click.argument("model", metavar="VERSION|APPROACH|ADDRESS")
 def promote(env: str | None, model: str) -> None:
-    """Make a model the champion of an experiment, whatever the present champion is.
+    """Make a model the champion of an experiment, in place of the present one.
 
     The model is a version of the experiment's registered model, an approach as it was trained last, or the address of
     a model in MLflow, such as models:/NAME@champion, models:/NAME/VERSION or runs:/RUN/APPROACH.
@@ -91,7 +91,7 @@ def promote(env: str | None, model: str) -> None:
     try:
         info = mlflow.models.get_model_info(address)
         click.echo(champion.promote(client, name, client.get_run(info.run_id), info.model_id))
-    except (MlflowException, OSError) as error:  # no such model, or its files are gone
+    except (MlflowException, OSError) as error:  # there is no such model, or its files have been deleted
         versions = [int(found.version) for found in client.search_model_versions(f"name = '{name}'")]
         known = f"Versions of {name}: {', '.join(map(str, sorted(versions)))}" if versions else ""
         raise ProjectError(

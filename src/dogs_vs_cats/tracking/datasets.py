@@ -1,4 +1,4 @@
-"""Models that MLflow has, as files."""
+"""Models logged to MLflow, as files."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ class LoggedModelsDataset(FolderDataset):
     """Loads as a function that fetches a model from MLflow into the folder, by its address; see `fetch_model`."""
 
     def load(self) -> Callable[[str], Path]:
-        """The function; nothing is fetched before it is called."""
+        """Returns the function, without fetching anything."""
         return partial(fetch_model, folder=self._filepath)
 
 
@@ -41,21 +41,20 @@ def fetch_model(address: str, folder: Path) -> Path:
     """
     client = open_store()
     target = folder / quote(address, safe="")
-    # As a whole, so that nothing of the model before it stays beside this one.
+    # As a whole, so that no file of an earlier model stays beside this one.
     with replace_atomically(target) as partial_target:
         try:
             file = _download(address, partial_target.with_name("downloads"))
         except Exception as error:
             raise ProjectError(
-                f"The model {address} can't be fetched from MLflow: {store.reason(error)}. "
-                f"{_what_there_is(address, client)}"
+                f"The model {address} can't be fetched from MLflow: {store.reason(error)}. {_advice(address, client)}"
             ) from error
         file.parent.replace(partial_target)
     return target / file.name
 
 
 def open_store() -> "MlflowClient":
-    """A client of the store, which has answered.
+    """Returns a client of the store, after checking that the store answers.
 
     Raises:
         ProjectError: It doesn't answer.
@@ -70,7 +69,7 @@ def open_store() -> "MlflowClient":
 
 
 def _download(address: str, folder: Path) -> Path:
-    """Path of the `.keras` file of a downloaded model."""
+    """Downloads a model, and returns the path of its `.keras` file."""
     import mlflow
 
     folder.mkdir()
@@ -80,8 +79,8 @@ def _download(address: str, folder: Path) -> Path:
     return file
 
 
-def _what_there_is(address: str, client: "MlflowClient") -> str:
-    """Advice for who asked for a model that isn't there."""
+def _advice(address: str, client: "MlflowClient") -> str:
+    """Advice after a request for a model that doesn't exist."""
     found = champion.champions(client)
     if not found:
         return "There is no champion yet; every tracked `kedro run` chooses one for its experiment."

@@ -1,4 +1,4 @@
-"""Kedro's hooks and the training's events, handed to a `Recorder`."""
+"""Kedro hooks that pass the events of a run to a `Recorder`."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class TrackingHooks:
-    """Tracks every run that makes results, unless tracking is off."""
+    """Tracks every run that produces results, unless tracking is off."""
 
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
@@ -30,8 +30,8 @@ class TrackingHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Learns the parameters, the environment and the experiment."""
-        # Kedro has made objects of those groups that nodes take as such.
+        """Stores the parameters, the environment and the experiment."""
+        # Kedro turns the groups that nodes take as objects into objects.
         self._parameters = {
             name: value.model_dump() if isinstance(value, BaseModel) else value
             for name, value in context.params.items()
@@ -41,8 +41,8 @@ class TrackingHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Starts to record, if tracking is on and the pipeline makes anything that is tracked."""
-        self._close("KILLED")  # an interrupted run before, in the same notebook
+        """Starts recording, if tracking is on and the pipeline produces tracked results."""
+        self._close("KILLED")  # an earlier run that was interrupted, in the same notebook
         if not any(is_tracked(name, self._parameters["approaches"]) for name in pipeline.all_outputs()):
             return
         switch = os.environ.get("DOGS_VS_CATS_TRACKING", "on").lower()
@@ -58,7 +58,7 @@ class TrackingHooks:
 
     @hook_impl
     def before_dataset_loaded(self, dataset_name: str) -> None:
-        """Looks the links to the runs up just before the report needs them."""
+        """Looks up the links to the runs just before the report needs them."""
         if dataset_name == "tracking_links":
             self._record(lambda recorder: recorder.save_links())
 
@@ -74,7 +74,7 @@ class TrackingHooks:
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Marks as failed what was going on."""
+        """Marks the unfinished runs as failed."""
         self._close("FAILED")
 
     def _start(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
@@ -100,7 +100,7 @@ class TrackingHooks:
             self._guard(lambda: action(recorder))
 
     def _guard(self, action: Callable[[], None]) -> None:
-        """Lets the run go on, untracked, if an action of tracking fails."""
+        """Lets the run continue untracked if tracking fails."""
         try:
             action()
         except Exception as error:

@@ -1,4 +1,4 @@
-"""The images of a run, as MLflow gets them: a dataset by its hash, and one image as the example of a model's input."""
+"""Descriptions of the images for MLflow: the dataset with its hash, and one image as the model's input example."""
 
 import base64
 import io
@@ -42,11 +42,11 @@ def describe_images(path: Path, md5: str, manifest: Path | None, experiment: str
 
 
 def example_image(path: Path | None, model_info: dict[str, Any]) -> str:
-    """The first image, or a black one where there is none, as base64 text of a PNG file.
+    """The first image, or a black one without images, as base64 text of a PNG file.
 
     Args:
         path: The array of all images, if there is one.
-        model_info: Of the model, which says what images it takes.
+        model_info: The model's information, with the size and channels of its images.
     """
     size, channels = model_info["image_size"], model_info["channels"]
     pixels = np.load(path, mmap_mode="r")[0] if path else np.zeros((size, size, channels), np.uint8)

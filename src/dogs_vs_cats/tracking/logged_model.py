@@ -1,4 +1,4 @@
-"""A model as MLflow has it: our script, the `.keras` file, and the decoder of image files."""
+"""Logging of a model to MLflow: the serving script, the `.keras` file, and the decoder of image files."""
 
 import json
 import os
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 MODEL_FILE = "artifacts/model.keras"
-"""Where a logged model has its `.keras` file; the files that belong to it lie beside it, under the same name."""
+"""The `.keras` file in a logged model; its other files lie beside it, under the same stem."""
 
 SERVING_PACKAGES = ("mlflow", "keras", "numpy", "pandas", "pillow", "pi-heif", "opencv-python-headless", "simplejpeg")
 
@@ -33,15 +33,15 @@ def log_model(
     example: str,
     requirements: list[str],
 ) -> None:
-    """Logs a model, and makes it an output of its run.
+    """Logs a model as an output of its run.
 
     Args:
-        client: Of the store.
+        client: A client of the store.
         run: The run that trained it.
         keras_file: The model's `model.keras`.
         settings: The approach, the experiment, the names of the classes, and the options of the decoder.
         example: An image file as base64 text.
-        requirements: Of pip.
+        requirements: Requirements for pip.
     """
     import mlflow.pyfunc
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
@@ -60,7 +60,7 @@ def log_model(
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder, settings_file = Path(temporary) / "model", Path(temporary) / Path(MODEL_FILE).with_suffix(".json").name
-        # Named as the one that training writes beside a model, from which whoever loads it takes the class names.
+        # The name is that of the file beside a trained model, from which the class names are loaded.
         settings_file.write_text(json.dumps(settings), encoding="utf-8")
         mlflow.pyfunc.save_model(
             path=str(folder),
@@ -70,7 +70,7 @@ def log_model(
             code_paths=[str(_copy_decoder(Path(temporary)))],
             pip_requirements=requirements,
         )
-        # Given the example, `save_model` would run the model on it, for which it would first have to import Keras.
+        # With the example as an argument, `save_model` would import Keras to run the model on it.
         (folder / _EXAMPLE["artifact_path"]).write_text(json.dumps([example]), encoding="utf-8")
         (folder / _EXAMPLE["serving_input_path"]).write_text(json.dumps({"inputs": [example]}), encoding="utf-8")
         client.log_model_artifacts(logged.model_id, str(folder))
@@ -79,7 +79,7 @@ def log_model(
 
 
 def _copy_decoder(folder: Path) -> Path:
-    """Copies the package with nothing but its decoder of image files, which imports nothing else of it."""
+    """Copies the part of the package that decodes image files; it imports no other part."""
     package = Path(__file__).parents[1]
     copy = folder / package.name
     decoder = Path("images") / "decoding"

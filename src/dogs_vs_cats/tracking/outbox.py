@@ -1,4 +1,4 @@
-"""The outbox of a run: its events on disk, and the files that they name, until MLflow has them."""
+"""The outbox of a run: its events and the files that they name, on disk until MLflow has them."""
 
 import hashlib
 import json
@@ -17,23 +17,23 @@ from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.storage.atomic import in_use
 
 FOLDER = ".tracking_outbox"
-"""Folder in the project's root that holds a folder for every run that is going on or hasn't been sent."""
+"""Folder in the project's root with one outbox for each run that is in progress or hasn't been sent."""
 
 FORMER_FOLDER = ".tracking_spool"
-"""The same in earlier versions of the project, which wrote other events."""
+"""The folder of earlier versions of the project, which used another format."""
 
 Event = dict[str, Any]
 
 
 @dataclass
 class Report:
-    """How far a worker has come, and what it has learnt from the store.
+    """The progress of a worker, and the answers of the store.
 
     Attributes:
         sent: Number of events that the store has; the first one as soon as it has answered.
         links: Address of each approach's run.
         page: Address of the run that holds the others.
-        verdict: What became of the champion.
+        verdict: The decision about the champion.
         problem: Why the last attempt failed.
         refused: Reasons why the store refused events for good.
     """
@@ -47,7 +47,7 @@ class Report:
 
 
 class Outbox:
-    """One run's events, a line of JSON each, and the files that they name."""
+    """The events of one run, as lines of JSON, and the files that they name."""
 
     def __init__(self, folder: Path):
         """Opens an outbox.
@@ -66,7 +66,7 @@ class Outbox:
 
     @classmethod
     def create(cls, root: Path) -> "Outbox":
-        """Makes an outbox and holds it.
+        """Creates an outbox and holds it.
 
         Args:
             root: The project's root.
@@ -78,15 +78,15 @@ class Outbox:
         return outbox
 
     def hold(self) -> None:
-        """Keeps other processes from sending and deleting the outbox, as long as this one lives."""
+        """Prevents other processes from sending and deleting the outbox while this one is running."""
         self._held.enter_context(in_use(self.folder))
 
     def append(self, event: str, **values: Any) -> int:
-        """Writes an event down; safe to call from several threads.
+        """Appends an event; safe to call from several threads.
 
         Args:
             event: Its kind.
-            values: What JSON can hold; credentials in addresses are removed.
+            values: Values for JSON, from which credentials in addresses are removed.
 
         Returns:
             The number of events so far.
@@ -98,14 +98,14 @@ class Outbox:
             return self._appended
 
     def attach(self, path: Path, stem: str | None = None) -> str:
-        """Keeps a file as it is now, by a hard link where the file system can.
+        """Stores the present version of a file, as a hard link if the file system supports it.
 
         Args:
             path: A file that is only ever replaced, never changed.
-            stem: Its name before the suffix in the outbox; by default its own.
+            stem: The name in the outbox, without the suffix; by default the file's own.
 
         Returns:
-            Its path in the outbox; the same one for a file that hasn't been replaced since.
+            The path in the outbox, the same one until the file is replaced.
         """
         status = path.stat()
         version = status.st_dev, status.st_ino, status.st_mtime_ns
@@ -120,7 +120,7 @@ class Outbox:
         return self._attached[version]
 
     def read(self) -> list[Event]:
-        """Reads the events since the last call; a line that is still being written is left for the next one."""
+        """Reads the events since the last call, without a line that is still being written."""
         with self._events.open("rb") as file:
             file.seek(self._position)
             complete, newline, _ = file.read().rpartition(b"\n")
@@ -156,7 +156,7 @@ def outboxes(root: Path) -> list[Outbox]:
 
 
 def former_outboxes(root: Path) -> str:
-    """Advice on runs that an earlier version of the project could not send; empty where there are none."""
+    """Advice on runs that an earlier version of the project could not send; empty if there are none."""
     if not any((root / FORMER_FOLDER).glob("*/header.json")):
         return ""
     return (
@@ -172,4 +172,4 @@ def md5(path: Path) -> str:
 
 
 md5_of_attached = cache(md5)
-"""The same for an attached file, which never changes; read once."""
+"""The hash of an attached file, which never changes and is read once."""

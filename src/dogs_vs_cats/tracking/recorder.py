@@ -1,4 +1,4 @@
-"""Writes down what happens in a run, for the worker that sends it to MLflow."""
+"""Records the events of a run in an outbox, for the worker that sends them to MLflow."""
 
 import json
 import logging
@@ -30,11 +30,11 @@ SAMPLE_SECONDS = 5.0
 """Time between two samples of the machine's load while a model is trained."""
 
 PATIENCE_SECONDS = 120.0
-"""A worker that gets no further for so long isn't waited for."""
+"""The run stops waiting for a worker that has made no progress for this time."""
 
 
 class Recorder:
-    """Follows one run, from its first node to its end."""
+    """Records one run, from its first node to its end."""
 
     def __init__(
         self,
@@ -50,8 +50,8 @@ class Recorder:
             parameters: All parameters of the run.
             environment: The Kedro environment that was asked for, if any.
             experiment: The experiment that the environment names.
-            pipeline: What will run.
-            catalog: Where the results are saved.
+            pipeline: The pipeline of the run.
+            catalog: The catalog with the results.
         """
         self._parameters = parameters
         self._experiment = experiment
@@ -125,14 +125,14 @@ class Recorder:
             self._outbox.append("end", run=self._trial, outcome=event.outcome, val_loss=event.val_loss)
             self._trial = None
         else:
-            # Of several seeds the first one's model is saved, so the run has its epochs.
+            # Of several seeds, the first one's model is saved, and the run shows its epochs.
             seeds = self._parameters[event.approach].get("seeds") or [self._parameters["seed"]]
             run = self._trial or event.approach
             if run in self._begun and event.seed == seeds[0]:
                 self._outbox.append("metrics", run=run, values=event.logs, step=event.epoch)
 
     def dataset_saved(self, name: str, data: Any) -> None:
-        """Records a result, with the files that are needed to make something of it."""
+        """Records a result, with the other files that the writer needs for it."""
         approach, _, output = name.rpartition(".")
         if approach in self._approaches:
             self._of_approach_saved(approach, output, data)
@@ -157,20 +157,20 @@ class Recorder:
         self._outbox.append("saved", name=name, files=self._attach(name, *needed), **more)
 
     def save_links(self) -> None:
-        """Saves the addresses of the approaches' runs, as far as the store knows them; waits until it was asked."""
+        """Waits for the store's answer, and saves the addresses of the approaches' runs."""
         wanted = self._outbox.append("links", files=self._attach(*self._models))
         report = self._wait(lambda report: report.sent >= wanted or bool(report.problem))
         self._catalog.save("tracking_links", report.links)
 
     def close(self, status: str) -> None:
-        """Ends the run: closes the outbox, waits until it is sent, and says what came of it.
+        """Closes the outbox, waits until it is sent, and logs the outcome.
 
         Args:
             status: `FINISHED`, `FAILED` or `KILLED`.
         """
         self.stop()
         number = self._outbox.append("close", status=status)
-        if number == 2:  # of a run that failed before it had anything to track
+        if number == 2:  # the run failed before it had anything to track
             self._worker.kill()
             self._worker.wait()
             self._outbox.delete()
@@ -194,7 +194,7 @@ class Recorder:
         )
 
     def stop(self) -> None:
-        """Stops everything that records beside the run; the worker notices when the run is over."""
+        """Stops the threads; the worker notices when the run is over."""
         self._stop_sampling()
         self._background.shutdown(wait=True)
 
@@ -210,7 +210,7 @@ class Recorder:
         self._sampler.start()
 
     def _sample_load(self, run: str) -> None:
-        with suppress(OSError, psutil.Error):  # a full disk, or figures that this system doesn't give
+        with suppress(OSError, psutil.Error):  # a full disk, or a figure that this system lacks
             load = SystemLoad()
             for step in count():
                 self._outbox.append("metrics", run=run, values=load.sample(), step=step)
@@ -245,14 +245,14 @@ class Recorder:
         return [f"{approach}.model" for approach in self._approaches]
 
     def _path(self, name: str) -> Path | None:
-        """The file of a dataset; None where it has none."""
+        """The file of a dataset; None if there is none."""
         dataset = self._catalog.get(name)
         described = dataset._describe().get("filepath") if dataset is not None else None
         path = Path(str(described)).absolute() if described else None
         return path if path and path.is_file() else None
 
     def _attach(self, *names: str) -> dict[str, str]:
-        """Keeps the files of datasets as they are now, as far as there are any."""
+        """Attaches the files of datasets to the outbox, as far as they exist."""
         attached = {}
         for name in names:
             if path := self._path(name):
@@ -263,7 +263,7 @@ class Recorder:
     # --- worker -------------------------------------------------------------------------------------------------
 
     def _wait(self, enough: Callable[[Report], bool]) -> Report:
-        """Waits for the worker, as long as it gets on."""
+        """Waits for the worker as long as it makes progress."""
         sent, since = 0, time.monotonic()
         while True:
             ended = self._worker.poll() is not None

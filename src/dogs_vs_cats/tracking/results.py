@@ -1,4 +1,4 @@
-"""Which results of a run are tracked, and what of them becomes metrics, tags and artifacts."""
+"""The tracked results of a run: their metrics, and the folders of their artifacts."""
 
 import hashlib
 from pathlib import Path
@@ -13,12 +13,12 @@ TUNING = ("tuning_trials", "tuning_summary", "tuning_history", "tuning_importanc
 
 
 def is_tracked(name: str, approaches: list[str]) -> bool:
-    """Whether a dataset is one of those that are tracked, or one of an approach."""
+    """Whether a dataset is tracked: results of approaches, comparisons and searches are."""
     return name in COMPARISON + TUNING or name.partition(".")[0] in approaches
 
 
 def artifact_folder(name: str, path: Path) -> str | None:
-    """The folder of a run that gets a result's file; None for one that isn't an artifact.
+    """The folder for a result's file among the artifacts of its run; None if the file isn't an artifact.
 
     Args:
         name: The dataset.
@@ -41,7 +41,7 @@ def metrics_in(output: str, content: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         output: The dataset, without the approach.
-        content: Of its JSON file.
+        content: The content of its JSON file.
     """
     if output == "timings":
         return content

@@ -44,7 +44,7 @@ def group() -> Group:
     if "DVC_STAGE" in os.environ and (dvc := _dvc_process()):
         command, process, started = "dvc repro", dvc.pid, dvc.create_time()
     label = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
-    # The time tells the runs of one process apart, for instance of a notebook.
+    # The time distinguishes the runs of one process, for instance of a notebook.
     return Group(f"{command} {platform.node()} {process} {started:.3f}", label, command)
 
 
@@ -77,7 +77,7 @@ def tags() -> dict[str, str]:
 def kedro_command() -> str:
     """The command line as it was typed, parameters included."""
     program = Path(sys.argv[0])
-    # Kedro renames itself to "python -m kedro" where it was started so.
+    # Started as `python -m kedro`, Kedro sets its own name to that.
     name = "kedro" if program.stem.endswith("kedro") or program.parent.name == "kedro" else program.name
     return shlex.join([name, *sys.argv[1:]])
 
@@ -99,7 +99,7 @@ def _git_tags() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str:
-    """Output of a git command; empty where there is no git, no repository or no commit."""
+    """Output of a git command; empty without git, a repository or a commit."""
     try:
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):

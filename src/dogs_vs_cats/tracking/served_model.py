@@ -1,4 +1,4 @@
-"""The model as MLflow serves it. MLflow keeps this file with the model and runs it: nothing is pickled.
+"""The serving script of a model. MLflow stores this file with the model and runs it, so nothing is pickled.
 
 A request's `inputs` is a list with one entry for each image, which is either
 
@@ -25,11 +25,11 @@ BATCH_SIZE = 64
 
 
 class Prediction(pydantic.BaseModel):
-    """What the model says about one image.
+    """The prediction for one image.
 
     Attributes:
         predicted: The class with the highest probability.
-        probabilities: For each class its probability, 0..1.
+        probabilities: The probability of each class, 0..1.
     """
 
     predicted: str
@@ -62,7 +62,7 @@ class ServedModel(PythonModel):
             A prediction for each.
 
         Raises:
-            MlflowException: An entry is no usable image; the message says which one and why.
+            MlflowException: An entry isn't a usable image; the message names the entry and the reason.
         """
         predictions = []
         for start in range(0, len(model_input), BATCH_SIZE):

@@ -1,4 +1,4 @@
-"""The MLflow store that runs go to: its address, its pages, and whether it can be used."""
+"""The MLflow store of the runs: its address, its pages, checks and connections."""
 
 import json
 import logging
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _TRAINING = "workflowType=machine_learning"
-"""Without this MLflow's page opens on language models, whatever an experiment's kind is."""
+"""Without this, MLflow's page opens on language models, whatever the kind of the experiment."""
 
 _SQLITE = "sqlite:///"
 
 _DATABRICKS = "databricks"
-"""A store there is named so, or `databricks://PROFILE`; its pages have other addresses, which only it knows."""
+"""The URI of a Databricks store is this or `databricks://PROFILE`; the addresses of its pages are unknown."""
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Without this MLflow's page takes an experiment for one of language models, and shows no training runs at first."""
+"""Without this, MLflow's page takes an experiment for one of language models and hides its training runs."""
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
-"""Where `make mlflow` shows a local store."""
+"""The page of `make mlflow`."""
 
 
 def root() -> Path:
@@ -50,7 +50,7 @@ def uri() -> str:
 
 
 def artifact_location(store: str, experiment: str) -> str | None:
-    """Where a new experiment keeps its files: beside a SQLite store; None leaves it to the server."""
+    """Folder for the files of a new experiment: beside a SQLite store; None leaves the choice to the server."""
     if not store.startswith(_SQLITE):
         return None
     return (Path(store.removeprefix(_SQLITE)).resolve().parent / "mlartifacts" / experiment).as_uri()
@@ -62,7 +62,7 @@ def experiment_name(experiment: str) -> str:
 
 
 def registered_name(registered_model: str | None, experiment: str) -> str | None:
-    """Name of an experiment's registered model; None where nothing is registered.
+    """Name of an experiment's registered model; None if nothing is registered.
 
     Args:
         registered_model: The parameter `tracking.registered_model`.
@@ -81,7 +81,7 @@ def run_address(store: str, experiment_id: str, run_id: str) -> str:
 def experiment_address(store: str, experiment_id: str) -> str:
     """Address of the page with the curves and figures of all runs of an experiment's approaches, the best first."""
     only, by = quote("tags.approach LIKE '%'"), quote("metrics.`validation_log_loss`")
-    # Without an order, MLflow ignores the filter, and shows parent runs alone.
+    # Without an order, MLflow ignores the filter and shows only parent runs.
     query = f"{_TRAINING}&compareRunsMode=CHART&searchFilter={only}&orderByKey={by}&orderByAsc=true"
     return f"{_page(store)}/#/experiments/{experiment_id}/runs?{query}"
 
@@ -102,17 +102,20 @@ def is_server(store: str) -> bool:
 
 
 def problem(store: str) -> str:
-    """Finds out in seconds, and without MLflow, why a store can't be written to; empty if nothing is known against it.
+    """Checks in seconds, and without MLflow, whether a store can be written to.
 
-    MLflow itself takes seconds to import, and tries for a quarter of a minute or for minutes.
+    MLflow itself takes seconds to import, and retries for up to minutes.
 
     Args:
         store: Its URI. Only folders, SQLite databases and servers are checked.
+
+    Returns:
+        The problem; empty if none was found.
     """
     if is_server(store):
         import requests
 
-        # Any answer will do: MLflow explains better what is wrong with it.
+        # Any answer will do; MLflow reports a wrong one better.
         try:
             requests.get(store, timeout=(4, 8), stream=True).close()
         except requests.Timeout:
@@ -149,7 +152,7 @@ def _check_database(path: Path) -> None:
 
 
 def is_checked(store: str) -> bool:
-    """Whether `problem` knows this kind of store."""
+    """Whether `problem` can check a store of this kind."""
     return is_server(store) or store.startswith(_SQLITE) or _is_folder(store)
 
 
@@ -158,7 +161,7 @@ def _is_folder(store: str) -> bool:
 
 
 def connect(store: str) -> "MlflowClient":
-    """Imports MLflow, quiet, quick to give up and without telemetry, and returns a client of a store.
+    """Imports MLflow and returns a client of a store.
 
     Raises:
         OSError: The store has a `problem`.
@@ -168,7 +171,7 @@ def connect(store: str) -> "MlflowClient":
     prepare_mlflow()
     import mlflow
 
-    mlflow.set_tracking_uri(store)  # parts of the registry and downloads ask the global store, not the client's
+    mlflow.set_tracking_uri(store)  # the registry and downloads use the global store in places
     return mlflow.MlflowClient(tracking_uri=store, registry_uri=store)
 
 
@@ -181,7 +184,7 @@ def experiment_id(client: "MlflowClient", store: str, name: str) -> str:
         try:
             return client.create_experiment(name, artifact_location(store, name), EXPERIMENT_TAGS)
         except MlflowException:
-            found = client.get_experiment_by_name(name)  # created by another process in between
+            found = client.get_experiment_by_name(name)  # another process has just created it
             if found is None:
                 raise
     if found.lifecycle_stage == "deleted":
@@ -192,7 +195,7 @@ def experiment_id(client: "MlflowClient", store: str, name: str) -> str:
 
 
 def prepare_mlflow() -> None:
-    """Sets MLflow up before it is imported."""
+    """Configures MLflow before it is imported: without output and telemetry, and with short timeouts."""
     for name, value in (
         ("MLFLOW_DISABLE_TELEMETRY", "true"),
         ("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
@@ -207,6 +210,6 @@ def prepare_mlflow() -> None:
 
 
 def reason(error: Exception) -> str:
-    """An error in one line, without credentials and a full stop."""
+    """An error as one line, without credentials or a full stop."""
     text = " ".join(str(error).split()) or type(error).__name__
     return without_credentials(text)[:2000].rstrip(".")

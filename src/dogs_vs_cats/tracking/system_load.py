@@ -7,13 +7,13 @@ import psutil
 
 
 class SystemLoad:
-    """Samples processor, memory, disk, network and NVIDIA GPUs; network traffic counts from here on."""
+    """Samples processor, memory, disk, network and NVIDIA GPUs; network traffic counts from its creation on."""
 
     def __init__(self) -> None:
         self._network = psutil.net_io_counters()
 
     def sample(self) -> dict[str, float]:
-        """The present load in per cent, megabytes and watts; of the processor, the mean since the last sample."""
+        """The present load in per cent, megabytes and watts; for the processor, the mean since the last sample."""
         memory, disk, network = psutil.virtual_memory(), psutil.disk_usage(os.sep), psutil.net_io_counters()
         load = {
             "cpu_utilization_percentage": psutil.cpu_percent(),

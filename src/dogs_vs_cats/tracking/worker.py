@@ -1,7 +1,7 @@
-"""Sends a run's outbox to MLflow while the run goes on: `python -m dogs_vs_cats.tracking.worker FOLDER PROCESS`.
+"""Sends a run's outbox to MLflow during the run: `python -m dogs_vs_cats.tracking.worker FOLDER PROCESS`.
 
-A process of its own, so that the seconds of importing MLflow, its migrations, a slow network or a crash are never the
-run's. It ends when the outbox is closed or the run's process has died, after a last attempt to send what is left.
+A separate process keeps the import of MLflow, its migrations, slow networks and crashes away from the run. It ends when
+the outbox is closed or the run's process has died, after a last attempt to send the rest.
 """
 
 import os
@@ -19,13 +19,13 @@ from dogs_vs_cats.tracking.outbox import Outbox, Report, outboxes
 from dogs_vs_cats.tracking.writer import Writer
 
 POLL_SECONDS = 0.1
-"""Time between two looks into the outbox."""
+"""Time between two readings of the outbox."""
 
 RETRY_SECONDS = 5.0
 """Time between two attempts while the store doesn't answer."""
 
 LAST_ATTEMPTS = 2
-"""Attempts when the run is over; the first may find that the store has lost its runs."""
+"""Attempts after the end of the run; the first may find that the store has lost its runs."""
 
 
 def start(outbox: Outbox, address: str) -> subprocess.Popen[bytes]:
@@ -47,7 +47,7 @@ def start(outbox: Outbox, address: str) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # Ctrl-C is for the run; the worker then sends what there is.
+        # Ctrl-C ends the run; the worker then sends the rest.
         start_new_session=True,
     )
 
@@ -58,16 +58,16 @@ def follow(outbox: Outbox, address: str, run_is_alive: Callable[[], bool]) -> bo
     Args:
         outbox: The outbox.
         address: The store's URI.
-        run_is_alive: Tells whether the process that writes the outbox is still there; where not, its run was killed.
+        run_is_alive: Whether the process that writes the outbox is still running. If not, its run was killed.
 
     Returns:
-        Whether the store has everything; where not, the outbox's report says why.
+        Whether the store has everything. If not, the outbox's report has the reason.
     """
     writer: Writer | None = None
     events = outbox.read()
     failures, next_attempt = 0, 0.0
     while failures < LAST_ATTEMPTS:
-        alive = run_is_alive()  # before reading, so that the last events aren't missed
+        alive = run_is_alive()  # before reading, so that no event is missed
         events += outbox.read()
         if not alive and events[-1]["event"] != "close":
             events.append({"event": "close", "status": "KILLED", "time": events[-1]["time"]})
@@ -92,11 +92,11 @@ def send(outbox: Outbox, address: str) -> str | None:
     """Sends the outbox of a run that is over, and deletes it when the store has everything.
 
     Args:
-        outbox: The outbox. One that is in use is left to its run and its worker.
+        outbox: The outbox. One that is in use stays with its run and its worker.
         address: The store's URI.
 
     Returns:
-        Why it could not be sent, empty if it was; None for one in use.
+        The reason why it could not be sent, empty if it was sent, None if it is in use.
     """
     with suppress(FileNotFoundError), alone_in(outbox.folder) as alone:  # another process may have just sent it
         if alone:
@@ -108,7 +108,7 @@ def send(outbox: Outbox, address: str) -> str | None:
 
 
 def work(outbox: Outbox, address: str, run_is_alive: Callable[[], bool]) -> bool:
-    """Sends first what earlier runs could not, where it was meant for the same store, and then as `follow` does.
+    """Sends the waiting outboxes of earlier runs that are meant for the same store, then follows this one.
 
     An evaluation looks for the run of its training, which an earlier outbox may have.
     """
@@ -122,7 +122,7 @@ def work(outbox: Outbox, address: str, run_is_alive: Callable[[], bool]) -> bool
 def main() -> None:
     """Sends the outbox in a folder to the store in `MLFLOW_TRACKING_URI`."""
     outbox, run = Outbox(Path(sys.argv[1])), int(sys.argv[2])
-    os.nice(5)  # the training comes first
+    os.nice(5)  # training has priority
     sent = work(outbox, os.environ["MLFLOW_TRACKING_URI"], lambda: os.getppid() == run)
     if sent and os.getppid() != run:
         outbox.delete()  # nobody waits for the report

@@ -1,6 +1,6 @@
 """Writes the events of a run into an MLflow store.
 
-Every event may be repeated: what the store already has is found or overwritten, never made twice.
+Every event can be repeated: what the store already has is found or overwritten, never duplicated.
 """
 
 import json
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PARENT = "parent"
-"""Name of the run that holds the others, which have the names of approaches and trials."""
+"""Name of the parent run; the others have the names of approaches and trials."""
 
 PERMANENT = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS"}
-"""Answers that a second attempt won't change."""
+"""Errors that a second attempt won't change."""
 
 PARAMETERS_PER_REQUEST = 100
 
 
 class Writer:
-    """Writes one outbox into one store, and reports how far it has come."""
+    """Writes one outbox into one store, and reports its progress."""
 
     def __init__(self, outbox: Outbox, address: str, run: Event):
         """Connects to the store, and finds or creates the experiment.
@@ -65,7 +65,7 @@ class Writer:
             try:
                 getattr(self, f"_on_{event['event']}")(**arguments)
             except Exception as error:
-                # The last two are no answers of a store: a run or a file that the outbox should have isn't there.
+                # These two don't come from the store: a run or a file is missing in the outbox.
                 refused = isinstance(error, LookupError | FileNotFoundError)
                 if not refused and getattr(error, "error_code", "") not in PERMANENT:
                     raise
@@ -104,7 +104,7 @@ class Writer:
         self._client.log_batch(self._run_ids[run], metrics=metrics)
 
     def _on_saved(self, name: str, time: int, trained_with: dict[str, str] | None = None, example: str = "") -> None:
-        """Logs a result; one of a model that was trained in an earlier run, in that run."""
+        """Logs a result to the run that trained the model, which may be an earlier one."""
         run, _, output = name.rpartition(".")
         if not run:
             run = PARENT
@@ -118,7 +118,7 @@ class Writer:
         if path.suffix == ".json":
             self._log_content(run, output, json.loads(path.read_text(encoding="utf-8")), time, example)
         elif output == "distribution" and (model_id := model_of(self._client.get_run(self._run_ids[run]))):
-            # Beside the model, as on disk: inference with the logged model then flags unfamiliar images too.
+            # Beside the model, as on disk, so that inference with the logged model also flags unfamiliar images.
             self._client.log_model_artifact(model_id, str(path), Path(MODEL_FILE).parent.as_posix())
         folder = artifact_folder(name, path)
         if folder is not None:
@@ -127,7 +127,7 @@ class Writer:
     def _on_end(
         self, run: str, time: int, status: str = "FINISHED", outcome: str = "", val_loss: float | None = None
     ) -> None:
-        """Ends a run, a trial with its outcome; one that was there before stays as it is."""
+        """Ends a run, and logs the outcome of a trial; an earlier run stays as it is."""
         if outcome:
             self._tag(run, outcome=outcome)
             self._log_results(run, {"validation_log_loss": val_loss}, time)
@@ -141,7 +141,7 @@ class Writer:
         self._link()
 
     def _on_close(self, status: str, time: int) -> None:
-        """Ends all runs that are still going on, the parent last."""
+        """Ends all unfinished runs, the parent last."""
         for run in sorted(self._run_ids, key=PARENT.__eq__):
             self._on_end(run, time, status)
         if self._run_ids:
@@ -151,7 +151,7 @@ class Writer:
     # --- runs ---------------------------------------------------------------------------------------------------
 
     def _parent(self, time: int, *, comparison: bool = False) -> str:
-        """MLflow's id of the run that holds the others; a comparison alone goes to the one parent of its runs."""
+        """MLflow's id of the parent run; a comparison alone belongs to the common parent of its approaches' runs."""
         if PARENT in self._run_ids:
             return self._run_ids[PARENT]
         group = self._run["group"]
@@ -177,7 +177,7 @@ class Writer:
 
     def _create(self, run: str, name: str, tags: dict[str, str], time: int) -> None:
         entry = f"{self._outbox.folder.name}/{run}"
-        # An earlier worker may have created it.
+        # An earlier attempt may have created it.
         found = self._search(f"tags.outbox = '{entry}'") or self._client.create_run(
             self._experiment_id,
             start_time=time,
@@ -187,7 +187,7 @@ class Writer:
         self._run_ids[run] = found.info.run_id
 
     def _find(self, approach: str) -> bool:
-        """Finds the run of an approach: this outbox's, or the one that trained the model of the same hash."""
+        """Finds the run of an approach: that of this outbox, or else the one that trained the same model file."""
         model = self._files.get(f"{approach}.model")
         if approach in self._run_ids or model is None:
             return approach in self._run_ids
@@ -209,7 +209,7 @@ class Writer:
         return store.run_address(self._address, self._experiment_id, run_id)
 
     def _link(self) -> list[str]:
-        """Finds the runs of all approaches, and links them in the report and on the parent's page."""
+        """Finds the runs of all approaches, and links to them in the report and in the parent's description."""
         run_ids = {approach: self._run_ids[approach] for approach in self._run["approaches"] if self._find(approach)}
         self._report.links = {approach: self._page(run_id) for approach, run_id in run_ids.items()}
         if run_ids:
@@ -229,7 +229,7 @@ class Writer:
             self._tag(PARENT, best_trial=str(content["best_trial"]))
 
     def _log_results(self, run: str, values: Mapping[str, Any], time: int) -> None:
-        """Logs final metrics, except those that the run has already, from an evaluation that was repeated."""
+        """Logs final metrics, except those that the run has already from an earlier evaluation."""
         known = self._client.get_run(self._run_ids[run]).data.metrics
         numbers = {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
         if new := {name: value for name, value in numbers.items() if known.get(name) != value}:
@@ -251,7 +251,7 @@ class Writer:
             log_model(self._client, run, keras_file, settings, example, self._run["requirements"])
 
     def _choose_champion(self, best: str) -> None:
-        """Considers the best approach as champion, and says in the runs what came of it."""
+        """Considers the best approach as champion, and tags the runs with the outcome."""
         self._tag(PARENT, best_approach=best)
         name = self._run["registered_model"]
         if name is None or not {"manifest", "class_names"} <= self._files.keys():
