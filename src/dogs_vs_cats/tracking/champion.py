@@ -103,16 +103,12 @@ def _facts(run: "Run") -> Facts:
 
 
 def _described(facts: Facts) -> str:
-    figures = [
-        f"{name} {float(facts[key]):{form}}"
-        for key, name, form in (
-            ("validation_log_loss", "validation log loss", ".4f"),
-            ("test_accuracy", "test accuracy", ".3f"),
-        )
-        if key in facts
-    ]
-    experiment = f"experiment {facts.get('experiment', 'unknown')}"
-    return f"{facts.get('approach', 'a model')} ({', '.join([experiment, *figures])})"
+    details = [f"experiment {facts.get('experiment', 'unknown')}"]
+    if "validation_log_loss" in facts:
+        details.append(f"validation log loss {float(facts['validation_log_loss']):.4f}")
+    if "test_accuracy" in facts:
+        details.append(f"test accuracy {float(facts['test_accuracy']):.3f}")
+    return f"{facts.get('approach', 'a model')} ({', '.join(details)})"
 
 
 def _incomparable(champion: Facts, facts: Facts) -> str:

@@ -40,11 +40,17 @@ def fetch_model(address: str, folder: Path) -> Path:
         ProjectError: The store has no such model, or doesn't answer.
     """
     client = open_store()
+    import mlflow
+
     target = folder / quote(address, safe="")
     # As a whole, so that no file of an earlier model stays beside this one.
     with replace_atomically(target) as partial_target:
+        downloads = partial_target.with_name("downloads")
+        downloads.mkdir()
         try:
-            file = _download(address, partial_target.with_name("downloads"))
+            file = Path(mlflow.artifacts.download_artifacts(address, dst_path=str(downloads))) / MODEL_FILE
+            if not file.is_file():
+                raise FileNotFoundError(f"it has no {MODEL_FILE}, as the approaches' models have")
         except Exception as error:
             raise ProjectError(
                 f"The model {address} can't be fetched from MLflow: {store.reason(error)}. {_advice(address, client)}"
@@ -66,17 +72,6 @@ def open_store() -> "MlflowClient":
         address = without_credentials(store.uri())
         raise ProjectError(f"The MLflow store {address} can't be read: {store.reason(error)}.") from error
     return client
-
-
-def _download(address: str, folder: Path) -> Path:
-    """Downloads a model, and returns the path of its `.keras` file."""
-    import mlflow
-
-    folder.mkdir()
-    file = Path(mlflow.artifacts.download_artifacts(address, dst_path=str(folder))) / MODEL_FILE
-    if not file.is_file():
-        raise FileNotFoundError(f"it has no {MODEL_FILE}, as the approaches' models have")
-    return file
 
 
 def _advice(address: str, client: "MlflowClient") -> str:

@@ -9,7 +9,6 @@ The answer has a prediction for each: `{"predicted": "dog", "probabilities": {"c
 """
 
 import base64
-import binascii
 import json
 from pathlib import Path
 from typing import Any
@@ -91,12 +90,11 @@ class ServedModel(PythonModel):
 
         try:
             data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            raise _refusal(number, "is not valid base64 text") from None
-        try:
             image = decode(data, image_size=shape[0], channels=shape[2], **self._decoding)
         except ImageRejected as error:
             raise _refusal(number, f"is not a usable image file: {error.reason}") from None
+        except ValueError:
+            raise _refusal(number, "is not valid base64 text") from None
         return image.pixels.astype(np.float32)
 
     def _prediction(self, output: np.ndarray) -> Prediction:
