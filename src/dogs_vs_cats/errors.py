@@ -1,4 +1,4 @@
-"""The failures a user can cause or mend, each told in one clean message.
+"""The failures that a user can cause or fix, each with a one-line message.
 
 Kedro prints a `click.ClickException` as a single `Error:` line and exits with 1, so everything that is
 expected to go wrong is one of these. A message says what was given, what is allowed and what to do next.
@@ -106,7 +106,7 @@ def expected_failure(error: BaseException) -> ProjectError | None:
         error: What the run was left by.
 
     Returns:
-        The first failure among its causes that a user can mend: one of this project's, a disk that is full, a missing
+        The first failure among its causes that a user can fix: one of this project's, a disk that is full, a missing
         right, or memory that has run out; None where it is a failure of the project itself.
     """
     cause: BaseException | None = error
@@ -122,7 +122,7 @@ def expected_failure(error: BaseException) -> ProjectError | None:
         if is_out_of_memory(cause):
             return ProjectError(
                 "There was not enough memory. Close other programs, or set a smaller ingestion.image_size or a smaller "
-                "batch_size of the approach. What was finished before is kept."
+                "batch_size of the approach. Finished results are kept."
             )
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return None

@@ -1,4 +1,4 @@
-"""What happens around every run: parameters are checked, stale inputs refused, Keras started, the result told."""
+"""Hooks around every run: check parameters, refuse stale inputs, start Keras, and report the result."""
 
 import logging
 import sys
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class ProjectHooks:
-    """Checks before a run, and the last words after it."""
+    """Checks before a run, and the closing lines after it."""
 
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
@@ -40,7 +40,7 @@ class ProjectHooks:
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
-        """Checks all parameters, then tells the registry which approaches this environment runs."""
+        """Checks all parameters, then registers the pipelines of this environment's approaches."""
         # Not `context.params`: that builds all pipelines, before the approaches are known.
         self._parameters = _parameters(cast(ConfigLoader, context.config_loader))
         parameter_schema.check(self._parameters)

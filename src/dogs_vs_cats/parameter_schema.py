@@ -27,7 +27,7 @@ from dogs_vs_cats.training.search_space import problems as tuning_problems
 
 
 class SharedParameters(ParameterGroup):
-    """What every environment has, beside one block for each approach it runs.
+    """The parameters of every environment, besides one block for each approach that it runs.
 
     Attributes:
         seed: Seed of everything that is drawn: split, weights, shuffling, augmentation.
@@ -109,16 +109,16 @@ def _mistakes(parameters: Mapping[str, Any]) -> list[ErrorDetails]:
 
 def _without_union_noise(details: list[ErrorDetails], parameters: Mapping[str, Any]) -> list[ErrorDetails]:
     """Keeps one error for each parameter: a union reports one for every type it could have been."""
-    kept: dict[tuple[str | int, ...], ErrorDetails] = {}
+    known: dict[tuple[str | int, ...], ErrorDetails] = {}
     for detail in details:
         location = _location(detail, parameters)
-        if location in kept:
-            earlier = kept[location]
+        if location in known:
+            earlier = known[location]
             message = f"{earlier['msg']}, or {detail['msg'][0].lower()}{detail['msg'][1:]}"
-            kept[location] = {**earlier, "msg": message}
+            known[location] = {**earlier, "msg": message}
         else:
-            kept[location] = {**detail, "loc": location}
-    return list(kept.values())
+            known[location] = {**detail, "loc": location}
+    return list(known.values())
 
 
 def _location(detail: ErrorDetails, parameters: Mapping[str, Any]) -> tuple[str | int, ...]:
@@ -159,7 +159,7 @@ def _expected(detail: ErrorDetails) -> str:
 
 
 def _allowed(location: tuple[str | int, ...], parameters: Mapping[str, Any]) -> str:
-    """What a missing parameter could be: the answer to giving it something that nothing can be."""
+    """The values that a missing parameter could have, taken from the refusal of an impossible value."""
     filled = deepcopy(dict(parameters))
     group: Any = filled
     for part in location[:-1]:

@@ -59,7 +59,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         **trained,
         "comparison": comparison.create_pipeline(names),
     }
-    looks = explanation.create_pipeline([_explained] if _explained else names)
+    explained = explanation.create_pipeline([_explained] if _explained else names)
     unused = set()
     if not any(module.USES_BACKBONE for module in modules):
         unused |= {"backbone", "feature_extraction"}
@@ -68,7 +68,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "__default__": default,
         **steps,
         "inference": inference.create_pipeline(),
-        "explanation": looks,
+        "explanation": explained,
         "replication": replication.create_pipeline(),
         "tuning": tuning.create_pipeline(_tuned or names[0]),
     }

@@ -1,4 +1,4 @@
-"""What DVC makes of each entry of the catalog."""
+"""The role of each catalog entry in DVC."""
 
 import json
 from collections.abc import Iterable
@@ -74,7 +74,7 @@ class CatalogEntries:
         return list(self._files)
 
     def find(self, name: str) -> Entry | None:
-        """Returns the entry of a dataset, or None where it is kept in memory only.
+        """Returns the entry of a dataset, or None if it exists in memory only.
 
         Args:
             name: Its name in a pipeline. An approach may be given as DVC's `${item.approach}`.
@@ -105,20 +105,21 @@ class CatalogEntries:
 
 
 def _problem(config: Any) -> str:
-    """What is wrong with what an entry says about DVC; empty if nothing is."""
+    """The first mistake in an entry's statement about DVC; empty if there is none."""
     declared = (config.get("metadata") or {}).get("dvc")
-    if isinstance(declared, dict) and list(declared) == ["plot"] and isinstance(declared["plot"], dict):
-        unknown = sorted(declared["plot"].keys() - set(PLOT_PROPERTIES))
-        problem = f"a plot has no {', '.join(unknown)}; there are {', '.join(PLOT_PROPERTIES)}" if unknown else ""
-    elif declared not in KINDS:
-        problem = "has none" if declared is None else f"{declared!r} is not one of them"
-    else:
-        problem = ""
+    plot = declared.get("plot") if isinstance(declared, dict) and len(declared) == 1 else None
+    unknown = sorted(plot.keys() - set(PLOT_PROPERTIES)) if isinstance(plot, dict) else []
     path = str(config.get("filepath", ""))
-    if not problem and declared != "none" and not path.startswith("data/"):
-        problem = f"DVC keeps files under data/, and this one is {path or 'no file'}"
-    if not problem and declared != "none" and "${" in path:
-        problem = f"{path}: only {EXPERIMENT} can be filled in"
-    if not problem and declared != "none" and config.get("versioned"):
-        problem = "versioned: true and DVC exclude each other; DVC keeps the versions"
-    return problem
+    followed = declared != "none"
+    checks = (
+        (declared is None, "has none"),
+        (not isinstance(plot, dict) and declared not in KINDS, f"{declared!r} is not one of them"),
+        (unknown, f"a plot has no {', '.join(unknown)}; there are {', '.join(PLOT_PROPERTIES)}"),
+        (
+            followed and not path.startswith("data/"),
+            f"DVC keeps files under data/, and this one is {path or 'no file'}",
+        ),
+        (followed and "${" in path, f"{path}: only {EXPERIMENT} can be filled in"),
+        (followed and config.get("versioned"), "versioned: true and DVC exclude each other; DVC keeps the versions"),
+    )
+    return next((problem for is_wrong, problem in checks if is_wrong), "")

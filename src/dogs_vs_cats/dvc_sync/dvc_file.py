@@ -108,7 +108,7 @@ def _quoted(text: str) -> str:
 
 
 def _source_code(stage: Stage, types: Sequence[str]) -> list[str]:
-    """What can change the result of a stage: its nodes and their wiring, and the classes that read and write files."""
+    """The code of a stage: its nodes and their wiring, and the classes that read and write its files."""
     modules = {node.func.__module__ for node in stage.nodes.nodes}
     modules |= {module for type_ in types if (module := type_.rpartition(".")[0]).startswith(f"{PACKAGE}.")}
     own = {f"{approaches.__name__}.{name}" for name in stage.approaches}

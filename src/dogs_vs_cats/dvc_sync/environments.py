@@ -79,7 +79,7 @@ def _incomplete(folder: Path, root: Path) -> dict[Path, str]:
 
 
 def _followed(folder: Path, values: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """The parameters that DVC looks for in an environment's own file, with the values that they have anyway.
+    """The parameters that DVC looks for in an environment's own file, with values that change nothing.
 
     An environment with other approaches than base needs those of the first stages: they start, and say why the
     environment can't be run.

@@ -1,4 +1,4 @@
-"""What a run that DVC started has to keep to, so that its result can be made again."""
+"""Checks of a run that DVC started: refuse anything that DVC could not reproduce, and end with DVC."""
 
 import logging
 import os
@@ -28,11 +28,11 @@ _SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh", "busybox"}
 
 
 class ReproductionHooks:
-    """Checks of a run that is a DVC stage; any other run is left alone."""
+    """Checks of runs that are DVC stages; other runs are not affected."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Refuses what DVC can't reproduce, and sees to it that the run ends with DVC."""
+        """Refuses a run that DVC can't reproduce, and ends it when DVC ends."""
         if "DVC_STAGE" not in os.environ:
             return
         _end_with_dvc()
@@ -105,7 +105,7 @@ def _end_with_dvc() -> None:
     try:
         dvc = _dvc_process()
     except psutil.AccessDenied:
-        logger.warning("This stage doesn't end when DVC is killed: the system doesn't let it look at DVC's process")
+        logger.warning("This stage doesn't end when DVC is killed: the system hides DVC's process")
         return
 
     def watch() -> None:

@@ -27,11 +27,11 @@ WITH_DROPOUT = ("googlenet", "mnist_cnn", "mnist_cnn_batchnorm", "mnist_cnn_pyto
 
 
 class ArchitectureParameters(TrainingParameters):
-    """What these approaches add.
+    """Parameters of networks that are trained from scratch.
 
     Attributes:
         architecture: Which network; see `dogs_vs_cats.models.architectures`.
-        dropout: Share of values dropped while training; None leaves each network its own. Networks without dropout
+        dropout: Fraction of values dropped while training; None leaves each network its own. Networks without dropout
             take only None.
         schedule: `constant` keeps the learning rate; `cosine` lets it fall from `learning_rate` to 0 over all epochs,
             slowly at both ends (Loshchilov and Hutter 2017, without restarts).

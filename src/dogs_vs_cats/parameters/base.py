@@ -1,4 +1,4 @@
-"""What all groups of parameters have in common."""
+"""The base class of all groups of parameters."""
 
 from pydantic import BaseModel, ConfigDict
 

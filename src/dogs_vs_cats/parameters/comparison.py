@@ -6,12 +6,12 @@ from pydantic import Field
 
 from dogs_vs_cats.parameters.base import ParameterGroup
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
 class LectureFigures(ParameterGroup):
-    """What a lecture prints about an approach; what it doesn't say stays out.
+    """The figures that a lecture prints about an approach; those that it doesn't print are left out.
 
     Attributes:
         train_accuracy: 0..1.
@@ -23,9 +23,9 @@ class LectureFigures(ParameterGroup):
         seconds_per_epoch: As printed, in seconds.
     """
 
-    train_accuracy: Share | None = None
-    validation_accuracy: Share | None = None
-    test_accuracy: Share | None = None
+    train_accuracy: Fraction | None = None
+    validation_accuracy: Fraction | None = None
+    test_accuracy: Fraction | None = None
     parameters: Count | None = None
     trainable_parameters: Count | None = None
     epochs: Count | None = None
@@ -33,7 +33,7 @@ class LectureFigures(ParameterGroup):
 
 
 class ComparisonParameters(ParameterGroup):
-    """What the results are held against.
+    """The figures that results are compared with.
 
     Attributes:
         lecture: For each approach the lecture's figures; None where an experiment is not a lecture's.

@@ -18,7 +18,7 @@ class ComputeParameters(ParameterGroup):
         jit_compile: `auto` lets Keras decide; true and false force XLA on or off.
         steps_per_execution: Training steps run in one call of the compiled function; `auto` picks by backend.
         workers: Threads that prepare batches; `auto` picks by the number of cores. Batches don't depend on it.
-        devices: How many devices train, each on its share of every batch; `auto` takes all GPUs or TPUs there are,
+        devices: How many devices train, each on its part of every batch; `auto` takes all GPUs or TPUs there are,
             or else one CPU.
         images_on_device: Keeps the training images in the memory of the devices that train; `auto` does so on GPUs
             and TPUs for images of up to 2 GiB.

@@ -8,7 +8,7 @@ from dogs_vs_cats.parameters.base import ParameterGroup
 
 
 class InferenceParameters(ParameterGroup):
-    """What is classified, by which model, and what is written.
+    """The photos to classify, the model, and the output format.
 
     Attributes:
         source: A folder, a `.zip` or its address, an image file, or a list (`.txt` or `.csv`); relative paths count

@@ -1,4 +1,4 @@
-"""Parameters of what is kept on disk."""
+"""Parameters of the caches on disk."""
 
 from pydantic import PositiveFloat
 

@@ -22,7 +22,7 @@ class TrainingParameters(ParameterGroup):
         early_stopping_patience: Stops after this many epochs without a lower validation loss; None never stops.
             Fine-tuning counts its own epochs.
         seeds: Trains once for each of these seeds and reports mean and standard deviation; the first one's
-            model is kept. Empty: once, with the project's `seed`.
+            model is saved. Empty: once, with the project's `seed`.
     """
 
     epochs: PositiveInt

@@ -14,7 +14,7 @@ FIXED = {
     "train_on_all": "it leaves no validation images to choose by",
     "pooling": "the features on disk were made with one",
 }
-"""What of an approach's parameters no search can choose, and why."""
+"""Parameters of an approach that no search can choose, and why."""
 
 
 class Space(ParameterGroup):
@@ -56,7 +56,7 @@ class Space(ParameterGroup):
 
 
 class TuningParameters(ParameterGroup):
-    """What is searched, and how long.
+    """The parameters to search, and for how long.
 
     Attributes:
         approach: Whose parameters; one of `approaches`.

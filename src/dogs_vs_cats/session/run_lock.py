@@ -16,7 +16,7 @@ class RunLock:
         self._lock: FileLock | None = None
 
     def acquire(self, path: Path) -> None:
-        """Acquires the lock for a run, in place of the one of an earlier run that was left without a word.
+        """Acquires the lock for a run, and first the one that an earlier run in this process has left behind.
 
         Args:
             path: The lock file of the experiment. Its time is the start of the run.
@@ -30,7 +30,7 @@ class RunLock:
         try:
             lock.release(force=True)
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0.5)  # whoever looks whether a run is going on has it for a moment
+            lock.acquire(timeout=0.5)  # a command that checks for running experiments holds it for a moment
             os.utime(path)
         except Timeout:  # which is an OSError too
             raise ProjectError(
@@ -52,8 +52,8 @@ RUN_LOCK = RunLock()
 
 
 class SessionStore(BaseSessionStore):
-    """Releases the lock when its session is closed, which also happens after an interrupt that no hook is told of."""
+    """Releases the lock when its session is closed, also after an interrupt, for which Kedro calls no hook."""
 
     def save(self) -> None:
-        """Keeps nothing of the session."""
+        """Stores nothing."""
         RUN_LOCK.release()

@@ -1,7 +1,7 @@
-"""Stored inputs are used only for what they were made for.
+"""Refuses stored inputs that were made with other parameters.
 
-Whoever makes a thing writes down what it was made with. A run that starts from stored things compares that with its
-own parameters, and refuses what doesn't fit, instead of mixing two experiments in silence.
+A pipeline records the parameters that it made its results with. A run that starts from stored results compares the
+record with its own parameters, and refuses results that don't match instead of silently mixing two experiments.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def refuse_stale_inputs(pipeline: Pipeline, catalog: CatalogProtocol, parameters
 
     Raises:
         StaleInputError: Something that the run reads was made with other parameters, or from other data; the
-            message names the differences and the pipeline that makes it anew.
+            message names the differences and the pipeline to run.
     """
     inputs = pipeline.inputs()
     if inputs & {"images", "manifest"} and catalog.exists("ingestion_record"):

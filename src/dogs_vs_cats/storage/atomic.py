@@ -51,9 +51,9 @@ def replace_atomically(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def in_use(folder: Path) -> Iterator[None]:
-    """Keeps what lies in a folder there while the block runs: nobody has it alone meanwhile, see `alone_in`.
+    """Keeps other processes from having a folder alone while the block runs, see `alone_in`.
 
-    What processes that are no more have begun to write there is removed before, if nobody else uses the folder.
+    Partial content that dead processes left there is removed first, if no other process uses the folder.
     """
     with _opened(folder) as descriptor:
         if _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -64,7 +64,7 @@ def in_use(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[bool]:
-    """Tries to have a folder alone, so that things may be removed from it; doesn't wait.
+    """Tries to lock a folder exclusively, so that its content may be removed; doesn't wait.
 
     Yields:
         Whether it worked. Then others who want to use the folder wait until the block ends.
@@ -85,7 +85,7 @@ def _folder_beside(path: Path) -> Iterator[Path]:
 
 
 def _remove_left_behind(folder: Path) -> None:
-    """Removes what processes that are no more have begun to write in a folder; to be called alone in it."""
+    """Removes the partial content that dead processes left in a folder; call it alone in the folder."""
     for partial in folder.glob(".*.partial"):
         with suppress(OSError), alone_in(partial) as abandoned:
             if abandoned:

@@ -13,8 +13,8 @@ from dogs_vs_cats.storage.atomic import alone_in, in_use, replace_atomically
 class ContentStore:
     """Folders of files under keys, for any number of processes at once.
 
-    An entry is there as a whole or not at all, is never changed, and no other ever gets its name: whoever has a path in
-    it has that content or none, and may link to its files. Removing entries costs time and nothing else.
+    An entry exists completely or not at all, never changes, and its name is never used again: a process that has a path
+    in it has that content or none, and may link to its files. Removing entries costs time and nothing else.
     """
 
     def __init__(self, folder: Path):

@@ -1,4 +1,4 @@
-"""What a run does for the caches: notes what it uses, and keeps to the limit."""
+"""Cache bookkeeping of a run: records the entries it uses, and enforces the size limit."""
 
 import logging
 from pathlib import Path
@@ -23,20 +23,20 @@ class CacheHooks:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Learns the experiment and the limit."""
+        """Reads the experiment and the limit."""
         self._root = context.project_path
         self._experiment = context.config_loader["globals"]["experiment"]
         self._limit = context.config_loader["parameters"]["storage"]["cache_limit_gib"]
 
     @hook_impl
     def after_dataset_saved(self, data: Any) -> None:
-        """Notes that the experiment uses an entry of a cache."""
+        """Records that the experiment uses a cache entry."""
         if isinstance(data, np.memmap) and data.filename and self._experiment:
             note_use(self._root, Path(data.filename), self._experiment)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Removes what is beyond the limit, as long as the lock says that this run is going on."""
+        """Removes entries beyond the limit while this run still holds its lock."""
         if self._limit is None:
             return
         if removed := remove_beyond(self._root, self._limit * GIB):
