@@ -1,8 +1,8 @@
 """Training batches from arrays on disk: shuffled and augmented exactly as `ImageDataGenerator.flow()` would.
 
 `flow(x)` copies all of `x` as float32 and must be read in sequence. These batches read only the rows they need, and
-batch i of epoch e is a function of the seed, e and i alone. So any number of threads gives the same batches, and
-training can go on at any epoch.
+batch i of epoch e is a function of the seed, e and i alone. So the batches don't depend on the number of threads,
+and training can resume at any epoch.
 """
 
 import threading
@@ -24,7 +24,8 @@ class RowBatches(keras.utils.PyDataset):
     """Batches of some rows of an array, such as bottleneck features or validation images, in their own dtype.
 
     The order is that of `ImageDataGenerator.flow(array[rows], labels[rows], batch_size, shuffle, seed)` read with
-    `next()`. For training give it to `fit` with `shuffle=False`, since it shuffles by itself, and its `callback()`.
+    `next()`. For training, pass it to `fit` with `shuffle=False`, since it shuffles by itself, and with its
+    `callback()`.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class RowBatches(keras.utils.PyDataset):
         """Prepares the batches; nothing is read yet.
 
         Args:
-            array: Any array, best a memory map.
+            array: Any array, preferably a memory map.
             rows: Which of its rows to use, int array of shape (n,).
             labels: A label for each row of `array`, used or not.
             batch_size: Rows in a batch; the last one has what is left.
@@ -56,7 +57,7 @@ class RowBatches(keras.utils.PyDataset):
         self._seed = seed
         self._changes = shuffle
         self._epoch = 0
-        self._is_told_epochs = False
+        self._has_callback = False
         self._drawn_order = (-1, np.arange(0))
 
     def __len__(self) -> int:
@@ -70,12 +71,12 @@ class RowBatches(keras.utils.PyDataset):
         return self.batch(self._epoch, index)
 
     def callback(self) -> keras.callbacks.Callback:
-        """Makes the callback through which `fit` tells these batches what epoch it is in.
+        """Returns the callback through which `fit` passes the number of the epoch to these batches.
 
         The hooks of a `PyDataset` can't count epochs: `fit` also calls them when it takes a batch to build a model, and
         how often depends on the backend.
         """
-        self._is_told_epochs = True
+        self._has_callback = True
 
         def set_epoch(epoch: int, logs: dict[str, float] | None = None) -> None:
             self._epoch = epoch
@@ -88,7 +89,7 @@ class RowBatches(keras.utils.PyDataset):
         Raises:
             RuntimeError: Epochs differ from each other, and `fit` wasn't given the `callback()`.
         """
-        if self._changes and not self._is_told_epochs:
+        if self._changes and not self._has_callback:
             raise RuntimeError("these batches differ from epoch to epoch: give fit(callbacks=[batches.callback()])")
 
     def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,8 +143,8 @@ class ImageBatches(RowBatches):
         """Prepares the batches; nothing is read yet.
 
         Args:
-            images: uint8 array, best a memory map, of shape (n, height, width, channels), 0..255. Without an augmenter,
-                whatever else stands for an image.
+            images: uint8 array, preferably a memory map, of shape (n, height, width, channels), 0..255. Without an
+                augmenter, any other representation of images.
             rows: Which images to use, int array of shape (m,).
             labels: A label for each image, used or not.
             batch_size: Images in a batch; the last one has what is left.

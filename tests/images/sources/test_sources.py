@@ -433,6 +433,8 @@ class TestPaths:
             image = source.read(source.entries()[0])
             assert image is not None
             assert (image.shape, image.dtype) == ((16, 16, 3), np.uint8)
+        with open_source(parameters("sample"), tmp_path, sample_count=4, seed=1) as usual:
+            np.testing.assert_array_equal(image, usual.read(usual.entries()[0]))  # another label, the same image
         with pytest.raises(SourceError, match="for training only"):
             open_source(parameters("sample"), tmp_path, labelled=False)
 

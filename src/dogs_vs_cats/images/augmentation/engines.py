@@ -1,4 +1,4 @@
-"""From parameters to something that transforms images."""
+"""Choice of the augmentation engine by parameters."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ Engine = Literal["keras", "warp", "device"]
 
 
 def choose_engine(parameters: AugmentationParameters) -> Engine:
-    """Says which engine the parameters mean on this machine.
+    """Resolves the engine that the parameters select on this machine.
 
     Args:
         parameters: With `auto`, `device` is taken where the backend sees a GPU and the engine has the interpolation
@@ -27,9 +27,9 @@ def choose_engine(parameters: AugmentationParameters) -> Engine:
 def create_generator(
     parameters: AugmentationParameters, engine: Literal["keras", "warp"] = "warp"
 ) -> ImageDataGenerator:
-    """Makes the generator that transforms images on the host.
+    """Creates the generator that transforms images on the host.
 
-    It has no `rescale`: its images stay 0..255, since models scale by themselves.
+    It has no `rescale`: images stay 0..255, since models do their own scaling.
 
     Args:
         parameters: The transforms.

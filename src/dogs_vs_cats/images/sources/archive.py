@@ -1,8 +1,7 @@
-"""Images in a zip file, read in place: nothing but an inner archive is ever unpacked to disk.
+"""Images in a zip file, read in place: only an inner archive is unpacked to disk.
 
-An archive may come from anywhere, so its directory is believed in nothing that could do harm: names that lead outside,
-links, doubled names and overlapping members are rejected one by one, with the reason, and no member that unpacks to
-more than `ingestion.max_bytes` is read.
+Archives aren't trusted. Names that lead outside, links, duplicate names and overlapping members are rejected one by
+one, with the reason, and no member that unpacks to more than `ingestion.max_bytes` is read.
 """
 
 import hashlib
@@ -49,12 +48,12 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, Valu
 class ZipSource(Source):
     """Images in a zip file.
 
-    One handle serves all threads: `zipfile` locks each access to the file and unpacks outside that lock; only opening
-    and closing a member needs a lock of ours.
+    All threads share one handle. `zipfile` locks each access to the file and unpacks outside that lock; only opening
+    and closing a member needs another lock.
 
     Args:
         path: The zip file. Kaggle's outer archive, which holds `train.zip` and `test1.zip`, is recognised.
-        labelled: Whether classes are looked for.
+        labelled: Whether to detect classes.
         unpack_to: Folder for inner archives.
         inside: Folder or zip file in the archive that is read instead of the whole; paths count from it.
         classes: `ingestion.classes`, see `arrange_labelled`.

@@ -51,14 +51,14 @@ _MOST_SHOWN = 20
 
 @dataclass
 class Arrangement:
-    """Which files are used, and as what.
+    """The files of a source that are used, with their classes and parts.
 
     Attributes:
         class_names: The classes in natural order; empty where labels weren't asked for.
         files: (path, label, part) of every file to read, in natural order of the paths.
         rejected: (path, reason) of images that have no label, and of archives among them.
         ignored: Paths of the other files, by the reason, which names the folder where one is left out as a whole.
-        layout: How the source was understood, in a sentence; empty where labels weren't asked for.
+        layout: A description of the detected layout; empty where labels weren't asked for.
         warnings: Guesses, and folders that look like classes without images, in sentences.
     """
 
@@ -140,7 +140,7 @@ def arrange_labelled(
 
 
 def report_arrangement(found: Arrangement, where: str) -> None:
-    """Logs how a source was understood and what was ignored, so that nothing disappears in silence."""
+    """Logs the detected layout and the ignored files, so that nothing disappears silently."""
     lines = []
     if found.class_names:
         counts = Counter(label for _, label, _ in found.files)
@@ -158,12 +158,12 @@ def report_arrangement(found: Arrangement, where: str) -> None:
 
 
 def counted_classes(class_names: Sequence[str], counts: Counter[int]) -> str:
-    """How many files each class has, for messages: `cat (40), dog (38)`."""
+    """Lists the number of files of each class, for messages: `cat (40), dog (38)`."""
     return listed([f"{name} ({counts[label]:,})" for label, name in enumerate(class_names)], _MOST_SHOWN)
 
 
 def describe_files(paths: Sequence[str]) -> str:
-    """Says in a few words what kinds of files there are, for messages: `3 .txt, 1 .zip`."""
+    """Lists the kinds of files, for messages: `3 .txt, 1 .zip`."""
     kinds = Counter(suffix_of(path) or "without extension" for path in paths)
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5)) or "no files"
 
@@ -186,7 +186,7 @@ def _official_parts(kinds: set[str]) -> dict[str, str]:
 
 
 def _layout(reading: Reading) -> str:
-    """How a source was understood, in a few words."""
+    """Describes the layout in a few words."""
     by_name = any(group.files is not None for group in reading.groups)
     parts = []
     for part in (TRAIN, VALIDATION, TEST):

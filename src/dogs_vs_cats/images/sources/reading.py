@@ -1,15 +1,15 @@
 """Reads a tree of folders as classes and parts.
 
-`Reader.read` goes from the top down. A folder with one sub-folder of images only leads there. Several sub-folders
-beside each other, the *branches*, have three candidate readings:
+`Reader.read` works from the top down. A folder with a single sub-folder of images is read as that sub-folder. Several
+sub-folders beside each other, the *branches*, have three possible readings:
 
-* *dataset*: some are its parts, because their names say so and they hold classes; the others are ignored;
-* *outer*: each is a class, with all that lies below it;
-* *inner*: they hold the classes, and their own names mean nothing.
+* *dataset*: branches that are named like parts and hold classes are the parts; the others are ignored;
+* *outer*: each branch is a class, with everything below it;
+* *inner*: the branches hold the classes, and their own names mean nothing.
 
-If there is a dataset, it is taken. Of the other two, `ingestion.classes` picks the first that has all of its classes;
-otherwise the names of folders and classes rule one out. Where they don't, the reading carries its doubt, and the values
-of `ingestion.source` and `ingestion.classes` that settle it.
+A dataset comes first. Of the other two, `ingestion.classes` selects the first that has all of its classes; without it,
+the names of folders and classes exclude one. If both remain possible, the reading carries a `Doubt` with the values of
+`ingestion.source` and `ingestion.classes` that settle it.
 """
 
 import json
@@ -38,7 +38,7 @@ from dogs_vs_cats.images.sources.names import (
 from dogs_vs_cats.images.sources.tree import Folder
 
 MOST_NAMES = 40
-"""Longer lists of classes are no advice that anybody copies."""
+"""Messages spell out lists of classes up to this length."""
 
 Kind = Literal["images", "file names", "folders", "dataset"]
 
@@ -50,10 +50,10 @@ class Group:
     """Files of one class in one part.
 
     Attributes:
-        class_name: The class; empty where nothing says it.
+        class_name: The class; empty if it is unknown.
         part: `train`, `validation`, `test`, or empty.
         folder: Where they lie.
-        files: Their paths, where their names say the class; None for all in and below the folder.
+        files: Their paths, if the class is in their names; None for all files in and below the folder.
     """
 
     class_name: str
@@ -68,12 +68,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Choice:
-    """A way to settle a doubt.
+    """A parameter value that settles a doubt.
 
     Attributes:
-        meaning: What it chooses, in a few words.
-        classes: What `ingestion.classes` is to name.
-        folder: The folder that `ingestion.source` is to name instead.
+        meaning: Its effect, in a few words.
+        classes: The value of `ingestion.classes`.
+        folder: The folder to name by `ingestion.source` instead.
     """
 
     meaning: str
@@ -96,9 +96,9 @@ class Reading:
     Attributes:
         kind: `images` without classes, classes by `file names` or by `folders`, or a `dataset` of parts with classes.
         groups: The files that are used.
-        ignored: (folder, reason) of what isn't used.
-        guesses: What was decided and might be wrong, in sentences.
-        doubt: Why this isn't the only way to read the folder; None where it is.
+        ignored: (folder, reason) of unused folders.
+        guesses: Decisions that might be wrong, in sentences.
+        doubt: Why the folder can be read in another way, too; None if it can't.
         folder: The folder.
         part: The part of a dataset that it is named after; empty where there is none.
     """
@@ -406,7 +406,7 @@ def as_value(names: Sequence[str]) -> str:
 
 
 def as_yaml(text: str) -> str:
-    """Text as a YAML value that stays text: with quotes where it has commas or would be a number or `true`.
+    """Formats text as a YAML string, quoted if it has commas or would be read as a number or `true`.
 
     It has no apostrophes, so that it can stand in `--params='…'`.
     """

@@ -32,13 +32,14 @@ class SelectedClasses(Source):
         self.class_names = [source.class_names[label] for label in old_labels]
         self.rejected = source.rejected
         self._source = source
+        self._old_labels = old_labels
         self._entries = [
             replace(entry, label=new_labels[entry.label]) for entry in source.entries() if entry.label in new_labels
         ]
 
     def read(self, entry: Entry) -> bytes | np.ndarray:
         """Returns one image, see `Source.read`."""
-        return self._source.read(entry)
+        return self._source.read(replace(entry, label=self._old_labels[entry.label]))
 
     def __enter__(self) -> Self:
         self._source.__enter__()
