@@ -136,7 +136,7 @@ def test_a_change_touches_what_it_can_affect_and_no_more(clone):
 
 
 def test_bytecode_of_an_import_changes_nothing(clone):
-    code = "import dogs_vs_cats.training.loop, dogs_vs_cats.reporting.figures, dogs_vs_cats.approaches.naive_cnn"
+    code = "import dogs_vs_cats.training.loop, dogs_vs_cats.reporting.style, dogs_vs_cats.approaches.naive_cnn"
     clone.environment |= {"PYTHONPATH": str(clone.root / "src")}
     clone.environment.pop("PYTHONDONTWRITEBYTECODE", None)
     clone.run(sys.executable, "-c", code)

@@ -6,8 +6,8 @@ import pytest
 from scipy.special import expit, log_softmax
 
 from dogs_vs_cats.evaluation import calibration
-from dogs_vs_cats.evaluation import metrics as evaluation
-from dogs_vs_cats.reporting import figures
+from dogs_vs_cats.evaluation.predictions import predictions_table
+from dogs_vs_cats.reporting import evaluation_figures
 
 TWO = ["cat", "dog"]
 
@@ -18,7 +18,7 @@ def overconfident(count, times, split="validation", seed=0):
     logits = random.normal(0, 1.5, count)
     labels = (random.random(count) < expit(logits)).astype(int)
     manifest = pd.DataFrame({"path": [f"{i}.jpg" for i in range(count)], "label": labels, "split": split})
-    return evaluation.predictions_table(manifest, expit(times * logits)[:, np.newaxis], TWO)
+    return predictions_table(manifest, expit(times * logits)[:, np.newaxis], TWO)
 
 
 def both_splits(count, times):
@@ -38,14 +38,14 @@ def test_more_than_two_classes_are_calibrated_alike():
     labels = [random.choice(3, p=row) for row in honest]
     manifest = pd.DataFrame({"path": [str(i) for i in range(len(labels))], "label": labels, "split": "validation"})
     stated = np.exp(log_softmax(2 * logits, axis=1))
-    predictions = evaluation.predictions_table(manifest, stated, names)
+    predictions = predictions_table(manifest, stated, names)
     assert calibration.fit_temperature(predictions, names) == pytest.approx(2, rel=0.05)
     np.testing.assert_allclose(calibration.tempered(stated, 2.0), honest, atol=1e-3)
 
 
 def test_a_perfect_validation_split_makes_no_model_arrogant():
     manifest = pd.DataFrame({"path": ["a", "b"], "label": [0, 1], "split": "validation"})
-    predictions = evaluation.predictions_table(manifest, np.array([[0.3], [0.8]]), TWO)
+    predictions = predictions_table(manifest, np.array([[0.3], [0.8]]), TWO)
     temperature = calibration.fit_temperature(predictions, TWO)
     assert temperature == pytest.approx(calibration.BOUNDS[0], rel=0.01)
 
@@ -151,10 +151,10 @@ def test_training_puts_it_into_the_model_when_asked(tmp_path):
 def test_the_figures_show_both_and_the_thresholds():
     table = both_splits(800, 3.0)
     summary = calibration.summarise(table, TWO, None)
-    figure = figures.calibration_curve(table, TWO, calibration=summary)
+    figure = evaluation_figures.calibration_curve(table, TWO, calibration=summary)
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert any(f"temperature {summary['temperature']:.2f}" in text for text in legend)
-    coverage = figures.coverage_curve(table, TWO)
+    coverage = evaluation_figures.accuracy_coverage_curve(table, TWO)
     assert "0.9" in [text.get_text() for text in coverage.axes[0].texts]
     line = coverage.axes[0].get_lines()[0]
     validation = table[table["split"] == "validation"]

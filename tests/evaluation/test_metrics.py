@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dogs_vs_cats.errors import ModelFileError, StaleInputError, TrainingError
-from dogs_vs_cats.evaluation import metrics as evaluation
+from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error, reliability_bins
+from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
+from dogs_vs_cats.evaluation.predictions import majority_baseline, predictions_table
+from dogs_vs_cats.evaluation.significance import accuracy_interval, holm, mcnemar, mcnemar_pairs
+from dogs_vs_cats.images.splitting import SPLITS
 
 TWO = ["cat", "dog"]
 THREE = ["ant", "bee", "cow"]
@@ -22,7 +26,7 @@ def manifest_of(labels: list[int], splits: list[str]) -> pd.DataFrame:
 
 def two_class(labels: list[int], probabilities: list[float], split: str = "test") -> pd.DataFrame:
     manifest = manifest_of(labels, [split] * len(labels))
-    return evaluation.predictions_table(manifest, np.array(probabilities)[:, None], TWO)
+    return predictions_table(manifest, np.array(probabilities)[:, None], TWO)
 
 
 def by_correctness(correct: list[bool]) -> pd.DataFrame:
@@ -32,7 +36,7 @@ def by_correctness(correct: list[bool]) -> pd.DataFrame:
 
 def test_predictions_are_ordered_by_split_and_keep_the_manifests_order() -> None:
     manifest = manifest_of([0, 1, 1, 0, 1], ["test", "train", "unused", "validation", "train"])
-    table = evaluation.predictions_table(manifest, np.array([[0.1], [0.9], [0.5], [0.5], [0.25]]), TWO)
+    table = predictions_table(manifest, np.array([[0.1], [0.9], [0.5], [0.5], [0.25]]), TWO)
     assert list(table.columns) == ["path", "label", "probability_dog", "predicted", "split"]
     assert table["path"].tolist() == ["1.jpg", "4.jpg", "3.jpg", "0.jpg"]
     assert table["probability_dog"].tolist() == [0.9, 0.25, 0.5, 0.1]
@@ -41,7 +45,7 @@ def test_predictions_are_ordered_by_split_and_keep_the_manifests_order() -> None
 
 def test_many_classes_have_a_probability_column_each() -> None:
     manifest = manifest_of([2, 0], ["train", "test"])
-    table = evaluation.predictions_table(manifest, np.array([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2]], np.float32), THREE)
+    table = predictions_table(manifest, np.array([[0.2, 0.3, 0.5], [0.1, 0.7, 0.2]], np.float32), THREE)
     assert list(table.columns) == [
         "path", "label", "probability_ant", "probability_bee", "probability_cow", "predicted", "split",
     ]  # fmt: skip
@@ -68,12 +72,12 @@ def test_outputs_that_are_no_probabilities_are_refused() -> None:
     with pytest.raises(ModelFileError, match=r"from -2 to 0\.5"):
         two_class([0, 1], [0.5, -2])
     with pytest.raises(ModelFileError, match=r"shape \(2, 2\).*must be \(2, 1\)"):
-        evaluation.predictions_table(manifest_of([0, 1], ["test", "test"]), np.full((2, 2), 0.5), TWO)
+        predictions_table(manifest_of([0, 1], ["test", "test"]), np.full((2, 2), 0.5), TWO)
 
 
 def test_metrics_of_two_classes_against_hand_computed_figures() -> None:
     # P(dog):            0.9 dog right, 0.8 cat wrong, 0.4 dog wrong, 0.2 cat right, 0.6 dog right
-    metrics = evaluation.classification_metrics(two_class([1, 0, 1, 0, 1], [0.9, 0.8, 0.4, 0.2, 0.6]), TWO)["test"]
+    metrics = classification_metrics(two_class([1, 0, 1, 0, 1], [0.9, 0.8, 0.4, 0.2, 0.6]), TWO)["test"]
     assert metrics["images"] == 5
     assert metrics["accuracy"] == pytest.approx(3 / 5)
     assert metrics["confusion_matrix"] == [[1, 1], [1, 2]]
@@ -87,8 +91,8 @@ def test_metrics_of_two_classes_against_hand_computed_figures() -> None:
 
 def test_metrics_of_three_classes_against_hand_computed_figures() -> None:
     probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.1, 0.4], [0.2, 0.5, 0.3]])
-    table = evaluation.predictions_table(manifest_of([0, 1, 2, 2], ["train"] * 4), probabilities, THREE)
-    metrics = evaluation.classification_metrics(table, THREE)["train"]
+    table = predictions_table(manifest_of([0, 1, 2, 2], ["train"] * 4), probabilities, THREE)
+    metrics = classification_metrics(table, THREE)["train"]
     assert metrics["accuracy"] == pytest.approx(0.5)
     assert metrics["confusion_matrix"] == [[1, 0, 0], [0, 1, 0], [1, 1, 0]]
     # Precisions 1/2, 1/2, 0 (no cow was predicted); recalls 1, 1, 0.
@@ -108,12 +112,12 @@ def test_metrics_of_many_classes_are_short_and_name_what_is_confused_most(classe
     answers[labels == 7] = [3, 5, 3]
     probabilities = np.full((len(labels), classes), 0.5 / (classes - 1))
     probabilities[np.arange(len(labels)), answers] = 0.5
-    splits = [split for split in evaluation.SPLITS for _ in labels]
+    splits = [split for split in SPLITS for _ in labels]
     manifest = manifest_of([*labels] * 3, splits)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        table = evaluation.predictions_table(manifest, np.tile(probabilities, (3, 1)), names)
-        metrics = evaluation.classification_metrics(table, names)
+        table = predictions_table(manifest, np.tile(probabilities, (3, 1)), names)
+        metrics = classification_metrics(table, names)
     assert "confusion_matrix" not in metrics["test"]
     assert metrics["test"]["confused_pairs"] == [
         {"true": names[7], "predicted": names[3], "images": 2},
@@ -130,7 +134,7 @@ def test_areas_under_roc_are_those_of_scikit_learn() -> None:
     random = np.random.default_rng(0)
     labels = np.arange(50) % 4
     probabilities = random.dirichlet(np.ones(5), 50).round(1)  # with ties
-    areas = evaluation.areas_under_roc(labels, probabilities)
+    areas = areas_under_roc(labels, probabilities)
     assert areas[:4] == pytest.approx([roc_auc_score(labels == each, probabilities[:, each]) for each in range(4)])
     assert np.isnan(areas[4])
 
@@ -138,10 +142,8 @@ def test_areas_under_roc_are_those_of_scikit_learn() -> None:
 def test_all_splits_are_measured_alike_and_everything_is_plain_json() -> None:
     labels = [0, 1, 1, 0] * 3
     probabilities = np.array([0.3, 0.8, 0.4, 0.6] * 3)[:, None]
-    splits = [split for split in evaluation.SPLITS for _ in range(4)]
-    metrics = evaluation.classification_metrics(
-        evaluation.predictions_table(manifest_of(labels, splits), probabilities, TWO), TWO
-    )
+    splits = [split for split in SPLITS for _ in range(4)]
+    metrics = classification_metrics(predictions_table(manifest_of(labels, splits), probabilities, TWO), TWO)
     assert list(metrics) == ["train", "validation", "test"]
     assert metrics["train"] == metrics["validation"] == metrics["test"]
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
@@ -154,15 +156,15 @@ def test_all_splits_are_measured_alike_and_everything_is_plain_json() -> None:
 def test_a_split_without_one_of_the_classes_has_no_auc_but_everything_else(
     names: list[str], probabilities: list[list[float]]
 ) -> None:
-    table = evaluation.predictions_table(manifest_of([1, 1], ["test"] * 2), np.array(probabilities), names)
-    metrics = evaluation.classification_metrics(table, names)["test"]
+    table = predictions_table(manifest_of([1, 1], ["test"] * 2), np.array(probabilities), names)
+    metrics = classification_metrics(table, names)["test"]
     assert metrics["roc_auc"] is None
     assert metrics["accuracy"] == 1
     assert np.array(metrics["confusion_matrix"]).shape == (len(names), len(names))
 
 
 def test_certain_and_wrong_costs_much_but_not_infinitely() -> None:
-    metrics = evaluation.classification_metrics(two_class([0, 1], [1.0, 1.0]), TWO)["test"]
+    metrics = classification_metrics(two_class([0, 1], [1.0, 1.0]), TWO)["test"]
     assert 10 < metrics["log_loss"] < 40
 
 
@@ -180,33 +182,33 @@ def test_wilson_interval(correct: int, images: int, low: float, high: float) -> 
     z = 1.959963984540054
     share, centre = correct / images, (correct + z**2 / 2) / (images + z**2)
     half = z / (images + z**2) * math.sqrt(share * (1 - share) * images + z**2 / 4)
-    assert evaluation.accuracy_interval(correct, images) == pytest.approx((centre - half, centre + half), abs=1e-12)
-    assert evaluation.accuracy_interval(correct, images) == pytest.approx((low, high), abs=1e-6)
+    assert accuracy_interval(correct, images) == pytest.approx((centre - half, centre + half), abs=1e-12)
+    assert accuracy_interval(correct, images) == pytest.approx((low, high), abs=1e-6)
 
 
 def test_calibration_error_against_hand_computed_figure() -> None:
     table = two_class([1, 1, 0, 0], [0.95, 0.95, 0.95, 0.05])
-    bins = evaluation.reliability_bins(table, TWO)
+    bins = reliability_bins(table, TWO)
     assert bins["images"].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0, 3]
     assert bins["observed"].iloc[9] == pytest.approx(2 / 3)
-    assert evaluation.expected_calibration_error(bins) == pytest.approx((0.95 - 2 / 3) * 3 / 4 + 0.05 / 4)
+    assert expected_calibration_error(bins) == pytest.approx((0.95 - 2 / 3) * 3 / 4 + 0.05 / 4)
 
 
 def test_calibration_of_many_classes_is_about_the_predicted_class() -> None:
     probabilities = np.array([[0.75, 0.15, 0.1], [0.1, 0.75, 0.15]])
-    table = evaluation.predictions_table(manifest_of([0, 2], ["test"] * 2), probabilities, THREE)
+    table = predictions_table(manifest_of([0, 2], ["test"] * 2), probabilities, THREE)
     # Both say 0.75, one of two is right.
-    assert evaluation.expected_calibration_error(evaluation.reliability_bins(table, THREE)) == pytest.approx(0.25)
+    assert expected_calibration_error(reliability_bins(table, THREE)) == pytest.approx(0.25)
 
 
 def test_a_probability_of_one_is_in_the_last_bin() -> None:
-    bins = evaluation.reliability_bins(two_class([1, 0], [1.0, 0.0]), TWO)
+    bins = reliability_bins(two_class([1, 0], [1.0, 0.0]), TWO)
     assert bins["images"].tolist() == [1] + [0] * 8 + [1]
 
 
 def test_the_baseline_answers_the_majority_of_the_training_images_everywhere() -> None:
     manifest = manifest_of([1, 1, 1, 0, 0, 0, 0, 1], ["train"] * 4 + ["test"] * 3 + ["validation"])
-    metrics = evaluation.classification_metrics(evaluation.majority_baseline(manifest, TWO), TWO)
+    metrics = classification_metrics(majority_baseline(manifest, TWO), TWO)
     assert metrics["train"]["accuracy"] == 0.75
     assert metrics["test"]["accuracy"] == 0  # where cats are the majority
     assert metrics["validation"]["accuracy"] == 1
@@ -216,7 +218,7 @@ def test_the_baseline_answers_the_majority_of_the_training_images_everywhere() -
 
 def test_the_baseline_of_many_classes_may_never_have_seen_one() -> None:
     manifest = manifest_of([2, 2, 0, 1, 2], ["train", "train", "train", "validation", "test"])
-    baseline = evaluation.majority_baseline(manifest, THREE)
+    baseline = majority_baseline(manifest, THREE)
     assert baseline["predicted"].tolist() == [2] * 5
     assert baseline["probability_bee"].tolist() == [0] * 5
 
@@ -228,7 +230,7 @@ def test_the_baseline_of_many_classes_may_never_have_seen_one() -> None:
 def test_mcnemar_against_hand_computed_figures(only_first: int, only_second: int, p_value: float) -> None:
     first = [True] * only_first + [False] * only_second + [True, False]
     second = [False] * only_first + [True] * only_second + [True, False]
-    result = evaluation.mcnemar(by_correctness(first), by_correctness(second))
+    result = mcnemar(by_correctness(first), by_correctness(second))
     assert (result["only_first_correct"], result["only_second_correct"]) == (only_first, only_second)
     assert result["p_value"] == pytest.approx(p_value)
 
@@ -238,25 +240,25 @@ def test_the_lectures_88_and_90_percent_of_1000_photos_are_no_difference() -> No
     first = [True] * 88 + [False] * 108 + [True] * 792 + [False] * 12
     second = [False] * 88 + [True] * 108 + [True] * 792 + [False] * 12
     assert (sum(first), sum(second)) == (880, 900)
-    result = evaluation.mcnemar(by_correctness(first), by_correctness(second))
+    result = mcnemar(by_correctness(first), by_correctness(second))
     assert result["p_value"] == pytest.approx(0.17, abs=0.02)
 
 
 def test_mcnemar_pairs_images_by_path_and_not_by_position() -> None:
     first = by_correctness([True, True, False, False])
-    result = evaluation.mcnemar(first, first.iloc[::-1])
+    result = mcnemar(first, first.iloc[::-1])
     assert (result["only_first_correct"], result["only_second_correct"]) == (0, 0)
 
 
 def test_mcnemar_refuses_predictions_of_other_images() -> None:
     first, second = by_correctness([True, False]), by_correctness([True, False, True])
     with pytest.raises(StaleInputError, match=r"different test images \(2 and 3\)"):
-        evaluation.mcnemar(first, second)
+        mcnemar(first, second)
 
 
 def test_all_pairs_are_tested_once() -> None:
     tables = {name: by_correctness([True, False]) for name in "abc"}
-    pairs = [(entry["first"], entry["second"]) for entry in evaluation.mcnemar_pairs(tables)]
+    pairs = [(entry["first"], entry["second"]) for entry in mcnemar_pairs(tables)]
     assert pairs == [("a", "b"), ("a", "c"), ("b", "c")]
 
 
@@ -271,7 +273,7 @@ def test_all_pairs_are_tested_once() -> None:
     ],
 )
 def test_holms_correction_against_known_figures(p_values: list[float], adjusted: list[float]) -> None:
-    assert evaluation.holm(p_values) == pytest.approx(adjusted)
+    assert holm(p_values) == pytest.approx(adjusted)
 
 
 def test_a_pair_is_significant_by_its_p_value_adjusted_over_all_pairs() -> None:
@@ -279,10 +281,10 @@ def test_a_pair_is_significant_by_its_p_value_adjusted_over_all_pairs() -> None:
     base = [True] * 9 + [False] * 1 + [True] * 40
     other = [False] * 9 + [True] * 1 + [True] * 40
     tables = {"a": by_correctness(base), "b": by_correctness(other)}
-    (alone,) = evaluation.mcnemar_pairs(tables)
+    (alone,) = mcnemar_pairs(tables)
     assert alone["p_value"] == alone["p_value_adjusted"] == pytest.approx(22 / 1024)
     assert alone["significant"] is True
-    four = evaluation.mcnemar_pairs({**tables, "c": by_correctness(base), "d": by_correctness(base)})
+    four = mcnemar_pairs({**tables, "c": by_correctness(base), "d": by_correctness(base)})
     assert [entry["p_value"] for entry in four] == pytest.approx([22 / 1024, 1, 1, 22 / 1024, 22 / 1024, 1])
     assert four[0]["p_value_adjusted"] == pytest.approx(6 * 22 / 1024)
     assert not any(entry["significant"] for entry in four)
@@ -292,9 +294,9 @@ def test_seeds_are_summarised_by_mean_and_sample_deviation() -> None:
     def of(accuracy: float) -> dict[str, Any]:
         return {"test": {"accuracy": accuracy, "log_loss": 1.0}, "validation": {"accuracy": 0.5, "log_loss": 2.0}}
 
-    summary = evaluation.seed_summary({3: of(0.57), 1: of(0.61), 2: of(0.65)})
+    summary = seed_summary({3: of(0.57), 1: of(0.61), 2: of(0.65)})
     assert summary["seeds"] == [3, 1, 2]
     assert summary["runs"]["1"]["test_accuracy"] == 0.61
     assert summary["mean"]["test_accuracy"] == pytest.approx(0.61)
     assert summary["std"]["test_accuracy"] == pytest.approx(0.04)
-    assert evaluation.seed_summary({3: of(0.57)})["std"]["test_accuracy"] is None
+    assert seed_summary({3: of(0.57)})["std"]["test_accuracy"] is None

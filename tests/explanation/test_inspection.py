@@ -124,8 +124,9 @@ def drawn(model, images, manifest):
     predictions = manifest.iloc[2:5].assign(
         probability_0=answers[:, 0], probability_1=answers[:, 1], probability_2=answers[:, 2], predicted=[2, 0, 0]
     )
-    layers = nodes.draw_layers(model, asked(image="test/3"), ingestion(), {}, images, manifest)
-    heat = nodes.draw_grad_cam(model, asked(image="test/3"), ingestion(), {}, images, manifest, predictions, CLASSES)
+    chosen = nodes.choose_image(asked(image="test/3"), ingestion(), {}, images, manifest)
+    layers = nodes.draw_layers(model, chosen)
+    heat = nodes.draw_grad_cam(model, asked(image="test/3"), chosen, images, manifest, predictions, CLASSES)
     return *layers, heat
 
 
@@ -159,17 +160,21 @@ def test_the_pictures_show_filters_maps_pooling_and_heat(lenet5, images, manifes
     assert np.array_equal(pictures(maps)[0], images[3, ..., 0])
     assert all(np.array_equal(shown, made) for shown, made in zip(pictures(maps)[1:], expected, strict=True))
     assert "pooling_1\n14×14×6" in words(maps)
-    assert "What the layers make of test/3; the first 12 maps of each" in words(maps)
+    assert "Feature maps of test/3; the first 12 of each layer" in words(maps)
 
     before, after = pictures(pooling)
     assert after == pytest.approx(convolution.average_pool(before, 2), abs=1e-5)
     assert {"before: 28×28", "after: 14×14"} < set(words(pooling))
 
     # Of three predictions two are right (test/2 and test/3) and one isn't (test/4).
-    rows = ["The picture asked for", "Most confident wrong answers", "Most confident right answers"]
+    rows = ["The image asked for", "Most confident wrong answers", "Most confident right answers"]
     assert [text.get_text() for band in heat.subfigs for text in band.texts] == rows
     assert [text for text in words(heat) if text.startswith("test/")] == ["test/3", "test/4", "test/2", "test/3"]
-    assert [text for text in words(heat) if text in ("2 70%", "0 60%", "0 50%")] == ["0 50%", "2 70%", "0 60%"]
+    assert [text for text in words(heat) if text in ("2 70.0%", "0 60.0%", "0 50.0%")] == [
+        "0 50.0%",
+        "2 70.0%",
+        "0 60.0%",
+    ]
     shown = [picture for picture in pictures(heat) if np.array_equal(picture, images[4, ..., 0])]
     assert len(shown) == 2  # as it is, and under its heat
     explain = grad_cam.explainer(lenet5)
@@ -183,7 +188,7 @@ def test_a_model_without_convolutions_says_what_it_cannot_show(images, manifest)
     filters, *others = drawn(build_architecture("mlp", (28, 28, 1), 3), images, manifest)
     assert "dense_1: 128 units, each as large as the image of 28×28×1, the first 48" in words(filters)
     assert len(pictures(filters)) == 48
-    notices = ["no convolutions: it makes no maps", "no pooling layers", "no convolutions: Grad-CAM can't show"]
+    notices = ["no convolutions, so it has no feature maps", "no pooling layers", "no convolutions, so Grad-CAM has"]
     for figure, notice in zip(others, notices, strict=True):
         assert not pictures(figure)
         assert notice in words(figure)[0]
@@ -191,22 +196,20 @@ def test_a_model_without_convolutions_says_what_it_cannot_show(images, manifest)
 
 
 def test_a_picture_comes_from_the_manifest_or_from_a_file(images, manifest, tmp_path):
-    path, image = nodes.chosen_image(asked(), ingestion().decoding(), images, manifest)
+    path, image = nodes.choose_image(asked(), ingestion(), {}, images, manifest)
     assert path == "test/2"
     assert np.array_equal(image, images[2])
-    assert np.array_equal(
-        nodes.chosen_image(asked(image="test/5"), ingestion().decoding(), images, manifest)[1], images[5]
-    )
+    assert np.array_equal(nodes.choose_image(asked(image="test/5"), ingestion(), {}, images, manifest)[1], images[5])
     Image.fromarray(np.full((28, 28), 200, np.uint8)).save(tmp_path / "seven.png")
-    path, image = nodes.chosen_image(asked(image=str(tmp_path / "seven.png")), ingestion().decoding(), images, manifest)
+    path, image = nodes.choose_image(asked(image=str(tmp_path / "seven.png")), ingestion(), {}, images, manifest)
     assert path == "seven.png"
     assert image.shape == (28, 28, 1)
     assert (image == 200).all()
     with pytest.raises(ParameterError, match="neither a path of the manifest"):
-        nodes.chosen_image(asked(image="test/99"), ingestion().decoding(), images, manifest)
+        nodes.choose_image(asked(image="test/99"), ingestion(), {}, images, manifest)
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(ParameterError, match=r"broken\.png, which can't be used"):
-        nodes.chosen_image(asked(image=str(tmp_path / "broken.png")), ingestion().decoding(), images, manifest)
+        nodes.choose_image(asked(image=str(tmp_path / "broken.png")), ingestion(), {}, images, manifest)
 
 
 def test_filters_in_colour_and_in_grey_are_drawn():

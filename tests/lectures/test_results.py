@@ -9,7 +9,8 @@ import pytest
 
 from dogs_vs_cats.datasets.environments import EnvironmentsDataset
 from dogs_vs_cats.datasets.experiments import Experiment
-from dogs_vs_cats.evaluation import metrics as evaluation
+from dogs_vs_cats.evaluation.metrics import classification_metrics
+from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.lectures import results
 from dogs_vs_cats.lectures.claims import PRINTS_NONE, Verdict, commands, table
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
@@ -17,7 +18,7 @@ from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.comparison.nodes import summarise
 from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images, split_images
 from dogs_vs_cats.pipelines.replication import nodes
-from dogs_vs_cats.reporting.results import ApproachResult
+from dogs_vs_cats.reporting.results import ApproachResult, Pictures
 from tests.conftest import PROJECT, SHARED
 
 ROW: dict[str, Any] = {
@@ -197,12 +198,14 @@ def summary_of_a_folder_of_idx_files(folder):
     ingestion = idx_ingestion(source, train_size=20, validation_size=20, test_size=20)
     _, usable, rejected, names, facts = read_images(ingestion, 0, folder / "store")
     manifest, record = split_images(usable, rejected, names, facts, ingestion, 0)
-    predictions = evaluation.predictions_table(manifest, np.full((len(manifest), 10), 0.1), names)
-    metrics = evaluation.classification_metrics(predictions, names)
+    predictions = predictions_table(manifest, np.full((len(manifest), 10), 0.1), names)
+    metrics = classification_metrics(predictions, names)
     metrics |= {"backbone": "", "parameters": 109_386, "trainable_parameters": 109_386, "epochs": 20}
     for split, images in (("train", 40_000), ("validation", 20_000), ("test", 10_000)):
         metrics[split]["images"] = images
-    result = ApproachResult("mlp", {}, {"schedule": "cosine"}, metrics, pd.DataFrame(), predictions, {}, b"")
+    result = ApproachResult(
+        "mlp", {}, {"schedule": "cosine"}, metrics, pd.DataFrame(), predictions, {}, Pictures({}, b"", {}, None)
+    )
     return summarise(ComparisonParameters(lecture=None), manifest, names, rejected, record, result)
 
 
@@ -236,10 +239,10 @@ def test_mnist_is_known_by_its_test_images(tmp_path):
         (source / file.name).symlink_to(file)
     _, usable, rejected, names, _ = read_images(idx_ingestion(source), 0, tmp_path / "store")
     manifest = pd.concat([usable.head(100).assign(split="train"), usable.assign(split="test")], ignore_index=True)
-    predictions = evaluation.predictions_table(manifest, np.full((len(manifest), 10), 0.1), names)
-    metrics = evaluation.classification_metrics(predictions, names)
+    predictions = predictions_table(manifest, np.full((len(manifest), 10), 0.1), names)
+    metrics = classification_metrics(predictions, names)
     metrics |= {"backbone": "", "parameters": 1, "trainable_parameters": 1, "epochs": 1}
-    result = ApproachResult("mlp", {}, {}, metrics, pd.DataFrame(), predictions, {}, b"")
+    result = ApproachResult("mlp", [], {}, metrics, pd.DataFrame(), predictions, {}, Pictures({}, b"", {}, None))
     record = {"parameters": {"source": str(source)}}
     summary = summarise(ComparisonParameters(lecture=None), manifest, names, rejected, record, result)
     assert summary["data"]["test_images"] == results.MNIST_TEST_IMAGES

@@ -143,7 +143,7 @@ def test_a_sixteen_bit_file_is_read_at_the_depth_of_the_training_images(model_fi
 
 
 def test_answers_equal_those_of_the_evaluation(shared, tmp_path):
-    from dogs_vs_cats.evaluation.metrics import predictions_table
+    from dogs_vs_cats.evaluation.predictions import predictions_table
     from dogs_vs_cats.inference.prediction import predict
     from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images
 

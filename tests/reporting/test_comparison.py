@@ -12,13 +12,17 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from dogs_vs_cats.evaluation import metrics as evaluation
+from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
+from dogs_vs_cats.evaluation.predictions import predictions_table
+from dogs_vs_cats.images.splitting import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.pipelines.comparison import create_pipeline
 from dogs_vs_cats.pipelines.comparison.nodes import EXPLANATION
-from dogs_vs_cats.reporting.findings import closing_lines, headline, p_text, percent
+from dogs_vs_cats.reporting.approach_figures import draw_figures
+from dogs_vs_cats.reporting.findings import closing_lines, headline
+from dogs_vs_cats.reporting.wording import p_value, percent
 from tests.parameters.test_parameters import parameters as environment_parameters
 
 COLUMNS = [
@@ -27,9 +31,10 @@ COLUMNS = [
     "lecture_validation_accuracy", "lecture_test_accuracy",
 ]  # fmt: skip
 PNG = b"\x89PNG not really"
+DRAWINGS = ("learning_curves", "confusion_matrix", "roc_curve", "calibration_curve")
 
 
-class Kept(MemoryDataset):
+class PersistentDataset(MemoryDataset):
     """Stays, as a file would, when the last node has read it."""
 
     def _release(self) -> None:
@@ -67,7 +72,7 @@ def manifest_of(class_names: list[str], images_per_split: int) -> pd.DataFrame:
             "split": split,
             "sha256": f"{split}{number}",
         }
-        for split in evaluation.SPLITS
+        for split in SPLITS
         for number in range(images_per_split)
     ]
     return pd.DataFrame(rows)
@@ -79,9 +84,7 @@ def predictions_of(manifest: pd.DataFrame, class_names: list[str], wrong_every: 
     answered = np.where(np.arange(len(labels)) % wrong_every == 0, (labels + 1) % len(class_names), labels)
     probabilities = np.full((len(labels), len(class_names)), 0.2 / (len(class_names) - 1))
     probabilities[np.arange(len(labels)), answered] = 0.8
-    return evaluation.predictions_table(
-        manifest, probabilities[:, 1:] if len(class_names) == 2 else probabilities, class_names
-    )
+    return predictions_table(manifest, probabilities[:, 1:] if len(class_names) == 2 else probabilities, class_names)
 
 
 HISTORY = pd.DataFrame(
@@ -109,11 +112,20 @@ def model_info(approach: str, **parameters: Any) -> dict[str, Any]:
     return {"approach": approach, "made_with": made_with, "seed": 0, "backbone_made_with": None}
 
 
+def drawings_of(approach: str, predictions: pd.DataFrame, names: list[str]) -> dict[str, str]:
+    info = {"approach": approach}
+    metrics = classification_metrics(predictions, names)
+    images = np.zeros((len(predictions), 8, 8, 3), np.uint8)
+    drawings: dict[str, str] = draw_figures(info, HISTORY, predictions, metrics, images, predictions, names)[-1]
+    return drawings
+
+
 def compare(
     approaches: dict[str, int],
     class_names: list[str] | None = None,
     lecture: dict[str, Any] | None = None,
     images_per_split: int = 60,
+    drawn: bool = False,
     **changes: Any,
 ) -> DataCatalog:
     """Prepares approaches of which every n-th answer is wrong, and runs the comparison up to its summary and table."""
@@ -137,7 +149,7 @@ def compare(
             f"{approach}.model_info": model_info(approach, **SETTINGS),
             f"params:{approach}": SETTINGS,
             f"{approach}.metrics": {
-                **evaluation.classification_metrics(predictions, names),
+                **classification_metrics(predictions, names),
                 "parameters": 1234567,
                 "trainable_parameters": 4321,
                 "epochs": 2,
@@ -147,19 +159,20 @@ def compare(
             f"{approach}.predictions": predictions,
             f"{approach}.timings": {"train_seconds": 98.7654, "seconds_per_epoch": 49.3827},
             f"{approach}.mistakes": PNG,
+            f"{approach}.drawings": drawings_of(approach, predictions, names) if drawn else dict.fromkeys(DRAWINGS, ""),
             f"{approach}.explanation_record": {},
             f"{approach}.explanation_layers": None,
             **{f"{approach}.{picture}": b"" for picture in EXPLANATION},
         }
     entries |= changes
-    catalog = DataCatalog({name: Kept(value) for name, value in entries.items()})
+    catalog = DataCatalog({name: PersistentDataset(value) for name, value in entries.items()})
     run(catalog, list(approaches), "comparison_summary", "comparison_table")
     return catalog
 
 
 def run(catalog: DataCatalog, approaches: list[str], *outputs: str) -> None:
     for output in outputs:
-        catalog[output] = Kept()
+        catalog[output] = PersistentDataset()
     SequentialRunner().run(create_pipeline(approaches).to_outputs(*outputs), catalog)
 
 
@@ -182,6 +195,7 @@ def three() -> tuple[pd.DataFrame, dict[str, Any], str]:
         {"poor": 3, "good": 12, "fine": 15},
         lecture=lecture,
         images_per_split=180,
+        drawn=True,
         tracking_links={"poor": "http://127.0.0.1:5000/#/runs/abc"},
     )
     return catalog.load("comparison_table"), summary_of(catalog), report_of(catalog)
@@ -277,7 +291,7 @@ def test_a_lead_that_many_comparisons_explain_is_no_finding() -> None:
     flip = wrong | (tables["first"].index == tables["first"].index[test & ~wrong][0])
     tables["first"].loc[flip, "predicted"] = 1 - tables["first"].loc[flip, "predicted"]
     changes: dict[str, Any] = {f"{name}.predictions": table for name, table in tables.items()}
-    best = evaluation.classification_metrics(tables["first"], ["cat", "dog"])
+    best = classification_metrics(tables["first"], ["cat", "dog"])
     best["validation"]["log_loss"] = 0.01
     facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 1, "backbone": ""}
     changes["first.metrics"] = {**best, **facts}
@@ -312,7 +326,7 @@ def test_better_accuracy_elsewhere_is_told() -> None:
     flip = (first["split"] == "test").to_numpy() & (np.arange(len(first)) % 6 == 0)
     first.loc[flip, "predicted"] = 1 - first.loc[flip, "predicted"]
     first.loc[flip, "probability_dog"] = 1 - first.loc[flip, "probability_dog"]
-    metrics = evaluation.classification_metrics(first, ["cat", "dog"])
+    metrics = classification_metrics(first, ["cat", "dog"])
     facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 1, "backbone": ""}
     catalog = compare(
         {"first": 6, "second": 50},
@@ -373,6 +387,7 @@ def test_names_are_escaped_wherever_they_come_from() -> None:
     catalog = compare(
         {"a": 4, "b": 9},
         class_names=[nasty, "$dog$ & <b>"],
+        drawn=True,
         **{
             "rejected_images": pd.DataFrame({"path": [nasty], "reason": ["<img src=x>"]}),
             "ingestion_record": {"parameters": {"source": nasty}},
@@ -395,6 +410,7 @@ def test_many_classes_without_seconds_or_records() -> None:
         {"lenet5": 20, "mlp": 5},
         class_names=names,
         images_per_split=100,
+        drawn=True,
         **{"lenet5.timings": {}, "ingestion_record": {"parameters": {"source": "keras:mnist"}}, "run_record": {}},
     )
     table, summary, html = catalog.load("comparison_table"), summary_of(catalog), report_of(catalog)
@@ -409,11 +425,11 @@ def test_many_classes_without_seconds_or_records() -> None:
 def test_several_seeds_are_told_with_mean_and_deviation() -> None:
     manifest = manifest_of(["cat", "dog"], 60)
     runs = {
-        seed: evaluation.classification_metrics(predictions_of(manifest, ["cat", "dog"], wrong), ["cat", "dog"])
+        seed: classification_metrics(predictions_of(manifest, ["cat", "dog"], wrong), ["cat", "dog"])
         for seed, wrong in ((0, 10), (1, 6), (2, 5))
     }
     facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": "source_cnn"}
-    seeds = evaluation.seed_summary(runs)
+    seeds = seed_summary(runs)
     catalog = compare({"a": 10, "b": 4}, **{"a.metrics": {**runs[0], **facts, "seeds": seeds}})
     summary, html = summary_of(catalog), report_of(catalog)
     assert summary["approaches"]["a"]["seeds"]["mean"] == seeds["mean"]
@@ -517,5 +533,5 @@ def test_lecture_figures_are_checked() -> None:
 def test_numbers_are_written_as_precisely_as_the_images_allow() -> None:
     assert percent(0.9881, 1000) == "98.8%"
     assert percent(0.9881, 10_000) == "98.81%"
-    assert p_text(0.00004) == "p < 0.001"
-    assert p_text(0.1534) == "p = 0.15"
+    assert p_value(0.00004) == "p < 0.001"
+    assert p_value(0.1534) == "p = 0.15"

@@ -7,8 +7,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from dogs_vs_cats.evaluation import metrics
-from dogs_vs_cats.reporting import figures
+from dogs_vs_cats.evaluation.metrics import classification_metrics
+from dogs_vs_cats.evaluation.predictions import most_confident, predictions_table
+from dogs_vs_cats.reporting import comparison_figures, evaluation_figures, learning_figures
 
 TWO = ["cat", "dog"]
 
@@ -50,7 +51,7 @@ def predictions() -> pd.DataFrame:
     manifest = pd.DataFrame(
         {"path": [f"train/{row}.jpg" for row in range(6)], "label": [0, 0, 0, 1, 1, 1], "split": ["test"] * 6}
     )
-    return metrics.predictions_table(manifest, np.array([[0.1], [0.7], [0.95], [0.9], [0.2], [0.6]]), TWO)
+    return predictions_table(manifest, np.array([[0.1], [0.7], [0.95], [0.9], [0.2], [0.6]]), TWO)
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def manifest(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def test_learning_curves_show_both_quantities_of_both_splits() -> None:
     history = history_of()
-    figure = figures.learning_curves(history)
+    figure = learning_figures.learning_curves(history)
     for axes, column in zip(figure.axes, ["accuracy", "loss"], strict=True):
         training, validation = axes.lines
         assert np.allclose(training.get_ydata(), history[column])
@@ -71,46 +72,46 @@ def test_learning_curves_show_both_quantities_of_both_splits() -> None:
 
 def test_learning_curves_of_several_seeds_are_their_mean_with_a_band() -> None:
     history = history_of(seeds=3)
-    accuracy = figures.learning_curves(history).axes[0]
+    accuracy = learning_figures.learning_curves(history).axes[0]
     assert np.allclose(accuracy.lines[1].get_ydata(), history.groupby("epoch")["val_accuracy"].mean())
     bands = [drawn for drawn in accuracy.collections if isinstance(drawn, PolyCollection)]
     assert len(bands) == 2
-    assert not figures.learning_curves(history_of(seeds=1)).axes[0].collections
+    assert not learning_figures.learning_curves(history_of(seeds=1)).axes[0].collections
 
 
 def test_the_beginning_of_fine_tuning_is_marked() -> None:
-    assert "fine-tuning" in texts(figures.learning_curves(history_of(tuned_from=3)))
-    assert np.ravel(figures.learning_curves(history_of(tuned_from=3)).axes[0].lines[-1].get_xdata())[0] == 2.5
-    assert "fine-tuning" not in texts(figures.learning_curves(history_of()))
+    assert "fine-tuning" in texts(learning_figures.learning_curves(history_of(tuned_from=3)))
+    assert np.ravel(learning_figures.learning_curves(history_of(tuned_from=3)).axes[0].lines[-1].get_xdata())[0] == 2.5
+    assert "fine-tuning" not in texts(learning_figures.learning_curves(history_of()))
 
 
 def test_the_confusion_matrix_shows_counts_and_shares(predictions: pd.DataFrame) -> None:
-    shown = texts(figures.confusion_matrix(predictions, TWO)).splitlines()
+    shown = texts(evaluation_figures.confusion_matrix(predictions, TWO)).splitlines()
     assert [text for text in shown if text.isdigit()] == ["1", "2", "1", "2"]
     assert "66.7%" in shown
 
 
 def test_the_roc_curve_names_its_area_and_copes_with_a_missing_class(predictions: pd.DataFrame) -> None:
-    area = metrics.classification_metrics(predictions, TWO)["test"]["roc_auc"]
-    axes = figures.roc_curve(predictions, TWO).axes[0]
+    area = classification_metrics(predictions, TWO)["test"]["roc_auc"]
+    axes = evaluation_figures.roc_curve(predictions, TWO).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("false positive rate (dog)", "true positive rate (dog)")
     legend = axes.get_legend()
     assert legend is not None
     assert legend.get_texts()[0].get_text() == f"dog (AUC {area:.3f})"
-    assert "all of one class" in texts(figures.roc_curve(predictions[predictions["label"] == 1], TWO))
+    assert "all of one class" in texts(evaluation_figures.roc_curve(predictions[predictions["label"] == 1], TWO))
 
 
 def test_the_calibration_curve_shows_its_error(predictions: pd.DataFrame) -> None:
-    error = metrics.classification_metrics(predictions, TWO)["test"]["expected_calibration_error"]
-    assert f"ECE {error:.3f}" in texts(figures.calibration_curve(predictions, TWO))
+    error = classification_metrics(predictions, TWO)["test"]["expected_calibration_error"]
+    assert f"ECE {error:.3f}" in texts(evaluation_figures.calibration_curve(predictions, TWO))
 
 
 def test_answers_are_ordered_by_confidence(predictions: pd.DataFrame) -> None:
-    mistakes = metrics.most_confident(predictions, TWO, right=False, count=12)
+    mistakes = most_confident(predictions, TWO, right=False, count=12)
     assert mistakes["path"].tolist() == ["train/2.jpg", "train/4.jpg", "train/1.jpg"]
     assert mistakes["confidence"].tolist() == pytest.approx([0.95, 0.8, 0.7])
-    assert len(metrics.most_confident(predictions, TWO, right=False, count=2)) == 2
-    right = metrics.most_confident(predictions, TWO, right=True, count=12)
+    assert len(most_confident(predictions, TWO, right=False, count=2)) == 2
+    right = most_confident(predictions, TWO, right=True, count=12)
     assert (right["label"] == right["predicted"]).all()
     assert right["confidence"].is_monotonic_decreasing
     assert len(right) + len(mistakes) == (predictions["split"] == "test").sum()
@@ -121,7 +122,7 @@ def test_the_gallery_shows_the_pictures_of_the_mistakes(
     predictions: pd.DataFrame, manifest: pd.DataFrame, channels: int
 ) -> None:
     images = np.random.default_rng(0).integers(0, 256, (8, 9, 9, channels), np.uint8)
-    figure = figures.mistakes_gallery(predictions, images, manifest, TWO)
+    figure = evaluation_figures.mistakes_gallery(predictions, images, manifest, TWO)
     shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
     for picture, row in zip(shown, [3, 5, 2], strict=True):
         assert np.array_equal(picture, np.squeeze(images[row]))
@@ -131,7 +132,7 @@ def test_the_gallery_shows_the_pictures_of_the_mistakes(
 
 def test_the_gallery_says_when_there_are_no_mistakes(predictions: pd.DataFrame, manifest: pd.DataFrame) -> None:
     right = predictions[predictions["label"] == predictions["predicted"]]
-    figure = figures.mistakes_gallery(right, np.zeros((8, 9, 9, 3), np.uint8), manifest, TWO)
+    figure = evaluation_figures.mistakes_gallery(right, np.zeros((8, 9, 9, 3), np.uint8), manifest, TWO)
     assert "No mistakes" in texts(figure)
     assert png(figure)
 
@@ -140,7 +141,9 @@ def test_an_almost_certain_mistake_is_not_called_certain(manifest: pd.DataFrame)
     table = pd.DataFrame(
         {"path": ["train/0.jpg"], "label": [0], "probability_dog": [0.99999], "predicted": [1], "split": ["test"]}
     )
-    assert "dog >99.9%" in texts(figures.mistakes_gallery(table, np.zeros((8, 9, 9, 3), np.uint8), manifest, TWO))
+    assert "dog >99.9%" in texts(
+        evaluation_figures.mistakes_gallery(table, np.zeros((8, 9, 9, 3), np.uint8), manifest, TWO)
+    )
 
 
 @pytest.mark.parametrize(("classes", "curves"), [(3, 3), (10, 10), (50, 6), (1000, 6)])
@@ -150,15 +153,15 @@ def test_every_figure_draws_many_classes(classes: int, curves: int) -> None:
     count = max(40, classes)
     labels = np.arange(count) % classes
     manifest = pd.DataFrame({"path": [f"{row}.png" for row in range(count)], "label": labels, "split": "test"})
-    table = metrics.predictions_table(manifest, rng.dirichlet(np.ones(classes), count), names)
+    table = predictions_table(manifest, rng.dirichlet(np.ones(classes), count), names)
     images = np.zeros((count, 8, 8, 1), np.uint8)
-    roc = figures.roc_curve(table, names)
+    roc = evaluation_figures.roc_curve(table, names)
     assert len(roc.axes[0].lines) == curves + 1
     for figure in (
         roc,
-        figures.confusion_matrix(table, names),
-        figures.calibration_curve(table, names),
-        figures.mistakes_gallery(table, images, manifest, names),
+        evaluation_figures.confusion_matrix(table, names),
+        evaluation_figures.calibration_curve(table, names),
+        evaluation_figures.mistakes_gallery(table, images, manifest, names),
     ):
         # Names are not read as mathematics: an unbalanced $ would be an error.
         assert png(figure)
@@ -174,13 +177,13 @@ def test_of_many_classes_the_most_confused_pairs_and_the_worst_curves_are_drawn(
     probabilities[np.arange(200), answers] = 0.9
     probabilities[labels == 7, 7] = 0
     manifest = pd.DataFrame({"path": [f"{row}.png" for row in range(200)], "label": labels, "split": "test"})
-    table = metrics.predictions_table(manifest, probabilities, names)
-    axes = figures.confusion_matrix(table, names).axes[0]
+    table = predictions_table(manifest, probabilities, names)
+    axes = evaluation_figures.confusion_matrix(table, names).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["class 7\n→ class 3", "class 30\n→ class 12"]
     assert [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)] == [5, 2]
     assert [text.get_text() for text in axes.texts] == ["5 of 5", "2 of 5"]
     assert axes.get_xlabel() == "images; 2 of 2 pairs among 40 classes"
-    curves = figures.roc_curve(table, names).axes[0]
+    curves = evaluation_figures.roc_curve(table, names).axes[0]
     legend = curves.get_legend()
     assert legend is not None
     assert legend.get_texts()[0].get_text().startswith("class 7 (AUC 0.0")
@@ -188,7 +191,9 @@ def test_of_many_classes_the_most_confused_pairs_and_the_worst_curves_are_drawn(
 
 
 def test_all_approaches_are_in_one_figure_in_colours_of_their_own() -> None:
-    figure = figures.comparison_curves({"a": history_of(epochs=2), "b": history_of(epochs=20), "c": history_of(3)})
+    figure = learning_figures.comparison_curves(
+        {"a": history_of(epochs=2), "b": history_of(epochs=20), "c": history_of(3)}
+    )
     legend = {text.get_text() for text in figure.legends[0].get_texts()}
     assert legend == {"a", "b", "c", "training", "validation"}
     named = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
@@ -206,7 +211,7 @@ def accuracies(low: float, value: float, high: float, lecture: float | None = No
 
 def test_accuracies_stand_with_the_baseline_and_the_lectures_figures() -> None:
     rows = {"a": accuracies(0.6, 0.63, 0.66, 0.69), "majority_class": accuracies(0.47, 0.5, 0.53)}
-    figure = figures.accuracy_dots(rows)
+    figure = comparison_figures.accuracy_dots(rows)
     assert "63.0%" in texts(figure)
     assert "50.0%" in texts(figure)
     assert {text.get_text() for text in figure.legends[0].get_texts()} == {"test", "validation", "the lecture"}
@@ -215,14 +220,16 @@ def test_accuracies_stand_with_the_baseline_and_the_lectures_figures() -> None:
 
 def test_a_baseline_far_below_does_not_squash_the_approaches() -> None:
     rows = {"a": accuracies(0.984, 0.986, 0.988), "majority_class": accuracies(0.10, 0.11, 0.12)}
-    figure = figures.accuracy_dots(rows)
+    figure = comparison_figures.accuracy_dots(rows)
     assert figure.axes[0].get_xlim()[0] > 0.9
     assert all(tick <= 1 for tick in figure.axes[0].get_xticks())
     assert "◂ 11.0%" in texts(figure)
 
 
 def test_the_same_results_give_the_same_picture(predictions: pd.DataFrame) -> None:
-    assert png(figures.calibration_curve(predictions, TWO)) == png(figures.calibration_curve(predictions, TWO))
+    assert png(evaluation_figures.calibration_curve(predictions, TWO)) == png(
+        evaluation_figures.calibration_curve(predictions, TWO)
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -231,7 +238,7 @@ def test_labels_along_the_coverage_curve_keep_apart(seed: int) -> None:
     random = np.random.default_rng(seed)
     sure = np.concatenate([random.uniform(0.5, 0.6, 100), random.uniform(0.6, 0.8, 20), random.uniform(0.8, 1, 600)])
     manifest = pd.DataFrame({"path": [f"{row}.jpg" for row in range(720)], "label": 1, "split": "validation"})
-    figure = figures.coverage_curve(metrics.predictions_table(manifest, sure[:, np.newaxis], TWO), TWO)
+    figure = evaluation_figures.accuracy_coverage_curve(predictions_table(manifest, sure[:, np.newaxis], TWO), TWO)
     figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in figure.axes[0].texts]
     assert len(boxes) > 2

@@ -14,7 +14,7 @@ from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.pipelines.approach import nodes
 from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features
-from dogs_vs_cats.reporting import figures
+from dogs_vs_cats.reporting import learning_figures
 from dogs_vs_cats.training import events
 from tests.approaches.test_approaches import BOTTLENECK, COMMON, END_TO_END
 from tests.parameters.test_parameters import parameters as environment_parameters
@@ -330,9 +330,9 @@ def test_what_is_trained_on_all_images_has_no_validation(images, manifest, tmp_p
     assert "validation: " not in caplog.text
     _, metrics, _ = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE)
     assert (metrics["train"]["images"], "validation" in metrics) == (48, False)
-    for axes in figures.learning_curves(history).axes:
+    for axes in learning_figures.learning_curves(history).axes:
         assert [line.get_label() for line in axes.lines] == ["training"]
-    both = figures.comparison_curves({"mlp": history, "cnn": history.assign(val_loss=0.5, val_accuracy=0.5)})
+    both = learning_figures.comparison_curves({"mlp": history, "cnn": history.assign(val_loss=0.5, val_accuracy=0.5)})
     names = [text.get_text() for text in both.legends[0].get_texts()]
     assert names == ["mlp (training only)", "cnn", "validation", "training"]
 

@@ -11,11 +11,11 @@ from matplotlib import colormaps
 from PIL import Image
 
 from dogs_vs_cats.errors import ModelFileError
-from dogs_vs_cats.evaluation.metrics import every_class
+from dogs_vs_cats.evaluation.predictions import every_class
 from dogs_vs_cats.explanation.grad_cam import explainer
 from dogs_vs_cats.images.decoding import ImageRejected, decode, to_channels
 from dogs_vs_cats.inference.classifiers import Classifier
-from dogs_vs_cats.inference.prediction import predictor
+from dogs_vs_cats.inference.predictor import predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.reporting.html import data_uri
@@ -109,7 +109,7 @@ class Answerer:
         side, channels = classifier.image_size, classifier.channels
         pixels = decode(data, image_size=side, channels=channels, **self._decoding[place]).pixels
         probabilities, distances = classifier.understood(self._predict[place](pixels[np.newaxis]))
-        every = every_class(probabilities[0].astype(float).tolist())
+        every = every_class(probabilities.astype(np.float64))[0].tolist()
         order = np.argsort(every)[::-1][:SHOWN_CLASSES]
         if explain is not None:
             seen = picture if channels == 3 else to_channels(to_channels(picture, 1), 3)
@@ -145,12 +145,3 @@ def _address(pixels: np.ndarray) -> str:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=88)
     return data_uri(buffer.getvalue(), "jpeg")
-
-
-def percent(probability: float) -> str:
-    """A probability in per cent; never 100 or 0 %, because no model is that certain."""
-    if probability >= 0.9995:
-        return "> 99.9 %"
-    if probability < 0.0005:
-        return "< 0.1 %"
-    return f"{100 * probability:.1f} %"

@@ -15,9 +15,10 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 
-from dogs_vs_cats.app.answers import Answerer, Photo, percent
+from dogs_vs_cats.app.answers import Answerer, Photo
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.reporting.html import environment
+from dogs_vs_cats.reporting.wording import certainty
 
 MAX_CONNECTIONS = 32
 """Further connections are answered with status 503."""
@@ -46,7 +47,7 @@ def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str], max
         max_bytes: Size limit of a file.
     """
     templates = environment("dogs_vs_cats.app")
-    templates.filters["percent"] = percent
+    templates.filters["certainty"] = certainty
     question = f"{', '.join(classes[:-1]).capitalize()} or {classes[-1]}?"
     page = templates.get_template("page.html.jinja").render(question=question, models=models, photo=_UNANSWERED)
     application = FastAPI(openapi_url=None)

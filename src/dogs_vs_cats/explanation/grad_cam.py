@@ -1,6 +1,6 @@
-"""Looks inside a trained model: which feature map it decides by, and where in a picture that map says yes.
+"""Grad-CAM: the regions of an image that support a class, from the last feature map of a model.
 
-Grad-CAM is from Selvaraju et al. 2017, *Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+The method is from Selvaraju et al. 2017, *Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
 Localization*.
 """
 
@@ -16,28 +16,28 @@ from dogs_vs_cats.models.graph import dissect
 
 
 def explainer(model: keras.Model) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Prepares Grad-CAM for a model, so that many pictures can be explained.
+    """Prepares Grad-CAM for a model, so that many images can be explained.
 
     Args:
         model: See `dissect`.
 
     Returns:
         A function of an image, (height, width, channels) in 0..255, and a label. It returns a heat map, float32 of
-        shape (height, width) in 0..1: where the picture speaks for that class, 1 at its strongest place; 0 everywhere
-        if none does.
+        shape (height, width) in 0..1: how much each place supports the class, 1 at the strongest; 0 everywhere if none
+        does.
 
     Raises:
-        ModelFileError: The model has no convolutions, so that it has no places to show.
+        ModelFileError: The model has no convolutions, so there is no map to weight.
     """
     parts = dissect(model)
     if parts.feature_map is None:
-        raise ModelFileError(f"{model.name} has no convolutions: Grad-CAM can't show where it looks.")
-    look = keras.Model(parts.image, parts.feature_map, name="look")
-    decide = keras.Model(parts.feature_map, parts.logits, name="decide")
+        raise ModelFileError(f"{model.name} has no convolutions, which Grad-CAM needs.")
+    to_maps = keras.Model(parts.image, parts.feature_map, name="to_maps")
+    to_logits = keras.Model(parts.feature_map, parts.logits, name="to_logits")
 
     def explain(image: np.ndarray, label: int) -> np.ndarray:
-        maps = np.asarray(look(image[np.newaxis].astype(np.float32), training=False), dtype=np.float32)
-        slopes = gradient(lambda tensor: _score(decide(tensor, training=False), label), maps)
+        maps = np.asarray(to_maps(image[np.newaxis].astype(np.float32), training=False), dtype=np.float32)
+        slopes = gradient(lambda tensor: _score(to_logits(tensor, training=False), label), maps)
         heat = np.maximum((maps[0] * slopes[0].mean(axis=(0, 1))).sum(axis=-1), 0)
         resized = keras.ops.image.resize(heat[..., np.newaxis], image.shape[:2], data_format="channels_last")
         heat = np.asarray(resized, dtype=np.float32)[..., 0]
@@ -48,7 +48,7 @@ def explainer(model: keras.Model) -> Callable[[np.ndarray, int], np.ndarray]:
 
 
 def _score(logits: Any, label: int) -> Any:
-    """How strongly a class is spoken for: against the other one for two classes, by its own logit for more."""
+    """Returns the support of a class: against the other one of two classes, its own logit for more."""
     if logits.shape[-1] == 1:
         return logits[0, 0] if label == 1 else -logits[0, 0]
     if logits.shape[-1] == 2:

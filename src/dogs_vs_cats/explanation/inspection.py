@@ -143,8 +143,8 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> list[Stage]:
     chosen = _chosen(parts)
     if not chosen:
         return []
-    look = keras.Model(parts.image, [parts.outputs[index] for index in chosen], name="look")
-    maps = look(image[np.newaxis].astype(np.float32), training=False)
+    inspected = keras.Model(parts.image, [parts.outputs[index] for index in chosen], name="inspected")
+    maps = inspected(image[np.newaxis].astype(np.float32), training=False)
     return [
         Stage(parts.layers[index].name, np.asarray(values, np.float32)[0])
         for index, values in zip(chosen, maps if isinstance(maps, list | tuple) else [maps], strict=True)
@@ -164,9 +164,9 @@ def first_pooling(model: keras.Model, image: np.ndarray) -> Pooled | None:
     parts = dissect(model)
     for layer, output in zip(parts.layers, parts.outputs, strict=True):
         if isinstance(layer, _POOLINGS):
-            look = keras.Model(parts.image, [*_inputs_of(output), output], name="look")
+            inspected = keras.Model(parts.image, [*_inputs_of(output), output], name="inspected")
             batch = image[np.newaxis].astype(np.float32)
-            before, after = (np.asarray(values, np.float32)[0] for values in look(batch, training=False))
+            before, after = (np.asarray(values, np.float32)[0] for values in inspected(batch, training=False))
             number = int(before.std(axis=(0, 1)).argmax())
             return Pooled(layer.name, layer.pool_size[0], number, before[..., number], after[..., number])
     return None

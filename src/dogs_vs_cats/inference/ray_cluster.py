@@ -168,7 +168,7 @@ class _Predictor:
         prepare_environment(parameters)
         start_keras()
         from dogs_vs_cats.datasets.keras_model import load_model
-        from dogs_vs_cats.inference.prediction import predictor
+        from dogs_vs_cats.inference.predictor import predictor
 
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.keras"

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from dogs_vs_cats.evaluation.metrics import accuracy_interval
+from dogs_vs_cats.evaluation.significance import accuracy_interval
 from dogs_vs_cats.lectures.claims import by_interval
 
 IRIS = 0.987

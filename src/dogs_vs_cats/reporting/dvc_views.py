@@ -1,35 +1,23 @@
-"""What DVC's commands show of an experiment: few numbers for its tables, and the points of its plots."""
+"""What DVC's commands show of an experiment: a few numbers for its tables, and the points of its plots."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
-from dogs_vs_cats.evaluation.metrics import (
-    BASELINE,
-    HELD_OUT_METRICS,
-    LISTED,
-    MATRIX_CLASSES,
-    class_probabilities,
-    classes_with_roc,
-    confused_pairs,
-)
+from dogs_vs_cats.evaluation.curves import roc_curves
+from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS, LISTED, MATRIX_CLASSES, confused_pairs
+from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.reporting.results import ApproachResult
 
 Points = list[dict[str, Any]]
 
 HEADLINES = ("train_accuracy", *HELD_OUT_METRICS)
+"""The numbers that fit into the columns of a table."""
 
 
 def headline_metrics(summary: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Picks the numbers that fit into the columns of a table.
-
-    Args:
-        summary: What `summarise` returned.
-
-    Returns:
-        For each approach its `HEADLINES`, as they are in the summary.
-    """
+    """Returns the `HEADLINES` of each approach, as in the summary of the comparison."""
     rows = summary["approaches"].items()
     return {approach: {name: row[name] for name in HEADLINES} for approach, row in rows if approach != BASELINE}
 
@@ -43,10 +31,9 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
 
     Returns:
         Learning curves: `approach`, `seed`, `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy` (None without
-        validation images). Test images:
-        `approach`, `actual`, `predicted`. ROC curves of the test images: `approach`, `class`, `false_positive_rate`,
-        `true_positive_rate`; one curve for two classes, else one per class against the rest. Of many classes only the
-        most confused and the worst are there, as in the figures.
+        validation images). Test images: `approach`, `actual`, `predicted`. ROC curves of the test images: `approach`,
+        `class`, `false_positive_rate`, `true_positive_rate`. Of many classes only the most confused and the worst are
+        there, as in the figures.
     """
     columns = ["seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
     curves = [
@@ -58,36 +45,27 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
     confusion = [
         {"approach": name, "actual": class_names[label], "predicted": class_names[predicted]}
         for name, rows in tested.items()
-        for label, predicted in _confusion(rows, len(class_names))
+        for label, predicted in _confusions(rows, class_names)
     ]
-    roc = [point for name, rows in tested.items() for point in _roc_points(name, rows, class_names)]
+    roc = [
+        {
+            "approach": name,
+            "class": class_names[curve.label],
+            "false_positive_rate": false_positive_rate,
+            "true_positive_rate": true_positive_rate,
+        }
+        for name, rows in tested.items()
+        for curve in roc_curves(rows, class_names)
+        for false_positive_rate, true_positive_rate in zip(
+            curve.false_positive_rate.tolist(), curve.true_positive_rate.tolist(), strict=True
+        )
+    ]
     return curves, confusion, roc
 
 
-def _confusion(rows: pd.DataFrame, classes: int) -> Iterator[tuple[int, int]]:
-    """True and predicted class of every image; of many classes, of the images in the pairs confused most."""
-    if classes <= MATRIX_CLASSES:
-        return zip(rows["label"], rows["predicted"], strict=True)
-    pairs = confused_pairs(rows).head(LISTED)
-    each = pairs.loc[pairs.index.repeat(pairs["images"].tolist())]
-    return zip(each["label"], each["predicted"], strict=True)
-
-
-def _roc_points(approach: str, rows: pd.DataFrame, class_names: Sequence[str]) -> Points:
-    from sklearn import metrics
-
-    probabilities = class_probabilities(rows, class_names)
-    points = []
-    for index in classes_with_roc(rows["label"].to_numpy(), probabilities):
-        positive = rows["label"].to_numpy() == index
-        false_positive_rate, true_positive_rate, _ = metrics.roc_curve(positive, probabilities[:, index])
-        points += [
-            {
-                "approach": approach,
-                "class": class_names[index],
-                "false_positive_rate": float(false_positive),
-                "true_positive_rate": float(true_positive),
-            }
-            for false_positive, true_positive in zip(false_positive_rate, true_positive_rate, strict=True)
-        ]
-    return points
+def _confusions(rows: pd.DataFrame, class_names: Sequence[str]) -> Iterable[tuple[int, int]]:
+    """Returns the true and the predicted class of every image; of many classes, of those in the most confused pairs."""
+    if len(class_names) > MATRIX_CLASSES:
+        pairs = confused_pairs(rows).head(LISTED)
+        rows = pairs.loc[pairs.index.repeat(pairs["images"].tolist())]
+    return zip(rows["label"], rows["predicted"], strict=True)

@@ -1,4 +1,4 @@
-"""What a comparison found, in words.
+"""The findings of a comparison, in words.
 
 All functions take the summary of a comparison (`comparison.json`).
 """
@@ -7,38 +7,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dogs_vs_cats.evaluation.metrics import BASELINE, accuracy_digits
+from dogs_vs_cats.evaluation.predictions import BASELINE
+from dogs_vs_cats.reporting.wording import listed, p_value, percent
 
 Summary = Mapping[str, Any]
-
-
-def percent(accuracy: float, images: int) -> str:
-    """Writes an accuracy with as many digits as its number of images supports."""
-    return f"{accuracy:.{accuracy_digits(images)}%}"
-
-
-def p_text(p_value: float) -> str:
-    """Writes a p-value; tiny ones are only said to be tiny."""
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
 
 
 def pair(summary: Summary, first: str, second: str) -> dict[str, Any]:
     """Returns McNemar's test of two approaches, seen from the first.
 
     Returns:
-        `only_first_correct`, `only_second_correct`, `p_value`, `p_value_adjusted`, `significant`, `images`.
+        `only_first_correct`, `only_second_correct`, `p_value`, `p_value_adjusted`, `significant`, `images`, and `lead`:
+        by how many test images the first is ahead.
     """
     for entry in summary["pairs"]:
-        if (entry["first"], entry["second"]) == (first, second):
-            return entry
+        counts = entry["only_first_correct"], entry["only_second_correct"]
         if (entry["first"], entry["second"]) == (second, first):
-            return {
-                **entry,
-                "first": first,
-                "second": second,
-                "only_first_correct": entry["only_second_correct"],
-                "only_second_correct": entry["only_first_correct"],
-            }
+            counts = counts[::-1]
+        elif (entry["first"], entry["second"]) != (first, second):
+            continue
+        return {
+            **entry,
+            "only_first_correct": counts[0],
+            "only_second_correct": counts[1],
+            "lead": counts[0] - counts[1],
+        }
     raise KeyError((first, second))
 
 
@@ -48,19 +41,19 @@ def rivals(summary: Summary) -> list[str]:
 
 
 def headline(summary: Summary) -> str:
-    """Says in one sentence which approach is best, and whether chance could have made it so."""
+    """States in one sentence which approach is best, and whether its lead is statistically significant."""
     best = summary["best"]["approach"]
     others = {name: pair(summary, best, name) for name in rivals(summary)}
-    better = [name for name, entry in others.items() if _lead(entry) < 0 and entry["significant"]]
+    better = [name for name, entry in others.items() if entry["lead"] < 0 and entry["significant"]]
     unsure = [name for name, entry in others.items() if not entry["significant"]]
     if not _beats_baseline(summary, best):
         return f"{best} is best, but not significantly better than always guessing one class"
     if not others:
         return f"{best} is better than always guessing one class"
     if better:
-        return f"{best} has the lowest validation log loss, but {_listed(better)} the better test accuracy"
+        return f"{best} has the lowest validation log loss, but {listed(better)} the better test accuracy"
     if unsure:
-        return f"{best} is best, but its difference to {_listed(unsure)} could be chance"
+        return f"{best} is best, but its difference to {listed(unsure)} could be chance"
     return f"{best} is best, by more than chance explains"
 
 
@@ -80,7 +73,7 @@ def sentences(summary: Summary) -> list[str]:
     poor = [name for name in rivals(summary) if not _beats_baseline(summary, name)]
     if poor:
         verb = "is" if len(poor) == 1 else "are"
-        text.append(f"{_listed(poor)} {verb} not significantly better than always guessing one class.")
+        text.append(f"{listed(poor)} {verb} not significantly better than always guessing one class.")
     return text
 
 
@@ -100,18 +93,13 @@ def closing_lines(summary: Summary, report_path: str | Path) -> list[str]:
 def _beats_baseline(summary: Summary, name: str) -> bool:
     """Tells whether an approach is significantly better than the majority-class baseline."""
     entry = pair(summary, name, BASELINE)
-    return bool(entry["significant"]) and _lead(entry) > 0
-
-
-def _lead(entry: Mapping[str, Any]) -> int:
-    """Returns by how many images the first of a pair is ahead."""
-    return int(entry["only_first_correct"] - entry["only_second_correct"])
+    return bool(entry["significant"]) and entry["lead"] > 0
 
 
 def _standing(summary: Summary, best: str, other: str) -> str:
     """Says how the best approach stands to another on the test images."""
     entry = pair(summary, best, other)
-    lead, test = _lead(entry), f"McNemar, adjusted {p_text(entry['p_value_adjusted'])}"
+    lead, test = entry["lead"], f"McNemar, adjusted {p_value(entry['p_value_adjusted'])}"
     row = summary["approaches"][other]
     accuracy = percent(row["test_accuracy"], row["test_images"])
     if lead == 0:
@@ -119,8 +107,3 @@ def _standing(summary: Summary, best: str, other: str) -> str:
     direction = "lead over" if lead > 0 else "distance behind"
     verdict = "is significant" if entry["significant"] else "is not significant"
     return f"Its {direction} {other} ({accuracy}) {verdict} ({test})."
-
-
-def _listed(names: list[str]) -> str:
-    """Joins names as in a sentence."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,6 +1,6 @@
-"""The results of one approach, as the comparison and its report take them."""
+"""The results of one approach, as the comparison and its page take them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -9,21 +9,36 @@ from dogs_vs_cats.reporting.settings import Setting
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """What the page shows of one approach beside numbers.
+
+    Attributes:
+        drawings: See `inline_svg.evaluation_drawings`.
+        mistakes: PNG file of its most confident mistakes.
+        inside: PNG files of its inside, by their titles; empty where this model wasn't explained.
+        layers: See `inspection.summarise_layers`; None where this model wasn't explained.
+    """
+
+    drawings: dict[str, str]
+    mistakes: bytes
+    inside: dict[str, bytes]
+    layers: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
 class ApproachResult:
-    """Everything one approach left behind.
+    """The results of one approach.
 
     Attributes:
         name: Its name.
-        settings: What it was trained with, beside the present configuration.
-        trained_with: Its own parameters in the training; with a base also `preprocessing`, how that prepares images.
-        metrics: See `evaluation.classification_metrics`; also `backbone`, `parameters`, `trainable_parameters`,
-            `epochs` and, for several seeds, `seeds`.
+        settings: Its training parameters, beside those of the present configuration.
+        trained_with: Its own training parameters; with a base also `preprocessing`, how that prepares images.
+        metrics: See `metrics.classification_metrics`; also `backbone`, `parameters`, `trainable_parameters`, `epochs`
+            and, for several seeds, `seeds`.
         history: Accuracy and loss by seed and epoch.
         predictions: Its predictions table.
         timings: `train_seconds`, `seconds_per_epoch`, `predict_seconds`; empty where it was trained elsewhere.
-        mistakes: PNG picture of its most confident mistakes.
-        explanation: PNG pictures of its inside, by what they show; empty where none were drawn of this model.
-        layers: See `inspection.summarise_layers`; None where this model wasn't explained.
+        pictures: Its figures.
     """
 
     name: str
@@ -33,6 +48,4 @@ class ApproachResult:
     history: pd.DataFrame
     predictions: pd.DataFrame
     timings: dict[str, float]
-    mistakes: bytes
-    explanation: dict[str, bytes] = field(default_factory=dict)
-    layers: pd.DataFrame | None = None
+    pictures: Pictures

@@ -1,4 +1,4 @@
-"""Parameters in words."""
+"""Parameters in words, and those a model was trained with beside the present ones."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,17 +28,27 @@ class Setting:
         return f"{self.name}: {self.trained or 'absent'} then, {self.today or 'absent'} now"
 
 
+def compare(trained: Mapping[str, Any], today: Mapping[str, Any]) -> list[Setting]:
+    """Sets the parameters of a training beside the present ones."""
+    then, now = dict(flattened(trained)), dict(flattened(today))
+    return [Setting(name, then.get(name, ""), now.get(name, "")) for name in {**then, **now}]
+
+
 def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Writes nested parameters as dotted names and values, as in a parameter file."""
+    """Yields nested parameters as dotted names and values, written as in a parameter file."""
     for key, value in values.items():
-        name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
-            yield from flattened(value, f"{name}.")
-        elif isinstance(value, list | tuple):
-            yield name, ", ".join(map(str, value)) or "none"
-        elif value is None or value == {}:
-            yield name, "none"
-        elif isinstance(value, float) and value.is_integer():
-            yield name, str(int(value))  # 40 and 40.0 are one value
+            yield from flattened(value, f"{prefix}{key}.")
         else:
-            yield name, str(value).lower() if isinstance(value, bool) else str(value)
+            yield f"{prefix}{key}", _written(value)
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    if value is None or value == {}:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    # 40 and 40.0 are one value.
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

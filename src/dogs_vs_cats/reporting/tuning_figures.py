@@ -1,18 +1,14 @@
-"""Figures of a search, in the style of all others."""
+"""Figures of a search for better parameters."""
 
 from collections.abc import Mapping
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from dogs_vs_cats.reporting.figures import MUTED, PERCENT, SERIES, STYLE
-
-_styled = mpl.rc_context(STYLE)
+from dogs_vs_cats.reporting.style import MUTED, PERCENT, SERIES, styled, whole_numbers
 
 
-@_styled
+@styled
 def search_history(trials: pd.DataFrame) -> Figure:
     """Draws the validation log loss of every trial, and the best so far.
 
@@ -30,41 +26,33 @@ def search_history(trials: pd.DataFrame) -> Figure:
     axes.step(trials["trial"], best, where="post", color=SERIES[1], label="best so far")
     axes.plot(finished["trial"], finished["val_loss"], "o", color=SERIES[0], label="finished")
     if len(pruned):
-        axes.plot(
-            pruned,
-            [0.02] * len(pruned),
-            "|",
-            transform=axes.get_xaxis_transform(),
-            color=MUTED,
-            markersize=12,
-            label="stopped early",
-        )
+        at_the_bottom = axes.get_xaxis_transform()
+        axes.plot(pruned, [0.02] * len(pruned), "|", transform=at_the_bottom, color=MUTED, markersize=12,
+                  label="stopped early")  # fmt: skip
     axes.set_title("Validation log loss of the trials")
-    axes.set_xlabel("trial")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.grid(visible=False, axis="x")
+    whole_numbers(axes, "trial")
     axes.legend()
     return figure
 
 
-@_styled
-def importance(shares: Mapping[str, float]) -> Figure:
+@styled
+def importance(fractions: Mapping[str, float]) -> Figure:
     """Draws how much of the differences between trials each parameter explains.
 
     Args:
-        shares: 0..1 by parameter, most important first; none where there were too few trials to tell.
+        fractions: 0..1 by parameter, most important first; none where there were too few trials to tell.
 
     Returns:
         A figure of one panel.
     """
-    figure = Figure(figsize=(10.5, 1.3 + 0.4 * max(len(shares), 1)))
+    figure = Figure(figsize=(10.5, 1.3 + 0.4 * max(len(fractions), 1)))
     axes = figure.subplots()
-    axes.set_title("Share of the differences that each parameter explains")
-    if not shares:
+    axes.set_title("Fraction of the differences that each parameter explains")
+    if not fractions:
         axes.text(0.5, 0.5, "too few finished trials to tell", ha="center", va="center", transform=axes.transAxes)
         axes.set_axis_off()
         return figure
-    axes.barh(list(shares), list(shares.values()), color=SERIES[0], height=0.6)
+    axes.barh(list(fractions), list(fractions.values()), color=SERIES[0], height=0.6)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PERCENT)

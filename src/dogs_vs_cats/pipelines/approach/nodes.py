@@ -13,7 +13,8 @@ import pandas as pd
 from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.evaluation import calibration
-from dogs_vs_cats.evaluation import metrics as evaluation
+from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
+from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.calibration import CalibrationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
@@ -330,15 +331,15 @@ def evaluate(
         rows = np.flatnonzero(manifest["split"] != "unused")
         both = predict(with_features(model), images, rows, compute, f"Predicting with {model.name}")
         probabilities, described = np.split(both, [model.output_shape[-1]], axis=1)
-        predictions = evaluation.predictions_table(used, probabilities, class_names)
+        predictions = predictions_table(used, probabilities, class_names)
     train, validation = ((used["split"] == split).to_numpy() for split in ("train", "validation"))
     distribution = fit(described[train], used["label"].to_numpy()[train], described[validation])
     facts = {name: model_info[name] for name in ("parameters", "trainable_parameters", "epochs", "backbone")}
-    metrics = {**evaluation.classification_metrics(predictions, class_names), **facts}
+    metrics = {**classification_metrics(predictions, class_names), **facts}
     if validation.any():
         metrics["calibration"] = calibration.summarise(predictions, class_names, model_info.get("temperature"))
     if seed_metrics:
-        metrics["seeds"] = evaluation.seed_summary({int(seed): values for seed, values in seed_metrics.items()})
+        metrics["seeds"] = seed_summary({int(seed): values for seed, values in seed_metrics.items()})
     return predictions, metrics, distribution.arrays()
 
 
@@ -389,7 +390,7 @@ class _LabelledImages:
             given, numbers = self.kept.rows, _places(self.manifest)[rows]
             asked = after_base(model, base, self.kept.pooling)
         probabilities = predict(asked, given, numbers, compute, f"Predicting with {model.name}")
-        return evaluation.predictions_table(self.manifest[rows], probabilities, self.class_names)
+        return predictions_table(self.manifest[rows], probabilities, self.class_names)
 
 
 def _train_seeds(
@@ -430,7 +431,7 @@ def _train_seeds(
         outcomes.append(outcome)
         if len(seeds) > 1:
             predictions = data.predictions(model, base, data.manifest["split"] != "unused", compute)
-            metrics[str(seed)] = evaluation.classification_metrics(predictions, data.class_names)
+            metrics[str(seed)] = classification_metrics(predictions, data.class_names)
             reached = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
             logger.info("%s, seed %d: accuracy %s", approach, seed, reached)
     history = pd.DataFrame([row for outcome in outcomes for row in outcome.history])

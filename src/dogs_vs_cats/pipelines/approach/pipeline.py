@@ -75,7 +75,7 @@ def create_pipeline(name: str) -> Pipeline:
             ),
             node(
                 draw_figures,
-                inputs=["history", "predictions", "metrics", "images", "manifest", "class_names"],
+                inputs=["model_info", "history", "predictions", "metrics", "images", "manifest", "class_names"],
                 outputs=[
                     "learning_curves",
                     "confusion_matrix",
@@ -83,6 +83,7 @@ def create_pipeline(name: str) -> Pipeline:
                     "calibration_curve",
                     "mistakes",
                     "coverage_curve",
+                    "drawings",
                 ],
                 name="draw_figures",
                 tags="comparison",

@@ -47,7 +47,7 @@ def _draw(lines: list[np.ndarray], names: np.ndarray) -> Figure:
     import matplotlib as mpl
     from matplotlib import figure as mpl_figure
 
-    from dogs_vs_cats.reporting.figures import INK, MUTED, STYLE
+    from dogs_vs_cats.reporting.style import INK, MUTED, STYLE
 
     mosaic, columns, rows = _mosaic(lines)
     with mpl.rc_context(STYLE):

@@ -1,4 +1,4 @@
-"""What the comparison computes from the results of the approaches."""
+"""Comparing the approaches on the same images: a table, a summary and a page."""
 
 import hashlib
 import json
@@ -9,13 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from dogs_vs_cats.evaluation import metrics as evaluation
-from dogs_vs_cats.evaluation.metrics import BASELINE, SPLITS
+from dogs_vs_cats.evaluation.metrics import classification_metrics
+from dogs_vs_cats.evaluation.predictions import BASELINE, majority_baseline
+from dogs_vs_cats.evaluation.significance import mcnemar_pairs
+from dogs_vs_cats.images.splitting import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
-from dogs_vs_cats.reporting.results import ApproachResult
-from dogs_vs_cats.reporting.settings import Setting, flattened
+from dogs_vs_cats.reporting.results import ApproachResult, Pictures
+from dogs_vs_cats.reporting.settings import Setting, compare
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +38,13 @@ TABLE_COLUMNS = [
     "lecture_test_accuracy",
 ]
 
-
 EXPLANATION = {
     "explanation_filters": "The filters of its first layer",
-    "explanation_feature_maps": "What its layers make of one picture",
+    "explanation_feature_maps": "The feature maps of one image",
     "explanation_pooling": "One map before and after pooling",
-    "explanation_grad_cam": "Where it looks",
+    "explanation_grad_cam": "The regions behind its answers (Grad-CAM)",
 }
-"""Pictures of an approach's inside, by the name of their dataset, and what they show."""
+"""Figures of the inside of a model, by the name of their dataset, and their titles."""
 
 
 def compare_settings(
@@ -53,17 +54,17 @@ def compare_settings(
     backbone: BackboneParameters,
     seed: int,
 ) -> list[Setting]:
-    """Sets what a model was trained with beside the present configuration, and warns where the two differ.
+    """Sets the parameters of a training beside the present configuration, and warns where the two differ.
 
     Args:
-        model_info: Says what the model was trained with.
+        model_info: Names the parameters of the training.
         settings: The approach's present parameters; the others are present ones too.
         augmentation: Counts where the model was trained with augmentation.
         backbone: Counts where the model has a base.
         seed: The project's seed.
 
     Returns:
-        The parameters of the training that decide its result; those of `compute` don't.
+        The parameters that decide the result of the training; those of `compute` don't.
     """
     made_with = model_info["made_with"]
     trained = {**made_with["parameters"], "seed": model_info["seed"]}
@@ -74,8 +75,7 @@ def compare_settings(
         present = backbone.model_dump(mode="json")
         trained["backbone"] = {name: base[name] for name in present if name in base}
         today["backbone"] = {name: present[name] for name in present if name in base}
-    then, now = dict(flattened(trained)), dict(flattened(today))
-    found = [Setting(name, then.get(name, ""), now.get(name, "")) for name in {**then, **now}]
+    found = compare(trained, today)
     if changed := [str(setting) for setting in found if setting.differs]:
         logger.warning(
             "%s was trained with other parameters than the present ones (%s); the comparison shows the former. "
@@ -87,6 +87,20 @@ def compare_settings(
     return found
 
 
+def collect_pictures(
+    model_info: dict[str, Any],
+    drawings: dict[str, str],
+    mistakes: bytes,
+    explanation_record: dict[str, Any],
+    layers: pd.DataFrame | None,
+    *explanation: bytes,
+) -> Pictures:
+    """Bundles the figures of one approach, without an explanation of an earlier model."""
+    if not explanation_record or explanation_record["made_with"] != model_info["made_with"]:
+        return Pictures(drawings, mistakes, {}, None)
+    return Pictures(drawings, mistakes, dict(zip(EXPLANATION.values(), explanation, strict=True)), layers)
+
+
 def collect_result(
     model_info: dict[str, Any],
     settings: list[Setting],
@@ -94,29 +108,20 @@ def collect_result(
     history: pd.DataFrame,
     predictions: pd.DataFrame,
     timings: dict[str, float],
-    mistakes: bytes,
-    explanation_record: dict[str, Any],
-    layers: pd.DataFrame | None,
-    *explanation: bytes,
+    pictures: Pictures,
 ) -> ApproachResult:
-    """Bundles what one approach left behind.
-
-    Pictures and layers of an earlier model are left out; so are all where there are none.
-    """
-    made_with = model_info["made_with"]
-    is_of_this_model = bool(explanation_record) and explanation_record["made_with"] == made_with
+    """Bundles the results of one approach."""
     preprocessing = model_info.get("preprocessing")
     return ApproachResult(
         name=model_info["approach"],
         settings=settings,
-        trained_with=made_with["parameters"] | ({"preprocessing": preprocessing} if preprocessing else {}),
+        trained_with=model_info["made_with"]["parameters"]
+        | ({"preprocessing": preprocessing} if preprocessing else {}),
         metrics=metrics,
         history=history,
         predictions=predictions,
         timings=timings,
-        mistakes=mistakes,
-        explanation=dict(zip(EXPLANATION.values(), explanation, strict=True)) if is_of_this_model else {},
-        layers=layers if is_of_this_model else None,
+        pictures=pictures,
     )
 
 
@@ -149,61 +154,42 @@ def summarise(
         * `data`: classes, images by split and class, number of rejected images; `source`, which is `sample`,
           `keras:NAME` or `files`; `test_images`, a digest of the test images' pixels (or files) and labels
     """
-    baseline = evaluation.majority_baseline(manifest, class_names)
+    baseline = majority_baseline(manifest, class_names)
     baseline_metrics = {
-        "backbone": None,
-        "parameters": 0,
-        "trainable_parameters": 0,
-        "epochs": 0,
-        **evaluation.classification_metrics(baseline, class_names),
+        **{"backbone": None, "parameters": 0, "trainable_parameters": 0, "epochs": 0},
+        **classification_metrics(baseline, class_names),
     }
     lecture = parameters.lecture or {}
     rows = {
         result.name: _summary_row(result.metrics, result.trained_with, lecture.get(result.name, LectureFigures()))
         for result in results
     }
-    best = min(rows, key=lambda name: _or_infinite(rows[name]["validation_log_loss"]))
+    losses = {name: row["validation_log_loss"] for name, row in rows.items()}
+    best = min(losses, key=lambda name: math.inf if losses[name] is None else losses[name])
     rows[BASELINE] = _summary_row(baseline_metrics, {}, LectureFigures())
-    predictions = {result.name: result.predictions for result in results} | {BASELINE: baseline}
+    shown = ("validation_log_loss", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
+    source = ingestion_record["parameters"]["source"]
+    counts = manifest.groupby(["split", "label"]).size()
     return {
-        "best": {
-            "approach": best,
-            **{
-                name: rows[best][name]
-                for name in ("validation_log_loss", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
-            },
-        },
+        "best": {"approach": best, **{name: rows[best][name] for name in shown}},
         "approaches": rows,
-        "pairs": evaluation.mcnemar_pairs(predictions),
+        "pairs": mcnemar_pairs({result.name: result.predictions for result in results} | {BASELINE: baseline}),
         "data": {
             "classes": list(class_names),
             "images": {
-                split: {
-                    name: int(((manifest["split"] == split) & (manifest["label"] == label)).sum())
-                    for label, name in enumerate(class_names)
-                }
+                split: {name: int(counts.get((split, label), 0)) for label, name in enumerate(class_names)}
                 for split in SPLITS
             },
             "rejected": len(rejected_images),
-            "source": _kind_of_source(ingestion_record),
+            # The same on every machine: the place of files is left out.
+            "source": source if source == "sample" or source.startswith("keras:") else "files",
             "test_images": _digest(manifest[manifest["split"] == "test"]),
         },
     }
 
 
-def _or_infinite(loss: float | None) -> float:
-    """Puts a loss that isn't known behind all others."""
-    return math.inf if loss is None else loss
-
-
-def _kind_of_source(ingestion_record: Mapping[str, Any]) -> str:
-    """Says where images come from in words that are the same on every machine: the place of files is left out."""
-    source = ingestion_record["parameters"]["source"]
-    return source if source == "sample" or source.startswith("keras:") else "files"
-
-
 def _digest(images: pd.DataFrame) -> str:
-    """SHA-256 over the digest and the label of each image, in their order."""
+    """Returns the SHA-256 over the digest and the label of each image, in their order."""
     digest = hashlib.sha256()
     for row in images[["sha256", "label"]].itertuples(index=False):
         digest.update(json.dumps(row).encode())
@@ -213,7 +199,7 @@ def _digest(images: pd.DataFrame) -> str:
 def _summary_row(
     metrics: Mapping[str, Any], trained_with: Mapping[str, Any], lecture: LectureFigures
 ) -> dict[str, Any]:
-    """Returns what the summary says of one approach."""
+    """Returns the row of one approach in the summary."""
     row = {name: metrics[name] for name in ("backbone", "parameters", "trainable_parameters", "epochs")}
     for split in SPLITS:
         for name in ("images", "accuracy", "accuracy_low", "accuracy_high", "roc_auc", "log_loss"):
@@ -231,12 +217,12 @@ def tabulate(summary: dict[str, Any], *results: ApproachResult) -> pd.DataFrame:
     """Lays the comparison out as a table.
 
     Args:
-        summary: What `summarise` returned.
+        summary: The result of `summarise`.
         *results: The approaches, for the seconds they took.
 
     Returns:
-        One row per approach and one for the majority-class baseline; the columns of `TABLE_COLUMNS`. What is not
-        known is empty.
+        One row per approach and one for the majority-class baseline; the columns of `TABLE_COLUMNS`. Unknown values are
+        empty.
     """
     seconds = {result.name: result.timings for result in results}
     rows = [{"approach": name, **row, **seconds.get(name, {})} for name, row in summary["approaches"].items()]
@@ -246,37 +232,15 @@ def tabulate(summary: dict[str, Any], *results: ApproachResult) -> pd.DataFrame:
 def report(
     parameters: ComparisonParameters,
     summary: dict[str, Any],
-    table: pd.DataFrame,
     rejected_images: pd.DataFrame,
     ingestion_record: dict[str, Any],
     run_record: dict[str, Any],
     tracking_links: dict[str, str],
     *results: ApproachResult,
 ) -> str:
-    """Writes the report.
+    """Writes the page; see `comparison_page.render`."""
+    from dogs_vs_cats.reporting import comparison_page
 
-    Args:
-        parameters: The lecture's figures.
-        summary: What `summarise` returned.
-        table: What `tabulate` returned.
-        rejected_images: `path` and `reason` of the images that were not usable.
-        ingestion_record: The parameters the images were ingested with.
-        run_record: `experiment` and `command` of the run, as far as they are known.
-        tracking_links: For each approach the address of its tracked run, as far as there is one.
-        *results: The approaches.
-
-    Returns:
-        A self-contained HTML page.
-    """
-    from dogs_vs_cats.reporting import rendering
-
-    return rendering.render(
-        summary=summary,
-        table=table,
-        results=results,
-        lecture=parameters.lecture or {},
-        rejected_images=rejected_images,
-        ingestion_record=ingestion_record,
-        run_record=run_record,
-        tracking_links=tracking_links,
+    return comparison_page.render(
+        summary, results, parameters.lecture or {}, rejected_images, ingestion_record, run_record, tracking_links
     )

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.comparison import nodes
 from dogs_vs_cats.reporting.dvc_views import headline_metrics, plot_data
@@ -22,89 +22,61 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
     # Kedro warns of every dotted name outside its namespace, but has no other notation to read from several of them.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="One or more dataset names contain")
-        return _pipeline(approaches)
+        results = [f"{approach}.result" for approach in approaches]
+        collecting = [node for approach in approaches for node in _collecting(approach)]
+        return Pipeline([*collecting, *_comparing(results)], tags="comparison")
 
 
-def _pipeline(approaches: Sequence[str]) -> Pipeline:
-    results = [f"{approach}.result" for approach in approaches]
-    return Pipeline(
-        [
-            *(
-                node(
-                    nodes.compare_settings,
-                    inputs=[
-                        f"{approach}.model_info",
-                        f"params:{approach}",
-                        "params:augmentation",
-                        "params:backbone",
-                        "params:seed",
-                    ],
-                    outputs=f"{approach}.settings",
-                    name=f"compare_settings_{approach}",
-                )
-                for approach in approaches
-            ),
-            *(
-                node(
-                    nodes.collect_result,
-                    inputs=[
-                        f"{approach}.model_info",
-                        f"{approach}.settings",
-                        f"{approach}.metrics",
-                        f"{approach}.history",
-                        f"{approach}.predictions",
-                        f"{approach}.timings",
-                        f"{approach}.mistakes",
-                        f"{approach}.explanation_record",
-                        f"{approach}.explanation_layers",
-                        *(f"{approach}.{picture}" for picture in nodes.EXPLANATION),
-                    ],
-                    outputs=f"{approach}.result",
-                    name=f"collect_{approach}",
-                )
-                for approach in approaches
-            ),
-            node(
-                nodes.summarise,
-                inputs=[
-                    "params:comparison",
-                    "manifest",
-                    "class_names",
-                    "rejected_images",
-                    "ingestion_record",
-                    *results,
-                ],
-                outputs="comparison_summary",
-                name="summarise",
-            ),
-            node(
-                nodes.tabulate,
-                inputs=["comparison_summary", *results],
-                outputs="comparison_table",
-                name="tabulate",
-            ),
-            node(headline_metrics, inputs="comparison_summary", outputs="comparison_metrics", name="headline_metrics"),
-            node(
-                plot_data,
-                inputs=["class_names", *results],
-                outputs=["comparison_curves", "comparison_confusion", "comparison_roc"],
-                name="plot_data",
-            ),
-            node(
-                nodes.report,
-                inputs=[
-                    "params:comparison",
-                    "comparison_summary",
-                    "comparison_table",
-                    "rejected_images",
-                    "ingestion_record",
-                    "run_record",
-                    "tracking_links",
-                    *results,
-                ],
-                outputs="comparison_report",
-                name="report",
-            ),
-        ],
-        tags="comparison",
-    )
+def _collecting(approach: str) -> list[Node]:
+    def own(*names: str) -> list[str]:
+        return [f"{approach}.{name}" for name in names]
+
+    present = [f"params:{approach}", "params:augmentation", "params:backbone", "params:seed"]
+    pictures = ["drawings", "mistakes", "explanation_record", "explanation_layers", *nodes.EXPLANATION]
+    results = ["settings", "metrics", "history", "predictions", "timings", "pictures"]
+    return [
+        Node(
+            nodes.compare_settings,
+            inputs=[*own("model_info"), *present],
+            outputs=f"{approach}.settings",
+            name=f"compare_settings_{approach}",
+        ),
+        Node(
+            nodes.collect_pictures,
+            inputs=own("model_info", *pictures),
+            outputs=f"{approach}.pictures",
+            name=f"collect_pictures_{approach}",
+        ),
+        Node(
+            nodes.collect_result,
+            inputs=own("model_info", *results),
+            outputs=f"{approach}.result",
+            name=f"collect_{approach}",
+        ),
+    ]
+
+
+def _comparing(results: list[str]) -> list[Node]:
+    data = ["rejected_images", "ingestion_record"]
+    return [
+        Node(
+            nodes.summarise,
+            inputs=["params:comparison", "manifest", "class_names", *data, *results],
+            outputs="comparison_summary",
+            name="summarise",
+        ),
+        Node(nodes.tabulate, inputs=["comparison_summary", *results], outputs="comparison_table", name="tabulate"),
+        Node(headline_metrics, inputs="comparison_summary", outputs="comparison_metrics", name="headline_metrics"),
+        Node(
+            plot_data,
+            inputs=["class_names", *results],
+            outputs=["comparison_curves", "comparison_confusion", "comparison_roc"],
+            name="plot_data",
+        ),
+        Node(
+            nodes.report,
+            inputs=["params:comparison", "comparison_summary", *data, "run_record", "tracking_links", *results],
+            outputs="comparison_report",
+            name="report",
+        ),
+    ]

@@ -1,14 +1,14 @@
-"""Wiring of the look inside the models."""
+"""Wiring of the explanation of trained models."""
 
 from collections.abc import Sequence
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline, pipeline
 
 from dogs_vs_cats.pipelines.explanation import nodes
 
 
 def create_pipeline(approaches: Sequence[str]) -> Pipeline:
-    """Wires the look inside some approaches.
+    """Wires the explanation of some approaches.
 
     Args:
         approaches: Their names, which are the namespaces of their models.
@@ -16,44 +16,43 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
     Returns:
         For each approach the figures, a table of its layers, and a record of the model they belong to.
     """
-    return sum((_of_approach(name) for name in approaches), Pipeline([]))
+    choosing = Node(
+        nodes.choose_image,
+        inputs=["params:explanation", "params:ingestion", "ingestion_record", "images", "manifest"],
+        outputs="explained_image",
+        name="choose_image",
+    )
+    return sum((_of_approach(name) for name in approaches), Pipeline([choosing]))
 
 
 def _of_approach(name: str) -> Pipeline:
-    picture = {
-        "model": "model",
-        "explanation": "params:explanation",
-        "ingestion": "params:ingestion",
-        "ingestion_record": "ingestion_record",
-        "images": "images",
-        "manifest": "manifest",
-    }
-    template = pipeline(
+    answers = ["images", "manifest", "predictions", "class_names"]
+    template = Pipeline(
         [
-            node(
+            Node(
                 nodes.summarise_layers,
-                inputs={"model": "model", "settings": "params:approach"},
+                inputs=["model", "params:approach"],
                 outputs="explanation_layers",
                 name="summarise_layers",
                 tags="keras",
             ),
-            node(
+            Node(
                 nodes.draw_layers,
-                inputs=picture,
+                inputs=["model", "explained_image"],
                 outputs=["explanation_filters", "explanation_feature_maps", "explanation_pooling"],
                 name="draw_layers",
                 tags="keras",
             ),
-            node(
+            Node(
                 nodes.draw_grad_cam,
-                inputs={**picture, "predictions": "predictions", "class_names": "class_names"},
+                inputs=["model", "params:explanation", "explained_image", *answers],
                 outputs="explanation_grad_cam",
                 name="draw_grad_cam",
                 tags="keras",
             ),
-            node(
+            Node(
                 nodes.record,
-                inputs={"model_info": "model_info", "explanation": "params:explanation"},
+                inputs=["model_info", "params:explanation"],
                 outputs="explanation_record",
                 name="record_explanation",
             ),
@@ -62,10 +61,6 @@ def _of_approach(name: str) -> Pipeline:
     return pipeline(
         template,
         namespace=name,
-        inputs={"images", "manifest", "class_names", "ingestion_record"},
-        parameters={
-            "params:explanation": "params:explanation",
-            "params:ingestion": "params:ingestion",
-            "params:approach": f"params:{name}",
-        },
+        inputs={"images", "manifest", "class_names", "explained_image"},
+        parameters={"params:explanation": "params:explanation", "params:approach": f"params:{name}"},
     )

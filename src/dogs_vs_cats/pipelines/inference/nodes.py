@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from dogs_vs_cats.errors import ModelFileError, ParameterError, SourceError
-from dogs_vs_cats.evaluation.metrics import every_class, shortest_decimals
+from dogs_vs_cats.evaluation.predictions import every_class, shortest_decimals
 from dogs_vs_cats.images.sources import Entry, Source, fingerprint, open_source
 from dogs_vs_cats.images.sources.names import listed
 from dogs_vs_cats.inference.classifiers import Classifier
@@ -163,7 +163,7 @@ def _groups(
     from dogs_vs_cats.compute.parallel import in_order
     from dogs_vs_cats.images.decoding import ImageRejected
     from dogs_vs_cats.images.reading import read_image
-    from dogs_vs_cats.inference.prediction import BATCH_SIZE
+    from dogs_vs_cats.inference.predictor import BATCH_SIZE
 
     size, _, channels = shape
 
@@ -214,7 +214,7 @@ def _table(answers: Callable[[], Iterator[tuple[str, Answer]]], classes: list[st
                 unread += 1
                 yield [path, *("" for _ in names), "", "", "", answer]
                 continue
-            every = every_class(answer["probabilities"])
+            every = every_class(np.array([answer["probabilities"]]))[0].tolist()
             predicted = classes[int(np.argmax(every))]
             is_unsure = unsure_below is not None and max(every) < unsure_below
             counts[predicted] += 1
@@ -281,7 +281,7 @@ def _submission(answers: Callable[[], Iterator[tuple[str, Answer]]], ids: np.nda
             if isinstance(answer, str):
                 unread.append(f"{path} ({answer})")
             else:
-                labels[place] = every_class(answer["probabilities"])[classes.index("dog")]
+                labels[place] = every_class(np.array([answer["probabilities"]]))[0][classes.index("dog")]
         yield ["id", "label"]
         for place in np.argsort(ids):
             yield [int(ids[place]), float(labels[place])]

@@ -1,0 +1,152 @@
+"""The predictions table, on which every evaluation works, so that none depends on how a model was made.
+
+A predictions table has one row per image:
+
+* `path`: the image's path inside its source
+* `label`: its true class, an index into the class names
+* `probability_<class>`: for two classes one column, P(class 1); for more, one column per class
+* `predicted`: the predicted class
+* `split`: `train`, `validation` or `test`
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dogs_vs_cats.errors import ModelFileError, TrainingError
+from dogs_vs_cats.images.splitting import SPLITS
+
+BASELINE = "majority_class"
+
+
+def predictions_table(
+    manifest: pd.DataFrame, probabilities: NDArray[np.floating], class_names: Sequence[str]
+) -> pd.DataFrame:
+    """Puts a model's answers beside the truth.
+
+    Args:
+        manifest: The images that were predicted: columns `path`, `label` and `split`. Rows whose split is not
+            train, validation or test are left out.
+        probabilities: Row i belongs to row i of the manifest: P(class 1), shape (n, 1), for two classes, else one
+            column per class, shape (n, N); values 0..1.
+        class_names: The classes, in the order of their labels.
+
+    Returns:
+        The predictions table: training, then validation, then test images, each in the manifest's order.
+        For two classes the predicted class is 1 where the probability is above 0.5, as in Keras's accuracy.
+
+    Raises:
+        TrainingError: A probability is not a number.
+        ModelFileError: The probabilities have another shape, or leave the range 0..1.
+    """
+    expected = (len(manifest), 1 if len(class_names) == 2 else len(class_names))
+    values = shortest_decimals(probabilities)
+    if values.shape != expected:
+        raise ModelFileError(
+            f"The model answered an array of shape {values.shape} for {len(manifest)} images of "
+            f"{len(class_names)} classes; it must be {expected}. Train the model again with this project's approaches."
+        )
+    if np.isnan(values).any():
+        raise TrainingError(
+            f"The model predicts NaN (not a number) for {int(np.isnan(values).any(axis=1).sum())} of "
+            f"{len(values)} images: its training diverged. Lower the approach's learning_rate and train it again."
+        )
+    if values.size and (values.min() < 0 or values.max() > 1):
+        raise ModelFileError(
+            f"The model answered values from {values.min():g} to {values.max():g}; probabilities lie between 0 and 1. "
+            "Its last layer must be a sigmoid or a softmax."
+        )
+    is_binary = len(class_names) == 2
+    names = class_names[1:] if is_binary else class_names
+    predicted = (values[:, 0] > 0.5).astype(np.int64) if is_binary else values.argmax(axis=1)
+    columns = {
+        "path": manifest["path"].to_numpy(),
+        "label": manifest["label"].to_numpy(np.int64),
+        **{f"probability_{name}": values[:, index] for index, name in enumerate(names)},
+        "predicted": predicted,
+        "split": manifest["split"].to_numpy(),
+    }
+    table = pd.DataFrame(columns)
+    return pd.concat([table[table["split"] == split] for split in SPLITS], ignore_index=True)
+
+
+def shortest_decimals(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Rounds each float32 to the shortest decimal that names it: a CSV file then holds exactly what is computed with.
+
+    Args:
+        probabilities: Of any shape.
+
+    Returns:
+        The same shape, float64.
+    """
+    return np.asarray(probabilities, np.float32).astype(str).astype(np.float64)
+
+
+def every_class(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the probability of every class from a model's outputs.
+
+    Args:
+        outputs: Shape (n, 1), P(class 1), for two classes; else (n, classes).
+
+    Returns:
+        Shape (n, classes).
+    """
+    return np.column_stack([1 - outputs[:, 0], outputs[:, 0]]) if outputs.shape[1] == 1 else outputs
+
+
+def class_probabilities(predictions: pd.DataFrame, class_names: Sequence[str]) -> NDArray[np.float64]:
+    """Returns P(class) of every image.
+
+    Args:
+        predictions: A predictions table.
+        class_names: The classes, in the order of their labels.
+
+    Returns:
+        Shape (n, number of classes), float64; rows sum to one.
+    """
+    names = class_names[1:] if len(class_names) == 2 else class_names
+    outputs = every_class(predictions[[f"probability_{name}" for name in names]].to_numpy(np.float64))
+    # A float32 softmax sums to one only within its own precision.
+    return outputs if len(class_names) == 2 else outputs / outputs.sum(axis=1, keepdims=True)
+
+
+def most_confident(predictions: pd.DataFrame, class_names: Sequence[str], *, right: bool, count: int) -> pd.DataFrame:
+    """Finds the right or wrong answers on test images that were given with the most confidence.
+
+    Args:
+        predictions: A predictions table.
+        class_names: The classes, in the order of their labels.
+        right: Whether right answers are wanted, or wrong ones.
+        count: How many to return at most.
+
+    Returns:
+        Rows of the predictions table, most confident first, with a column `confidence` (probability of the predicted
+        class). Equal confidences keep the table's order.
+    """
+    rows = predictions[predictions["split"] == "test"]
+    confidence = class_probabilities(rows, class_names).max(axis=1)
+    found = rows.assign(confidence=confidence)[((rows["label"] == rows["predicted"]) == right).to_numpy()]
+    return found.sort_values("confidence", ascending=False, kind="stable").head(count)
+
+
+def majority_baseline(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
+    """Predicts without looking: always the most frequent class of the training images.
+
+    Its probabilities are the classes' shares among the training images, so that its log loss is the one to beat too.
+
+    Args:
+        manifest: Columns `path`, `label` and `split`.
+        class_names: The classes, in the order of their labels.
+
+    Returns:
+        A predictions table.
+    """
+    training_labels = manifest.loc[manifest["split"] == "train", "label"].to_numpy()
+    from sklearn.dummy import DummyClassifier
+
+    dummy = DummyClassifier(strategy="prior").fit(np.zeros((len(training_labels), 1)), training_labels)
+    probabilities = np.zeros((len(manifest), len(class_names)))
+    probabilities[:, dummy.classes_] = dummy.class_prior_
+    return predictions_table(manifest, probabilities[:, 1:] if len(class_names) == 2 else probabilities, class_names)

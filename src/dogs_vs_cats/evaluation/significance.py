@@ -1,0 +1,110 @@
+"""Is a difference more than chance? Confidence intervals of accuracies, and McNemar's test corrected for many pairs."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dogs_vs_cats.errors import StaleInputError
+
+CONFIDENCE_LEVEL = 0.95
+SIGNIFICANCE_LEVEL = 0.05
+
+
+def accuracy_interval(correct: int, images: int) -> tuple[float, float]:
+    """Returns the 95 % interval of an accuracy: Wilson's score interval (Wilson 1927).
+
+    Args:
+        correct: Images classified correctly.
+        images: Images classified, at least one.
+
+    Returns:
+        Its lower and upper end, each 0..1.
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(correct, images).proportion_ci(confidence_level=CONFIDENCE_LEVEL, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def mcnemar(first: pd.DataFrame, second: pd.DataFrame, split: str = "test") -> dict[str, Any]:
+    """Tests whether two approaches differ in accuracy on the same images: McNemar's exact test (McNemar 1947).
+
+    Only images that exactly one of the two gets right say anything; were both equally good, each would be the right
+    one for half of these (a two-sided binomial test).
+
+    Args:
+        first: Predictions table of one approach.
+        second: Predictions table of the other.
+        split: The split to compare on.
+
+    Returns:
+        `images`, `only_first_correct`, `only_second_correct` and `p_value`.
+
+    Raises:
+        StaleInputError: The two tables are not about the same images.
+    """
+    one, other = (table[table["split"] == split].set_index("path") for table in (first, second))
+    if set(one.index) != set(other.index):
+        raise StaleInputError(
+            f"Two approaches predicted different {split} images ({len(one)} and {len(other)}), so they can't be "
+            "compared. Train and evaluate both again on the present images: run `kedro run`."
+        )
+    other = other.loc[one.index]
+    one_correct = (one["label"] == one["predicted"]).to_numpy()
+    other_correct = (other["label"] == other["predicted"]).to_numpy()
+    only_one, only_other = int((one_correct & ~other_correct).sum()), int((other_correct & ~one_correct).sum())
+    disagreements = only_one + only_other
+    from scipy.stats import binomtest
+
+    p_value = float(binomtest(only_one, disagreements, 0.5).pvalue) if disagreements else 1.0
+    return {
+        "images": len(one),
+        "only_first_correct": only_one,
+        "only_second_correct": only_other,
+        "p_value": p_value,
+    }
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusts the p-values of several tests by Holm's step-down method (Holm 1979).
+
+    Where each test with an adjusted p-value below a level is called significant, the probability of one or more false
+    findings among all of them is at most that level, however the tests depend on each other.
+
+    Args:
+        p_values: One for each test, 0..1.
+
+    Returns:
+        The adjusted p-values in the same order, 0..1.
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(np.argsort(p_values)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def mcnemar_pairs(predictions: Mapping[str, pd.DataFrame], split: str = "test") -> list[dict[str, Any]]:
+    """Runs McNemar's test on every pair of approaches, corrected for the number of pairs.
+
+    Args:
+        predictions: The predictions table of each approach.
+        split: The split to compare on.
+
+    Returns:
+        For each pair `first` and `second` (names), what `mcnemar` returns, `p_value_adjusted` (see `holm`) and
+        `significant` (adjusted p-value below 0.05).
+    """
+    pairs = [
+        {"first": first, "second": second, **mcnemar(predictions[first], predictions[second], split)}
+        for first, second in combinations(predictions, 2)
+    ]
+    adjusted = holm([pair["p_value"] for pair in pairs])
+    return [
+        {**pair, "p_value_adjusted": p_value, "significant": p_value < SIGNIFICANCE_LEVEL}
+        for pair, p_value in zip(pairs, adjusted, strict=True)
+    ]

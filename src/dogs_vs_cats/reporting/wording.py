@@ -1,0 +1,73 @@
+"""Numbers in words, each rule in one place."""
+
+from typing import Any
+
+import pandas as pd
+
+UNKNOWN = "–"
+
+
+def is_known(value: Any) -> bool:
+    """Tells whether there is a number: neither None nor NaN."""
+    return value is not None and not pd.isna(value)
+
+
+def percent(accuracy: float, images: int) -> str:
+    """Writes an accuracy with as many digits as its number of images supports."""
+    return f"{accuracy:.{_digits(images)}%}"
+
+
+def points(difference: float, images: int) -> str:
+    """Writes a difference of two accuracies in percentage points, with its sign, likewise."""
+    return signed(100 * difference, f".{_digits(images)}f")
+
+
+def certainty(probability: float) -> str:
+    """Writes a probability as a percentage; never as 0 or 100 %, because no model is that certain."""
+    if probability >= 0.9995:
+        return ">99.9%"
+    return "<0.1%" if probability < 0.0005 else f"{probability:.1%}"
+
+
+def p_value(value: float) -> str:
+    """Writes a p-value; of a tiny one only that it is tiny."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
+def count(value: Any) -> str:
+    """Writes a whole number with thousands separated."""
+    return f"{int(value):,}" if is_known(value) else UNKNOWN
+
+
+def decimal(value: Any, digits: int = 3) -> str:
+    """Writes a number with a fixed number of decimals."""
+    return f"{value:.{digits}f}" if is_known(value) else UNKNOWN
+
+
+def duration(seconds: Any) -> str:
+    """Writes a duration in the unit that suits it."""
+    if not is_known(seconds):
+        return UNKNOWN
+    if seconds < 60:
+        return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def mebibytes(number: float) -> str:
+    """Writes an amount of memory; a small one is not rounded to nothing."""
+    return f"{number:,.2f}" if number >= 0.005 else "< 0.01"
+
+
+def signed(value: float, form: str) -> str:
+    """Writes a difference with its sign."""
+    return f"{'+' if value > 0 else ''}{value:{form}}".replace("-", "−")
+
+
+def listed(names: list[str]) -> str:
+    """Joins names as in a sentence."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _digits(images: int) -> int:
+    """Returns how many decimals of a percentage the accuracy on so many images supports."""
+    return 1 if images < 5000 else 2
