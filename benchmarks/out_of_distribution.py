@@ -1,7 +1,7 @@
 """How often photos that show neither class are flagged, and how often pets are.
 
 Needs a trained experiment (`kedro run`), whose test images are the pets. What is none is generated: noise, blanks,
-gradients, the motifs of the source task; and digits, where MNIST is at hand (IDX files, --mnist FOLDER).
+gradients, the drawn animals of the source task; and digits, where MNIST is at hand (IDX files, --mnist FOLDER).
 """
 
 import gzip
@@ -45,7 +45,7 @@ def _stripes(random: np.random.Generator, size: int) -> np.ndarray:
     return np.repeat(rows[:, np.newaxis].astype(np.uint8), size, axis=1)
 
 
-def _motifs(size: int) -> np.ndarray:
+def _other_animals(size: int) -> np.ndarray:
     from dogs_vs_cats.images.generated.source_task import source_task_images
 
     return source_task_images(COUNT, size, 3, 7)[0]
@@ -65,7 +65,7 @@ def _others(size: int, mnist: Path | None) -> Iterator[tuple[str, np.ndarray]]:
     yield "coloured clouds", _soft_noise(random, size)
     yield "blanks", _blanks(random, size)
     yield "stripes", _stripes(random, size)
-    yield "motifs of the source task", _motifs(size)
+    yield "drawn animals of the source task", _other_animals(size)
     if mnist is not None:
         yield "MNIST digits", _digits(mnist, size)
 

@@ -141,9 +141,10 @@ def photo(tmp_path):
             name = next(name for name in photos.namelist() if "dog." in name)
             (tmp_path / "my dog.jpg").write_bytes(photos.read(name))
     else:
-        from dogs_vs_cats.images.generated.sample import draw
+        from dogs_vs_cats.images.generated.animals import DOG, draw
+        from dogs_vs_cats.images.generated.drawing import Dice
 
-        Image.fromarray(draw(1, 0, 200, 3, 0)).save(tmp_path / "my dog.jpg")
+        Image.fromarray(draw(DOG, Dice(0, 1, 0), 200, 3)).save(tmp_path / "my dog.jpg")
     return tmp_path / "my dog.jpg"
 
 

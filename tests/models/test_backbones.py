@@ -134,12 +134,12 @@ def test_source_cnn_takes_no_weights():
 def test_source_cnn_learns_its_source_task_and_repeats_exactly():
     from dogs_vs_cats.pipelines.backbone.nodes import make_backbone
 
-    task = {"images": 1000, "epochs": 6, "batch_size": 16, "learning_rate": 0.001}
+    task = {"images": 1000, "epochs": 6, "batch_size": 16, "learning_rate": 0.004}
     parameters = backbone(name="source_cnn", weights="generated", kwargs={}, source_task=task)
     first, record = make_backbone(parameters, 32, 3, COMPUTE, 0)
     second, again = make_backbone(parameters, 32, 3, COMPUTE, 0)
     assert record == again
-    assert record["source_accuracy"] > 0.15
+    assert record["source_accuracy"] > 0.2
     assert not first.trainable_weights
     assert all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
 

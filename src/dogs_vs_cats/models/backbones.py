@@ -180,7 +180,7 @@ def refuse_settings_of_source_cnn(parameters: BackboneParameters) -> None:
 
 
 def source_cnn(image_size: int, channels: int) -> keras.Model:
-    """The base that is developed here: a small network in the style of VGG, untrained.
+    """The base that is developed here, untrained: three blocks of two convolutions, the first of which has stride 2.
 
     Args:
         image_size: Height and width of the images.
@@ -189,11 +189,11 @@ def source_cnn(image_size: int, channels: int) -> keras.Model:
     image = keras.Input((image_size, image_size, channels), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
     for block, filters in enumerate((16, 32, 64), start=1):
-        for convolution in (1, 2):
-            x = layers.Conv2D(
-                filters, 3, padding="same", activation="relu", name=f"block{block}_convolution{convolution}"
-            )(x)
-        x = layers.MaxPooling2D(2, name=f"block{block}_pooling")(x)
+        for convolution, strides in ((1, 2), (2, 1)):
+            name = f"block{block}_convolution{convolution}"
+            x = layers.Conv2D(filters, 3, strides, padding="same", use_bias=False, name=name)(x)
+            x = layers.BatchNormalization(momentum=0.9, name=f"{name}_normalization")(x)
+            x = layers.ReLU(name=f"{name}_relu")(x)
     return keras.Model(image, x, name=SOURCE_CNN)
 
 

@@ -16,7 +16,7 @@ class SourceTaskParameters(ParameterGroup):
         images: Number of generated training images.
         epochs: Passes over them.
         batch_size: Images a step.
-        learning_rate: Step size of Adam.
+        learning_rate: Initial step size of Adam; it falls to 0 along a cosine.
     """
 
     images: Annotated[int, Field(ge=100)]

@@ -1,11 +1,9 @@
-"""Where the headless base comes from."""
+"""The headless base: pretrained, an earlier model, or developed here."""
 
 import hashlib
 import json
 import logging
 from typing import Any
-
-import numpy as np
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import BackboneError
@@ -18,47 +16,40 @@ logger = logging.getLogger(__name__)
 def make_backbone(
     parameters: BackboneParameters, image_size: int, channels: int, compute: ComputeParameters, seed: int
 ) -> tuple[Model, dict[str, Any]]:
-    """Builds the base and gives it trained weights.
+    """Builds the base with trained weights.
 
     Args:
-        parameters: Which base and which weights.
+        parameters: The base and its weights.
         image_size: Height and width of the images, in pixels.
-        channels: Their channels, 1 or 3.
-        compute: How to compute.
-        seed: Seed of `source_cnn`'s weights and source task; a pretrained base doesn't depend on it.
+        channels: 3 for RGB, 1 for grey.
+        compute: Precision and compilation.
+        seed: Seed of `source_cnn`'s weights and source task; no other base depends on it.
 
     Returns:
         The frozen base, raw images in and feature maps (or a vector) out; and its record: `name`, `parameters`,
-        `output_shape`, `source_accuracy` (None for a pretrained base), `made_with`, and `identity`, a digest of its
-        weights and structure.
+        `output_shape`, `source_accuracy` (None unless it was developed here), `made_with`, `weights` and `identity`,
+        the hashes of its weights and of its weights and structure.
 
     Raises:
-        BackboneError: The base is unknown, or its weights can't be had or don't fit.
+        BackboneError: The base is unknown, or its weights are missing or don't fit.
     """
     import keras
 
-    from dogs_vs_cats.models.backbones import (
-        SOURCE_CNN,
-        earlier_model,
-        pretrained,
-        refuse_settings_of_source_cnn,
-        weights_digest,
-    )
+    from dogs_vs_cats.models import backbones
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     source_accuracy = None
-    if parameters.name == SOURCE_CNN:
-        refuse_settings_of_source_cnn(parameters)
+    if parameters.name == backbones.SOURCE_CNN:
+        backbones.refuse_settings_of_source_cnn(parameters)
         backbone, source_accuracy = develop_source_cnn(parameters.source_task, image_size, channels, compute, seed)
     elif parameters.name == EARLIER_MODEL:
-        backbone = earlier_model(parameters, image_size, channels)
+        backbone = backbones.earlier_model(parameters, image_size, channels)
     else:
-        backbone = pretrained(parameters, image_size, channels)
+        backbone = backbones.pretrained(parameters, image_size, channels)
     backbone.trainable = False
     structure = json.dumps(backbone.get_config(), sort_keys=True, default=str)
-    weights = weights_digest(backbone)
-    identity = hashlib.sha256((structure + weights).encode()).hexdigest()
+    weights = backbones.weights_digest(backbone)
     record = {
         "name": parameters.name,
         "parameters": backbone.count_params(),
@@ -66,13 +57,13 @@ def make_backbone(
         "source_accuracy": source_accuracy,
         "made_with": made_with(parameters, image_size, channels, seed),
         "weights": weights,
-        "identity": identity,
+        "identity": hashlib.sha256((structure + weights).encode()).hexdigest(),
     }
     return backbone, record
 
 
 def made_with(parameters: BackboneParameters, image_size: int, channels: int, seed: int) -> dict[str, Any]:
-    """The parameters that a base depends on, as they are kept in its record."""
+    """The parameters that a base depends on, as its record holds them."""
     base = {**parameters.model_dump(exclude={"source_task"}), "image_size": image_size, "channels": channels}
     if parameters.weights != "generated":
         return base
@@ -82,10 +73,10 @@ def made_with(parameters: BackboneParameters, image_size: int, channels: int, se
 def develop_source_cnn(
     task: SourceTaskParameters, image_size: int, channels: int, compute: ComputeParameters, seed: int
 ) -> tuple[Model, float]:
-    """Trains `source_cnn` on generated images: the lectures' "develop model approach".
+    """Trains `source_cnn` on the source task, the lectures' "develop model approach".
 
-    A source task with enough data (drawn shapes, no cats or dogs), a source model that is better than a naive guess,
-    whose base is then reused.
+    The source task needs plenty of data (here: drawn animals, without cats and dogs), and the source model must be
+    better than a naive guess. Its base is then reused.
 
     Returns:
         The trained base, and its accuracy on source images that it wasn't trained on.
@@ -95,42 +86,48 @@ def develop_source_cnn(
     """
     import keras
 
-    from dogs_vs_cats.compute.precision import policy, with_policy
-    from dogs_vs_cats.images.generated.source_task import SOURCE_TASK_CLASSES, source_task_images
+    from dogs_vs_cats.images.generated.source_task import SPECIES, source_task_images
     from dogs_vs_cats.models.backbones import source_cnn
 
-    held_out = task.images // 10
-    images, labels = source_task_images(task.images + held_out, image_size, channels, seed)
+    images, labels = source_task_images(task.images * 11 // 10, image_size, channels, seed)
+    training, held_out = slice(None, task.images), slice(task.images, None)
     base = source_cnn(image_size, channels)
-    x = keras.layers.GlobalAveragePooling2D(name="pooling")(base.output)
-    outputs = keras.layers.Dense(len(SOURCE_TASK_CLASSES), activation="softmax", name="probabilities")(x)
-    classifier = keras.Model(base.input, outputs, name="source_model")
-    classifier = with_policy(classifier, policy(compute, classifier))
-    classifier.compile(
-        keras.optimizers.Adam(task.learning_rate),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=compute.jit_compile,
+    source_model = _source_model(base, len(SPECIES), task, compute)
+    log = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logger.info(
+            "Source task: epoch %d/%d, accuracy %.3f", epoch + 1, task.epochs, logs["accuracy"]
+        )
     )
-    training, validation = slice(0, task.images), slice(task.images, None)
-    for epoch in range(task.epochs):
-        history = classifier.fit(
-            images[training],
-            labels[training],
-            batch_size=task.batch_size,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            verbose=0,
-        ).history
-        logger.info("source task: epoch %d/%d, accuracy %.3f", epoch + 1, task.epochs, history["accuracy"][-1])
-    accuracy = float(np.float32(classifier.evaluate(images[validation], labels[validation], verbose=0)[1]))
-    guessing = 1 / len(SOURCE_TASK_CLASSES)
-    logger.info("source task: accuracy %.3f on held-out images; guessing gives %.3f", accuracy, guessing)
+    options = {"batch_size": task.batch_size, "epochs": task.epochs, "callbacks": [log], "verbose": 0}
+    source_model.fit(images[training], labels[training], **options)
+    accuracy = round(float(source_model.evaluate(images[held_out], labels[held_out], verbose=0)[1]), 4)
+    guessing = 1 / len(SPECIES)
+    logger.info("Source task: accuracy %.3f on held-out images; guessing gives %.3f", accuracy, guessing)
     if accuracy < 1.5 * guessing:
         raise BackboneError(
             f"source_cnn reaches an accuracy of {accuracy:.2f} on its source task, where guessing gives "
             f"{guessing:.2f}: there is nothing to transfer. Raise backbone.source_task.epochs or .images, or lower its "
             "learning_rate."
         )
-    base.set_weights(classifier.get_weights()[: len(base.weights)])
-    return base, round(accuracy, 4)
+    base.set_weights(source_model.get_weights()[: len(base.weights)])
+    return base, accuracy
+
+
+def _source_model(base: Model, classes: int, task: SourceTaskParameters, compute: ComputeParameters) -> Model:
+    """Puts a classifier on a copy of the base and compiles it."""
+    import keras
+
+    from dogs_vs_cats.compute.precision import policy, with_policy
+
+    x = keras.layers.GlobalAveragePooling2D(name="pooling")(base.output)
+    outputs = keras.layers.Dense(classes, activation="softmax", name="probabilities")(x)
+    model = keras.Model(base.input, outputs, name="source_model")
+    model = with_policy(model, policy(compute, model))
+    steps = task.epochs * -(-task.images // task.batch_size)
+    model.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(task.learning_rate, steps)),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=compute.jit_compile,
+    )
+    return model
