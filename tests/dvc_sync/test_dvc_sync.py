@@ -220,16 +220,14 @@ def test_what_dvc_looks_for_is_added_without_changing_anything(project):
     mine = project / "conf/mine"
     mine.mkdir()
     (mine / "globals.yml").write_text("experiment: mine # ours\n")
-    (mine / "parameters.yml").write_text("# Ours.\ntransfer_bottleneck: # the head\n  epochs: 0x10 # hexadecimal\n")
+    ours = "# Ours.\ntransfer_bottleneck: # the head\n  epochs: 0x10 # hexadecimal\n  early_stopping_patience: null\n"
+    (mine / "parameters.yml").write_text(ours)
     before = merged(project, "mine")
     environments.complete(project)
     own = yaml.safe_load((mine / "parameters.yml").read_text())
     assert own["naive_cnn"] == {}
-    assert own["transfer_bottleneck"] == {"epochs": 16, "pooling": "flatten"}
-    text = (mine / "parameters.yml").read_text()
-    assert text.startswith(
-        "# Ours.\ntransfer_bottleneck: # the head\n  epochs: 0x10 # hexadecimal\n  pooling: flatten\n"
-    )
+    assert own["transfer_bottleneck"] == {"epochs": 16, "early_stopping_patience": None, "pooling": "flatten"}
+    assert (mine / "parameters.yml").read_text().startswith(f"{ours}  pooling: flatten\n")
     assert yaml.safe_load((mine / "globals.yml").read_text()) == {
         "experiment": "mine",
         "dvc": {"raw_data": "conf/mine/globals.yml", "parameters": "parameters.yml"},

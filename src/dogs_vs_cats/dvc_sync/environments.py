@@ -15,10 +15,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from dogs_vs_cats.dvc_sync.conf_files import approaches, base_parameters, environment_folders
-from dogs_vs_cats.dvc_sync.stages import FIRST, ITEM, stages
+from dogs_vs_cats.dvc_sync.stages import ITEM, stages
 from dogs_vs_cats.parameters.dvc_variables import NO_PARAMETERS, OWN_PARAMETERS, variables
 from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import ROOT
+
+NULL = "tag:yaml.org,2002:null"
 
 
 def complete(root: Path = ROOT) -> list[Path]:
@@ -81,11 +83,12 @@ def _incomplete(folder: Path, root: Path) -> dict[Path, str]:
 def _followed(folder: Path, values: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """The parameters that DVC looks for in an environment's own file, with values that change nothing.
 
-    An environment with other approaches than base needs those of the first stages: they start, and say why the
+    An environment with other approaches than base needs those of the first two stages: they start, and say why the
     environment can't be run.
     """
     needed: dict[str, Any] = {}
-    for stage in stages(root) if _is_reproducible(folder, root) else stages(root)[: len(FIRST)]:
+    followed = stages(root) if _is_reproducible(folder, root) else stages(root)[:2]
+    for stage in followed:
         for parameter in stage.parameters:
             for name in stage.approaches if parameter == ITEM else [parameter]:
                 group, _, rest = name.partition(".")
@@ -102,6 +105,7 @@ def _completed(path: Path, needed: Mapping[str, Any]) -> str | None:
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 120
+    yaml.representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar(NULL, "null"))
     content = (yaml.load(path) if path.is_file() else None) or CommentedMap()
     before = deepcopy(content)
     if path.name == "globals.yml":
