@@ -133,8 +133,7 @@ def _check_enough(counts: Mapping[str, int], labels: np.ndarray, class_names: Se
     wanted = sum(counts.values())
     if wanted <= len(labels):
         return
-    per_class = np.bincount(labels, minlength=len(class_names))
-    there = _counted(class_names, per_class)
+    there = _counted(class_names, labels)
     raise SplitError(
         f"The split asks for {wanted:,} images ({_list(counts)}), but the source has {len(labels):,} {what} ({there}). "
         f"Ask for fewer by {', '.join(f'ingestion.{name}_size' for name in counts)}, or give more images."
@@ -144,8 +143,7 @@ def _check_enough(counts: Mapping[str, int], labels: np.ndarray, class_names: Se
 def _check_training(split: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
     trained = np.bincount(labels[split == TRAIN], minlength=len(class_names))
     if lacking := [name for name, count in zip(class_names, trained, strict=True) if count == 0]:
-        usable = np.bincount(labels, minlength=len(class_names))
-        there = _counted(class_names, usable)
+        there = _counted(class_names, labels)
         raise SplitError(
             f"The {trained.sum():,} training images would have none of {listed(lacking)} (usable are {there}). "
             "Raise ingestion.train_size, or leave classes out by ingestion.classes."
@@ -165,7 +163,8 @@ def _lot(seed: int, key: str) -> bytes:
     return hashlib.blake2b(f"{seed} {key}".encode()).digest()
 
 
-def _counted(class_names: Sequence[str], counts: np.ndarray) -> str:
+def _counted(class_names: Sequence[str], labels: np.ndarray) -> str:
+    counts = np.bincount(labels, minlength=len(class_names))
     return listed([f"{count:,} {name}" for name, count in zip(class_names, counts, strict=True)])
 
 
