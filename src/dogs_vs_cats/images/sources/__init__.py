@@ -13,10 +13,8 @@ from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, 
 from dogs_vs_cats.images.sources.files import FileSource, FolderListing, folder_source, list_source, single_file_source
 from dogs_vs_cats.images.sources.layouts import (
     ALLOWED_LAYOUTS,
-    arrange_labelled,
-    arrange_unlabelled,
+    arrange,
     counted_classes,
-    report_arrangement,
 )
 from dogs_vs_cats.images.sources.names import TABLE_SUFFIXES, has_image_name, listed
 from dogs_vs_cats.images.sources.reading import as_value
@@ -150,12 +148,7 @@ def _open_folder(path: Path, labelled: bool, classes: list[str] | None) -> Sourc
     idx_files = [name for name in listing.tokens if is_idx_name(name)]
     if idx_files and not any(map(has_image_name, listing.tokens)):
         return idx_source(path, idx_files)
-    if labelled:
-        found = arrange_labelled(listing.tokens, str(path), listing.folders, classes)
-    else:
-        found = arrange_unlabelled(listing.tokens)
-    report_arrangement(found, str(path))
-    return folder_source(listing, found)
+    return folder_source(listing, arrange(listing.tokens, str(path), listing.folders, classes, labelled=labelled))
 
 
 def _is_zip(path: Path) -> bool:

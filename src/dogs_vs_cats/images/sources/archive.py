@@ -20,7 +20,7 @@ from pathlib import Path
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources.base import Entry, ImageReadError, Source
 from dogs_vs_cats.images.sources.files import as_text
-from dogs_vs_cats.images.sources.layouts import arrange_labelled, arrange_unlabelled, report_arrangement
+from dogs_vs_cats.images.sources.layouts import arrange
 from dogs_vs_cats.images.sources.names import has_image_name, listed, natural_key
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.storage.atomic import replace_atomically
@@ -97,10 +97,9 @@ class ZipSource(Source):
             there = sorted({_posix(info.filename).partition("/")[0] for info in self._zip.infolist()}, key=natural_key)
             raise SourceError(f"There is no folder {where}; at the archive's top there are {listed(there)}.")
         try:
-            found = arrange_labelled(members, where, folders, classes) if labelled else arrange_unlabelled(members)
+            found = arrange(members, where, folders, classes, labelled=labelled)
         except SourceError as error:
             raise SourceError(error.message + _summary(self.rejected)) from None
-        report_arrangement(found, where)
         self.class_names = found.class_names
         self.rejected += found.rejected
         self._members = members

@@ -70,6 +70,19 @@ class Arrangement:
     warnings: list[str] = field(default_factory=list)
 
 
+def arrange(
+    paths: Iterable[str], where: str, folders: Iterable[str], classes: Sequence[str] | None, *, labelled: bool
+) -> Arrangement:
+    """Finds the images among some files, and logs the result; arguments as of `arrange_labelled`.
+
+    Raises:
+        SourceError: Classes are asked for, and can't be found.
+    """
+    found = arrange_labelled(paths, where, folders, classes) if labelled else arrange_unlabelled(paths)
+    report_arrangement(found, where)
+    return found
+
+
 def arrange_unlabelled(paths: Iterable[str]) -> Arrangement:
     """Takes every file that may be an image, wherever it lies, without labels."""
     found = Arrangement()
