@@ -71,7 +71,7 @@ def _runner(name: str, arguments: dict[str, Any]) -> AbstractRunner:
             f"--runner={name}: there is no such runner. There are {known}, or your own as PACKAGE.MODULE.CLASS."
         ) from None
     try:
-        return runner(**arguments)
+        return cast(AbstractRunner, runner(**arguments))
     except (TypeError, ValueError) as error:
         raise SelectionError(f"--runner-params: {error}") from None
 

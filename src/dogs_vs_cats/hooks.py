@@ -60,13 +60,15 @@ class ProjectHooks:
         self._lock_path = context.project_path / "data" / f".{self._experiment}.lock"
 
     @hook_impl
-    def after_catalog_created(self, catalog: CatalogProtocol) -> None:
+    def after_catalog_created(self, catalog: CatalogProtocol[Any, Any]) -> None:
         """Lets a report name the experiment and the command, and a search repeat the environment."""
         command = without_credentials(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
         catalog.save("run_record", {"experiment": self._experiment, "command": command, "globals": self._globals})
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         """Refuses to run beside another run or on inputs made with other parameters; starts Keras if needed."""
         _refuse_runner(run_params, pipeline)
         _check_datasets(pipeline, catalog)
@@ -74,7 +76,7 @@ class ProjectHooks:
         self._prepare(run_params, pipeline, catalog)
 
     @hook_impl(trylast=True)
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Says where the result is, and what a comparison found, in the last lines of the run."""
         RUN_LOCK.release()
         if "inference_result" in pipeline.all_outputs():
@@ -98,7 +100,7 @@ class ProjectHooks:
         if cause is not None and cause is not error:
             raise cause from None
 
-    def _classifier(self, catalog: CatalogProtocol) -> Classifier:
+    def _classifier(self, catalog: CatalogProtocol[Any, Any]) -> Classifier:
         """The model that `inference.model` asks for."""
         name, path = find_model(
             self._parameters["inference"]["model"],
@@ -108,7 +110,7 @@ class ProjectHooks:
         )
         return load_classifier(name, path)
 
-    def _prepare(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def _prepare(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         if not run_params["only_missing_outputs"]:
             check_inputs(pipeline, catalog, provided=["classifier"])
         refuse_stale_inputs(pipeline, catalog, self._parameters)
@@ -147,7 +149,7 @@ def _parameters(loader: ConfigLoader) -> dict[str, Any]:
     return parameters
 
 
-def _check_datasets(pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+def _check_datasets(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
     """Creates all that a run reads or writes, which shows the catalog's mistakes before anything has run."""
     for name in sorted(pipeline.datasets()):
         catalog.get(name)

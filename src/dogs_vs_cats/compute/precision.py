@@ -62,7 +62,7 @@ def _multiplies_bfloat16() -> bool:
         gpus = tf.config.list_physical_devices("GPU")
         if gpus:
             capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-            return capability >= (8, 0)
+            return bool(capability >= (8, 0))
     elif keras.backend.backend() == "jax":
         import jax
 

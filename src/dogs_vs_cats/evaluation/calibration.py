@@ -36,7 +36,8 @@ def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray
     logits = np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, 1))
     from scipy.special import softmax
 
-    return softmax(logits / temperature, axis=1)
+    calibrated: NDArray[np.float64] = softmax(logits / temperature, axis=1)
+    return calibrated
 
 
 def fit_temperature(predictions: pd.DataFrame, class_names: Sequence[str]) -> float:

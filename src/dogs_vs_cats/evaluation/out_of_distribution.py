@@ -12,6 +12,7 @@ a hint, no proof; docs/inference.md says how good a hint.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -78,7 +79,8 @@ class Distribution:
         rest = np.maximum(cdist(points, means, "sqeuclidean") - cdist(along, along_means, "sqeuclidean"), 0)
         scale = np.sqrt(self.variances)
         squared = cdist(along / scale, along_means / scale, "sqeuclidean") + rest / self.remaining_variance
-        return np.sqrt(squared.min(axis=1) / points.shape[1])
+        distances: NDArray[np.float64] = np.sqrt(squared.min(axis=1) / points.shape[1])
+        return distances
 
 
 def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: NDArray[np.float32]) -> Distribution:
@@ -149,7 +151,7 @@ def with_features(model: keras.Model) -> keras.Model:
     return keras.Model(image, both, name=model.name)
 
 
-def _parts(rows: NDArray) -> Iterator[NDArray]:
+def _parts(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
     return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
 
 

@@ -84,7 +84,7 @@ class Classifier:
 
 
 def find_model(
-    wanted: str | None, catalog: CatalogProtocol, approach_names: Sequence[str], registered_model: str | None
+    wanted: str | None, catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str], registered_model: str | None
 ) -> tuple[str, Path]:
     """Finds the file of a model.
 
@@ -161,12 +161,12 @@ def load_classifier(name: str, path: Path) -> Classifier:
     )
 
 
-def trained(catalog: CatalogProtocol, approach_names: Sequence[str]) -> list[str]:
+def trained(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str]) -> list[str]:
     """Those approaches of an experiment that have a model on disk."""
     return [name for name in approach_names if catalog.exists(f"{name}.model")]
 
 
-def _best(catalog: CatalogProtocol, approach_names: Sequence[str]) -> tuple[str, Path]:
+def _best(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str]) -> tuple[str, Path]:
     losses = {
         name: metrics["validation"]["log_loss"]
         for name in trained(catalog, approach_names)
@@ -186,7 +186,7 @@ def _best(catalog: CatalogProtocol, approach_names: Sequence[str]) -> tuple[str,
     return best, _file(catalog, best)
 
 
-def _file(catalog: CatalogProtocol, approach: str) -> Path:
+def _file(catalog: CatalogProtocol[Any, Any], approach: str) -> Path:
     dataset = catalog.get(f"{approach}.model")
     if dataset is None or not dataset.exists():
         raise ModelFileError(f"{approach} has not been trained in this experiment: kedro run --pipelines={approach}")
@@ -229,7 +229,7 @@ def _information(path: Path, count: int) -> dict[str, Any]:
         )
     if content.get("bit_depth") not in (None, *range(8, 17)):
         raise ModelFileError(f"{beside} has the bit_depth {content['bit_depth']!r}; allowed are 8 to 16, and null.")
-    return content
+    return dict(content)
 
 
 def _experiment_of(path: Path) -> str | None:

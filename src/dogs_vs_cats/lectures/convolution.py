@@ -195,7 +195,8 @@ def maxout(x: ArrayLike, pieces: int) -> Array:
         ValueError: The last axis can't be divided into units of so many pieces.
     """
     values = np.asarray(x, dtype=np.float64)
-    return values.reshape(*values.shape[:-1], -1, pieces).max(axis=-1)
+    largest: NDArray[np.float64] = values.reshape(*values.shape[:-1], -1, pieces).max(axis=-1)
+    return largest
 
 
 ACTIVATIONS: dict[str, Callable[[ArrayLike], Array]] = {

@@ -20,6 +20,7 @@ def pair(summary: Summary, first: str, second: str) -> dict[str, Any]:
         `only_first_correct`, `only_second_correct`, `p_value`, `p_value_adjusted`, `significant`, `images`, and `lead`:
         by how many test images the first is ahead.
     """
+    entry: dict[str, Any]
     for entry in summary["pairs"]:
         counts = entry["only_first_correct"], entry["only_second_correct"]
         if (entry["first"], entry["second"]) == (second, first):

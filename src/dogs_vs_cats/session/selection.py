@@ -112,7 +112,7 @@ def check_load_versions(catalog: Mapping[str, Any], load_versions: Iterable[str]
             )
 
 
-def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol, provided: Collection[str]) -> None:
+def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], provided: Collection[str]) -> None:
     """Checks that everything a run starts from is there.
 
     Args:
@@ -150,7 +150,7 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol, provided: Collect
     )
 
 
-def _is_in_memory(node: Node, absent: Collection[str], catalog: CatalogProtocol) -> bool:
+def _is_in_memory(node: Node, absent: Collection[str], catalog: CatalogProtocol[Any, Any]) -> bool:
     """Whether a node makes an absent input that isn't kept on disk."""
     made = [catalog.get(name) for name in set(node.outputs) & set(absent)]
     return any(dataset is None or isinstance(dataset, MemoryDataset) for dataset in made)

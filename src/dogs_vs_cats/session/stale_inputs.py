@@ -17,7 +17,7 @@ from dogs_vs_cats.pipelines.backbone.nodes import made_with as backbone_made_wit
 from dogs_vs_cats.pipelines.data_ingestion.nodes import made_with as images_made_with
 
 
-def refuse_stale_inputs(pipeline: Pipeline, catalog: CatalogProtocol, parameters: Mapping[str, Any]) -> None:
+def refuse_stale_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], parameters: Mapping[str, Any]) -> None:
     """Compares the records of what a run reads from disk with the parameters of the run.
 
     Args:
@@ -59,7 +59,7 @@ def _compare(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any], pip
         )
 
 
-def _check_features(catalog: CatalogProtocol, parameters: Mapping[str, Any]) -> None:
+def _check_features(catalog: CatalogProtocol[Any, Any], parameters: Mapping[str, Any]) -> None:
     record = catalog.load("features_record")
     pooling = parameters["transfer_bottleneck"]["pooling"]
     _compare("The features", {"pooling": record["pooling"]}, {"pooling": pooling}, "feature_extraction")
@@ -72,7 +72,7 @@ def _check_features(catalog: CatalogProtocol, parameters: Mapping[str, Any]) -> 
             )
 
 
-def _check_results(inputs: set[str], catalog: CatalogProtocol) -> None:
+def _check_results(inputs: set[str], catalog: CatalogProtocol[Any, Any]) -> None:
     """Models and predictions must come from the present images, or they can't be evaluated and compared."""
     if not catalog.exists("ingestion_record"):
         return

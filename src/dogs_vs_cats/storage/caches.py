@@ -121,7 +121,7 @@ def _entries(kind: str, folder: Path) -> Iterator[CacheEntry]:
 def _shape(path: Path) -> tuple[int, ...]:
     for name in ("images.npy", "rows.npy"):
         try:
-            return np.load(path / name, mmap_mode="r", allow_pickle=False).shape
+            return tuple(np.load(path / name, mmap_mode="r", allow_pickle=False).shape)
         except (OSError, ValueError):
             continue
     return ()

@@ -41,4 +41,5 @@ class AuxiliaryLosses(keras.Model):
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Measures the main classifier."""
         main = y_pred[0] if isinstance(y_pred, list) else y_pred
-        return super().compute_metrics(x, y, main, sample_weight)
+        results: dict[str, Any] = super().compute_metrics(x, y, main, sample_weight)
+        return results
