@@ -1,7 +1,7 @@
 """Checks the pinned packages against the lists of known vulnerabilities: `make audit`.
 
-Exits with 0 if every package was checked and none is known to be vulnerable, with 1 if one is, and with 2 if the check
-could not be made: a list that can't be reached must not look like a clean one.
+Exits with 0 if every package was checked and none is known to be vulnerable, with 1 if one is, and with 2 if the list
+can't be reached: an unchecked package must not look like a clean one.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def main(lock: str, *options: str) -> int:
-    """Runs pip-audit and says in plain words what came of it.
+    """Runs pip-audit and prints its findings.
 
     Args:
         lock: The lock file, with hashes.
@@ -26,9 +26,9 @@ def main(lock: str, *options: str) -> int:
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except (json.JSONDecodeError, KeyError):
-        said = [line for line in done.stderr.splitlines() if line.strip()] or ["pip-audit said nothing"]
+        errors = [line for line in done.stderr.splitlines() if line.strip()] or ["pip-audit printed nothing"]
         return unchecked(
-            f"The list of known vulnerabilities can't be reached, so nothing was checked: {said[-1][:300]}"
+            f"The list of known vulnerabilities can't be reached, so nothing was checked: {errors[-1][:300]}"
         )
     skipped = [package for package in packages if "skip_reason" in package]
     found = [package for package in packages if package.get("vulns")]
@@ -50,19 +50,19 @@ def main(lock: str, *options: str) -> int:
 
 
 def unchecked(message: str) -> int:
-    """Says why there is no answer."""
+    """Prints why packages were not checked."""
     print(f"{message}. Try again where the network allows it.", file=sys.stderr)
     return 2
 
 
 def describe(vulnerability: dict[str, Any]) -> str:
-    """Name of a vulnerability, and where it is mended."""
+    """Returns the name of a vulnerability and the versions that fix it."""
     versions = ", ".join(vulnerability["fix_versions"])
-    return vulnerability["id"] + (f" (mended in {versions})" if versions else " (not mended yet)")
+    return vulnerability["id"] + (f" (fixed in {versions})" if versions else " (not fixed yet)")
 
 
 def names(packages: list[dict[str, Any]]) -> str:
-    """The first few names."""
+    """Returns the first three names and the number of the others."""
     first = ", ".join(package["name"] for package in packages[:3])
     return first if len(packages) <= 3 else f"{first} and {len(packages) - 3} more"
 

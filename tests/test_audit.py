@@ -1,4 +1,4 @@
-"""`make audit`: a vulnerable package is named, and a list that can't be reached is never taken for a clean one."""
+"""`make audit`: a vulnerable package is named, and a list that can't be reached never passes for a clean one."""
 
 import json
 import os
@@ -69,14 +69,14 @@ def test_packages_without_a_known_vulnerability_pass(tmp_path, address):
     assert "none is known to be vulnerable" in done.stdout
 
 
-def test_a_vulnerable_package_is_named_with_the_version_that_mends_it(tmp_path, address):
+def test_a_vulnerable_package_is_named_with_the_version_that_fixes_it(tmp_path, address):
     done = audit(tmp_path, ["new==1.0", "old==1.0"], "-s", "osv", "--osv-url", address)
     assert done.returncode == 1
-    assert "old 1.0: PYSEC-0000-1 (mended in 2.0)" in done.stdout
+    assert "old 1.0: PYSEC-0000-1 (fixed in 2.0)" in done.stdout
     assert "1 of 2 packages are known to be vulnerable" in done.stdout
 
 
-def test_a_list_that_can_not_be_reached_is_told_in_one_line(tmp_path):
+def test_a_list_that_cannot_be_reached_is_one_line(tmp_path):
     done = audit(tmp_path, ["new==1.0"])
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
