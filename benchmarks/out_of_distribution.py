@@ -101,10 +101,10 @@ def main(experiment: str, data: Path, mnist: Path | None) -> None:
     for path in models:
         classifier = load_classifier(path.stem, path)
         column = {}
-        observed = classifier.observed()
+        with_features = classifier.with_features()
         for kind, pictures in kinds:
-            outputs = predict(observed, pictures, np.arange(len(pictures)), compute, kind)
-            probabilities, distances = classifier.understood(outputs)
+            outputs = predict(with_features, pictures, np.arange(len(pictures)), compute, kind)
+            probabilities, distances = classifier.split_outputs(outputs)
             assert distances is not None
             sure = np.mean(np.maximum(probabilities, 1 - probabilities) > 0.9)
             column[kind] = f"{np.mean(distances > 1):.1%} ({sure:.0%} sure)"

@@ -83,7 +83,7 @@ class Answerer:
             ingestion: Parameters with the options of the decoder.
         """
         self._classifiers = classifiers
-        self._predict = [predictor(classifier.observed(), compute) for classifier in classifiers]
+        self._predict = [predictor(classifier.with_features(), compute) for classifier in classifiers]
         self._explain = [_explainer(classifier) for classifier in classifiers]
         self._decoding = [ingestion.decoding(classifier.bit_depth) for classifier in classifiers]
 
@@ -108,7 +108,7 @@ class Answerer:
         classifier, explain = self._classifiers[place], self._explain[place]
         side, channels = classifier.image_size, classifier.channels
         pixels = decode(data, image_size=side, channels=channels, **self._decoding[place]).pixels
-        probabilities, distances = classifier.understood(self._predict[place](pixels[np.newaxis]))
+        probabilities, distances = classifier.split_outputs(self._predict[place](pixels[np.newaxis]))
         every = every_class(probabilities.astype(np.float64))[0].tolist()
         order = np.argsort(every)[::-1][:SHOWN_CLASSES]
         if explain is not None:

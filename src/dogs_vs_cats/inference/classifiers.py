@@ -59,23 +59,23 @@ class Classifier:
         """The name, with the experiment."""
         return f"{self.name} (experiment {self.experiment or 'unknown'})"
 
-    def observed(self) -> Model:
-        """The model to run: with its features beside its answer, where these say something; see `understood`."""
+    def with_features(self) -> Model:
+        """Returns the model to run; where the distribution is known, its output has the features beside the answer."""
         if self.distribution is None:
             return self.model
         from dogs_vs_cats.evaluation.out_of_distribution import with_features
 
         return with_features(self.model)
 
-    def understood(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Reads what `observed` returns.
+    def split_outputs(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Splits the outputs of the model that `with_features` returns.
 
         Args:
             outputs: float32 array of shape (n, outputs).
 
         Returns:
-            Probabilities as of `model`, and how far each image lies from the training images, 1 being as far as is
-            still usual; None where that isn't known.
+            Probabilities as of `model`, and the distance of each image from the training images, relative to the
+            largest usual one; None where that isn't known.
         """
         if self.distribution is None:
             return outputs, None

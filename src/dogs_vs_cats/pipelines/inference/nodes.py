@@ -148,7 +148,7 @@ def _fill(
 
     with progress(f"Classifying with {classifier.name}", len(entries)) as advance:
         advance(journal.count)
-        for output in predict_batches(classifier.observed(), batches(), compute):
+        for output in predict_batches(classifier.with_features(), batches(), compute):
             reasons = waiting.popleft()
             answers = iter(_answers(output, classifier))
             journal.append([next(answers) if reason is None else reason for reason in reasons])
@@ -187,7 +187,7 @@ def _groups(
 
 def _answers(outputs: np.ndarray, classifier: Classifier) -> Iterator[Answer]:
     """Answers for a batch, in the shortest decimals that name them, as in every table of predictions."""
-    output, distances = classifier.understood(outputs)
+    output, distances = classifier.split_outputs(outputs)
     if not (np.isfinite(output).all() and output.min(initial=0) >= 0 and output.max(initial=1) <= 1):
         raise ModelFileError(
             f"{classifier.name} returns values that are no probabilities, 0 to 1: its training diverged, or its last "
@@ -199,7 +199,9 @@ def _answers(outputs: np.ndarray, classifier: Classifier) -> Iterator[Answer]:
         yield {"probabilities": row, "out_of_distribution": is_unfamiliar}
 
 
-def _table(answers: Callable[[], Iterator[tuple[str, Answer]]], classes: list[str], unsure_below: float | None) -> Rows:
+def _table(
+    answers: Callable[[], Iterator[tuple[str, Answer]]], classes: list[str], confidence_threshold: float | None
+) -> Rows:
     """Rows of `inference.csv`: each file in the source's order, then what was refused while listing."""
     names = classes[1:] if len(classes) == 2 else classes
 
@@ -216,7 +218,7 @@ def _table(answers: Callable[[], Iterator[tuple[str, Answer]]], classes: list[st
                 continue
             every = every_class(np.array([answer["probabilities"]]))[0].tolist()
             predicted = classes[int(np.argmax(every))]
-            is_unsure = unsure_below is not None and max(every) < unsure_below
+            is_unsure = confidence_threshold is not None and max(every) < confidence_threshold
             counts[predicted] += 1
             marks["unsure"] += is_unsure
             marks["unlike the training images"] += answer["out_of_distribution"] is True
