@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from material import SIZE, lecture_parameters
+from material import SIZE, lecture_parameters, training_inputs
 
 TRAINING, VALIDATION, EXTRACTED, MATRIX, ROUNDS = 3000, 1000, 4096, 8192, 5
 VGG16_GFLOP = 13.23
@@ -36,14 +36,14 @@ def training(augment: bool, compute: dict[str, Any], images: np.ndarray) -> floa
     """Images a second of the naive CNN, those of training and validation; the first epoch, which compiles, left out."""
     import pandas as pd
 
-    from dogs_vs_cats.parameters.augmentation import AugmentationParameters
-    from dogs_vs_cats.parameters.compute import ComputeParameters
-    from dogs_vs_cats.pipelines.approach.nodes import train_on_images
+    from dogs_vs_cats.pipelines.approach.nodes import train
     from dogs_vs_cats.training.events import EpochEnd, subscribe, unsubscribe
+    from dogs_vs_cats.training.inputs import LabelledImages
 
-    parameters = lecture_parameters()
     splits = np.where(np.arange(len(images)) < TRAINING, "train", "validation")
     manifest = pd.DataFrame({"path": splits, "label": np.arange(len(images)) % 2, "split": splits})
+    data = LabelledImages(images, manifest, ["cat", "dog"], {"identity": "random"})
+    inputs = training_inputs(data, "naive_cnn", {"augment": augment, "epochs": ROUNDS + 1}, compute)
     ends: list[float] = []
 
     def note(event: object) -> None:
@@ -52,18 +52,7 @@ def training(augment: bool, compute: dict[str, Any], images: np.ndarray) -> floa
 
     subscribe(note)
     with tempfile.TemporaryDirectory() as folder:
-        train_on_images(
-            "naive_cnn",
-            {**parameters["naive_cnn"], "augment": augment, "epochs": ROUNDS + 1},
-            ComputeParameters.model_validate({**parameters["compute"], **compute}),
-            0,
-            AugmentationParameters.model_validate(parameters["augmentation"]),
-            images,
-            manifest,
-            ["cat", "dog"],
-            {"identity": "random"},
-            Path(folder),
-        )
+        train(inputs, Path(folder))
     unsubscribe(note)
     return len(images) / statistics.median(np.diff(ends))
 
@@ -74,8 +63,8 @@ def extraction(compute: dict[str, Any], images: np.ndarray) -> float:
 
     from dogs_vs_cats.inference.prediction import row_batches
     from dogs_vs_cats.inference.predictor import predictor
+    from dogs_vs_cats.models.frozen_base import pooled
     from dogs_vs_cats.parameters.compute import ComputeParameters
-    from dogs_vs_cats.pipelines.feature_extraction.nodes import pooled
 
     base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(SIZE, SIZE, 3))
     typed = ComputeParameters.model_validate({**lecture_parameters()["compute"], **compute})

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lecture.dogs_vs_cats import AUGMENTATION, BATCH_SIZE, TRAINING, approach_1
 from lecture.dogs_vs_cats import base as lecture_base
-from material import lecture_parameters, photos, random_vgg16
+from material import lecture_parameters, photos, random_vgg16, training_inputs
 from result import Result
 from turns import usual_and_ours
 
@@ -117,7 +117,7 @@ def _backbone() -> Any:
 @cache
 def _predictor() -> Callable[[np.ndarray], np.ndarray]:
     from dogs_vs_cats.inference.predictor import predictor
-    from dogs_vs_cats.pipelines.feature_extraction.nodes import pooled
+    from dogs_vs_cats.models.frozen_base import pooled
 
     return predictor(pooled(_backbone(), "flatten"), _compute())
 
@@ -145,25 +145,16 @@ def _lecture_approach_1() -> tuple[Any, Any]:
 def _epoch_of_approach_2() -> float:
     import pandas as pd
 
-    from dogs_vs_cats.pipelines.approach.nodes import train_on_features
+    from dogs_vs_cats.models.frozen_base import CachedFeatures
+    from dogs_vs_cats.pipelines.approach.nodes import train
+    from dogs_vs_cats.training.inputs import LabelledImages
 
     images, labels = photos()
-    features = np.random.default_rng(0).random((len(images), 8192), dtype=np.float32)
+    features = CachedFeatures(np.random.default_rng(0).random((len(images), 8192), dtype=np.float32), "flatten", "")
     splits = np.where(np.arange(len(images)) < TRAINING, "train", "validation")
+    manifest = pd.DataFrame({"path": splits, "label": labels, "split": splits})
+    record = {"identity": "vgg16", "name": "VGG16", "made_with": {"preprocessing": "own"}}
+    data = LabelledImages(images, manifest, ["cat", "dog"], {"identity": "photos"}, _backbone(), record, features)
     with tempfile.TemporaryDirectory() as state:
-        *_, timings, _ = train_on_features(
-            "transfer_bottleneck",
-            {**lecture_parameters()["transfer_bottleneck"], "epochs": 3},
-            _compute(),
-            0,
-            features,
-            {"pooling": "flatten", "base_weights": ""},
-            images,
-            pd.DataFrame({"path": splits, "label": labels, "split": splits}),
-            ["cat", "dog"],
-            {"identity": "photos"},
-            Path(state),
-            _backbone(),
-            {"identity": "vgg16", "name": "VGG16", "made_with": {"preprocessing": "own"}},
-        )
+        *_, timings, _ = train(training_inputs(data, "transfer_bottleneck", {"epochs": 3}), Path(state))
     return timings["seconds_per_epoch"]

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("BENCH_MATERIAL", ROOT.parent / "shared"))
@@ -105,3 +108,24 @@ def project_copy(target: Path) -> Path:
         shutil.copy(ROOT / name, target)
     (target / "conf" / "local").mkdir()
     return target
+
+
+def training_inputs(
+    data: "LabelledImages", approach: str, changes: dict[str, Any], compute: dict[str, Any] | None = None, seed: int = 0
+) -> "TrainingInputs":
+    """How `conf/lecture` trains an approach, with some parameters changed."""
+    from dogs_vs_cats.parameters.augmentation import AugmentationParameters
+    from dogs_vs_cats.parameters.calibration import CalibrationParameters
+    from dogs_vs_cats.parameters.compute import ComputeParameters
+    from dogs_vs_cats.training.inputs import TrainingInputs
+
+    parameters = lecture_parameters()
+    return TrainingInputs(
+        data,
+        approach,
+        {**parameters[approach], **changes},
+        ComputeParameters.model_validate({**parameters["compute"], **(compute or {})}),
+        seed,
+        CalibrationParameters(temperature=False),
+        AugmentationParameters.model_validate(parameters["augmentation"]),
+    )

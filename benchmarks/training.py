@@ -4,12 +4,11 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from lecture.dogs_vs_cats import AUGMENTATION, BATCH_SIZE, TRAINING
 from lecture.dogs_vs_cats import naive_cnn as lecture_network
-from material import lecture_parameters, photos
+from material import photos, training_inputs
 from result import Result
 from turns import usual_and_ours
 
@@ -65,26 +64,15 @@ def _usual(seed: int) -> tuple[float, float]:
 def _ours(seed: int) -> tuple[float, float]:
     import pandas as pd
 
-    from dogs_vs_cats.parameters.augmentation import AugmentationParameters
-    from dogs_vs_cats.parameters.compute import ComputeParameters
-    from dogs_vs_cats.pipelines.approach.nodes import train_on_images
+    from dogs_vs_cats.pipelines.approach.nodes import train
+    from dogs_vs_cats.training.inputs import LabelledImages
 
     images, labels = photos()
-    parameters: dict[str, Any] = lecture_parameters()
     splits = np.where(np.arange(len(images)) < TRAINING, "train", "validation")
     manifest = pd.DataFrame({"path": splits, "label": labels, "split": splits})
+    data = LabelledImages(images, manifest, ["cat", "dog"], {"identity": "photos"})
+    inputs = training_inputs(data, "naive_cnn", {"augment": True, "epochs": EPOCHS}, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
-        _, _, history, *_ = train_on_images(
-            "naive_cnn",
-            {**parameters["naive_cnn"], "augment": True, "epochs": EPOCHS},
-            ComputeParameters.model_validate(parameters["compute"]),
-            seed,
-            AugmentationParameters.model_validate(parameters["augmentation"]),
-            images,
-            manifest,
-            ["cat", "dog"],
-            {"identity": "photos"},
-            Path(folder),
-        )
+        _, _, history, *_ = train(inputs, Path(folder))
         return time.perf_counter() - begin, float(history["val_accuracy"].iloc[-1])

@@ -17,7 +17,7 @@ from dogs_vs_cats.errors import ConfigurationError, ProjectError, expected_failu
 from dogs_vs_cats.inference.classifiers import Classifier, find_model, load_classifier
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.credentials import without_credentials
-from dogs_vs_cats.pipeline_registry import use_approaches
+from dogs_vs_cats.pipeline_registry import use_parameters
 from dogs_vs_cats.pipelines.inference.nodes import RESULTS
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from dogs_vs_cats.session.run_lock import RUN_LOCK
@@ -44,11 +44,7 @@ class ProjectHooks:
         # Not `context.params`: that builds all pipelines, before the approaches are known.
         self._parameters = _parameters(cast(ConfigLoader, context.config_loader))
         parameter_schema.check(self._parameters)
-        use_approaches(
-            self._parameters["approaches"],
-            explained=self._parameters["explanation"]["approach"],
-            tuned=self._parameters["tuning"]["approach"],
-        )
+        use_parameters(self._parameters)
         prepare_environment(ComputeParameters.model_validate(self._parameters["compute"]))
         self._globals = dict(context.config_loader["globals"])
         if "experiment" not in self._globals:
@@ -143,7 +139,7 @@ def _refuse_runner(run_params: dict[str, Any], pipeline: Pipeline) -> None:
 def _parameters(loader: ConfigLoader) -> dict[str, Any]:
     """All parameters, without those of `--params` that only a `${runtime_params:NAME}` in a file of conf reads."""
     parameters = dict(loader["parameters"])
-    if unknown := parameters.keys() - parameter_schema.root_schema().model_fields.keys():
+    if unknown := parameters.keys() - parameter_schema.root_schema(parameters).model_fields.keys():
         for name in unknown & loader.interpolated_parameters():
             del parameters[name]
     return parameters

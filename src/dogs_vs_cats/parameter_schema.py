@@ -49,11 +49,34 @@ class SharedParameters(ParameterGroup):
     tuning: TuningParameters
 
 
+def root_schema(parameters: Mapping[str, Any]) -> type[ParameterGroup]:
+    """The shared parameters plus an optional block for every approach.
+
+    Args:
+        parameters: All parameters of an environment; those of its blocks that name an `approach` are approaches too.
+    """
+    variants = {name: module for name, module in _modules(parameters).items() if name not in approaches.names()}
+    return _schema(tuple(sorted(variants.items())))
+
+
+def _modules(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """For the name of each approach the module that builds it, whether there is one or not."""
+    listed = parameters.get("approaches")
+    names = {*approaches.names(), *(map(str, listed) if isinstance(listed, list) else ())}
+    blocks = {name: block for name, block in parameters.items() if name not in SharedParameters.model_fields}
+    names |= {name for name, block in blocks.items() if isinstance(block, Mapping) and "approach" in block}
+    return {name: str(approaches.module_name(name, blocks.get(name))) for name in names}
+
+
 @cache
-def root_schema() -> type[ParameterGroup]:
-    """The shared parameters plus an optional block for every approach there is a module of."""
+def _schema(variants: tuple[tuple[str, str], ...]) -> type[ParameterGroup]:
+    known = approaches.names()
+    modules = {name: name for name in known} | dict(variants)
     # None stands for a block that isn't there; one that is there but empty is refused.
-    blocks: dict[str, Any] = {name: (approaches.load(name).Parameters, None) for name in approaches.names()}
+    blocks: dict[str, Any] = {
+        name: (approaches.approach_of(module, {}).Parameters if module in known else Any, None)
+        for name, module in modules.items()
+    }
     return create_model("Parameters", __base__=SharedParameters, **blocks)
 
 
@@ -81,12 +104,17 @@ def _approach_problems(parameters: Mapping[str, Any]) -> list[str]:
     if not isinstance(listed, list):
         return []
     known = approaches.names()
-    problems = []
-    for name in listed:
-        if name not in known:
-            problems.append(f"approaches: {name!r} is not an approach; there are {', '.join(known)}")
-        elif name not in parameters:
-            problems.append(f"{name}: its block of parameters is missing (parameters_{name}.yml)")
+    problems = [
+        f"{name}: {module!r} is not an approach; there are {', '.join(known)}. A block of another name says which of "
+        "them it is, for instance approach: from_scratch"
+        for name, module in _modules(parameters).items()
+        if module not in known
+    ]
+    problems += [
+        f"{name}: its block of parameters is missing (parameters_{name}.yml)"
+        for name in listed
+        if name in known and name not in parameters
+    ]
     explanation = parameters.get("explanation")
     explained = explanation.get("approach") if isinstance(explanation, Mapping) else None
     if explained is not None and explained not in listed:
@@ -101,7 +129,7 @@ def _approach_problems(parameters: Mapping[str, Any]) -> list[str]:
 def _mistakes(parameters: Mapping[str, Any]) -> list[ErrorDetails]:
     """One error for each wrong parameter, with the place it is found at."""
     try:
-        root_schema().model_validate(dict(parameters))
+        root_schema(parameters).model_validate(dict(parameters))
     except ValidationError as error:
         return _without_union_noise(error.errors(), parameters)
     return []
@@ -142,7 +170,7 @@ def _explain(detail: ErrorDetails, parameters: Mapping[str, Any]) -> str:
         str(part) if str(part).isalnum() or str(part).isidentifier() else repr(part) for part in detail["loc"]
     )
     if detail["type"] == "extra_forbidden":
-        allowed = _names_beside(detail["loc"], root_schema())
+        allowed = _names_beside(detail["loc"], root_schema(parameters))
         close = get_close_matches(str(detail["loc"][-1]), allowed, n=1)
         hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(allowed)}"
         return f"{name}: there is no such parameter{hint}"

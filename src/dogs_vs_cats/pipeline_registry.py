@@ -1,6 +1,7 @@
 """All pipelines of the project, by the names that `kedro run --pipelines=NAME` takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from kedro.framework.project import pipelines as project_pipelines
 from kedro.pipeline import Pipeline
@@ -19,23 +20,18 @@ from dogs_vs_cats.pipelines import (
     tuning,
 )
 
-_environment_approaches: list[str] | None = None
-_explained: str | None = None
-_tuned: str | None = None
+_parameters: Mapping[str, Any] | None = None
 
 
-def use_approaches(names: Sequence[str], explained: str | None = None, tuned: str | None = None) -> None:
-    """Says which approaches the environment runs; Kedro's registry itself doesn't know the environment.
+def use_parameters(parameters: Mapping[str, Any]) -> None:
+    """Makes the registry that of one environment, which Kedro's registry itself doesn't know.
 
     Args:
-        names: As in the parameter `approaches`.
-        explained: The one that the pipeline `explanation` looks into; None for all of them.
-        tuned: The one whose parameters the pipeline `tuning` searches; None for the first.
+        parameters: All parameters of the environment. `approaches` are trained; `explanation.approach` is explained
+            (all of them, where it is None); the parameters of `tuning.approach` are searched.
     """
-    global _environment_approaches, _explained, _tuned
-    _explained = explained
-    _tuned = tuned
-    _environment_approaches = list(names)
+    global _parameters
+    _parameters = parameters
     # Makes Kedro forget pipelines that it registered for another environment in this process.
     project_pipelines.configure(__name__)
 
@@ -45,12 +41,15 @@ def register_pipelines() -> dict[str, Pipeline]:
 
     Returns:
         The pipelines by name. `__default__` runs the flow from ingestion to comparison, with only what the
-        environment's approaches need. Where no environment is known (`kedro registry list`), all approaches there
-        are modules of are listed.
+        environment's approaches need. Where no environment is known (`kedro registry list`), there is a pipeline for
+        every module of `approaches`.
     """
-    names = approaches.names() if _environment_approaches is None else _environment_approaches
-    modules = [approaches.load(name) for name in names]
-    trained = {name: approach.create_pipeline(name) for name in names}
+    parameters = _parameters or {"approaches": approaches.names()}
+    names = parameters["approaches"]
+    explained = parameters.get("explanation", {}).get("approach")
+    tuned = parameters.get("tuning", {}).get("approach") or names[0]
+    modules = {name: approaches.approach_of(name, parameters.get(name)) for name in {*names, tuned}}
+    trained = {name: approach.create_pipeline(name, modules[name]) for name in names}
     steps = {
         "data_ingestion": data_ingestion.create_pipeline(),
         "augmentation": augmentation.create_pipeline(),
@@ -59,16 +58,15 @@ def register_pipelines() -> dict[str, Pipeline]:
         **trained,
         "comparison": comparison.create_pipeline(names),
     }
-    explained = explanation.create_pipeline([_explained] if _explained else names)
     unused = set()
-    if not any(module.USES_BACKBONE for module in modules):
+    if not any(modules[name].USES_BACKBONE for name in names):
         unused |= {"backbone", "feature_extraction"}
     default = sum((steps[name] for name in steps if name not in unused), Pipeline([]))
     return {
         "__default__": default,
         **steps,
         "inference": inference.create_pipeline(),
-        "explanation": explained,
+        "explanation": explanation.create_pipeline([explained] if explained else names),
         "replication": replication.create_pipeline(),
-        "tuning": tuning.create_pipeline(_tuned or names[0]),
+        "tuning": tuning.create_pipeline(tuned, modules[tuned]),
     }

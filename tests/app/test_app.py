@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dogs_vs_cats import approaches
+from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.datasets import KerasModelDataset
 from dogs_vs_cats.tracking import store, worker
 from tests.approaches.test_approaches import COMMON
@@ -46,7 +46,7 @@ def project(tmp_path_factory):
     path = project / "conf/test/parameters.yml"
     path.write_text(path.read_text().replace("ingestion:\n", f"ingestion:\n  max_bytes: {MAX_BYTES}\n"))
     folder = project / "data/06_models/test"
-    module = approaches.load("naive_cnn")
+    module = approach_of("naive_cnn", {})
     for seed, name in enumerate(("naive_cnn", "transfer_end_to_end")):
         keras.utils.clear_session()
         keras.utils.set_random_seed(seed)

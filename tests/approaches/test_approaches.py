@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from dogs_vs_cats import approaches
+from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.datasets import KerasModelDataset
 from dogs_vs_cats.errors import ParameterError
-from dogs_vs_cats.pipelines.approach.nodes import join
+from dogs_vs_cats.models.frozen_base import join
 
 COMMON = {
     "epochs": 1,
@@ -33,7 +33,7 @@ BOTTLENECK = {**COMMON, "pooling": "flatten", "dense_units": 512, "dropout": 0.3
 
 
 def parameters(name, values):
-    return approaches.load(name).Parameters.model_validate(values)
+    return approach_of(name, {}).Parameters.model_validate(values)
 
 
 def vgg16():
@@ -48,7 +48,7 @@ def shapes_and_counts(model):
 
 
 def test_naive_cnn_is_the_lectures_table():
-    model = approaches.load("naive_cnn").build(parameters("naive_cnn", COMMON), (150, 150, 3), 2)
+    model = approach_of("naive_cnn", {}).build(parameters("naive_cnn", COMMON), (150, 150, 3), 2)
     assert shapes_and_counts(model) == [
         ((148, 148, 16), 448),
         ((72, 72, 64), 9_280),
@@ -63,7 +63,7 @@ def test_naive_cnn_is_the_lectures_table():
 
 def test_approach_1_with_vgg16_has_the_lectures_count_and_22_layers_20_frozen():
     base = vgg16()
-    model = approaches.load("transfer_end_to_end").build(
+    model = approach_of("transfer_end_to_end", {}).build(
         parameters("transfer_end_to_end", END_TO_END), (150, 150, 3), 2, base
     )
     assert model.count_params() == 15_242_050
@@ -73,7 +73,7 @@ def test_approach_1_with_vgg16_has_the_lectures_count_and_22_layers_20_frozen():
 
 
 def test_approach_2_with_vgg16_has_the_lectures_head():
-    head = approaches.load("transfer_bottleneck").build(parameters("transfer_bottleneck", BOTTLENECK), (8192,), 2)
+    head = approach_of("transfer_bottleneck", {}).build(parameters("transfer_bottleneck", BOTTLENECK), (8192,), 2)
     assert shapes_and_counts(head) == [((512,), 4_194_816), ((512,), 262_656), ((1,), 513)]
     assert head.count_params() == 4_457_985
     joined = join("transfer_bottleneck", vgg16(), head, "flatten")
@@ -92,7 +92,7 @@ def built(name, classes, channels=3):
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(3)
-    module = approaches.load(name)
+    module = approach_of(name, {})
     base = tiny_base(channels) if module.USES_BACKBONE else None
     shape = (32, 32, channels)
     if name == "naive_cnn":
@@ -147,4 +147,4 @@ def test_augmenting_bottleneck_features_is_refused_with_the_reason():
 
 def test_an_unknown_approach_names_those_there_are():
     with pytest.raises(ParameterError, match="naive_cnn, transfer_bottleneck, transfer_end_to_end"):
-        approaches.load("resnet_from_scratch")
+        approach_of("resnet_from_scratch", {})

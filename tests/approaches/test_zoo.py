@@ -8,13 +8,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dogs_vs_cats import approaches
+from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.images.batches import RowBatches
+from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
+from dogs_vs_cats.training.inputs import LabelledImages
 from dogs_vs_cats.training.loop import Phase, Training, train
 from tests.conftest import copy_project, kedro
 from tests.parameters.test_parameters import parameters as environment_parameters
-from tests.training.test_training import COMPUTE, killed_in_epoch
+from tests.parameters.test_parameters import refused
+from tests.training.test_training import inputs, killed_in_epoch
 
 COLOURS = ["blue", "green", "red"]
 
@@ -89,13 +92,25 @@ def test_a_head_is_put_on_the_first_layers_of_the_earlier_model_which_stay_to_th
     assert info["trainable_parameters"] == 1025 * 32 + 33 * 32 + 33 * 3
 
 
-def test_the_approaches_with_the_lectures_networks_are_that_one_with_other_parameters():
-    block = environment_parameters()["from_scratch"]
-    for name in ("lenet5", "mnist_cnn", "mnist_cnn_batchnorm"):
-        module = approaches.load(name)
-        typed = module.Parameters.model_validate({**block, "architecture": name})
-        generic = approaches.load("from_scratch").build(typed, (28, 28, 1), 10)
-        assert module.build(typed, (28, 28, 1), 10).to_json() == generic.to_json()
+def test_a_block_of_any_name_is_a_variant_of_the_approach_it_names():
+    values = environment_parameters()
+    variant = {**values["from_scratch"], "approach": "from_scratch", "architecture": "lenet5"}
+    check({**values, "approaches": ["my_lenet"], "my_lenet": variant})
+    module = approach_of("my_lenet", variant)
+    assert module is approach_of("from_scratch", {})
+    model = module.build(module.Parameters.model_validate(variant), (28, 28, 1), 10)
+    assert model.count_params() == 257_546
+    for wrong in (
+        {**variant, "approach": "from_scrach"},
+        {name: variant[name] for name in variant if name != "approach"},
+    ):
+        message = refused({**values, "approaches": ["my_lenet"], "my_lenet": wrong})
+        assert message.startswith("1 parameter is wrong")
+        assert "my_lenet: " in message
+        assert "is not an approach; there are from_scratch, naive_cnn" in message
+    assert "my_lenet.epoch: there is no such parameter; did you mean epochs?" in refused(
+        {**values, "my_lenet": {**variant, "epoch": 3}}
+    )
 
 
 def two_answers() -> keras.Model:
@@ -112,21 +127,18 @@ def train_two_answers(folder):
     random = np.random.default_rng(0)
     rows, labels = random.normal(size=(40, 6)).astype(np.float32), np.arange(40) % 3
     model = two_answers()
-    block = {**environment_parameters()["from_scratch"], "batch_size": 8}
+    block = {**environment_parameters()["from_scratch"], "batch_size": 8, "class_weights": True}
+    manifest = pd.DataFrame({"label": labels, "split": ["train"] * 30 + ["validation"] * 10})
+    data = LabelledImages(rows, manifest, ["a", "b", "c"], {"identity": "two answers"})
     training = Training(
-        approach="from_scratch",
+        inputs=inputs("from_scratch", block, data),
         seed=0,
         model=model,
         batches=RowBatches(rows, np.arange(30), labels, batch_size=8, shuffle=True, seed=0),
         validation=RowBatches(rows, np.arange(30, 40), labels, batch_size=8),
-        classes=3,
-        class_weight={0: 0.5, 1: 1.0, 2: 2.0},
-        parameters=approaches.load("from_scratch").Parameters.model_validate(block),
-        compute=COMPUTE,
-        steps_per_execution=1,
     )
-    outcome = train(training, [Phase("head", 3, 0.01, "cosine")], folder, "two answers")
-    return model.get_weights(), outcome.history
+    result = train(training, [Phase("head", 3, 0.01, "cosine")], folder)
+    return model.get_weights(), result.history
 
 
 def test_a_training_with_auxiliary_losses_that_was_interrupted_goes_on(tmp_path, monkeypatch):

@@ -2,21 +2,21 @@
 
 import gzip
 import json
+import os
 import re
 import shutil
-from inspect import signature
-from typing import get_args
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from dogs_vs_cats import approaches
+from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.parameter_schema import check
-from dogs_vs_cats.parameters.architecture import WITH_DROPOUT, Architecture
 from dogs_vs_cats.tracking.store import prepare_mlflow
-from tests.conftest import SHARED, copy_project, kedro
+from tests.conftest import SHARED, SOURCE, copy_project, kedro
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.parameters.test_parameters import refused
 
@@ -24,16 +24,25 @@ NETWORKS = {"lenet5": 257_546, "mnist_cnn": 592_074, "mnist_cnn_batchnorm": 87_2
 
 
 def block(name, **changes):
-    return approaches.load(name).Parameters.model_validate({**environment_parameters("mnist")[name], **changes})
+    values = {**environment_parameters("mnist")[name], **changes}
+    return approach_of(name, values).Parameters.model_validate(values)
 
 
-def test_every_network_of_the_zoo_can_be_named():
-    from dogs_vs_cats.models.architectures import ARCHITECTURES
-
-    assert sorted(get_args(Architecture)) == sorted(ARCHITECTURES)
-    assert sorted(WITH_DROPOUT) == [
-        name for name in sorted(ARCHITECTURES) if "dropout" in signature(ARCHITECTURES[name]).parameters
-    ]
+def test_parameters_are_checked_against_the_zoo_without_keras():
+    program = (
+        "import sys; from dogs_vs_cats.approaches.from_scratch import ARCHITECTURES; "
+        "print(*sorted(ARCHITECTURES), 'keras' in sys.modules)"
+    )
+    names = subprocess.run([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(SOURCE)}, check=True,
+                           capture_output=True, text=True).stdout.split()  # fmt: skip
+    assert names.pop() == "False"
+    assert {*NETWORKS, "alexnet", "googlenet", "resnet18", "vgg16"} < set(names)
+    values = environment_parameters("mnist")
+    for name in names:
+        values["lenet5"]["architecture"] = name
+        check(values)
+    values["lenet5"]["architecture"] = "lenet6"
+    assert "lenet5.architecture: there is no architecture 'lenet6'; there are alexnet, " in refused(values)
 
 
 def test_a_dropout_that_a_network_lacks_is_refused_before_anything_runs():
@@ -64,13 +73,13 @@ def test_no_trial_of_a_search_can_have_a_dropout_that_its_network_lacks():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_an_approach_builds_the_network_of_its_lecture(name):
-    model = approaches.load(name).build(block(name), (28, 28, 1), 10)
+    model = approach_of("from_scratch", {}).build(block(name), (28, 28, 1), 10)
     assert model.count_params() == NETWORKS[name]
     assert model.output_shape == (None, 10)
 
 
 def test_another_network_and_its_dropout_can_be_named():
-    model = approaches.load("mnist_cnn").build(
+    model = approach_of("from_scratch", {}).build(
         block("mnist_cnn", architecture="mnist_cnn_pytorch", dropout=0.1), (28, 28, 1), 10
     )
     assert model.count_params() == 35_330

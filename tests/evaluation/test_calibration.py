@@ -106,9 +106,7 @@ def test_a_temperature_in_the_model_divides_its_logits_and_changes_no_layer(endi
 
 
 def test_training_puts_it_into_the_model_when_asked(tmp_path):
-    from dogs_vs_cats.parameters.calibration import CalibrationParameters
-    from dogs_vs_cats.pipelines.approach import nodes
-    from tests.training.test_training import CLASSES, COMMON, COMPUTE, RECORD, augmentation
+    from tests.training.test_training import COMMON, evaluate, train
 
     random = np.random.default_rng(0)
     images = random.integers(0, 128, (60, 32, 32, 3), dtype=np.uint8)
@@ -123,21 +121,8 @@ def test_training_puts_it_into_the_model_when_asked(tmp_path):
 
     def trained(calibrate):
         folder = tmp_path / str(calibrate)
-        asked = CalibrationParameters(temperature=calibrate)
-        model, info, *_, seeds = nodes.train_on_images(
-            "naive_cnn",
-            COMMON,
-            COMPUTE,
-            0,
-            augmentation(),
-            images,
-            manifest,
-            CLASSES,
-            RECORD,
-            folder,
-            calibrate=asked,
-        )
-        predictions, metrics, _ = nodes.evaluate(model, info, seeds, images, manifest, CLASSES, COMPUTE)
+        model, info, *_, seeds = train("naive_cnn", COMMON, images, manifest, folder, calibrate=calibrate)
+        predictions, metrics, _ = evaluate(model, info, seeds, images, manifest)
         return info["temperature"], predictions, metrics["calibration"]
 
     none, plain, would = trained(False)

@@ -227,10 +227,10 @@ def test_the_first_layers_stay_to_the_bit_and_the_others_are_trained(earlier, tm
 def test_a_model_that_was_transferred_can_be_transferred_again(earlier, tmp_path):
     import keras
 
-    from dogs_vs_cats import approaches
+    from dogs_vs_cats.approaches import approach_of
     from dogs_vs_cats.datasets import KerasModelDataset
 
-    module = approaches.load("transfer_end_to_end")
+    module = approach_of("transfer_end_to_end", {})
     typed = module.Parameters.model_validate({**END_TO_END, "dense_units": 8})
     second = module.build(typed, (32, 32, 3), 3, base_of_earlier(tmp_path, 2))
     KerasModelDataset(filepath=str(tmp_path / "earlier.keras")).save(second)

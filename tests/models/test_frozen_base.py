@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from dogs_vs_cats.models.frozen_base import KeptFeatures, after_base, find_base
-from dogs_vs_cats.pipelines.approach import nodes
+from dogs_vs_cats.models.frozen_base import CachedFeatures, after_base, find_base
 from tests.approaches.test_approaches import BOTTLENECK, END_TO_END, built
 from tests.training.test_training import (
     BASE_RECORD,
-    CLASSES,
-    COMPUTE,
     base,
+    evaluate,
     features_of,
     images,
     manifest,
@@ -60,8 +58,8 @@ def test_validation_on_kept_features_is_validation_on_the_images(base, images, m
     for column in ("loss", "accuracy", "val_loss", "val_accuracy"):
         np.testing.assert_allclose(history[column], expected[column], atol=1e-5)
 
-    predictions, metrics, distribution = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE, **kept)
-    same, same_metrics, same_distribution = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE)
+    predictions, metrics, distribution = evaluate(model, info, {}, images, manifest, features, record)
+    same, same_metrics, same_distribution = evaluate(model, info, {}, images, manifest)
     np.testing.assert_allclose(predictions["probability_dog"], same["probability_dog"], atol=1e-5)
     assert predictions["path"].tolist() == same["path"].tolist()
     assert metrics["test"]["accuracy"] == same_metrics["test"]["accuracy"]
@@ -72,9 +70,9 @@ def test_the_base_is_not_run_again(base, images, manifest, tmp_path):
     """Other images' features give other images' answers."""
     features, record = features_of(base, images, manifest, tmp_path / "features")
     model, info, *_ = train_head({**BOTTLENECK, "dense_units": 8}, base, images, manifest, tmp_path)
-    given = (model, info, {}, images, manifest, CLASSES, COMPUTE)
-    predictions, *_ = nodes.evaluate(*given, features, record)
-    turned, *_ = nodes.evaluate(*given, features[::-1], record)
+    given = (model, info, {}, images, manifest)
+    predictions, *_ = evaluate(*given, features, record)
+    turned, *_ = evaluate(*given, features[::-1], record)
     assert turned["probability_dog"].tolist()[::-1] == pytest.approx(predictions["probability_dog"].tolist())
     assert predictions["probability_dog"].nunique() > 50
 
@@ -84,8 +82,8 @@ def test_a_base_that_was_trained_on_is_asked_itself(base, images, manifest, tmp_
     kept = {"features": features, "features_record": record}
     values = {**VALUES, "epochs": 1, "unfreeze_from": "block3_convolution1", "fine_tuning_learning_rate": 0.01}
     model, info, history, *_ = end_to_end(base, images, manifest, tmp_path, values, **kept)
-    assert KeptFeatures(features, record["pooling"], record["base_weights"]).base_in(model) is None
-    predictions, metrics, _ = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE, **kept)
+    assert CachedFeatures(features, record["pooling"], record["base_weights"]).base_in(model) is None
+    predictions, metrics, _ = evaluate(model, info, {}, images, manifest, features, record)
     answers = model.predict(images[:56], verbose=0)[:, 0]
     np.testing.assert_allclose(predictions["probability_dog"], answers, atol=1e-5)
     assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"].iloc[-1], abs=1e-3)
@@ -95,4 +93,4 @@ def test_a_base_that_was_trained_on_is_asked_itself(base, images, manifest, tmp_
 def test_features_are_averaged_over_places(pooling):
     maps = np.random.default_rng(0).random((1500, 2, 2, 5), dtype=np.float32)
     rows = maps.reshape(1500, -1) if pooling == "flatten" else maps.mean(axis=(1, 2))
-    np.testing.assert_allclose(KeptFeatures(rows, pooling, "").averaged(5), maps.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(CachedFeatures(rows, pooling, "").averaged(5), maps.mean(axis=(1, 2)), rtol=1e-5)

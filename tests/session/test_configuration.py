@@ -75,7 +75,8 @@ def all_leaves() -> list[Leaf]:
     """Every parameter once, in the first environment that has it."""
     found: dict[str, Leaf] = {}
     for environment in ("base", *ENVIRONMENTS):
-        for leaf in leaves_below(environment, root_schema(), of_environment(environment), ()):
+        values = of_environment(environment)
+        for leaf in leaves_below(environment, root_schema(values), values, ()):
             found.setdefault(leaf.name, leaf)
     return list(found.values())
 
@@ -290,7 +291,7 @@ def test_a_missing_parameter(leaf):
 
 GROUPS = [
     name
-    for name, field in root_schema().model_fields.items()
+    for name, field in root_schema(of_environment("base")).model_fields.items()
     if group_in(field.annotation) and name in of_environment("base")
 ]
 
@@ -302,7 +303,7 @@ def test_a_group_that_is_none(group, value):
     values = deepcopy(of_environment("base"))
     assert f"\n  - {group}" in refusal({**values, group: value})
     del values[group]
-    if root_schema().model_fields[group].is_required() or group in values["approaches"]:
+    if root_schema(values).model_fields[group].is_required() or group in values["approaches"]:
         assert f"\n  - {group}: " in refusal(values)
     else:  # the block of an approach that isn't run
         check(values)
@@ -312,7 +313,7 @@ def test_a_group_that_is_none(group, value):
 @given(st.one_of(*KINDS.values()), st.one_of(st.integers(), st.booleans(), st.none(), st.text(max_size=9)))
 def test_names_that_are_none(value, name):
     values = deepcopy(of_environment("base"))
-    assume(name not in values and name not in root_schema().model_fields)
+    assume(name not in values and name not in root_schema(values).model_fields)
     refusal({**values, name: value})
     values["naive_cnn"][name] = value
     assert "naive_cnn" in refusal(values)

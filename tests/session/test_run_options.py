@@ -135,7 +135,16 @@ def test_a_mistake_in_a_file_of_options_is_named(project: Path, text: str, named
     ("arguments", "absent", "advice"),
     [
         ("--pipelines=augmentation", "images, manifest", "kedro run --pipelines=data_ingestion"),
-        ("--nodes=naive_cnn.train", "class_names, images, ingestion_record, manifest", "--pipelines=data_ingestion"),
+        (
+            "--nodes=naive_cnn.collect_data",
+            "class_names, images, ingestion_record, manifest",
+            "--pipelines=data_ingestion",
+        ),
+        (
+            "--nodes=naive_cnn.train",
+            "naive_cnn.training_inputs",
+            "--from-nodes=naive_cnn.collect_inputs",
+        ),
         ("--from-inputs=manifest --pipelines=naive_cnn", "manifest", "--pipelines=data_ingestion"),
         (
             "--pipelines=transfer_bottleneck",

@@ -286,11 +286,11 @@ def ask(address, inputs):
 def test_the_champion_answers_photos_over_http_as_the_model_file_does(photos, tmp_path, monkeypatch):
     import keras
 
-    from dogs_vs_cats.approaches import load
+    from dogs_vs_cats.approaches import approach_of
     from dogs_vs_cats.images.decoding import decode
 
     keras.utils.set_random_seed(3)
-    module = load("naive_cnn")
+    module = approach_of("naive_cnn", {})
     model = module.build(None, (32, 32, 3), 2)
     model.save(tmp_path / "saved.keras")
     monkeypatch.setattr(store, "ROOT", tmp_path)

@@ -30,7 +30,6 @@ HISTORIES = """
 
     from tests.training import test_training as t
     from tests.approaches.test_approaches import COMMON
-    from dogs_vs_cats.pipelines.approach import nodes
 
     random = np.random.default_rng(0)
     pixels = random.integers(0, 128, (60, 32, 32, 3), dtype=np.uint8)
@@ -44,10 +43,7 @@ HISTORIES = """
         # Adam makes full steps of gradients that are nothing but rounding.
         values = {**COMMON, "optimizer": "sgd", "learning_rate": 0.02, "epochs": 3,
             "batch_size": batch_size, "augment": True, "class_weights": train == 40}
-        model, info, history, *_ = nodes.train_on_images(
-            "naive_cnn", values, compute, 0, t.augmentation(), pixels, rows, t.CLASSES, t.RECORD,
-            Path(tempfile.mkdtemp()),
-        )
+        model, info, history, *_ = t.train("naive_cnn", values, pixels, rows, Path(tempfile.mkdtemp()), compute=compute)
         path = str(Path(tempfile.mkdtemp()) / "model.keras")
         model.save(path)
         saved = keras.models.load_model(path).predict(pixels, verbose=0)

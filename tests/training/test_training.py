@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dogs_vs_cats import approaches
+from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.compute.backend import compile_updates
 from dogs_vs_cats.errors import BackboneError, TrainingError
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
+from dogs_vs_cats.parameters.calibration import CalibrationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.pipelines.approach import nodes
 from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features
@@ -66,11 +67,21 @@ def augmentation():
     return AugmentationParameters.model_validate(environment_parameters()["augmentation"])
 
 
-def train(name, values, images, manifest, folder, *, compute=COMPUTE, transforms=None, **extra):
-    transforms = transforms or augmentation()
-    return nodes.train_on_images(
-        name, values, compute, 0, transforms, images, manifest, CLASSES, RECORD, folder, **extra
-    )
+def inputs(name, values, data, compute=COMPUTE, transforms=None, calibrate=False, seed=0):
+    calibration = CalibrationParameters(temperature=calibrate)
+    given = (data, name, values, compute, seed, calibration)
+    if approach_of(name, values).TRAINS_ON == "features":
+        return nodes.collect_inputs(*given)
+    return nodes.collect_inputs_with_augmentation(*given, transforms or augmentation())
+
+
+def train(name, values, images, manifest, folder, *, compute=COMPUTE, transforms=None, calibrate=False, **extra):
+    data = nodes.collect_data(images, manifest, CLASSES, RECORD, **extra)
+    return nodes.train(inputs(name, values, data, compute, transforms, calibrate), folder)
+
+
+def evaluate(model, info, seed_metrics, images, manifest, features=None, record=None):
+    return nodes.evaluate(model, info, seed_metrics, images, manifest, COMPUTE, features, record)
 
 
 def weights_equal(first, second):
@@ -151,7 +162,7 @@ def test_equal_seeds_give_equal_models_whatever_was_built_before(images, manifes
 
 
 def features_of(base, images, manifest, folder):
-    from dogs_vs_cats.models.backbones import weights_digest
+    from dogs_vs_cats.models.frozen_base import weights_digest
 
     record = {"identity": "base", "weights": weights_digest(base)}
     return extract_features(base, record, images, manifest, RECORD, "flatten", COMPUTE, folder)
@@ -159,21 +170,8 @@ def features_of(base, images, manifest, folder):
 
 def train_head(values, base, images, manifest, folder):
     features, record = features_of(base, images, manifest, folder / "features")
-    return nodes.train_on_features(
-        "transfer_bottleneck",
-        values,
-        COMPUTE,
-        0,
-        features,
-        record,
-        images,
-        manifest,
-        CLASSES,
-        RECORD,
-        folder,
-        base,
-        BASE_RECORD,
-    )
+    made = {"backbone": base, "backbone_record": BASE_RECORD, "features": features, "features_record": record}
+    return train("transfer_bottleneck", values, images, manifest, folder, **made)
 
 
 def test_the_joined_model_answers_as_its_head_does_on_the_features(base, images, manifest, tmp_path):
@@ -260,7 +258,7 @@ def test_the_best_epoch_is_kept_and_training_stops_early(base, images, manifest,
     best = history["val_loss"].idxmin()
     assert f"the model has the weights of epoch {best + 1}, which has the lowest validation loss" in caplog.text
     assert len(history) == min(40, best + 3)
-    predictions, metrics, _ = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE)
+    predictions, metrics, _ = evaluate(model, info, {}, images, manifest)
     assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"].min(), abs=1e-3)
     assert len(predictions) == 56
 
@@ -299,7 +297,7 @@ def test_fine_tuning_starts_from_the_best_head_and_has_a_patience_of_its_own(bas
     assert "the model has the weights of epoch 1 (head), which has the lowest validation loss" in caplog.text
     inside = model.get_layer("source_cnn").get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(before, inside, strict=True)), "the model is a fine-tuned one"
-    _, metrics, _ = nodes.evaluate(model, info, {}, images, misleading, CLASSES, COMPUTE)
+    _, metrics, _ = evaluate(model, info, {}, images, misleading)
     assert metrics["validation"]["log_loss"] == pytest.approx(best, rel=1e-3)
 
 
@@ -328,7 +326,7 @@ def test_what_is_trained_on_all_images_has_no_validation(images, manifest, tmp_p
     assert (info["validation_images"], info["best_epoch"]) == (0, None)
     assert "mlp: epoch 2/2" in caplog.text
     assert "validation: " not in caplog.text
-    _, metrics, _ = nodes.evaluate(model, info, {}, images, manifest, CLASSES, COMPUTE)
+    _, metrics, _ = evaluate(model, info, {}, images, manifest)
     assert (metrics["train"]["images"], "validation" in metrics) == (48, False)
     for axes in learning_figures.learning_curves(history).axes:
         assert [line.get_label() for line in axes.lines] == ["training"]
@@ -341,7 +339,7 @@ def test_several_seeds_are_summarised(images, manifest, tmp_path):
     model, info, history, _, seed_metrics = train("naive_cnn", {**COMMON, "seeds": [3, 4]}, images, manifest, tmp_path)
     assert info["seed"] == 3
     assert history["seed"].tolist() == [3, 4]
-    _, metrics, _ = nodes.evaluate(model, info, seed_metrics, images, manifest, CLASSES, COMPUTE)
+    _, metrics, _ = evaluate(model, info, seed_metrics, images, manifest)
     runs = [seed_metrics[seed]["validation"]["accuracy"] for seed in ("3", "4")]
     assert metrics["seeds"]["mean"]["validation_accuracy"] == pytest.approx(np.mean(runs))
     assert metrics["seeds"]["std"]["validation_accuracy"] == pytest.approx(np.std(runs, ddof=1))
@@ -367,15 +365,10 @@ def test_a_batch_that_does_not_fit_into_memory_is_told_with_its_parameter(
         train_head({**BOTTLENECK, "dense_units": 16}, base, images, manifest, tmp_path)
 
 
-def test_uneven_classes_are_weighed_inversely(manifest):
-    typed = approaches.load("naive_cnn").Parameters.model_validate({**COMMON, "class_weights": True})
-    weights = nodes._class_weight(typed, np.array([0] * 30 + [1] * 10))
-    assert weights == pytest.approx({0: 40 / 60, 1: 40 / 20})
-    assert nodes._class_weight(replace_field(typed, class_weights=False), np.array([0, 1])) is None
-
-
-def replace_field(parameters, **changes):
-    return parameters.model_copy(update=changes)
+def test_uneven_classes_are_weighed_inversely(images, manifest):
+    uneven = manifest.assign(label=[int(row % 4 == 0) for row in range(60)])
+    data = nodes.collect_data(images, uneven, CLASSES, RECORD)
+    assert data.class_weight() == pytest.approx({0: 36 / (2 * 27), 1: 36 / (2 * 9)})
 
 
 def test_an_update_is_one_compiled_call():

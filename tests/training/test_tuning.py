@@ -21,6 +21,7 @@ from dogs_vs_cats.datasets.environments import WrittenEnvironment
 from dogs_vs_cats.errors import EnvironmentFilesError, TuningError
 from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.parameters.tuning import TuningParameters
+from dogs_vs_cats.pipelines.approach import nodes as nodes_of_approach
 from dogs_vs_cats.pipelines.tuning import nodes
 from dogs_vs_cats.pipelines.tuning.environment import environment_files
 from dogs_vs_cats.reporting.tuning_page import render
@@ -29,7 +30,7 @@ from dogs_vs_cats.training.search import Search
 from tests.approaches.test_approaches import BOTTLENECK
 from tests.conftest import PROJECT, copy_project, kedro
 from tests.parameters.test_parameters import parameters, refused
-from tests.training.test_training import CLASSES, COMPUTE, RECORD, augmentation
+from tests.training.test_training import CLASSES, RECORD, inputs
 
 TRIALS = 6
 BLOCK = {**BOTTLENECK, "epochs": 3, "batch_size": 16, "dense_units": 8, "learning_rate": 0.01, "dropout": 0.1}
@@ -61,21 +62,18 @@ def search(folder, wanted=None, block=BLOCK, seed=4, runs=("transfer_bottleneck"
     keras.utils.set_random_seed(0)
     backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, strides=3, name="c")], name="base")
     folder.mkdir(exist_ok=True)
-    return nodes.search(
-        wanted or tuning(),
-        block,
-        list(runs),
-        COMPUTE,
-        seed,
-        augmentation(),
-        images,
-        manifest,
-        CLASSES,
-        RECORD,
-        environments(),
-        folder,
-        **{"backbone": backbone, "backbone_record": BASE_RECORD, "features": features, **data},
-    )
+    record = {"pooling": "flatten"}
+    made = {
+        "backbone": backbone,
+        "backbone_record": BASE_RECORD,
+        "features": features,
+        "features_record": record,
+        **data,
+    }
+    wanted = wanted or tuning()
+    labelled = nodes_of_approach.collect_data(images, manifest, CLASSES, RECORD, **made)
+    given = inputs(wanted.approach, block, labelled, seed=seed)
+    return nodes.search(wanted, list(runs), given, environments(), folder)
 
 
 def search_until_killed(folder):

@@ -1,4 +1,4 @@
-"""The approaches that can be trained and compared: one module each.
+"""The approaches that can be trained and compared.
 
 A module `approaches/<name>.py` has
 
@@ -9,20 +9,20 @@ A module `approaches/<name>.py` has
   whole model, raw images (0..255) in, probabilities out; for features the head alone, which is joined with the
   backbone after training,
 * optionally `with_auxiliaries(parameters, model, classes)`, which returns the model to train in place of a whole model:
-  its answer first, and behind it those of classifiers whose losses are added to its own (`auxiliary_losses`).
+  its own output first, then those of auxiliary classifiers whose losses are added (see `auxiliary_losses`).
 
-To add one, write its module and give it a block of parameters and a place in `approaches`.
+To add an approach, write its module and a block of parameters of the same name, and list it in `approaches`. A block of
+another name is a variant: its `approach` names the module.
 """
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol, cast
 
+from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameters.training import TrainingParameters
-
-if TYPE_CHECKING:
-    import keras
 
 
 class Approach(Protocol):
@@ -33,23 +33,41 @@ class Approach(Protocol):
     USES_BACKBONE: bool
 
     def build(
-        self, parameters: Any, input_shape: tuple[int, ...], classes: int, backbone: "keras.Model | None" = None
-    ) -> "keras.Model":
+        self, parameters: Any, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None
+    ) -> Model:
         """Builds the model to train, uncompiled."""
         ...
 
 
 def names() -> list[str]:
-    """Names of all approaches, sorted."""
+    """Names of the modules, sorted."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def load(name: str) -> Approach:
-    """Imports the module of one approach; it imports Keras only when it builds.
+def module_name(name: str, block: Any) -> str:
+    """Name of the module that builds an approach, whether there is one or not.
+
+    Args:
+        name: The approach.
+        block: Its parameters; anything that isn't a block of them names no other module.
+    """
+    return (block.get("approach") if isinstance(block, Mapping) else None) or name
+
+
+def approach_of(name: str, block: Mapping[str, Any] | None) -> Approach:
+    """Imports the module that builds an approach; it imports Keras only when it builds.
+
+    Args:
+        name: The approach.
+        block: Its parameters, whose `approach` names the module where it isn't `name`.
 
     Raises:
-        ParameterError: There is no such approach.
+        ParameterError: There is no such module.
     """
-    if name not in names():
-        raise ParameterError(f"There is no approach {name!r}; there are {', '.join(names())}.")
-    return cast(Approach, importlib.import_module(f"{__name__}.{name}"))
+    module = module_name(name, block)
+    if module not in names():
+        raise ParameterError(
+            f"There is no approach {module!r}; there are {', '.join(names())}, and every block of parameters whose "
+            "`approach` names one of them."
+        )
+    return cast(Approach, importlib.import_module(f"{__name__}.{module}"))

@@ -1,29 +1,59 @@
 """A network of the model zoo, trained from scratch: `architecture` names it, see `dogs_vs_cats.models.architectures`.
 
-The approaches with the lectures' MNIST networks are this one, each with a block of parameters of its own.
+The lectures' networks for MNIST are variants of this approach, each with a block of parameters in `conf/mnist`.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal, Self
 
-from dogs_vs_cats.parameters.architecture import ArchitectureParameters
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-if TYPE_CHECKING:
-    import keras
+from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.models.architectures import ARCHITECTURES, known_architecture
+from dogs_vs_cats.parameters.training import TrainingParameters
 
 TRAINS_ON: Literal["images", "features"] = "images"
 USES_BACKBONE = False
 
 
-class Parameters(ArchitectureParameters):
-    """What every network of the zoo takes."""
+class Parameters(TrainingParameters):
+    """What networks of the zoo add.
+
+    Attributes:
+        architecture: Which network.
+        dropout: Fraction of values dropped while training; None leaves each network its own. Networks without dropout
+            take only None.
+        schedule: `constant` keeps the learning rate; `cosine` lets it fall from `learning_rate` to 0 over all epochs,
+            slowly at both ends (Loshchilov and Hutter 2017, without restarts).
+        train_on_all: Trains on the validation images too, for the final model. Only the test images then measure it: it
+            has no validation metrics, and the comparison doesn't choose it as the best.
+    """
+
+    architecture: Annotated[str, AfterValidator(known_architecture)]
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None
+    schedule: Literal["constant", "cosine"]
+    train_on_all: bool = False
+
+    @field_validator("dropout")
+    @classmethod
+    def _has_dropout(cls, dropout: float | None, others: ValidationInfo) -> float | None:
+        architecture = others.data.get("architecture")
+        if dropout is not None and architecture is not None and not ARCHITECTURES[architecture].has_dropout:
+            with_dropout = ", ".join(name for name, network in ARCHITECTURES.items() if network.has_dropout)
+            raise ValueError(f"{architecture} has no dropout to set: set it to null, or take one of {with_dropout}")
+        return dropout
+
+    @model_validator(mode="after")
+    def _epoch_can_be_chosen(self) -> Self:
+        chosen = self.keep_best_epoch or self.early_stopping_patience is not None
+        if self.train_on_all and chosen:
+            raise ValueError(
+                "train_on_all leaves no validation images to choose an epoch by: set keep_best_epoch to false and "
+                "early_stopping_patience to null"
+            )
+        return self
 
 
-def build(
-    parameters: ArchitectureParameters,
-    input_shape: tuple[int, ...],
-    classes: int,
-    backbone: "keras.Model | None" = None,
-) -> "keras.Model":
+def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:
     """Builds the network that the parameters name.
 
     Args:
@@ -40,11 +70,11 @@ def build(
     """
     from dogs_vs_cats.models.architectures import build_architecture
 
-    height, width, channels = input_shape
-    return build_architecture(parameters.architecture, (height, width, channels), classes, **parameters.options())
+    options = {} if parameters.dropout is None else {"dropout": parameters.dropout}
+    return build_architecture(parameters.architecture, input_shape, classes, **options)
 
 
-def with_auxiliaries(parameters: ArchitectureParameters, model: "keras.Model", classes: int) -> "keras.Model":
+def with_auxiliaries(parameters: Parameters, model: Model, classes: int) -> Model:
     """Adds the auxiliary classifiers that the network is trained with, where it has any (GoogLeNet).
 
     Args:
@@ -53,9 +83,7 @@ def with_auxiliaries(parameters: ArchitectureParameters, model: "keras.Model", c
         classes: Number of classes.
 
     Returns:
-        A model that shares its weights and answers first what it answers; the model itself where there are none.
+        A model with the same weights, whose first output is that of `model`; `model` itself where there are none.
     """
-    from dogs_vs_cats.models.architectures import AUXILIARIES
-
-    add = AUXILIARIES.get(parameters.architecture)
+    add = ARCHITECTURES[parameters.architecture].with_auxiliaries
     return add(model, classes) if add else model

@@ -4,12 +4,10 @@ The lecture's table (L1): 148×148×16, 74×74×16, 72×72×64, 36×36×64, 34×
 parameters on 150×150×3 images.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.training import TrainingParameters
-
-if TYPE_CHECKING:
-    import keras
 
 TRAINS_ON: Literal["images", "features"] = "images"
 USES_BACKBONE = False
@@ -19,9 +17,7 @@ class Parameters(TrainingParameters):
     """The naive CNN adds none."""
 
 
-def build(
-    parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: "keras.Model | None" = None
-) -> "keras.Model":
+def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:
     """Builds the lecture's network.
 
     Args:
@@ -41,20 +37,19 @@ def build(
     return for_images("naive_cnn", input_shape, lambda shape: _network(shape, classes))
 
 
-def _network(input_shape: tuple[int, ...], classes: int) -> "keras.Model":
-    import keras
+def _network(input_shape: tuple[int, ...], classes: int) -> Model:
     from keras import layers
 
-    from dogs_vs_cats.models.output_layers import probabilities
+    from dogs_vs_cats.models.output_layers import image_classifier
 
-    image = keras.Input(input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(image)
-    x = layers.Conv2D(16, 3, activation="relu", name="convolution_1")(x)
-    x = layers.MaxPooling2D(2, name="pooling_1")(x)
-    x = layers.Conv2D(64, 3, activation="relu", name="convolution_2")(x)
-    x = layers.MaxPooling2D(2, name="pooling_2")(x)
-    x = layers.Conv2D(128, 3, activation="relu", name="convolution_3")(x)
-    x = layers.MaxPooling2D(2, name="pooling_3")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(512, activation="relu", name="dense_1")(x)
-    return keras.Model(image, probabilities(x, classes), name="naive_cnn")
+    hidden = [
+        layers.Conv2D(16, 3, activation="relu", name="convolution_1"),
+        layers.MaxPooling2D(2, name="pooling_1"),
+        layers.Conv2D(64, 3, activation="relu", name="convolution_2"),
+        layers.MaxPooling2D(2, name="pooling_2"),
+        layers.Conv2D(128, 3, activation="relu", name="convolution_3"),
+        layers.MaxPooling2D(2, name="pooling_3"),
+        layers.Flatten(name="flatten"),
+        layers.Dense(512, activation="relu", name="dense_1"),
+    ]
+    return image_classifier("naive_cnn", input_shape, classes, hidden)

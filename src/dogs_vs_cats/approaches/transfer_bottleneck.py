@@ -4,14 +4,12 @@ With VGG16 at 150×150 the features are 4×4×512 = 8,192 numbers, and the lectu
 parameters. After training, base and head are joined, so that the model file takes images like every other.
 """
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
+from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.training import TrainingParameters
-
-if TYPE_CHECKING:
-    import keras
 
 TRAINS_ON: Literal["images", "features"] = "features"
 USES_BACKBONE = True
@@ -41,9 +39,7 @@ class Parameters(TrainingParameters):
         return augment
 
 
-def build(
-    parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: "keras.Model | None" = None
-) -> "keras.Model":
+def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:
     """Builds the head.
 
     Args:

@@ -5,14 +5,12 @@ The images pass through the base in every epoch, so augmentation applies. With V
 the dense layers.
 """
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
+from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.training import TrainingParameters
-
-if TYPE_CHECKING:
-    import keras
 
 TRAINS_ON: Literal["images", "features"] = "images"
 USES_BACKBONE = True
@@ -35,9 +33,7 @@ class Parameters(TrainingParameters):
     fine_tuning_learning_rate: Annotated[float, Field(gt=0, le=1)]
 
 
-def build(
-    parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: "keras.Model | None" = None
-) -> "keras.Model":
+def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:
     """Puts global average pooling and two dense layers on the frozen base.
 
     Args:

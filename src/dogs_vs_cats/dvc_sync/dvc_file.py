@@ -112,10 +112,11 @@ def _source_code(stage: Stage, types: Sequence[str]) -> list[str]:
     """The code of a stage: its nodes and their wiring, and the classes that read and write its files."""
     modules = {node.func.__module__ for node in stage.nodes.nodes}
     modules |= {module for type_ in types if (module := type_.rpartition(".")[0]).startswith(f"{PACKAGE}.")}
-    own = {f"{approaches.__name__}.{name}" for name in stage.approaches}
+    own = {f"{approaches.__name__}.{name}" for name in stage.modules}
     paths = {*source_paths(modules | own)}
-    paths -= {f"approaches/{name}.py" for name in stage.approaches}
-    paths |= {f"approaches/{ITEM}.py"} if stage.approaches else set()
+    if stage.approaches and stage.modules == stage.approaches:  # else some have modules of other names
+        paths -= {f"approaches/{name}.py" for name in stage.modules}
+        paths |= {f"approaches/{ITEM}.py"}
     folders = [name if (SOURCE / "pipelines" / name).is_dir() else "approach" for name in stage.pipelines]
     paths |= {f"pipelines/{folder}" for folder in folders}
     return sorted(f"src/{PACKAGE}/{path}" for path in paths)

@@ -10,7 +10,7 @@ from kedro.pipeline import Pipeline
 from dogs_vs_cats import approaches
 from dogs_vs_cats.dvc_sync.conf_files import base_parameters
 from dogs_vs_cats.errors import DVCFileError
-from dogs_vs_cats.pipeline_registry import register_pipelines, use_approaches
+from dogs_vs_cats.pipeline_registry import register_pipelines, use_parameters
 from dogs_vs_cats.project import ROOT
 
 FIRST = {
@@ -43,6 +43,7 @@ class Stage:
         nodes: The nodes it runs.
         tag: The tag that selects them, if they are not all nodes of the pipelines.
         approaches: For a stage of approaches their names.
+        modules: Names of the modules that build them.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Stage:
     nodes: Pipeline
     tag: str = ""
     approaches: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> list[str]:
@@ -80,14 +82,16 @@ def stages(root: Path = ROOT) -> list[Stage]:
     Raises:
         DVCFileError: A node is in no stage.
     """
-    names = next(content["approaches"] for content in base_parameters(root).values() if "approaches" in content)
-    use_approaches(names)
+    parameters = {group: value for content in base_parameters(root).values() for group, value in content.items()}
+    names = parameters["approaches"]
+    modules = {name: approaches.module_name(name, parameters.get(name)) for name in names}
+    use_parameters(parameters)
     pipelines = register_pipelines()
     default = set(pipelines["__default__"].nodes)
     compared = (*names, "comparison")
     groups: dict[str, list[str]] = {group: [] for group in GROUPS}
     for name in names:
-        groups[_group(approaches.load(name))].append(name)
+        groups[_group(approaches.approach_of(modules[name], None))].append(name)
     found = [
         *(
             Stage(name, parts, _sum(pipelines[part] for part in parts))
@@ -101,6 +105,7 @@ def stages(root: Path = ROOT) -> list[Stage]:
                 _sum(pipelines[name] for name in members).filter(tags=[TRAINED]),
                 TRAINED,
                 tuple(members),
+                tuple(modules[name] for name in members),
             )
             for group, members in groups.items()
             if members

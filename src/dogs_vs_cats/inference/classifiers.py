@@ -105,7 +105,7 @@ def find_model(
     """
     if wanted is None:
         return _best(catalog, approach_names)
-    if wanted in approaches.names():
+    if wanted in (*approach_names, *approaches.names()):
         return wanted, _file(catalog, wanted)
     if wanted == CHAMPION:
         if registered_model is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dogs_vs_cats import approaches
+from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.lectures.outlines import Outline
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _approaches(lecture: Mapping[str, Any]) -> dict[str, Any]:
     import keras
 
     def build(name: str, input_shape: tuple[int, ...], backbone: keras.Model | None = None) -> Outline:
-        module = approaches.load(name)
+        module = approach_of(name, lecture[name])
         parameters = module.Parameters.model_validate(lecture[name])
         return Outline(lambda: module.build(parameters, input_shape, 2, backbone))
 

@@ -5,7 +5,6 @@ A base is a Keras model from raw images, (n, height, width, channels) in 0..255,
 preprocessing is inside.
 """
 
-import hashlib
 import sys
 import warnings
 from collections.abc import Callable
@@ -275,11 +274,3 @@ def _cut(parts: Anatomy, drop: int) -> keras.Model | None:
     kept = [layer for layer in parts.layers[:-drop] if not isinstance(layer, layers.InputLayer)]
     is_whole = len(base.operations) == len(kept) + 1
     return base if is_whole and len(base.output_shape) in (2, 4) else None
-
-
-def weights_digest(model: keras.Model) -> str:
-    """SHA-256 over all weights of a model, as hex digits."""
-    digest = hashlib.sha256()
-    for value in model.get_weights():
-        digest.update(np.ascontiguousarray(value).tobytes())
-    return digest.hexdigest()

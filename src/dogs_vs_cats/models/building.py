@@ -3,8 +3,6 @@
 from bisect import bisect_left
 from collections.abc import Callable
 
-import keras
-
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ParameterError
 
@@ -60,6 +58,8 @@ def _least_size(too_small: Shape, build: Callable[[Shape], Model]) -> int:
 
 def without_weights(build: Callable[[], Model]) -> Model:
     """Builds a network whose weights have shapes and no values, which takes little time and memory."""
+    import keras
+
     try:
         with keras.StatelessScope(initialize_variables=False):
             return build()

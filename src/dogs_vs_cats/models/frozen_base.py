@@ -1,16 +1,16 @@
-"""Models from the features of their frozen base on: what the base makes of an image isn't computed twice.
+"""Models on a frozen base, before and after its features.
 
-A base that isn't trained makes the same of an unchanged image in every epoch, under every head and in every evaluation.
-So validation and evaluation of models on a frozen base begin at the features that were extracted once.
+A base that isn't trained gives the same features for an unchanged image in every epoch, under every head and in every
+evaluation. Therefore features are extracted once, and training a head, validation and evaluation begin there.
 """
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
-
-from dogs_vs_cats.models.backbones import weights_digest
 
 Pooling = Literal["flatten", "avg"]
 
@@ -18,18 +18,25 @@ _ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
-class KeptFeatures:
-    """Features of the images in use, and what made them.
+class CachedFeatures:
+    """Features of the images in use, and the base that they came from.
 
     Attributes:
         rows: float32 array, best a memory map, (images in use, features), in the manifest's order.
-        pooling: How a row was made of the base's feature maps: `flatten` or `avg`.
-        base_weights: Digest of the weights of the base that made them.
+        pooling: `flatten` for every position of the feature maps, `avg` for averages over the positions.
+        base_weights: Hash of the weights of the base.
     """
 
     rows: np.ndarray
     pooling: Pooling
     base_weights: str
+
+    @classmethod
+    def of(cls, rows: np.ndarray | None, record: Mapping[str, Any] | None) -> "CachedFeatures | None":
+        """Makes one of the datasets `features` and `features_record`; None without them."""
+        if rows is None or record is None:
+            return None
+        return cls(rows, record["pooling"], record.get("base_weights", ""))
 
     def base_in(self, model: keras.Model) -> keras.Model | None:
         """The base in a model, if it is, weight for weight, the one that made these features."""
@@ -49,8 +56,42 @@ class KeptFeatures:
         return np.concatenate([part.reshape(len(part), -1, channels).mean(axis=1) for part in parts])
 
 
+def pooled(backbone: keras.Model, pooling: Pooling) -> keras.Model:
+    """Builds the model that extracts features, and freezes the base.
+
+    Args:
+        backbone: Raw images in, feature maps, (n, rows, columns, features), or a vector, (n, features), out.
+        pooling: `flatten` or `avg`; a vector stays as it is.
+
+    Returns:
+        A model from raw images to rows, float32 (n, features), with the base in inference mode.
+    """
+    backbone.trainable = False
+    image = keras.Input(backbone.input_shape[1:], name="image")
+    maps = backbone(image, training=False)
+    averages = pooling == "avg" and len(maps.shape) == 4
+    pool = keras.layers.GlobalAveragePooling2D if averages else keras.layers.Flatten
+    return keras.Model(image, pool(dtype="float32", name="pooling")(maps), name="features")
+
+
+def join(name: str, backbone: keras.Model, head: keras.Model, pooling: Pooling) -> keras.Model:
+    """Puts a head on the base whose features it was trained on.
+
+    Args:
+        name: Name of the new model.
+        backbone: Raw images in, feature maps out.
+        head: Feature rows in, probabilities out.
+        pooling: `flatten` or `avg`, as the features were pooled.
+
+    Returns:
+        A model from raw images to probabilities, whose base is frozen.
+    """
+    features = pooled(backbone, pooling)
+    return keras.Model(features.input, head(features.output), name=name)
+
+
 def find_base(model: keras.Model) -> keras.Model | None:
-    """The model within a model that makes feature maps, (n, rows, columns, features), of images; None without one."""
+    """The model within a model that ends in feature maps, (n, rows, columns, features); None without one."""
     return next((part for part in model.layers if isinstance(part, keras.Model) and len(part.output_shape) == 4), None)
 
 
@@ -76,6 +117,14 @@ def after_base(model: keras.Model, base: keras.Model, pooling: Pooling) -> keras
     row = keras.Input((int(np.prod(start.shape[1:])),), name="features")
     x = keras.layers.Reshape(start.shape[1:], dtype="float32", name="feature_maps")(row)
     return keras.Model(row, keras.Model(start, model.outputs[0])(x), name=model.name)
+
+
+def weights_digest(model: keras.Model) -> str:
+    """SHA-256 over all weights of a model, as hex digits."""
+    digest = hashlib.sha256()
+    for value in model.get_weights():
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
 
 
 def _layer_after(model: keras.Model, base: keras.Model) -> keras.layers.Layer:

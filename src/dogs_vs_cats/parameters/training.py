@@ -11,6 +11,7 @@ class TrainingParameters(ParameterGroup):
     """How an approach is trained; each approach adds parameters of its own.
 
     Attributes:
+        approach: The module of `approaches` that builds the model; None stands for the one with the block's name.
         epochs: Passes over the training images, at least 1.
         batch_size: Images (or feature rows) a step.
         optimizer: A Keras optimizer.
@@ -25,6 +26,7 @@ class TrainingParameters(ParameterGroup):
             model is saved. Empty: once, with the project's `seed`.
     """
 
+    approach: str | None = None
     epochs: PositiveInt
     batch_size: PositiveInt
     optimizer: Literal["adam", "rmsprop", "sgd", "nadam", "adamw"]

@@ -10,6 +10,7 @@ Bounds = Annotated[list[float], Field(min_length=2, max_length=2)]
 Value = bool | int | float | str | None
 
 FIXED = {
+    "approach": "a search is about the parameters of one approach",
     "seeds": "a better seed is no better setting",
     "train_on_all": "it leaves no validation images to choose by",
     "pooling": "the features on disk were made with one",
@@ -51,8 +52,15 @@ class Space(ParameterGroup):
         return self
 
     def extremes(self) -> list[Value]:
-        """All choices, or both bounds: what has to be allowed for everything between to be."""
+        """All choices, or both bounds: if they are allowed, so is everything between."""
         return list(self.choices or self.uniform or self.log_uniform or [])
+
+    def contains(self, value: Value) -> bool:
+        """Whether a search may give this value."""
+        if self.choices is not None:
+            return value in self.choices
+        low, high = self.uniform or self.log_uniform or []
+        return isinstance(value, int | float) and low <= value <= high
 
 
 class TuningParameters(ParameterGroup):

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from dogs_vs_cats import approaches
+from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.project import ROOT
 
 
@@ -120,14 +120,14 @@ def parameters_of(approach: str, parameters: Mapping[str, Any]) -> dict[str, str
     Returns:
         Name and value as text.
     """
-    module = approaches.load(approach)
     own = parameters[approach]
+    module = approach_of(approach, own)
     shared = {name: parameters[name] for name in ("seed", "ingestion", "compute") if name in parameters}
     if own.get("augment"):
         shared["augmentation"] = parameters["augmentation"]
     if module.USES_BACKBONE:
         shared["backbone"] = parameters["backbone"]
-    return {"approach": approach, **dict(_flatten(own)), **dict(_flatten(shared))}
+    return {**dict(_flatten(own)), **dict(_flatten(shared)), "approach": approach}
 
 
 def _flatten(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

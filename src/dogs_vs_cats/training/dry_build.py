@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from dogs_vs_cats import approaches
+from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameters.backbone import BackboneParameters
@@ -35,7 +35,7 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
         base = BackboneParameters.model_validate(parameters["backbone"])
         backbone = without_weights(lambda: untrained(base, size, channels))
     for name in parameters["approaches"]:
-        uses_backbone = approaches.load(name).USES_BACKBONE
+        uses_backbone = approach_of(name, parameters[name]).USES_BACKBONE
         if f"{name}.model" in outputs and (backbone is not None or not uses_backbone):
             dry_build(name, parameters[name], (size, size, channels), backbone)
 
@@ -58,7 +58,7 @@ def dry_build(
     """
     from dogs_vs_cats.models.building import without_weights
 
-    module = approaches.load(name)
+    module = approach_of(name, block)
     typed: Any = module.Parameters.model_validate(dict(block))
     taken: tuple[int, ...] = shape
     if module.TRAINS_ON == "features" and backbone is not None:

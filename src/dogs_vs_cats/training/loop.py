@@ -1,13 +1,12 @@
 """Training one Keras model: phases, best epoch, early stopping, and going on where a killed run stopped."""
 
-import hashlib
 import json
 import logging
 import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,12 +16,11 @@ import numpy as np
 from dogs_vs_cats.compute.backend import compile_updates
 from dogs_vs_cats.errors import TrainingError, is_out_of_memory
 from dogs_vs_cats.images.batches import RowBatches
-from dogs_vs_cats.parameters.compute import ComputeParameters
-from dogs_vs_cats.parameters.training import TrainingParameters
 from dogs_vs_cats.progress import Advance, progress
-from dogs_vs_cats.storage.atomic import replace_atomically
+from dogs_vs_cats.training.checkpoint import Checkpoint, Rows, weights_hash, without_images
 from dogs_vs_cats.training.devices import EvenBatches
 from dogs_vs_cats.training.events import EpochEnd, publish
+from dogs_vs_cats.training.inputs import TrainingInputs
 
 logger = logging.getLogger(__name__)
 
@@ -35,33 +33,25 @@ class Training:
     """What is trained, on what, and how.
 
     Attributes:
-        approach: Its name, for messages and events.
-        seed: Seed of its weights and batches, for messages and events.
+        inputs: Parameters of the approach, how to compute, and the source of the batches.
+        seed: Seed of the weights and the batches.
         model: The model to train, uncompiled; its weights change in place.
         batches: Training batches; batch i of epoch e is a function of e and i alone.
         validation: Validation batches; None where there are no validation images.
-        classes: Number of classes.
-        class_weight: Weight of each label, or None.
-        parameters: Optimizer, early stopping and so on.
-        compute: How to compute it.
-        steps_per_execution: Steps in one call of the compiled function.
-        validation_model: What answers for the `validation` batches, where that isn't `model`: it shares the weights of
+        validation_model: The model for the `validation` batches, where that isn't `model`: it shares the weights of
             `model`, and takes something else than images.
         devices: How many devices share each batch. More than one need a surrounding `data_parallel`.
+        steps_per_execution: Steps in one call of the compiled function, where `compute` leaves them open.
     """
 
-    approach: str
+    inputs: TrainingInputs
     seed: int
     model: keras.Model
     batches: RowBatches
     validation: RowBatches | None
-    classes: int
-    class_weight: dict[int, float] | None
-    parameters: TrainingParameters
-    compute: ComputeParameters
-    steps_per_execution: int
     validation_model: keras.Model | None = None
     devices: int = 1
+    steps_per_execution: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,31 +74,41 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a training has gone so far.
+class TrainResult:
+    """How a training went.
 
     Attributes:
-        history: A row for each finished epoch: `seed`, `epoch` (from 1, through all phases), `phase`, `loss`,
-            `accuracy`, `val_loss`, `val_accuracy` (both None without validation images), `learning_rate` (at the
-            beginning of the epoch).
+        history: A row for each epoch: `seed`, `epoch` (from 1, through all phases), `phase`, `loss`, `accuracy`,
+            `val_loss`, `val_accuracy` (both None without validation images), `learning_rate` (at the beginning of the
+            epoch).
         seconds: Time spent in these epochs, those of an interrupted run included.
-        best_loss: Lowest validation loss of all phases.
-        best_epoch: Its epoch; 0 before the first.
-        phase_best_loss: Lowest validation loss of the present phase, which early stopping goes by.
-        phase_best_epoch: Its epoch.
-        phase_finished: Whether the present phase is over.
     """
 
-    history: tuple[dict[str, Any], ...] = ()
-    seconds: float = 0.0
-    best_loss: float = math.inf
-    best_epoch: int = 0
-    phase_best_loss: float = math.inf
-    phase_best_epoch: int = 0
-    phase_finished: bool = False
+    history: Rows
+    seconds: float
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The first row with the lowest validation loss; None without validation images."""
+        return _best(self.history)
 
 
-def train(training: Training, phases: Sequence[Phase], state_folder: Path, identity: str) -> Outcome:
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model that keeps the model contract, uncompiled.
+
+    Attributes:
+        model: Raw images in, probabilities out.
+        result: How its training went.
+        trainable_parameters: Number of parameters that training changed.
+    """
+
+    model: keras.Model
+    result: TrainResult
+    trainable_parameters: int
+
+
+def train(training: Training, phases: Sequence[Phase], state_folder: Path) -> TrainResult:
     """Trains a model through its phases.
 
     With `keep_best_epoch` each phase starts from the best weights of those before it, and the model ends with the best
@@ -122,8 +122,6 @@ def train(training: Training, phases: Sequence[Phase], state_folder: Path, ident
         training: The model, its data and its parameters.
         phases: One or more.
         state_folder: Folder for the state.
-        identity: All that the result depends on beside the initial weights, as text. A state of another
-            identity is ignored.
 
     Returns:
         The history of all phases. The model has the weights of the best epoch of all or of the last.
@@ -131,58 +129,28 @@ def train(training: Training, phases: Sequence[Phase], state_folder: Path, ident
     Raises:
         TrainingError: The loss stopped being a number, or a batch didn't fit into memory.
     """
-    identity = _digest(identity, training.model)
-    outcome = Outcome()
-    best: list[np.ndarray] = []
-    files = []
+    name, model = training.inputs.name, training.model
+    text = json.dumps({**training.inputs.identity(), "seed": training.seed}, sort_keys=True)
+    identity = weights_hash(text, model)
+    epochs = _Epochs(training)
+    checkpoints = []
     for number, phase in enumerate(phases):
-        _assign(training.model, best)
+        _assign(model, epochs.best)
         phase.prepare()
         _compile(training, phase)
-        state = _StateFile(state_folder / f"seed_{training.seed}_phase_{number}.npz", identity, training.model)
-        files.append(state)
-        first_epoch = len(outcome.history)
-        outcome = replace(outcome, phase_best_loss=math.inf, phase_finished=False)
-        if restored := state.restore():
-            outcome, best = restored
-            logger.info("%s: going on after epoch %d of an interrupted run", training.approach, len(outcome.history))
-            for row in outcome.history[first_epoch:]:
-                _publish(training, row)
-        if not outcome.phase_finished:
-            is_last = number == len(phases) - 1
-            epochs = _Epochs(training, phase, first_epoch + phase.epochs, outcome, best, state, is_last)
-            _fit(training, epochs, first_epoch + phase.epochs)
-            outcome, best = epochs.outcome, epochs.best
-    if best:
-        _assign(training.model, best)
-        logger.info(
-            "%s: the model has the weights of epoch %d%s, which has the lowest validation loss",
-            training.approach,
-            outcome.best_epoch,
-            f" ({outcome.history[outcome.best_epoch - 1]['phase']})" if len(phases) > 1 else "",
-        )
-    for state in files:
-        state.delete()
-    return outcome
-
-
-def _assign(model: keras.Model, best: list[np.ndarray]) -> None:
-    """Gives a model the weights of its best epoch, where one was chosen."""
-    if best:
-        for variable, value in zip(_without_images(model.weights), best, strict=True):
-            variable.assign(value)
-
-
-def _digest(identity: str, model: keras.Model) -> str:
-    digest = hashlib.sha256(identity.encode())
-    for variable in _without_images(model.weights):
-        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes())
-    return digest.hexdigest()
-
-
-def _without_images(variables: Sequence[keras.Variable]) -> list[keras.Variable]:
-    """Leaves out `ResidentImages`, the only bytes there are among a model's variables."""
-    return [variable for variable in variables if variable.dtype != "uint8"]
+        checkpoint = Checkpoint(state_folder / f"seed_{training.seed}_phase_{number}.npz", identity, model)
+        checkpoints.append(checkpoint)
+        epochs.begin(phase, checkpoint, is_last=phase is phases[-1])
+        if not epochs.is_over:
+            _fit(training, epochs)
+    result = TrainResult(epochs.history, epochs.seconds)
+    if epochs.best and result.best:
+        _assign(model, epochs.best)
+        which = f"{result.best['epoch']} ({result.best['phase']})" if len(phases) > 1 else result.best["epoch"]
+        logger.info("%s: the model has the weights of epoch %s, which has the lowest validation loss", name, which)
+    for checkpoint in checkpoints:
+        checkpoint.delete()
+    return result
 
 
 def loss_function(classes: int) -> keras.losses.Loss:
@@ -190,53 +158,69 @@ def loss_function(classes: int) -> keras.losses.Loss:
     return keras.losses.BinaryCrossentropy() if classes == 2 else keras.losses.SparseCategoricalCrossentropy()
 
 
+def count_weights(weights: Sequence[keras.Variable]) -> int:
+    """Number of values in some weights."""
+    return int(sum(np.prod(weight.shape) for weight in weights))
+
+
+def _best(rows: Rows) -> dict[str, Any] | None:
+    validated = [row for row in rows if row["val_loss"] is not None]
+    return min(validated, key=lambda row: row["val_loss"], default=None)
+
+
+def _assign(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
+    """Gives a model the weights of its best epoch, where one was chosen."""
+    if weights:
+        for variable, value in zip(without_images(model.weights), weights, strict=True):
+            variable.assign(value)
+
+
 def _compile(training: Training, phase: Phase) -> None:
-    loss = loss_function(training.classes)
-    accuracy = keras.metrics.BinaryAccuracy if training.classes == 2 else keras.metrics.SparseCategoricalAccuracy
+    compute = training.inputs.compute
+    is_binary = training.inputs.data.classes == 2
+    accuracy = keras.metrics.BinaryAccuracy if is_binary else keras.metrics.SparseCategoricalAccuracy
     rate: Any = phase.learning_rate
     if phase.schedule == "cosine":
         # A function of the optimizer's step counter, so that an interrupted training goes on where it was.
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=phase.epochs * len(training.batches))
-    optimizer = keras.optimizers.get(training.parameters.optimizer)
-    optimizer = type(optimizer)(learning_rate=rate)
+    optimizer = type(keras.optimizers.get(training.inputs.parameters.optimizer))(learning_rate=rate)
     if training.devices == 1:
-        compile_updates(optimizer, training.compute)
+        compile_updates(optimizer, compute)
     # Rows that only fill up a batch weigh nothing in weighted metrics.
     kind = "metrics" if training.devices == 1 else "weighted_metrics"
-    training.model.compile(
-        optimizer=optimizer,
-        loss=loss,
-        **{kind: [accuracy(name="accuracy")]},
-        jit_compile=training.compute.jit_compile,
-        steps_per_execution=training.steps_per_execution,
-    )
-    if training.validation_model is not None:
-        training.validation_model.compile(
-            loss=loss, **{kind: [accuracy(name="accuracy")]}, jit_compile=training.compute.jit_compile
-        )
+    automatic = compute.steps_per_execution == "auto"
+    steps = training.steps_per_execution if automatic else compute.steps_per_execution
+    for model, further in (
+        (training.model, {"optimizer": optimizer, "steps_per_execution": steps}),
+        (training.validation_model, {}),
+    ):
+        if model is not None:
+            measured = {"loss": loss_function(training.inputs.data.classes), kind: [accuracy(name="accuracy")]}
+            model.compile(**measured, jit_compile=compute.jit_compile, **further)
     # Builds the optimizer's variables now, so that a saved state can be put into them.
     optimizer.build(training.model.trainable_variables)
 
 
-def _fit(training: Training, epochs: "_Epochs", last_epoch: int) -> None:
-    done = len(epochs.outcome.history)
+def _fit(training: Training, epochs: "_Epochs") -> None:
+    inputs = training.inputs
     batches: keras.utils.PyDataset = training.batches
     validation: keras.utils.PyDataset | None = training.validation
-    class_weight = training.class_weight
+    class_weight = training.inputs.data.class_weight() if inputs.parameters.class_weights else None
     if training.devices > 1:
         batches = EvenBatches(training.batches, training.devices, class_weight)
         validation = EvenBatches(training.validation, training.devices, None) if training.validation else None
         class_weight = None
     callbacks = [training.batches.callback(), epochs]
     if training.validation_model is not None and validation is not None:
-        # Before the one that looks at what validation gave.
+        # Before the one that reads the validation loss.
         callbacks.insert(1, _validation_callback(training.validation_model, validation))
+        validation = None
     try:
         training.model.fit(
             batches,
-            validation_data=validation if training.validation_model is None else None,
-            initial_epoch=done,
-            epochs=last_epoch,
+            validation_data=validation,
+            initial_epoch=len(epochs.history),
+            epochs=epochs.last_epoch,
             class_weight=class_weight,
             shuffle=False,
             verbose=0,
@@ -245,8 +229,8 @@ def _fit(training: Training, epochs: "_Epochs", last_epoch: int) -> None:
     except Exception as error:
         if is_out_of_memory(error):
             raise TrainingError(
-                f"{training.approach} ran out of memory with {training.approach}.batch_size="
-                f"{training.parameters.batch_size}. Set a smaller one."
+                f"{inputs.name} ran out of memory with {inputs.name}.batch_size="
+                f"{inputs.parameters.batch_size}. Set a smaller one."
             ) from error
         raise
 
@@ -263,26 +247,36 @@ def _validation_callback(model: keras.Model, batches: keras.utils.PyDataset) -> 
 class _Epochs(keras.callbacks.Callback):
     """What happens at the end of an epoch: history, events, best weights, early stopping, saved state."""
 
-    def __init__(
-        self,
-        training: Training,
-        phase: Phase,
-        last_epoch: int,
-        outcome: Outcome,
-        best: list[np.ndarray],
-        state: "_StateFile",
-        is_last_phase: bool,
-    ):
+    def __init__(self, training: Training):
         super().__init__()
-        self.outcome = outcome
-        self.best = best
+        self.history: Rows = ()
+        self.seconds = 0.0
+        self.best: list[np.ndarray] = []
         self._training = training
-        self._phase = phase
-        self._last_epoch = last_epoch
-        self._state = state
-        self._is_last_phase = is_last_phase
-        self._saved_at = time.monotonic()
         self._bar = ExitStack()
+
+    def begin(self, phase: Phase, checkpoint: Checkpoint, is_last: bool) -> None:
+        """Begins a phase, after the epochs of an interrupted run if there are any."""
+        self._phase, self._checkpoint, self._is_last_phase = phase, checkpoint, is_last
+        self._first = len(self.history)
+        self.last_epoch = self._first + phase.epochs
+        self._saved_at = time.monotonic()
+        if restored := checkpoint.restore():
+            self.history, self.seconds, self.best = restored
+            name = self._training.inputs.name
+            logger.info("%s: going on after epoch %d of an interrupted run", name, len(self.history))
+            for row in self.history[self._first :]:
+                self._publish(row)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the phase has had all its epochs, or stops early."""
+        return len(self.history) == self.last_epoch or self._stops_early()
+
+    def _stops_early(self) -> bool:
+        patience = self._training.inputs.parameters.early_stopping_patience
+        best = _best(self.history[self._first :])
+        return patience is not None and best is not None and self.history[-1]["epoch"] - best["epoch"] >= patience
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._started = time.perf_counter()
@@ -290,7 +284,7 @@ class _Epochs(keras.callbacks.Callback):
         self._learning_rate = self._phase.learning_rate
         if self._phase.schedule != "constant":
             self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        title = f"{self._training.approach} epoch {epoch + 1}/{self._last_epoch}"
+        title = f"{self._training.inputs.name} epoch {epoch + 1}/{self.last_epoch}"
         self._advance: Advance = self._bar.enter_context(progress(title, self.params["steps"], "steps"))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -302,112 +296,54 @@ class _Epochs(keras.callbacks.Callback):
         seconds = time.perf_counter() - self._started
         row = self._row(epoch + 1, logs or {})
         self._refuse_nan(row)
-        _publish(self._training, row)
-        validation = "no validation"
-        if row["val_loss"] is not None:
-            validation = f"validation: loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:.3f}"
-        logger.info(
-            "%s: epoch %d/%d, loss %.4f, accuracy %.3f; %s (%.1f s)",
-            self._training.approach,
-            row["epoch"],
-            self._last_epoch,
-            row["loss"],
-            row["accuracy"],
-            validation,
-            seconds,
-        )
-        outcome = replace(self.outcome, history=(*self.outcome.history, row), seconds=self.outcome.seconds + seconds)
-        outcome = self._compared(outcome, row)
-        finished = self.model.stop_training or row["epoch"] == self._last_epoch
-        self.outcome = replace(outcome, phase_finished=finished)
-        self._save(finished)
+        self._publish(row)
+        self._log(row, seconds)
+        self.history, self.seconds = (*self.history, row), self.seconds + seconds
+        if self._training.inputs.parameters.keep_best_epoch and _best(self.history) is row:
+            self.best = [keras.ops.convert_to_numpy(weight) for weight in without_images(self.model.weights)]
+        if self._stops_early():
+            name, since = self._training.inputs.name, _best(self.history[self._first :])
+            logger.info("%s: stops early, no better epoch since epoch %d", name, since["epoch"] if since else 0)
+        self.model.stop_training = self.is_over
+        self._save()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         self._bar.close()
 
-    def _compared(self, outcome: Outcome, row: dict[str, Any]) -> Outcome:
-        """Compares an epoch with those before: keeps the best weights and stops a phase that gets no better."""
-        if row["val_loss"] is None:
-            return outcome
-        if row["val_loss"] < outcome.best_loss:
-            outcome = replace(outcome, best_loss=row["val_loss"], best_epoch=row["epoch"])
-            if self._training.parameters.keep_best_epoch:
-                self.best = [keras.ops.convert_to_numpy(v) for v in _without_images(self.model.weights)]
-        if row["val_loss"] < outcome.phase_best_loss:
-            outcome = replace(outcome, phase_best_loss=row["val_loss"], phase_best_epoch=row["epoch"])
-        patience = self._training.parameters.early_stopping_patience
-        if patience is not None and row["epoch"] - outcome.phase_best_epoch >= patience:
-            logger.info(
-                "%s: stops early, no better epoch since epoch %d", self._training.approach, outcome.phase_best_epoch
-            )
-            self.model.stop_training = True
-        return outcome
-
     def _row(self, epoch: int, logs: dict[str, float]) -> dict[str, Any]:
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
-        figures = {name: float(logs[name]) if name in logs else None for name in names}
         return {
             "seed": self._training.seed,
             "epoch": epoch,
             "phase": self._phase.name,
-            **figures,
+            **{name: float(logs[name]) if name in logs else None for name in names},
             "learning_rate": self._learning_rate,
         }
 
     def _refuse_nan(self, row: dict[str, Any]) -> None:
-        for name in ("loss", "val_loss"):
-            if row[name] is not None and not math.isfinite(row[name]):
+        name = self._training.inputs.name
+        for loss in ("loss", "val_loss"):
+            if row[loss] is not None and not math.isfinite(row[loss]):
                 raise TrainingError(
-                    f"{self._training.approach}: the {name} is {row[name]} after epoch {row['epoch']}. "
-                    f"A learning rate that is too high does this; {self._training.approach}.learning_rate is "
-                    f"{self._phase.learning_rate:g}: try a tenth of it."
+                    f"{name}: the {loss} is {row[loss]} after epoch {row['epoch']}. A learning rate that is too high "
+                    f"does this; {name}.learning_rate is {self._phase.learning_rate:g}: try a tenth of it."
                 )
 
-    def _save(self, finished: bool) -> None:
-        if finished and self._is_last_phase:
+    def _publish(self, row: dict[str, Any]) -> None:
+        figures = {name: value for name, value in row.items() if isinstance(value, float)}
+        publish(EpochEnd(self._training.inputs.name, self._training.seed, row["epoch"], figures))
+
+    def _log(self, row: dict[str, Any], seconds: float) -> None:
+        validation = "no validation"
+        if row["val_loss"] is not None:
+            validation = f"validation: loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:.3f}"
+        name, epoch = self._training.inputs.name, f"{row['epoch']}/{self.last_epoch}"
+        figures = (row["loss"], row["accuracy"], validation, seconds)
+        logger.info("%s: epoch %s, loss %.4f, accuracy %.3f; %s (%.1f s)", name, epoch, *figures)
+
+    def _save(self) -> None:
+        if self.is_over and self._is_last_phase:
             return
-        if finished or time.monotonic() - self._saved_at >= SECONDS_BETWEEN_STATES:
-            self._state.save(self.outcome, self.best)
+        if self.is_over or time.monotonic() - self._saved_at >= SECONDS_BETWEEN_STATES:
+            self._checkpoint.save(self.history, self.seconds, self.best)
             self._saved_at = time.monotonic()
-
-
-def _publish(training: Training, row: dict[str, Any]) -> None:
-    logs = {name: value for name, value in row.items() if isinstance(value, float)}
-    publish(EpochEnd(training.approach, training.seed, row["epoch"], logs))
-
-
-class _StateFile:
-    """All that a training needs to go on: weights, random states, optimizer, best weights, history."""
-
-    def __init__(self, path: Path, identity: str, model: keras.Model):
-        self._path = path
-        self._identity = identity
-        self._model = model
-
-    def _variables(self) -> list[keras.Variable]:
-        # `variables` has the random states of dropout, which a file of weights lacks.
-        return [*_without_images(self._model.variables), *self._model.optimizer.variables]
-
-    def save(self, outcome: Outcome, best: list[np.ndarray]) -> None:
-        arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables())}
-        arrays |= {f"best_{i}": value for i, value in enumerate(best)}
-        text = json.dumps({"identity": self._identity, "outcome": asdict(outcome)})
-        with replace_atomically(self._path) as partial:
-            np.savez(partial, text=np.array(text), **arrays)
-
-    def restore(self) -> tuple[Outcome, list[np.ndarray]] | None:
-        if not self._path.is_file():
-            return None
-        with np.load(self._path, allow_pickle=False) as archive:
-            content = json.loads(str(archive["text"]))
-            if content["identity"] != self._identity:
-                return None
-            for i, variable in enumerate(self._variables()):
-                variable.assign(archive[f"variable_{i}"])
-            count = sum(name.startswith("best_") for name in archive.files)
-            best = [archive[f"best_{i}"] for i in range(count)]
-        history = tuple(content["outcome"].pop("history"))
-        return Outcome(history=history, **content["outcome"]), best
-
-    def delete(self) -> None:
-        self._path.unlink(missing_ok=True)

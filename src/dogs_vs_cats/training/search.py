@@ -1,7 +1,7 @@
-"""The search itself: Optuna proposes values, a training says how good they are, the bad ones are stopped early.
+"""The search for better parameters: Optuna proposes values, a training rates them, and bad trials are stopped early.
 
-A search that was killed goes on where it stopped, and ends with the same trials as one that was never disturbed: what
-Optuna proposes depends on the seed and on the trials that are over, and on nothing else.
+A search that was killed continues where it stopped, and ends with the same trials as one that was never disturbed:
+Optuna's proposals depend on the seed and on the finished trials alone.
 """
 
 import hashlib
@@ -24,25 +24,27 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
+    from dogs_vs_cats.training.loop import TrainResult
+
 logger = logging.getLogger(__name__)
 
-Train = Callable[[dict[str, Any]], pd.DataFrame]
-"""Trains with an approach's block of parameters, and returns the learning history."""
+Train = Callable[[Mapping[str, Any]], "TrainResult"]
+"""Trains with an approach's block of parameters."""
 
 
 class Search:
-    """A search that is kept on disk from its first trial on."""
+    """A search, every trial of which is on disk as soon as it is over."""
 
     def __init__(self, folder: Path, approach: str, identity: str, spaces: Mapping[str, Space], seed: int):
         """Opens the search of this identity, or begins it.
 
         Args:
-            folder: Where searches are kept.
-            approach: Whose parameters are searched.
-            identity: All that the outcome depends on, the number of trials apart, as text. A search of another
-                identity is left alone.
-            spaces: What may be tried.
-            seed: Seed of what is proposed.
+            folder: Holds the searches.
+            approach: Name of the approach.
+            identity: All that the outcome depends on, apart from the number of trials, as text. Searches of other
+                identities are left alone.
+            spaces: The values of each parameter.
+            seed: Seed of the proposals.
 
         Raises:
             TuningError: Optuna isn't installed.
@@ -57,7 +59,7 @@ class Search:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._approach = approach
         self._seed = seed
-        self._distributions = {name: _distribution(space) for name, space in spaces.items()}
+        self._spaces = spaces
         self._study = optuna.create_study(
             storage=f"sqlite:///{(folder / 'optuna.db').as_posix()}",
             study_name=f"{approach} {hashlib.sha256(identity.encode()).hexdigest()}",
@@ -65,7 +67,7 @@ class Search:
             load_if_exists=True,
         )
         for trial in self._study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
-            # Its process was killed: it is tried again, from the same values.
+            # Its process was killed: it starts again with the same values.
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
     def run(self, trials: int, block: Mapping[str, Any], epochs: int, train: Train) -> None:
@@ -89,9 +91,11 @@ class Search:
         self._study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=epochs // 3)
         for number in range(done + 1, trials + 1):
             self._study.sampler = optuna.samplers.TPESampler(seed=_seed(self._seed, number))
-            if number == 1:
-                self._propose_own(block)
-            self._try(number, self._study.ask(self._distributions), block, train)
+            own = {name: block[name] for name in self._spaces}
+            if number == 1 and all(space.contains(own[name]) for name, space in self._spaces.items()):
+                self._study.enqueue_trial(own)
+            distributions = {name: _distribution(space) for name, space in self._spaces.items()}
+            self._try(number, self._study.ask(distributions), block, train)
         if not self._finished():
             raise TuningError(
                 f"None of the {trials} trials came to its end; see the warnings above. Narrow "
@@ -117,12 +121,12 @@ class Search:
                 "outcome": "finished" if (finished := trial.state.name == "COMPLETE") else "pruned",
                 "val_loss": trial.value if finished else None,
                 "epochs": len(trial.intermediate_values),
-                **{name: trial.params[name] for name in self._distributions},
+                **{name: trial.params[name] for name in self._spaces},
             }
             for number, trial in enumerate(self.trials(), start=1)
         ]
         columns = {name: [row[name] for row in rows] for name in rows[0]}
-        objects = {name: pd.Series(columns[name], dtype=object) for name in self._distributions}
+        objects = {name: pd.Series(columns[name], dtype=object) for name in self._spaces}
         return pd.DataFrame({**columns, **objects}).astype({"val_loss": float})
 
     def summary(self, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,7 +145,7 @@ class Search:
         return {
             "best_trial": trials.index(best) + 1,
             "best_val_loss": _loss(best),
-            "best_values": {name: best.params[name] for name in self._distributions},
+            "best_values": {name: best.params[name] for name in self._spaces},
             "own_val_loss": min(map(_loss, with_own), default=None),
             "trials": len(trials),
             "pruned": len(trials) - len(finished),
@@ -166,12 +170,6 @@ class Search:
         # A pruned trial has a value too: that of its last epoch.
         return [trial for trial in self.trials() if trial.state.name == "COMPLETE"]
 
-    def _propose_own(self, block: Mapping[str, Any]) -> None:
-        own = {name: block[name] for name in self._distributions}
-        fits = all(_contains(distribution, own[name]) for name, distribution in self._distributions.items())
-        if fits:
-            self._study.enqueue_trial(own)
-
     def _try(self, number: int, trial: "optuna.Trial", block: Mapping[str, Any], train: Train) -> None:
         import optuna
 
@@ -182,14 +180,14 @@ class Search:
         publish(TrialBegin(self._approach, number, parameters, values))
         try:
             with _reported(trial, parameters["epochs"]):
-                history = train(parameters)
+                result = train(parameters)
         except optuna.TrialPruned:
             logger.info("%s: trial %d is stopped, half of the others were better by then", self._approach, number)
         except TrainingError as error:
             logger.warning("%s: trial %d is stopped: %s", self._approach, number, error.message)
         else:
-            kept = history["val_loss"].min() if parameters["keep_best_epoch"] else history["val_loss"].iloc[-1]
-            value = float(kept)
+            row = result.best if parameters["keep_best_epoch"] and result.best else result.history[-1]
+            value = row["val_loss"]
             self._study.tell(trial, value)
             publish(TrialEnd(self._approach, number, "finished", value))
             logger.info("%s: trial %d reaches a validation log loss of %.4f", self._approach, number, value)
@@ -240,13 +238,6 @@ def _distribution(space: Space) -> "BaseDistribution":
     return FloatDistribution(low, high, log=space.log_uniform is not None)
 
 
-def _contains(distribution: "BaseDistribution", value: Value) -> bool:
-    try:
-        return distribution._contains(distribution.to_internal_repr(value))
-    except (ValueError, TypeError):
-        return False
-
-
 def _seed(seed: int, number: int) -> int:
-    """A seed for each trial, so that what is proposed doesn't depend on how often the search was interrupted."""
+    """A seed for each trial, so that proposals don't depend on how often the search was interrupted."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

@@ -1,6 +1,6 @@
 """Checks of a search space against the approaches whose parameters it searches."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from itertools import combinations, product
 from typing import Any
@@ -13,68 +13,66 @@ from dogs_vs_cats.parameters.tuning import FIXED, Space, TuningParameters
 
 
 def problems(parameters: Mapping[str, Any]) -> list[str]:
-    """Holds the search against the approaches it is about.
+    """Checks a search against the approaches it is about.
 
     Args:
         parameters: All parameters of an environment.
 
     Returns:
-        A line for each thing that is wrong; none where the block itself is, which the schema tells.
+        A line for each mistake; none where the block itself is wrong, which the schema reports.
     """
     try:
         tuning = TuningParameters.model_validate(parameters.get("tuning"))
     except ValidationError:
         return []
-    known = approaches.names()
+    known = [name for name, block in parameters.items() if approaches.module_name(name, block) in approaches.names()]
     found = []
     if tuning.approach not in known:
-        found.append(f"tuning.approach: {tuning.approach!r} is not an approach; there are {', '.join(known)}")
+        found.append(f"tuning.approach: {tuning.approach!r} is not an approach; there are {', '.join(sorted(known))}")
     for approach, spaces in tuning.search_space.items():
         where = f"tuning.search_space.{approach}"
         if approach not in known:
-            found.append(f"{where}: there is no such approach; there are {', '.join(known)}")
+            found.append(f"{where}: there is no such approach; there are {', '.join(sorted(known))}")
             continue
+        block = parameters[approach]
+        schema = approaches.approach_of(approach, block).Parameters
         searched = {name: space for name, space in spaces.items() if space is not None}
-        for name, space in searched.items():
-            found += [f"{where}.{name}: {problem}" for problem in _space_problems(approach, name, space, parameters)]
-        if not any(problem.startswith(f"{where}.") for problem in found):
-            found += [f"{where}: {problem}" for problem in _pair_problems(approach, searched, parameters)]
+        wrong = [f"{where}.{name}: {problem}" for name in searched if (problem := _wrong_name(approach, name, schema))]
+        if not wrong and not _refusal(schema, block):
+            wrong = [f"{where}.{problem}" for problem in _wrong_values(schema, block, searched)]
+            wrong = wrong or [f"{where}: {problem}" for problem in _wrong_pairs(schema, block, searched)]
+        found += wrong
     return found
 
 
-def _space_problems(approach: str, name: str, space: Space, parameters: Mapping[str, Any]) -> list[str]:
-    schema = approaches.load(approach).Parameters
+def _wrong_name(approach: str, name: str, schema: type[ParameterGroup]) -> str:
     if name in FIXED:
-        return [f"can't be searched: {FIXED[name]}"]
-    if name not in schema.model_fields:
-        close = get_close_matches(name, schema.model_fields, n=1)
-        names = sorted(schema.model_fields.keys() - FIXED.keys())
-        return [
-            f"{approach} has no such parameter; "
-            + (f"did you mean {close[0]}?" if close else f"it has {', '.join(names)}")
-        ]
-    block = parameters.get(approach)
-    if not isinstance(block, Mapping) or _refusal(schema, block):
-        return []
-    return [
-        f"{refusal[0].lower()}{refusal[1:]}; given was {value!r}"
-        for value in space.extremes()
-        if (refusal := _refusal(schema, {**block, name: value}))
-    ]
+        return f"can't be searched: {FIXED[name]}"
+    if name in schema.model_fields:
+        return ""
+    close = get_close_matches(name, schema.model_fields, n=1)
+    names = sorted(schema.model_fields.keys() - FIXED.keys())
+    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(names)}"
+    return f"{approach} has no such parameter; {hint}"
 
 
-def _pair_problems(approach: str, searched: Mapping[str, Space], parameters: Mapping[str, Any]) -> list[str]:
+def _wrong_values(
+    schema: type[ParameterGroup], block: Mapping[str, Any], searched: Mapping[str, Space]
+) -> Iterable[str]:
+    for name, space in searched.items():
+        for value in space.extremes():
+            if refusal := _refusal(schema, {**block, name: value}):
+                yield f"{name}: {refusal}; given was {value!r}"
+
+
+def _wrong_pairs(
+    schema: type[ParameterGroup], block: Mapping[str, Any], searched: Mapping[str, Space]
+) -> Iterable[str]:
     """Values that are allowed each, but not together: a network without dropout, and a dropout."""
-    schema = approaches.load(approach).Parameters
-    block = parameters.get(approach)
-    if not isinstance(block, Mapping) or _refusal(schema, block):
-        return []
-    return [
-        f"{refusal[0].lower()}{refusal[1:]}; a trial could have {first}={value!r} and {second}={other!r}"
-        for first, second in combinations(searched, 2)
-        for value, other in product(searched[first].extremes(), searched[second].extremes())
-        if (refusal := _refusal(schema, {**block, first: value, second: other}))
-    ]
+    for first, second in combinations(searched, 2):
+        for value, other in product(searched[first].extremes(), searched[second].extremes()):
+            if refusal := _refusal(schema, {**block, first: value, second: other}):
+                yield f"{refusal}; a trial could have {first}={value!r} and {second}={other!r}"
 
 
 def _refusal(schema: type[ParameterGroup], block: Mapping[str, Any]) -> str:
@@ -82,5 +80,6 @@ def _refusal(schema: type[ParameterGroup], block: Mapping[str, Any]) -> str:
     try:
         schema.model_validate(dict(block))
     except ValidationError as error:
-        return error.errors()[0]["msg"].removeprefix("Value error, ")
+        message = error.errors()[0]["msg"].removeprefix("Value error, ")
+        return f"{message[0].lower()}{message[1:]}"
     return ""

@@ -23,13 +23,13 @@ floor((224 − 11)/4 + 1) = 54, not 55, and only 5×5×256 = 6,400 numbers would
 parameters). With three rows and columns of zeros added, as here, all other sizes and all counts are those above.
 """
 
-import keras
-from keras import layers
+from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.models.architectures.registry import register
+from dogs_vs_cats.models.output_layers import image_classifier
 
-from dogs_vs_cats.models.output_layers import probabilities
 
-
-def alexnet(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+@register()
+def alexnet(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds AlexNet for images of 227×227.
 
     Args:
@@ -42,7 +42,8 @@ def alexnet(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     return _alexnet("alexnet", input_shape, classes)
 
 
-def alexnet_224(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+@register()
+def alexnet_224(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds AlexNet for images of 224×224, which it pads to 227×227.
 
     Args:
@@ -55,23 +56,24 @@ def alexnet_224(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     return _alexnet("alexnet_224", input_shape, classes, is_padded=True)
 
 
-def _alexnet(name: str, input_shape: tuple[int, int, int], classes: int, is_padded: bool = False) -> keras.Model:
-    image = keras.Input(input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(image)
-    if is_padded:
-        x = layers.ZeroPadding2D(((1, 2), (1, 2)), name="padding")(x)
-    x = layers.Conv2D(96, 11, strides=4, activation="relu", name="convolution_1")(x)
-    x = layers.MaxPooling2D(3, strides=2, name="pooling_1")(x)
-    x = layers.Conv2D(256, 5, padding="same", activation="relu", name="convolution_2")(x)
-    x = layers.MaxPooling2D(3, strides=2, name="pooling_2")(x)
-    x = layers.Conv2D(384, 3, padding="same", activation="relu", name="convolution_3")(x)
-    x = layers.Conv2D(384, 3, padding="same", activation="relu", name="convolution_4")(x)
-    x = layers.Conv2D(256, 3, padding="same", activation="relu", name="convolution_5")(x)
-    x = layers.MaxPooling2D(3, strides=2, name="pooling_3")(x)
-    x = layers.Flatten(name="flatten")(x)
-    # The dropout is the paper's; the slides leave it out.
-    x = layers.Dense(4096, activation="relu", name="dense_1")(x)
-    x = layers.Dropout(0.5, name="dropout_1")(x)
-    x = layers.Dense(4096, activation="relu", name="dense_2")(x)
-    x = layers.Dropout(0.5, name="dropout_2")(x)
-    return keras.Model(image, probabilities(x, classes), name=name)
+def _alexnet(name: str, input_shape: tuple[int, int, int], classes: int, is_padded: bool = False) -> Model:
+    from keras import layers
+
+    hidden = [
+        layers.Conv2D(96, 11, strides=4, activation="relu", name="convolution_1"),
+        layers.MaxPooling2D(3, strides=2, name="pooling_1"),
+        layers.Conv2D(256, 5, padding="same", activation="relu", name="convolution_2"),
+        layers.MaxPooling2D(3, strides=2, name="pooling_2"),
+        layers.Conv2D(384, 3, padding="same", activation="relu", name="convolution_3"),
+        layers.Conv2D(384, 3, padding="same", activation="relu", name="convolution_4"),
+        layers.Conv2D(256, 3, padding="same", activation="relu", name="convolution_5"),
+        layers.MaxPooling2D(3, strides=2, name="pooling_3"),
+        layers.Flatten(name="flatten"),
+        # The dropout is the paper's; the slides leave it out.
+        layers.Dense(4096, activation="relu", name="dense_1"),
+        layers.Dropout(0.5, name="dropout_1"),
+        layers.Dense(4096, activation="relu", name="dense_2"),
+        layers.Dropout(0.5, name="dropout_2"),
+    ]
+    padding = [layers.ZeroPadding2D(((1, 2), (1, 2)), name="padding")] if is_padded else []
+    return image_classifier(name, input_shape, classes, [*padding, *hidden])

@@ -13,9 +13,8 @@ L1 calls the first "30 times faster" than the second. 28.7 is the ratio of the p
 multiplications for each pixel); how fast a network is depends on more, and the two don't compute the same.
 """
 
-import keras
-from keras import layers
-
+from dogs_vs_cats.compute.lazy_types import KerasTensor, Model
+from dogs_vs_cats.models.architectures.registry import register
 from dogs_vs_cats.models.output_layers import probabilities
 
 MODULES = {
@@ -36,7 +35,7 @@ _TAPPED = ("inception_4a", "inception_4d")
 _AUXILIARY_POOLING = 5
 
 
-def naive_module(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
+def naive_module(x: KerasTensor, filters: int, name: str) -> KerasTensor:
     """Lays 1×1, 3×3 and 5×5 convolutions and a max pooling side by side.
 
     Args:
@@ -47,6 +46,8 @@ def naive_module(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTe
     Returns:
         Feature maps, shape (n, height, width, 3 · filters + channels).
     """
+    from keras import layers
+
     branches = [
         layers.Conv2D(filters, size, padding="same", activation="relu", name=f"{name}_{size}x{size}")(x)
         for size in (1, 3, 5)
@@ -55,7 +56,7 @@ def naive_module(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTe
     return layers.Concatenate(name=name)([*branches, pooled])
 
 
-def convolutions_in_sequence(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
+def convolutions_in_sequence(x: KerasTensor, filters: int, name: str) -> KerasTensor:
     """Puts the convolutions of the naïve module one after the other, which L1 compares it with.
 
     Args:
@@ -66,12 +67,14 @@ def convolutions_in_sequence(x: keras.KerasTensor, filters: int, name: str) -> k
     Returns:
         Feature maps, shape (n, height, width, filters).
     """
+    from keras import layers
+
     for size in (1, 3, 5):
         x = layers.Conv2D(filters, size, padding="same", activation="relu", name=f"{name}_{size}x{size}")(x)
     return x
 
 
-def reduced_module(x: keras.KerasTensor, filters: tuple[int, int, int, int, int, int], name: str) -> keras.KerasTensor:
+def reduced_module(x: KerasTensor, filters: tuple[int, int, int, int, int, int], name: str) -> KerasTensor:
     """The naïve module with 1×1 convolutions that reduce the number of maps before the expensive ones.
 
     Args:
@@ -83,9 +86,11 @@ def reduced_module(x: keras.KerasTensor, filters: tuple[int, int, int, int, int,
     Returns:
         Feature maps, shape (n, height, width, sum of the four branches' last filters).
     """
+    from keras import layers
+
     single, reduce_3, filters_3, reduce_5, filters_5, after_pooling = filters
 
-    def convolve(inputs: keras.KerasTensor, kernels: int, size: int, branch: str) -> keras.KerasTensor:
+    def convolve(inputs: KerasTensor, kernels: int, size: int, branch: str) -> KerasTensor:
         return layers.Conv2D(kernels, size, padding="same", activation="relu", name=f"{name}_{branch}")(inputs)
 
     branch_1 = convolve(x, single, 1, "1x1")
@@ -96,7 +101,30 @@ def reduced_module(x: keras.KerasTensor, filters: tuple[int, int, int, int, int,
     return layers.Concatenate(name=name)([branch_1, branch_3, branch_5, branch_pooling])
 
 
-def googlenet(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.4) -> keras.Model:
+def with_auxiliary_classifiers(network: Model, classes: int, dropout: float = 0.7) -> Model:
+    """Adds two classifiers, which look at the maps of modules 4a and 4d, to be trained with (`auxiliary_losses`).
+
+    Args:
+        network: From `googlenet`; it knows nothing of them.
+        classes: The same number of classes.
+        dropout: Fraction of their dense layers dropped while training.
+
+    Returns:
+        A model with the weights of the network and their own, from raw images to three answers, the network's first.
+    """
+    import keras
+
+    taps = [network.get_layer(name).output for name in _TAPPED]
+    auxiliaries = [
+        _auxiliary_classifier(tap.shape[1:], classes, dropout, f"auxiliary_{number}")(tap)
+        for number, tap in enumerate(taps, start=1)
+    ]
+    # A copy's `output` may be a list of one, and losses of that list would be those of the first image of a batch.
+    return keras.Model(network.input, [*network.outputs, *auxiliaries], name="googlenet_in_training")
+
+
+@register(with_auxiliary_classifiers)
+def googlenet(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.4) -> Model:
     """Builds GoogLeNet as it is used: with its main classifier only, and without response normalisation.
 
     6,998,552 parameters for 1,000 classes. It is trained with two more, see `with_auxiliary_classifiers`.
@@ -104,11 +132,14 @@ def googlenet(input_shape: tuple[int, int, int], classes: int, *, dropout: float
     Args:
         input_shape: Height, width and channels of the images; (224, 224, 3) in the paper.
         classes: Number of classes.
-        dropout: Share of the pooled features dropped while training.
+        dropout: Fraction of the pooled features dropped while training.
 
     Returns:
         An uncompiled model from raw images, 0..255, to probabilities.
     """
+    import keras
+    from keras import layers
+
     image = keras.Input(input_shape, name="image")
     x = layers.Rescaling(1 / 255, name="rescale")(image)
     x = layers.Conv2D(64, 7, strides=2, padding="same", activation="relu", name="convolution_1")(x)
@@ -125,27 +156,10 @@ def googlenet(input_shape: tuple[int, int, int], classes: int, *, dropout: float
     return keras.Model(image, probabilities(x, classes), name="googlenet")
 
 
-def with_auxiliary_classifiers(network: keras.Model, classes: int, dropout: float = 0.7) -> keras.Model:
-    """Adds two classifiers, which look at the maps of modules 4a and 4d, to be trained with (`auxiliary_losses`).
+def _auxiliary_classifier(maps: tuple[int, int, int], classes: int, dropout: float, name: str) -> Model:
+    import keras
+    from keras import layers
 
-    Args:
-        network: From `googlenet`; it knows nothing of them.
-        classes: The same number of classes.
-        dropout: Share of their dense layers dropped while training.
-
-    Returns:
-        A model with the weights of the network and their own, from raw images to three answers, the network's first.
-    """
-    taps = [network.get_layer(name).output for name in _TAPPED]
-    auxiliaries = [
-        _auxiliary_classifier(tap.shape[1:], classes, dropout, f"auxiliary_{number}")(tap)
-        for number, tap in enumerate(taps, start=1)
-    ]
-    # A copy's `output` may be a list of one, and losses of that list would be those of the first image of a batch.
-    return keras.Model(network.input, [*network.outputs, *auxiliaries], name="googlenet_in_training")
-
-
-def _auxiliary_classifier(maps: tuple[int, int, int], classes: int, dropout: float, name: str) -> keras.Model:
     features = keras.Input(maps, name="features")
     # Images below 65×65 pixels leave fewer than 5×5 positions.
     window = (min(_AUXILIARY_POOLING, maps[0]), min(_AUXILIARY_POOLING, maps[1]))

@@ -1,11 +1,11 @@
 """LeNet-5 twice: as a lecture rebuilds it with tf.keras (L2), and as its table has it (L2, L4; LeCun et al. 1998)."""
 
-import keras
 import numpy as np
-from keras import layers
 
+from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ParameterError
-from dogs_vs_cats.models.output_layers import probabilities
+from dogs_vs_cats.models.architectures.registry import register
+from dogs_vs_cats.models.output_layers import image_classifier
 
 # One picture of 12×7 pixels for each digit, as in the paper, whose own pictures aren't printed in the lectures.
 _PICTURES = """
@@ -35,7 +35,8 @@ def digit_pictures() -> np.ndarray:
     return np.array([[1 if pixel == "#" else -1 for pixel in picture] for picture in pictures], dtype=np.float32)
 
 
-def lenet5(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+@register()
+def lenet5(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds LeNet-5 as the tf.keras lecture (L2) does, with ReLU and a softmax.
 
     On 28×28×1 images and ten classes: 156 + 2,416 + 2,040 + 252,084 + 850 = 257,546 parameters, 98 % of them in the
@@ -49,19 +50,22 @@ def lenet5(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     Returns:
         An uncompiled model from raw images, 0..255, to probabilities.
     """
-    image = keras.Input(input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(image)
-    x = layers.Conv2D(6, 5, padding="same", activation="relu", name="convolution_1")(x)
-    x = layers.AveragePooling2D(2, name="pooling_1")(x)
-    x = layers.Conv2D(16, 5, activation="relu", name="convolution_2")(x)
-    x = layers.AveragePooling2D(2, name="pooling_2")(x)
-    x = layers.Conv2D(120, 1, activation="relu", name="convolution_3")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(84, activation="relu", name="dense_1")(x)
-    return keras.Model(image, probabilities(x, classes), name="lenet5")
+    from keras import layers
+
+    hidden = [
+        layers.Conv2D(6, 5, padding="same", activation="relu", name="convolution_1"),
+        layers.AveragePooling2D(2, name="pooling_1"),
+        layers.Conv2D(16, 5, activation="relu", name="convolution_2"),
+        layers.AveragePooling2D(2, name="pooling_2"),
+        layers.Conv2D(120, 1, activation="relu", name="convolution_3"),
+        layers.Flatten(name="flatten"),
+        layers.Dense(84, activation="relu", name="dense_1"),
+    ]
+    return image_classifier("lenet5", input_shape, classes, hidden)
 
 
-def lenet5_original(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+@register()
+def lenet5_original(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds LeNet-5 as in the table: 32×32 in, C1, S2, C3, S4, C5, F6 with tanh, and an RBF output.
 
     | layer | output | parameters |
@@ -92,6 +96,9 @@ def lenet5_original(input_shape: tuple[int, int, int], classes: int) -> keras.Mo
     Raises:
         ParameterError: Another number of classes, or another size.
     """
+    import keras
+    from keras import layers
+
     pictures = digit_pictures()
     if classes != len(pictures):
         raise ParameterError(

@@ -7,13 +7,13 @@
 | 13-8-6-1 | 112 + 54 + 7 = 173 | Boston housing, RMSE 3.97 |
 """
 
-import keras
-from keras import layers
+from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.models.architectures.registry import register
+from dogs_vs_cats.models.output_layers import image_classifier, probabilities
 
-from dogs_vs_cats.models.output_layers import probabilities
 
-
-def mlp(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+@register()
+def mlp(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds the perceptron with 128 and 64 hidden units, which sees an image as one row of numbers.
 
     Args:
@@ -23,33 +23,41 @@ def mlp(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     Returns:
         An uncompiled model from raw images, 0..255, to probabilities.
     """
-    image = keras.Input(input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(image)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(128, activation="relu", name="dense_1")(x)
-    x = layers.Dense(64, activation="relu", name="dense_2")(x)
-    return keras.Model(image, probabilities(x, classes), name="mlp")
+    from keras import layers
+
+    hidden = [
+        layers.Flatten(name="flatten"),
+        layers.Dense(128, activation="relu", name="dense_1"),
+        layers.Dense(64, activation="relu", name="dense_2"),
+    ]
+    return image_classifier("mlp", input_shape, classes, hidden)
 
 
-def iris_mlp() -> keras.Model:
+def iris_mlp() -> Model:
     """Builds the perceptron for the Iris table.
 
     Returns:
         An uncompiled model from four lengths in centimetres, (n, 4), to the probabilities of three species, (n, 3).
     """
+    import keras
+    from keras import layers
+
     lengths = keras.Input((4,), name="lengths")
     x = layers.Dense(25, activation="relu", name="dense_1")(lengths)
     x = layers.Dense(15, activation="relu", name="dense_2")(x)
     return keras.Model(lengths, probabilities(x, 3), name="iris_mlp")
 
 
-def boston_mlp() -> keras.Model:
+def boston_mlp() -> Model:
     """Builds the perceptron for the Boston housing table: a regression, so its last layer is linear.
 
     Returns:
         An uncompiled model from 13 columns, best standardised, (n, 13), to a price in the unit of the targets it is
         trained on, (n, 1).
     """
+    import keras
+    from keras import layers
+
     columns = keras.Input((13,), name="columns")
     x = layers.Dense(8, activation="relu", name="dense_1")(columns)
     x = layers.Dense(6, activation="relu", name="dense_2")(x)

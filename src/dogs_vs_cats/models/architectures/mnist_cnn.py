@@ -1,12 +1,12 @@
 """Three small convolutional networks for 28×28 digits, one from each of three lectures."""
 
-import keras
-from keras import layers
+from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.models.architectures.registry import register
+from dogs_vs_cats.models.output_layers import image_classifier
 
-from dogs_vs_cats.models.output_layers import probabilities
 
-
-def mnist_cnn(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.2) -> keras.Model:
+@register()
+def mnist_cnn(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.2) -> Model:
     """Builds the baseline CNN of L1: 832 + 589,952 + 1,290 = 592,074 parameters on 28×28×1 images and ten classes.
 
     The lecture has its images channels first, 1×28×28; the counts are the same, only the order of the 4,608 flattened
@@ -15,22 +15,25 @@ def mnist_cnn(input_shape: tuple[int, int, int], classes: int, *, dropout: float
     Args:
         input_shape: Height, width and channels of the images.
         classes: Number of classes.
-        dropout: Share of the pooled values dropped while training.
+        dropout: Fraction of the pooled values dropped while training.
 
     Returns:
         An uncompiled model from raw images, 0..255, to probabilities.
     """
-    image = keras.Input(input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(image)
-    x = layers.Conv2D(32, 5, activation="relu", name="convolution_1")(x)
-    x = layers.MaxPooling2D(2, name="pooling_1")(x)
-    x = layers.Dropout(dropout, name="dropout_1")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(128, activation="relu", name="dense_1")(x)
-    return keras.Model(image, probabilities(x, classes), name="mnist_cnn")
+    from keras import layers
+
+    hidden = [
+        layers.Conv2D(32, 5, activation="relu", name="convolution_1"),
+        layers.MaxPooling2D(2, name="pooling_1"),
+        layers.Dropout(dropout, name="dropout_1"),
+        layers.Flatten(name="flatten"),
+        layers.Dense(128, activation="relu", name="dense_1"),
+    ]
+    return image_classifier("mnist_cnn", input_shape, classes, hidden)
 
 
-def mnist_cnn_batchnorm(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.25) -> keras.Model:
+@register()
+def mnist_cnn_batchnorm(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.25) -> Model:
     """Builds the CNN with batch normalisation of L4.
 
     On 28×28×1 images and ten classes: 1,040 + 11,552 + 73,792 + 256 + 650 = 87,290 parameters, of which 128, the moving
@@ -39,27 +42,30 @@ def mnist_cnn_batchnorm(input_shape: tuple[int, int, int], classes: int, *, drop
     Args:
         input_shape: Height, width and channels of the images.
         classes: Number of classes.
-        dropout: Share dropped while training, after each pooling and after the normalisation.
+        dropout: Fraction dropped while training, after each pooling and after the normalisation.
 
     Returns:
         An uncompiled model from raw images, 0..255, to probabilities.
     """
-    image = keras.Input(input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(image)
-    x = layers.Conv2D(40, 5, padding="same", activation="relu", name="convolution_1")(x)
-    x = layers.MaxPooling2D(2, name="pooling_1")(x)
-    x = layers.Dropout(dropout, name="dropout_1")(x)
-    x = layers.Conv2D(32, 3, activation="relu", kernel_initializer="he_normal", name="convolution_2")(x)
-    x = layers.MaxPooling2D(2, name="pooling_2")(x)
-    x = layers.Dropout(dropout, name="dropout_2")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(64, activation="relu", name="dense_1")(x)
-    x = layers.BatchNormalization(name="normalization_1")(x)
-    x = layers.Dropout(dropout, name="dropout_3")(x)
-    return keras.Model(image, probabilities(x, classes), name="mnist_cnn_batchnorm")
+    from keras import layers
+
+    hidden = [
+        layers.Conv2D(40, 5, padding="same", activation="relu", name="convolution_1"),
+        layers.MaxPooling2D(2, name="pooling_1"),
+        layers.Dropout(dropout, name="dropout_1"),
+        layers.Conv2D(32, 3, activation="relu", kernel_initializer="he_normal", name="convolution_2"),
+        layers.MaxPooling2D(2, name="pooling_2"),
+        layers.Dropout(dropout, name="dropout_2"),
+        layers.Flatten(name="flatten"),
+        layers.Dense(64, activation="relu", name="dense_1"),
+        layers.BatchNormalization(name="normalization_1"),
+        layers.Dropout(dropout, name="dropout_3"),
+    ]
+    return image_classifier("mnist_cnn_batchnorm", input_shape, classes, hidden)
 
 
-def mnist_cnn_pytorch(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.5) -> keras.Model:
+@register()
+def mnist_cnn_pytorch(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.5) -> Model:
     """Builds the CNN of L3's PyTorch slides.
 
     On 28×28×1 images: 24×24×16 (416 parameters), 12×12, 8×8×24 (9,624), 4×4×24 = 384 flattened, dense 64 (24,640) and,
@@ -68,18 +74,20 @@ def mnist_cnn_pytorch(input_shape: tuple[int, int, int], classes: int, *, dropou
     Args:
         input_shape: Height, width and channels of the images.
         classes: Number of classes.
-        dropout: Share of the dense layer dropped while training.
+        dropout: Fraction of the dense layer dropped while training.
 
     Returns:
         An uncompiled model from raw images, 0..255, to probabilities.
     """
-    image = keras.Input(input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(image)
-    x = layers.Conv2D(16, 5, activation="relu", name="convolution_1")(x)
-    x = layers.MaxPooling2D(2, name="pooling_1")(x)
-    x = layers.Conv2D(24, 5, activation="relu", name="convolution_2")(x)
-    x = layers.MaxPooling2D(2, name="pooling_2")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(64, activation="relu", name="dense_1")(x)
-    x = layers.Dropout(dropout, name="dropout_1")(x)
-    return keras.Model(image, probabilities(x, classes), name="mnist_cnn_pytorch")
+    from keras import layers
+
+    hidden = [
+        layers.Conv2D(16, 5, activation="relu", name="convolution_1"),
+        layers.MaxPooling2D(2, name="pooling_1"),
+        layers.Conv2D(24, 5, activation="relu", name="convolution_2"),
+        layers.MaxPooling2D(2, name="pooling_2"),
+        layers.Flatten(name="flatten"),
+        layers.Dense(64, activation="relu", name="dense_1"),
+        layers.Dropout(dropout, name="dropout_1"),
+    ]
+    return image_classifier("mnist_cnn_pytorch", input_shape, classes, hidden)

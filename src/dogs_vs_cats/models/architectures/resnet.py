@@ -5,13 +5,13 @@ gradients have a way around them. Without biases in the convolutions, which the 
 superfluous, and with 1,000 classes there are 11,689,512 and 21,797,672 trained parameters.
 """
 
-import keras
-from keras import layers
-
+from dogs_vs_cats.compute.lazy_types import KerasTensor, Model
+from dogs_vs_cats.models.architectures.registry import register
 from dogs_vs_cats.models.output_layers import probabilities
 
 
-def resnet18(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+@register()
+def resnet18(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds ResNet with 18 layers: a convolution, 2 + 2 + 2 + 2 blocks of two, and the output.
 
     Args:
@@ -24,7 +24,8 @@ def resnet18(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     return _resnet(input_shape, classes, blocks=(2, 2, 2, 2), name="resnet18")
 
 
-def resnet34(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+@register()
+def resnet34(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds ResNet with 34 layers: a convolution, 3 + 4 + 6 + 3 blocks of two, and the output.
 
     Args:
@@ -37,7 +38,10 @@ def resnet34(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     return _resnet(input_shape, classes, blocks=(3, 4, 6, 3), name="resnet34")
 
 
-def _resnet(input_shape: tuple[int, int, int], classes: int, blocks: tuple[int, ...], name: str) -> keras.Model:
+def _resnet(input_shape: tuple[int, int, int], classes: int, blocks: tuple[int, ...], name: str) -> Model:
+    import keras
+    from keras import layers
+
     image = keras.Input(input_shape, name="image")
     x = layers.Rescaling(1 / 255, name="rescale")(image)
     x = _convolution(x, 64, 7, stride=2, name="stem")
@@ -52,7 +56,7 @@ def _resnet(input_shape: tuple[int, int, int], classes: int, blocks: tuple[int, 
     return keras.Model(image, probabilities(x, classes), name=name)
 
 
-def residual_block(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
+def residual_block(x: KerasTensor, filters: int, stride: int, name: str) -> KerasTensor:
     """Adds the input to what two 3×3 convolutions make of it.
 
     Args:
@@ -65,6 +69,8 @@ def residual_block(x: keras.KerasTensor, filters: int, stride: int, name: str) -
     Returns:
         Feature maps, shape (n, ceil(height / stride), ceil(width / stride), filters).
     """
+    from keras import layers
+
     shortcut = x
     if stride != 1 or x.shape[-1] != filters:
         shortcut = _convolution(x, filters, 1, stride, name=f"{name}_shortcut")
@@ -75,7 +81,9 @@ def residual_block(x: keras.KerasTensor, filters: int, stride: int, name: str) -
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def _convolution(x: keras.KerasTensor, filters: int, kernel: int, stride: int, name: str) -> keras.KerasTensor:
+def _convolution(x: KerasTensor, filters: int, kernel: int, stride: int, name: str) -> KerasTensor:
+    from keras import layers
+
     x = layers.Conv2D(
         filters, kernel, stride, "same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_convolution"
     )(x)

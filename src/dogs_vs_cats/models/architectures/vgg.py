@@ -5,16 +5,16 @@ layers of 102,764,544, 16,781,312 and 4,097,000 parameters; 138,357,544 in all (
 them in the convolutions.
 """
 
-import keras
-from keras import layers
-
-from dogs_vs_cats.models.output_layers import probabilities
+from dogs_vs_cats.compute.lazy_types import Layer, Model
+from dogs_vs_cats.models.architectures.registry import register
+from dogs_vs_cats.models.output_layers import image_classifier
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Filters and number of the convolutions of each block."""
 
 
-def vgg16(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
+@register()
+def vgg16(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds VGG-16, to be trained from scratch.
 
     With pretrained weights it would need the preprocessing that these were trained with, which isn't division by 255:
@@ -27,14 +27,17 @@ def vgg16(input_shape: tuple[int, int, int], classes: int) -> keras.Model:
     Returns:
         An uncompiled model from raw images, 0..255, to probabilities.
     """
-    image = keras.Input(input_shape, name="image")
-    x = layers.Rescaling(1 / 255, name="rescale")(image)
+    from keras import layers
+
+    hidden: list[Layer] = []
     for block, (filters, convolutions) in enumerate(BLOCKS, start=1):
         for number in range(1, convolutions + 1):
             name = f"block{block}_convolution{number}"
-            x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=name)(x)
-        x = layers.MaxPooling2D(2, name=f"block{block}_pooling")(x)
-    x = layers.Flatten(name="flatten")(x)
-    x = layers.Dense(4096, activation="relu", name="dense_1")(x)
-    x = layers.Dense(4096, activation="relu", name="dense_2")(x)
-    return keras.Model(image, probabilities(x, classes), name="vgg16")
+            hidden.append(layers.Conv2D(filters, 3, padding="same", activation="relu", name=name))
+        hidden.append(layers.MaxPooling2D(2, name=f"block{block}_pooling"))
+    hidden += [
+        layers.Flatten(name="flatten"),
+        layers.Dense(4096, activation="relu", name="dense_1"),
+        layers.Dense(4096, activation="relu", name="dense_2"),
+    ]
+    return image_classifier("vgg16", input_shape, classes, hidden)

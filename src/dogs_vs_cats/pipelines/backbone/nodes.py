@@ -35,7 +35,7 @@ def make_backbone(
     """
     import keras
 
-    from dogs_vs_cats.models import backbones
+    from dogs_vs_cats.models import backbones, frozen_base
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
@@ -49,7 +49,7 @@ def make_backbone(
         backbone = backbones.pretrained(parameters, image_size, channels)
     backbone.trainable = False
     structure = json.dumps(backbone.get_config(), sort_keys=True, default=str)
-    weights = backbones.weights_digest(backbone)
+    weights = frozen_base.weights_digest(backbone)
     record = {
         "name": parameters.name,
         "parameters": backbone.count_params(),

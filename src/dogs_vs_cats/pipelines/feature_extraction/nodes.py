@@ -52,6 +52,7 @@ def extract_features(
         made from.
     """
     from dogs_vs_cats.compute.precision import policy
+    from dogs_vs_cats.models.frozen_base import pooled
 
     rows = np.flatnonzero(manifest["split"] != "unused")
     keys = [
@@ -81,18 +82,6 @@ def extract_features(
         "images": len(keys),
     }
     return features, record
-
-
-def pooled(backbone: Model, pooling: Literal["flatten", "avg"]) -> Model:
-    """The base with its feature maps flattened or averaged, in inference mode and frozen; a vector stays as it is."""
-    import keras
-
-    backbone.trainable = False
-    image = keras.Input(backbone.input_shape[1:], name="image")
-    maps = backbone(image, training=False)
-    averages = pooling == "avg" and len(maps.shape) == 4
-    pool = keras.layers.GlobalAveragePooling2D if averages else keras.layers.Flatten
-    return keras.Model(image, pool(dtype="float32", name="pooling")(maps), name="features")
 
 
 def _predicted(

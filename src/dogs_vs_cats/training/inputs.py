@@ -1,0 +1,134 @@
+"""What a training is given: how to train, and on which images."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from dogs_vs_cats import approaches
+from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.parameters.augmentation import AugmentationParameters
+from dogs_vs_cats.parameters.calibration import CalibrationParameters
+from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.parameters.training import TrainingParameters
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.images.batches import RowBatches
+    from dogs_vs_cats.models.frozen_base import CachedFeatures
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images, their labels and splits, and the base with the features that were extracted from them.
+
+    Attributes:
+        images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
+        manifest: Columns `label` and `split`; images of the split `unused` are left out everywhere.
+        class_names: Names in the order of the labels.
+        ingestion_record: `identity` of the images and their split; `bit_depth` of the 16-bit files among them.
+        backbone: The headless base; None for approaches without one.
+        backbone_record: Its `identity`, `name` and `made_with`.
+        features: Features of the images in use; None where there are none.
+    """
+
+    images: np.ndarray
+    manifest: pd.DataFrame
+    class_names: list[str]
+    ingestion_record: Mapping[str, Any] = field(default_factory=dict)
+    backbone: Model | None = None
+    backbone_record: Mapping[str, Any] | None = None
+    features: "CachedFeatures | None" = None
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The label of each row of the manifest, int (n,)."""
+        return self.manifest["label"].to_numpy()
+
+    @property
+    def in_use(self) -> "pd.Series[bool]":
+        """For each row of the manifest, whether its image is in a split."""
+        return self.manifest["split"] != "unused"
+
+    def rows(self, split: str) -> np.ndarray:
+        """Numbers of the manifest's rows in a split."""
+        return np.flatnonzero(self.manifest["split"] == split)
+
+    def class_weight(self) -> dict[int, float]:
+        """Weights of the training images' labels, inversely proportional to how frequent each is."""
+        from sklearn.utils.class_weight import compute_class_weight
+
+        labels = self.labels[self.rows("train")]
+        present = np.unique(labels)
+        weights = compute_class_weight("balanced", classes=present, y=labels)
+        return dict(zip(present.tolist(), weights.tolist(), strict=True))
+
+    def feature_rows(self, rows: "pd.Series[bool]") -> np.ndarray:
+        """Numbers of the features of some rows of the manifest: features are those of the images in use."""
+        return np.flatnonzero(rows[self.in_use])
+
+    def feature_batches(self, split: str, batch_size: int, **options: Any) -> "RowBatches":
+        """Batches of the features of a split; `options` are those of `RowBatches`."""
+        from dogs_vs_cats.images.batches import RowBatches
+
+        if self.features is None:
+            raise ValueError("no features were extracted")
+        rows = self.feature_rows(self.manifest["split"] == split)
+        return RowBatches(self.features.rows, rows, self.labels[self.in_use], batch_size=batch_size, **options)
+
+    def as_used_by(self, block: Mapping[str, Any]) -> "LabelledImages":
+        """The same images with the splits of one approach: with `train_on_all`, it trains on validation images too."""
+        if not block.get("train_on_all"):
+            return self
+        return replace(self, manifest=self.manifest.assign(split=self.manifest["split"].replace("validation", "train")))
+
+
+@dataclass(frozen=True)
+class TrainingInputs:
+    """Everything that an approach is trained with.
+
+    Attributes:
+        data: The images, with the splits as the approach uses them.
+        name: Name of the approach.
+        block: Its block of parameters.
+        compute: How to compute.
+        seed: The project's seed, for an approach without `seeds` of its own.
+        calibration: Whether a temperature is put into the model.
+        augmentation: The transforms; None for an approach that trains on features.
+    """
+
+    data: LabelledImages
+    name: str
+    block: dict[str, Any]
+    compute: ComputeParameters
+    seed: int
+    calibration: CalibrationParameters
+    augmentation: AugmentationParameters | None = None
+
+    @cached_property
+    def approach(self) -> approaches.Approach:
+        """The module that builds the model."""
+        return approaches.approach_of(self.name, self.block)
+
+    @cached_property
+    def parameters(self) -> TrainingParameters:
+        """The typed block."""
+        return self.approach.Parameters.model_validate(self.block)
+
+    def identity(self) -> dict[str, Any]:
+        """All that a training depends on, apart from the initial weights and the seed."""
+        base = self.data.backbone_record
+        return {
+            "parameters": self.block,
+            "compute": self.compute.model_dump(exclude={"cluster"}),
+            "augmentation": self.augmentation.model_dump() if self.augmentation else None,
+            "data": self.data.ingestion_record["identity"],
+            "backbone": base["identity"] if base else None,
+        }
