@@ -64,7 +64,7 @@ def test_the_architecture_lists_the_package_in_the_order_of_its_layers():
 def test_the_approach_of_the_docs_runs_with_two_files(tmp_path):
     page = PROJECT / "docs/architecture.md"
     (module,) = blocks(page, "python")
-    (parameters,) = blocks(page, "yaml")
+    parameters, *_ = blocks(page, "yaml")
     project = copy_project(tmp_path / "project")
     (project / "src/dogs_vs_cats/approaches/one_layer.py").write_text(module, encoding="utf-8")
     (project / "conf/base/parameters_approaches.yml").write_text(parameters, encoding="utf-8")
