@@ -88,7 +88,7 @@ def _open(
         archive = download(name, ingestion.sha256, project_root / DOWNLOADS)
         return ZipSource(archive, labelled=labelled, unpack_to=project_root / UNPACKED, classes=ingestion.classes)
     if name == "sample":
-        from dogs_vs_cats.images.generated.sample import SampleSource
+        from dogs_vs_cats.images.sources.sample import SampleSource
 
         _refuse_sha256(ingestion)
         if sample_count is None:

@@ -10,9 +10,9 @@ from scipy.spatial.distance import pdist
 
 from dogs_vs_cats.images.decoding import decode
 from dogs_vs_cats.images.generated.drawing import CIRCLE, SQUARE, Canvas, Dice, curve, line, place
-from dogs_vs_cats.images.generated.sample import SampleSource
 from dogs_vs_cats.images.generated.source_task import SPECIES, source_task_images
 from dogs_vs_cats.images.sources.base import fingerprint
+from dogs_vs_cats.images.sources.sample import SampleSource
 
 SIZE = 32
 
