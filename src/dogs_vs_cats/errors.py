@@ -5,6 +5,7 @@ expected to go wrong is one of these. A message says what was given, what is all
 """
 
 import errno
+from collections.abc import Sequence
 
 import click
 from kedro.io import DatasetError
@@ -126,3 +127,9 @@ def expected_failure(error: BaseException) -> ProjectError | None:
             )
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return None
+
+
+def listed(words: Sequence[str], most: int = 5) -> str:
+    """The first of some words and the number of the others, for messages."""
+    more = f" and {len(words) - most:,} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more

@@ -105,8 +105,7 @@ def _approach_problems(parameters: Mapping[str, Any]) -> list[str]:
         return []
     known = approaches.names()
     problems = [
-        f"{name}: {module!r} is not an approach; there are {', '.join(known)}. A block of another name says which of "
-        "them it is, for instance approach: from_scratch"
+        _unknown_approach(name, parameters.get(name), known)
         for name, module in _modules(parameters).items()
         if module not in known
     ]
@@ -124,6 +123,22 @@ def _approach_problems(parameters: Mapping[str, Any]) -> list[str]:
     if len(set(map(str, listed))) != len(listed):
         problems.append(f"approaches: {listed} names one twice")
     return problems
+
+
+def _unknown_approach(name: str, block: Any, known: list[str]) -> str:
+    allowed = f"is not an approach; there are {', '.join(known)}"
+    keys = {str(key): str(key).lower() for key in block} if isinstance(block, Mapping) else {}
+    if "approach" in keys:
+        return f"{name}.approach: {allowed}; given was {block['approach']!r}"
+    for key, lower in keys.items():
+        if get_close_matches(lower, ["approach"]):
+            return f"{name}.{_quoted(key)}: there is no such parameter; did you mean approach?"
+    return f"{name}: {name!r} {allowed}. A block of another name says which of them it is: approach: from_scratch"
+
+
+def _quoted(part: str) -> str:
+    """Quotes a name that is no identifier: a space at its end would not be seen."""
+    return part if part.isalnum() or part.isidentifier() else repr(part)
 
 
 def _mistakes(parameters: Mapping[str, Any]) -> list[ErrorDetails]:
@@ -165,10 +180,7 @@ def _location(detail: ErrorDetails, parameters: Mapping[str, Any]) -> tuple[str 
 
 
 def _explain(detail: ErrorDetails, parameters: Mapping[str, Any]) -> str:
-    # Quoted where it is no name: a space at its end would not be seen.
-    name = ".".join(
-        str(part) if str(part).isalnum() or str(part).isidentifier() else repr(part) for part in detail["loc"]
-    )
+    name = ".".join(_quoted(str(part)) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         allowed = _names_beside(detail["loc"], root_schema(parameters))
         close = get_close_matches(str(detail["loc"][-1]), allowed, n=1)

@@ -14,7 +14,7 @@ from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import majority_baseline, predictions_table
 from dogs_vs_cats.evaluation.significance import accuracy_interval, holm, mcnemar, mcnemar_pairs
-from dogs_vs_cats.images.splitting import SPLITS
+from dogs_vs_cats.images.splits import SPLITS
 
 TWO = ["cat", "dog"]
 THREE = ["ant", "bee", "cow"]

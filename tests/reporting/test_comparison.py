@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import predictions_table
-from dogs_vs_cats.images.splitting import SPLITS
+from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters

@@ -51,7 +51,8 @@ def module_name(name: str, block: Any) -> str:
         name: The approach.
         block: Its parameters; anything that isn't a block of them names no other module.
     """
-    return (block.get("approach") if isinstance(block, Mapping) else None) or name
+    named = block.get("approach") if isinstance(block, Mapping) else None
+    return name if named is None else named
 
 
 def approach_of(name: str, block: Mapping[str, Any] | None) -> Approach:

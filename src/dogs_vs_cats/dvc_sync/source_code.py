@@ -17,7 +17,7 @@ CONTAINERS = {"approaches", "pipelines"}
 """Folders whose parts have nothing to do with each other; a stage depends on each part by itself."""
 
 MOST_PARTS = 2
-"""A stage that imports more parts of a folder than this depends on the whole folder."""
+"""A stage that imports more parts of a folder than this, and all folders in it, depends on the whole folder."""
 
 
 def source_paths(modules: Iterable[str]) -> list[str]:
@@ -43,7 +43,9 @@ def source_paths(modules: Iterable[str]) -> list[str]:
 def _paths(folder: str, parts: set[str]) -> list[str]:
     if folder in NEUTRAL:
         return []
-    whole = folder not in CONTAINERS and (len(parts) > MOST_PARTS or "__init__" in parts)
+    inner = {path.parent.name for path in (SOURCE / folder).glob("*/__init__.py")}
+    several = len(parts) > MOST_PARTS and inner <= parts
+    whole = folder not in CONTAINERS and (several or "__init__" in parts)
     names = [folder] if whole else [f"{folder}/{part}" for part in parts]
     return [name if (SOURCE / name).is_dir() else f"{name}.py" for name in names]
 

@@ -15,7 +15,7 @@ from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ModelFileError
 from dogs_vs_cats.evaluation.curves import expected_calibration_error, reliability_bins
 from dogs_vs_cats.evaluation.predictions import class_probabilities
-from dogs_vs_cats.images.splitting import SPLITS
+from dogs_vs_cats.images.splits import SPLITS
 
 BOUNDS = (0.25, 10.0)
 """Temperatures that are tried. On a few validation images that are all right, any model would seem too modest."""

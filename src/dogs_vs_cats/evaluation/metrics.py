@@ -9,7 +9,7 @@ import pandas as pd
 from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error, reliability_bins
 from dogs_vs_cats.evaluation.predictions import class_probabilities
 from dogs_vs_cats.evaluation.significance import accuracy_interval
-from dogs_vs_cats.images.splitting import SPLITS
+from dogs_vs_cats.images.splits import SPLITS
 
 HELD_OUT_METRICS = ("validation_accuracy", "validation_log_loss", "test_accuracy", "test_roc_auc", "test_log_loss")
 """The metrics by which approaches are compared, as the summary of a comparison names them."""

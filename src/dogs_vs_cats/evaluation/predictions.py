@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dogs_vs_cats.errors import ModelFileError, TrainingError
-from dogs_vs_cats.images.splitting import SPLITS
+from dogs_vs_cats.images.splits import SPLITS
 
 BASELINE = "majority_class"
 

@@ -8,13 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dogs_vs_cats.errors import SplitError
-from dogs_vs_cats.images.sources.names import listed
+from dogs_vs_cats.errors import SplitError, listed
+from dogs_vs_cats.images.splits import SPLITS, TEST, TRAIN, UNUSED, VALIDATION
 
 logger = logging.getLogger(__name__)
-
-TRAIN, VALIDATION, TEST, UNUSED = "train", "validation", "test", "unused"
-SPLITS = (TRAIN, VALIDATION, TEST)
 
 Sizes = Mapping[str, int | float]
 """Wanted size of each of `SPLITS`: a count, or a fraction of the images there are."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dogs_vs_cats.evaluation.metrics import MATRIX_CLASSES
 from dogs_vs_cats.evaluation.predictions import BASELINE
-from dogs_vs_cats.images.splitting import SPLITS
+from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.comparison import LectureFigures
 from dogs_vs_cats.reporting import findings, wording
 from dogs_vs_cats.reporting.comparison_figures import accuracy_dots

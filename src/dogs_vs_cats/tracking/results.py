@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS
-from dogs_vs_cats.images.splitting import SPLITS
+from dogs_vs_cats.images.splits import SPLITS
 
 COMPARISON = ("comparison_table", "comparison_summary", "comparison_report")
 TUNING = ("tuning_trials", "tuning_summary", "tuning_history", "tuning_importance", "tuning_report")

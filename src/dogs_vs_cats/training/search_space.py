@@ -38,7 +38,7 @@ def problems(parameters: Mapping[str, Any]) -> list[str]:
         schema = approaches.approach_of(approach, block).Parameters
         searched = {name: space for name, space in spaces.items() if space is not None}
         wrong = [f"{where}.{name}: {problem}" for name in searched if (problem := _wrong_name(approach, name, schema))]
-        if not wrong and not _refusal(schema, block):
+        if not wrong and isinstance(block, Mapping) and not _refusal(schema, block):
             wrong = [f"{where}.{problem}" for problem in _wrong_values(schema, block, searched)]
             wrong = wrong or [f"{where}: {problem}" for problem in _wrong_pairs(schema, block, searched)]
         found += wrong

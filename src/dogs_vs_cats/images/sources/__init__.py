@@ -6,7 +6,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.archive import ZipSource, check_sha256
 from dogs_vs_cats.images.sources.arrays import idx_source, is_idx_name, keras_source
 from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source, fingerprint
@@ -16,7 +16,7 @@ from dogs_vs_cats.images.sources.layouts import (
     arrange,
     counted_classes,
 )
-from dogs_vs_cats.images.sources.names import TABLE_SUFFIXES, has_image_name, listed
+from dogs_vs_cats.images.sources.names import TABLE_SUFFIXES, has_image_name
 from dogs_vs_cats.images.sources.reading import as_value
 from dogs_vs_cats.images.sources.selection import SelectedClasses
 from dogs_vs_cats.parameters.credentials import without_credentials

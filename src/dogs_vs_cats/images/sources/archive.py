@@ -17,11 +17,11 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.base import Entry, ImageReadError, Source
 from dogs_vs_cats.images.sources.files import as_text
 from dogs_vs_cats.images.sources.layouts import arrange
-from dogs_vs_cats.images.sources.names import has_image_name, listed, natural_key
+from dogs_vs_cats.images.sources.names import has_image_name, natural_key
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.storage.atomic import replace_atomically
 

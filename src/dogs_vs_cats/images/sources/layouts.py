@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.base import UNLABELLED
 from dogs_vs_cats.images.sources.names import (
     ARCHIVE_SUFFIXES,
@@ -28,7 +28,6 @@ from dogs_vs_cats.images.sources.names import (
     class_name_of,
     has_image_name,
     is_system_file,
-    listed,
     natural_key,
     part_of,
     suffix_of,

@@ -3,7 +3,6 @@
 import posixpath
 import re
 import unicodedata
-from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -161,9 +160,3 @@ def _words(name: str) -> list[str]:
         glued = _GLUED.fullmatch(word)
         words += glued.groups() if glued and _MEANING.get(glued[1]) in PARTS else [word]
     return words
-
-
-def listed(words: Sequence[str], most: int = 5) -> str:
-    """The first of some words and the number of the others, for messages."""
-    more = f" and {len(words) - most:,} more" if len(words) > most else ""
-    return ", ".join(words[:most]) + more

@@ -21,6 +21,7 @@ from typing import Literal
 
 import yaml
 
+from dogs_vs_cats.errors import listed
 from dogs_vs_cats.images.sources.names import (
     PREDICTION,
     TRAIN,
@@ -31,7 +32,6 @@ from dogs_vs_cats.images.sources.names import (
     has_image_name,
     is_mask_folder,
     is_never_a_class,
-    listed,
     natural_key,
     part_of,
 )

@@ -7,9 +7,8 @@ from typing import Self
 
 import numpy as np
 
-from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.base import Entry, Source
-from dogs_vs_cats.images.sources.names import listed
 from dogs_vs_cats.images.sources.reading import label_of
 
 

@@ -1,15 +1,15 @@
 """Wiring of the augmentation pipeline."""
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.augmentation.nodes import preview
 
 
 def create_pipeline() -> Pipeline:
     """One node: training images in, a picture of them above their augmented versions out."""
-    return pipeline(
+    return Pipeline(
         [
-            node(
+            Node(
                 preview,
                 inputs={
                     "images": "images",

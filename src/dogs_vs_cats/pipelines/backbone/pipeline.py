@@ -1,15 +1,15 @@
 """Wiring of the backbone pipeline."""
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.backbone.nodes import make_backbone
 
 
 def create_pipeline() -> Pipeline:
     """One node: parameters in, base and what identifies it out."""
-    return pipeline(
+    return Pipeline(
         [
-            node(
+            Node(
                 make_backbone,
                 inputs={
                     "parameters": "params:backbone",

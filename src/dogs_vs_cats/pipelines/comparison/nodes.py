@@ -12,7 +12,7 @@ import pandas as pd
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import BASELINE, majority_baseline
 from dogs_vs_cats.evaluation.significance import mcnemar_pairs
-from dogs_vs_cats.images.splitting import SPLITS
+from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures

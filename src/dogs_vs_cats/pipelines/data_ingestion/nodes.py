@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.errors import SourceError, SplitError
+from dogs_vs_cats.errors import SourceError, SplitError, listed
 from dogs_vs_cats.images.near_duplicates import find_groups
-from dogs_vs_cats.images.sources.names import listed
-from dogs_vs_cats.images.splitting import SPLITS, UNUSED, official_split, random_split
+from dogs_vs_cats.images.splits import SPLITS, UNUSED
+from dogs_vs_cats.images.splitting import official_split, random_split
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 

@@ -1,21 +1,21 @@
 """Wiring of the data ingestion pipeline."""
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images, split_images
 
 
 def create_pipeline() -> Pipeline:
     """Two nodes: files in, pixels and a table out; then that table with its splits."""
-    return pipeline(
+    return Pipeline(
         [
-            node(
+            Node(
                 read_images,
                 inputs={"ingestion": "params:ingestion", "seed": "params:seed", "store_folder": "decoded_store"},
                 outputs=["images", "usable_images", "rejected_images", "class_names", "image_facts"],
                 name="read_images",
             ),
-            node(
+            Node(
                 split_images,
                 inputs={
                     "usable_images": "usable_images",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kedro.pipeline import Node, Pipeline, pipeline
+from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.explanation import nodes
 
@@ -58,7 +58,7 @@ def _of_approach(name: str) -> Pipeline:
             ),
         ]
     )
-    return pipeline(
+    return Pipeline(
         template,
         namespace=name,
         inputs={"images", "manifest", "class_names", "explained_image"},

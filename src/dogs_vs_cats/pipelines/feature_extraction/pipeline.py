@@ -1,15 +1,15 @@
 """Wiring of the feature extraction pipeline."""
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features
 
 
 def create_pipeline() -> Pipeline:
     """One node: base and images in, a feature row for each image out."""
-    return pipeline(
+    return Pipeline(
         [
-            node(
+            Node(
                 extract_features,
                 inputs={
                     "backbone": "backbone",

@@ -11,10 +11,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from dogs_vs_cats.errors import ModelFileError, ParameterError, SourceError
+from dogs_vs_cats.errors import ModelFileError, ParameterError, SourceError, listed
 from dogs_vs_cats.evaluation.predictions import every_class, shortest_decimals
 from dogs_vs_cats.images.sources import Entry, Source, fingerprint, open_source
-from dogs_vs_cats.images.sources.names import listed
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.journal import Answer, Journal
 from dogs_vs_cats.parameters.compute import ComputeParameters

@@ -1,15 +1,15 @@
 """Wiring of the inference pipeline."""
 
-from kedro.pipeline import Pipeline, node, pipeline
+from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.inference.nodes import classify, forget_journal
 
 
 def create_pipeline() -> Pipeline:
     """Two nodes: files in, a table out; and once the table is safe, what an interrupted run needs is dropped."""
-    return pipeline(
+    return Pipeline(
         [
-            node(
+            Node(
                 classify,
                 inputs={
                     "inference": "params:inference",
@@ -22,7 +22,7 @@ def create_pipeline() -> Pipeline:
                 name="classify",
                 tags="keras",
             ),
-            node(
+            Node(
                 forget_journal,
                 inputs=["inference_journal", "inference_result"],
                 outputs=None,
