@@ -117,7 +117,7 @@ def test_a_stage_depends_on_the_code_that_can_change_its_outcome_and_on_no_other
         "approaches/${item.approach}.py": on_approaches,
         "approaches/naive_cnn.py": set(),
         "evaluation/metrics.py": {*on_approaches, "compare"},
-        "reporting/rendering.py": {"compare"},
+        "reporting/comparison_page.py": {"compare"},
         "reporting/templates/comparison.html": {"compare"},
         "tracking/hooks.py": set(),
         "app/answers.py": set(),

@@ -19,7 +19,7 @@ MODULES = (
     "dogs_vs_cats.images.batches",
     "dogs_vs_cats.inference.prediction",
     "dogs_vs_cats.training.loop",
-    "dogs_vs_cats.reporting.rendering",
+    "dogs_vs_cats.reporting.comparison_page",
     "dogs_vs_cats.explanation.grad_cam",
     "kedro.framework.cli.cli",
     "kedro_datasets.pandas",

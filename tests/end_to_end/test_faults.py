@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+import yaml
 from PIL import Image
 
 from tests.conftest import copy_project
@@ -128,8 +129,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         "inference": "{source: photos}",
         "tuning": "{trials: 2, environment: test_tuned, search_space: {naive_cnn: {batch_size: {choices: [8, 16]}}}}",
     }
-    for group, values in smaller.items():
-        (root / f"conf/test/parameters_{group}.yml").write_text(f"{group}: {values}\n")
+    parameters = root / "conf/test/parameters.yml"
+    changed = {
+        **yaml.safe_load(parameters.read_text()),
+        **{name: yaml.safe_load(text) for name, text in smaller.items()},
+    }
+    parameters.write_text(yaml.safe_dump(changed))
     with QuickRuns(root) as runs:
         made = Project(runs)
         for pipeline in PIPELINES:
