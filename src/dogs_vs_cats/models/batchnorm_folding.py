@@ -47,7 +47,7 @@ def fold_batch_normalisation(model: keras.Model, *, frozen_only: bool = False) -
         return arguments[0] if layer.name in folded else layer(*arguments, **keywords)
 
     # Around the same layers but uncompiled, or Keras would compile the copy like the original.
-    uncompiled = keras.Model(model.input, model.output, name=model.name)
+    uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
     without = keras.models.clone_model(uncompiled, clone_function=copy, call_function=call)
     if not model.trainable:
         without.trainable = False

@@ -58,7 +58,7 @@ class Recorder:
         self._catalog = catalog
         self._approaches: list[str] = list(parameters["approaches"])
         self._to_save = {
-            approach: {name for name in pipeline.all_outputs() if name.startswith(f"{approach}.")}
+            approach: {name for name in pipeline.all_outputs() if name.startswith(f"{approach}.") and self._file(name)}
             for approach in self._approaches
         }
         self._begun: set[str] = set()
@@ -135,7 +135,8 @@ class Recorder:
         """Records a result, with the other files that the writer needs for it."""
         approach, _, output = name.rpartition(".")
         if approach in self._approaches:
-            self._of_approach_saved(approach, output, data)
+            if self._file(name):  # the others are in memory, for the next node
+                self._of_approach_saved(approach, output, data)
         elif is_tracked(name, []):
             self._saved(name, "manifest", "class_names", *self._models)
 
@@ -246,10 +247,14 @@ class Recorder:
 
     def _path(self, name: str) -> Path | None:
         """The file of a dataset; None if there is none."""
+        path = self._file(name)
+        return path if path and path.is_file() else None
+
+    def _file(self, name: str) -> Path | None:
+        """Where a dataset is saved; None if it is in memory."""
         dataset = self._catalog.get(name)
         described = dataset._describe().get("filepath") if dataset is not None else None
-        path = Path(str(described)).absolute() if described else None
-        return path if path and path.is_file() else None
+        return Path(str(described)).absolute() if described else None
 
     def _attach(self, *names: str) -> dict[str, str]:
         """Attaches the files of datasets to the outbox, as far as they exist."""
