@@ -47,7 +47,9 @@ def fold_batch_normalisation(model: keras.Model, *, frozen_only: bool = False) -
         return arguments[0] if layer.name in folded else layer(*arguments, **keywords)
 
     # Around the same layers but uncompiled, or Keras would compile the copy like the original.
-    uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
+    # `model.input` raises for a Sequential model from a file.
+    given, returned = (tensors[0] if len(tensors) == 1 else tensors for tensors in (model.inputs, model.outputs))
+    uncompiled = keras.Model(given, returned, name=model.name)
     without = keras.models.clone_model(uncompiled, clone_function=copy, call_function=call)
     if not model.trainable:
         without.trainable = False
