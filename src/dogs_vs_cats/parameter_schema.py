@@ -129,7 +129,7 @@ def _unknown_approach(name: str, block: Any, known: list[str]) -> str:
     allowed = f"is not an approach; there are {', '.join(known)}"
     keys = {str(key): str(key).lower() for key in block} if isinstance(block, Mapping) else {}
     if "approach" in keys:
-        return f"{name}.approach: {allowed}; given was {block['approach']!r}"
+        return f"{name}.approach: {block['approach']!r} {allowed}"
     for key, lower in keys.items():
         if get_close_matches(lower, ["approach"]):
             return f"{name}.{_quoted(key)}: there is no such parameter; did you mean approach?"
