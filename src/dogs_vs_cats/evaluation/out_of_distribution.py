@@ -9,8 +9,8 @@ of their own along the main directions and one common variance in all others (Ti
 Principal Component Analysis*). An image farther from every class than nearly all validation images is flagged. It is a
 hint, no proof; docs/inference.md gives its error rates.
 
-The fit reads the features in parts. scikit-learn's `PCA` gives the same distances (within 1e-11), but holds the
-descriptions of all images in memory, as float64, and takes 1.3 to 2 times as long.
+The fit reads the features in parts. scikit-learn's `PCA` gives the same distances, but holds the descriptions of all
+images in memory, as float64.
 """
 
 from collections.abc import Iterator, Mapping
