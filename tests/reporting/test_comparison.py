@@ -2,6 +2,7 @@ import csv
 import json
 import re
 from base64 import b64decode
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import Any
 
@@ -126,7 +127,7 @@ def compare(
     lecture: dict[str, Any] | None = None,
     images_per_split: int = 60,
     drawn: bool = False,
-    **changes: Any,
+    changes: Mapping[str, Any] | None = None,
 ) -> DataCatalog:
     """Prepares approaches of which every n-th answer is wrong, and runs the comparison up to its summary and table."""
     names = class_names or ["cat", "dog"]
@@ -164,7 +165,7 @@ def compare(
             f"{approach}.explanation_layers": None,
             **{f"{approach}.{picture}": b"" for picture in EXPLANATION},
         }
-    entries |= changes
+    entries |= changes or {}
     catalog = DataCatalog({name: PersistentDataset(value) for name, value in entries.items()})
     run(catalog, list(approaches), "comparison_summary", "comparison_table")
     return catalog
@@ -196,7 +197,7 @@ def three() -> tuple[pd.DataFrame, dict[str, Any], str]:
         lecture=lecture,
         images_per_split=180,
         drawn=True,
-        tracking_links={"poor": "http://127.0.0.1:5000/#/runs/abc"},
+        changes={"tracking_links": {"poor": "http://127.0.0.1:5000/#/runs/abc"}},
     )
     return catalog.load("comparison_table"), summary_of(catalog), report_of(catalog)
 
@@ -247,21 +248,21 @@ def test_equal_results_give_an_equal_summary(three: tuple[pd.DataFrame, dict[str
         {"poor": 3, "good": 12, "fine": 15},
         lecture={"poor": {"validation_accuracy": 0.69}},
         images_per_split=180,
-        **{"poor.timings": {}, "run_record": {}},
+        changes={"poor.timings": {}, "run_record": {}},
     )
     assert json.dumps(summary_of(again)) == json.dumps(three[1])
 
 
 def test_the_summary_says_what_was_trained_on_and_how_but_not_where_the_files_lie() -> None:
-    files = {"ingestion_record": {"parameters": {"source": "/home/someone/photos.zip"}}}
+    files: dict[str, Any] = {"ingestion_record": {"parameters": {"source": "/home/someone/photos.zip"}}}
     settings = {"a.model_info": {**model_info("a", epochs=7), "preprocessing": "own"}}
-    summary = summary_of(compare({"a": 4}, **files, **settings))
+    summary = summary_of(compare({"a": 4}, changes=files | settings))
     assert summary["data"]["source"] == "files"
     assert summary["approaches"]["a"]["trained_with"] == {"epochs": 7, "preprocessing": "own"}
     assert "someone" not in json.dumps(summary)
     relabelled = manifest_of(["cat", "dog"], 60)
     relabelled.loc[relabelled["split"] == "test", "sha256"] = "other"
-    other = summary_of(compare({"a": 4}, **files, **settings, manifest=relabelled))
+    other = summary_of(compare({"a": 4}, changes=files | settings | {"manifest": relabelled}))
     assert other["data"]["test_images"] != summary["data"]["test_images"]
 
 
@@ -295,7 +296,7 @@ def test_a_lead_that_many_comparisons_explain_is_no_finding() -> None:
     best["validation"]["log_loss"] = 0.01
     facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 1, "backbone": ""}
     changes["first.metrics"] = {**best, **facts}
-    catalog = compare(dict.fromkeys(tables, 20), images_per_split=180, **changes)
+    catalog = compare(dict.fromkeys(tables, 20), images_per_split=180, changes=changes)
     summary = summary_of(catalog)
     (entry,) = [pair for pair in summary["pairs"] if (pair["first"], pair["second"]) == ("first", "b")]
     assert entry["p_value"] == pytest.approx(22 / 1024)
@@ -331,7 +332,7 @@ def test_better_accuracy_elsewhere_is_told() -> None:
     catalog = compare(
         {"first": 6, "second": 50},
         images_per_split=180,
-        **{"first.predictions": first, "first.metrics": {**metrics, **facts}},
+        changes={"first.predictions": first, "first.metrics": {**metrics, **facts}},
     )
     summary = summary_of(catalog)
     assert headline(summary) == "first has the lowest validation log loss, but second the better test accuracy"
@@ -388,7 +389,7 @@ def test_names_are_escaped_wherever_they_come_from() -> None:
         {"a": 4, "b": 9},
         class_names=[nasty, "$dog$ & <b>"],
         drawn=True,
-        **{
+        changes={
             "rejected_images": pd.DataFrame({"path": [nasty], "reason": ["<img src=x>"]}),
             "ingestion_record": {"parameters": {"source": nasty}},
             "run_record": {"experiment": nasty, "command": nasty},
@@ -411,7 +412,7 @@ def test_many_classes_without_seconds_or_records() -> None:
         class_names=names,
         images_per_split=100,
         drawn=True,
-        **{"lenet5.timings": {}, "ingestion_record": {"parameters": {"source": "keras:mnist"}}, "run_record": {}},
+        changes={"lenet5.timings": {}, "ingestion_record": {"parameters": {"source": "keras:mnist"}}, "run_record": {}},
     )
     table, summary, html = catalog.load("comparison_table"), summary_of(catalog), report_of(catalog)
     assert pd.isna(table.loc[0, "train_seconds"])
@@ -430,7 +431,7 @@ def test_several_seeds_are_told_with_mean_and_deviation() -> None:
     }
     facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": "source_cnn"}
     seeds = seed_summary(runs)
-    catalog = compare({"a": 10, "b": 4}, **{"a.metrics": {**runs[0], **facts, "seeds": seeds}})
+    catalog = compare({"a": 10, "b": 4}, changes={"a.metrics": {**runs[0], **facts, "seeds": seeds}})
     summary, html = summary_of(catalog), report_of(catalog)
     assert summary["approaches"]["a"]["seeds"]["mean"] == seeds["mean"]
     assert "seeds" not in summary["approaches"]["b"]
@@ -454,7 +455,7 @@ def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_
     # Trained anew since it was explained.
     changes["stale.model_info"] = model_info("stale", **{**SETTINGS, "epochs": 3})
     changes |= {"stale.explanation_record": explained, "stale.explanation_layers": layers(4)}
-    html = report_of(compare({"short": 4, "long": 9, "stale": 6}, **changes))
+    html = report_of(compare({"short": 4, "long": 9, "stale": 6}, changes=changes))
     tables = [
         re.sub(r"<[^>]*>|\s+", " ", table) for table in re.findall(r'<table class="layers">.*?</table>', html, re.S)
     ]
@@ -481,7 +482,7 @@ def test_the_page_shows_what_a_model_was_trained_with_and_marks_what_is_differen
     trained["backbone_made_with"] = {**BACKBONE.model_dump(mode="json"), "kwargs": {"alpha": 0.35}, "image_size": 64}
     catalog = compare(
         {"a": 4, "b": 9},
-        **{
+        changes={
             "a.model_info": trained,
             "params:a": {"epochs": 5, "learning_rate": 0.001, "augment": True, "new": None, "batch_size": 8},
             "params:seed": 3,
@@ -519,7 +520,7 @@ def test_the_page_shows_what_a_model_was_trained_with_and_marks_what_is_differen
 def test_what_cannot_be_compared_is_not_compared() -> None:
     other = predictions_of(manifest_of(["cat", "dog"], 40), ["cat", "dog"], 5)
     with pytest.raises(Exception, match="different test images"):
-        compare({"a": 10, "b": 4}, **{"b.predictions": other})
+        compare({"a": 10, "b": 4}, changes={"b.predictions": other})
 
 
 def test_lecture_figures_are_checked() -> None:

@@ -5,10 +5,11 @@ The parameters are found in the schema and the parameter files, so that a new on
 
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache, partial, reduce
+from operator import ne
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
@@ -192,7 +193,7 @@ def wrong_values(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[st
         for limit in flat(metadata):
             pattern = getattr(limit, "pattern", None)
             if pattern is not None:
-                yield KINDS[str].filter(lambda text, pattern=pattern: re.search(pattern, text) is None)
+                yield KINDS[str].filter(partial(without, pattern))
             if isinstance(limit, annotated_types.MinLen) and limit.min_length:
                 yield st.just("")
     elif origin is list:
@@ -205,6 +206,10 @@ def wrong_values(annotation: Any, metadata: tuple[Any, ...] = ()) -> Iterator[st
             yield st.lists(wrong, min_size=max(1, length), max_size=max(1, length))
 
 
+def without(pattern: str, text: str) -> bool:
+    return re.search(pattern, text) is None
+
+
 def flat(metadata: tuple[Any, ...]) -> list[Any]:
     """Limits, those inside of pydantic's fields included."""
     found: list[Any] = []
@@ -214,15 +219,15 @@ def flat(metadata: tuple[Any, ...]) -> list[Any]:
 
 
 def beyond(kind: type, limits: list[Any]) -> Iterator[st.SearchStrategy[Any]]:
-    numbers = st.integers if kind is int else st.floats
+    numbers: Callable[..., st.SearchStrategy[Any]] = st.integers if kind is int else st.floats
     options = {} if kind is int else {"allow_nan": False, "allow_infinity": False}
     for limit in limits:
         if isinstance(limit, annotated_types.Ge):
-            yield numbers(max_value=limit.ge, **options).filter(lambda value, bound=limit.ge: value < bound)
+            yield numbers(max_value=limit.ge, **options).filter(partial(ne, limit.ge))
         if isinstance(limit, annotated_types.Gt):
             yield numbers(max_value=limit.gt, **options)
         if isinstance(limit, annotated_types.Le):
-            yield numbers(min_value=limit.le, **options).filter(lambda value, bound=limit.le: value > bound)
+            yield numbers(min_value=limit.le, **options).filter(partial(ne, limit.le))
         if isinstance(limit, annotated_types.Lt):
             yield numbers(min_value=limit.lt, **options)
 
