@@ -106,8 +106,8 @@ def test_a_block_of_any_name_is_a_variant_of_the_approach_it_names():
     ):
         message = refused({**values, "approaches": ["my_lenet"], "my_lenet": wrong})
         assert message.startswith("1 parameter is wrong")
-        assert "  - my_lenet" in message
-        assert "is not an approach; there are from_scratch, naive_cnn" in message
+        assert "  - my_lenet.approach: " in message
+        assert "it should be one of the approaches from_scratch, naive_cnn" in message
     assert "my_lenet.epoch: there is no such parameter; did you mean epochs?" in refused(
         {**values, "my_lenet": {**variant, "epoch": 3}}
     )

@@ -93,7 +93,7 @@ def test_an_unknown_approach_and_a_missing_block_are_told():
     assert "'perceptron' is not an approach; there are" in refused(values)
     values = parameters()
     del values["naive_cnn"]
-    assert "naive_cnn: its block of parameters is missing" in refused(values)
+    assert "naive_cnn: is missing; input should be a block of named parameters" in refused(values)
 
 
 def test_a_misspelt_name_deep_inside_a_table_of_names_names_its_neighbour():

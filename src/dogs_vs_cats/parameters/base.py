@@ -1,6 +1,15 @@
-"""The base class of all groups of parameters."""
+"""The base class of all groups of parameters, and the words for a value that a group refuses."""
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic_core import ErrorDetails
+
+Item = TypeVar("Item")
+
+MISSING = object()
+"""Stands for a required parameter that isn't there. Every type refuses it, and so says what is allowed."""
 
 
 class ParameterGroup(BaseModel):
@@ -10,3 +19,31 @@ class ParameterGroup(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _prepare_refusals(cls, block: Any) -> Any:
+        """Lets an error carry what its message needs: `MISSING`, or all names in place of an unknown name's value."""
+        if not isinstance(block, Mapping):
+            return block
+        missing = {name: MISSING for name, field in cls.model_fields.items() if field.is_required()}
+        unknown = {name: sorted(cls.model_fields) for name in block.keys() - cls.model_fields.keys()}
+        return {**missing, **block, **unknown}
+
+
+def refusal(error: ErrorDetails) -> str:
+    """Says why a value is refused, as the part of a sentence."""
+    if error["type"] == "model_type":
+        return "input should be a block of named parameters"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{message[0].lower()}{message[1:]}"
+
+
+def _distinct(items: list[Item]) -> list[Item]:
+    if len(set(items)) != len(items):
+        raise ValueError("its items must differ from each other")
+    return items
+
+
+Distinct = Annotated[list[Item], AfterValidator(_distinct)]
+"""A list in which nothing is twice."""

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt
 
-from dogs_vs_cats.parameters.base import ParameterGroup
+from dogs_vs_cats.parameters.base import Distinct, ParameterGroup
 
 
 class TrainingParameters(ParameterGroup):
@@ -35,11 +35,4 @@ class TrainingParameters(ParameterGroup):
     class_weights: bool
     keep_best_epoch: bool
     early_stopping_patience: PositiveInt | None
-    seeds: list[Annotated[int, Field(ge=0, lt=2**31)]]
-
-    @field_validator("seeds")
-    @classmethod
-    def _distinct(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError("seeds must differ from each other")
-        return seeds
+    seeds: Distinct[Annotated[int, Field(ge=0, lt=2**31)]]

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.parameters.base import ParameterGroup
+from dogs_vs_cats.parameters.base import ParameterGroup, refusal
 from dogs_vs_cats.parameters.tuning import FIXED, Space, TuningParameters
 
 
@@ -16,15 +16,12 @@ def problems(parameters: Mapping[str, Any]) -> list[str]:
     """Checks a search against the approaches it is about.
 
     Args:
-        parameters: All parameters of an environment.
+        parameters: All parameters of an environment, each right by itself.
 
     Returns:
-        A line for each mistake; none where the block itself is wrong, which the schema reports.
+        A line for each mistake.
     """
-    try:
-        tuning = TuningParameters.model_validate(parameters.get("tuning"))
-    except ValidationError:
-        return []
+    tuning = TuningParameters.model_validate(parameters["tuning"])
     known = [name for name, block in parameters.items() if approaches.module_name(name, block) in approaches.names()]
     found = []
     if tuning.approach not in known:
@@ -38,7 +35,7 @@ def problems(parameters: Mapping[str, Any]) -> list[str]:
         schema = approaches.approach_of(approach, block).Parameters
         searched = {name: space for name, space in spaces.items() if space is not None}
         wrong = [f"{where}.{name}: {problem}" for name in searched if (problem := _wrong_name(approach, name, schema))]
-        if not wrong and isinstance(block, Mapping) and not _refusal(schema, block):
+        if not wrong:
             wrong = [f"{where}.{problem}" for problem in _wrong_values(schema, block, searched)]
             wrong = wrong or [f"{where}: {problem}" for problem in _wrong_pairs(schema, block, searched)]
         found += wrong
@@ -80,6 +77,5 @@ def _refusal(schema: type[ParameterGroup], block: Mapping[str, Any]) -> str:
     try:
         schema.model_validate(dict(block))
     except ValidationError as error:
-        message = error.errors()[0]["msg"].removeprefix("Value error, ")
-        return f"{message[0].lower()}{message[1:]}"
+        return refusal(error.errors()[0])
     return ""
