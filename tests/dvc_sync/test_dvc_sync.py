@@ -344,7 +344,7 @@ def test_the_command_says_exactly_what_differs_and_writes_it(tmp_path):
     checked = sync("--check")
     assert checked.returncode == 1
     line = "../base/parameters_ingestion.yml: [ingestion]"
-    assert f"-      - ../base/old.yml: [ingestion]\n+      - {line}" in checked.stderr
+    assert f"-    - ../base/old.yml: [ingestion]\n+    - {line}" in checked.stderr
     assert "Traceback" not in checked.stderr
     assert sync().returncode == 0
     assert (project / "dvc.yaml").read_text() == (PROJECT / "dvc.yaml").read_text()

@@ -1,5 +1,6 @@
 """The environments of the project, as their files say."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,16 @@ PRIVATE = "local"
 """The environment that Kedro loads where none is named, and that nobody else has."""
 
 
-def base_parameters(root: Path) -> dict[str, dict[str, Any]]:
-    """The parameter files of `conf/base`, by name."""
-    return {path.name: read_yaml(path) for path in sorted((root / "conf/base").glob("parameters*.yml"))}
+def read_parameters(folder: Path) -> dict[str, dict[str, Any]]:
+    """The parameter files of an environment, by name."""
+    return {path.name: read_yaml(path) for path in sorted(folder.glob("parameters*.yml"))}
+
+
+def merged(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """All groups of parameters of some files."""
+    return {group: value for content in files.values() for group, value in content.items()}
 
 
 def environment_folders(root: Path) -> list[Path]:
     """The environments that everyone has: folders in `conf` with a `globals.yml`, except `local`."""
     return sorted(path.parent for path in (root / "conf").glob("*/globals.yml") if path.parent.name != PRIVATE)
-
-
-def approaches(folder: Path) -> set[str] | None:
-    """The approaches that an environment lists; None where it leaves those of base."""
-    contents = map(read_yaml, sorted(folder.glob("parameters*.yml")))
-    return next((set(content["approaches"]) for content in contents if "approaches" in content), None)

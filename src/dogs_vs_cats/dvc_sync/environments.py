@@ -5,7 +5,7 @@ the environment's `parameters.yml`, and one that isn't there is an error. So an 
 that it leaves as it is, it states as `{}`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from io import StringIO
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
-from dogs_vs_cats.dvc_sync.conf_files import approaches, base_parameters, environment_folders
-from dogs_vs_cats.dvc_sync.stages import ITEM, stages
+from dogs_vs_cats.dvc_sync import dvc_file
+from dogs_vs_cats.dvc_sync.conf_files import environment_folders, merged, read_parameters
+from dogs_vs_cats.dvc_sync.stages import ITEM
 from dogs_vs_cats.parameters.dvc_variables import NO_PARAMETERS, OWN_PARAMETERS, variables
 from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import ROOT
@@ -29,7 +30,7 @@ def complete(root: Path = ROOT) -> list[Path]:
     Returns:
         The files that are new or changed.
     """
-    changed = {path: text for folder in environment_folders(root) for path, text in _incomplete(folder, root).items()}
+    changed = _incomplete(root)
     for path, text in changed.items():
         path.write_text(text, encoding="utf-8")
     return list(changed)
@@ -41,16 +42,14 @@ def problems(root: Path = ROOT) -> list[str]:
     Returns:
         A line for each thing that DVC would stumble over or fail to notice; empty if there is none.
     """
-    found = []
+    found = [
+        f"{path.relative_to(root)} lacks what DVC looks for; `kedro dvc sync` adds it" for path in _incomplete(root)
+    ]
     for folder in environment_folders(root):
         where = f"conf/{folder.name}"
-        found += [
-            f"{where}/{path.name} lacks what DVC looks for; `kedro dvc sync` adds it"
-            for path in _incomplete(folder, root)
-        ]
         if "experiment" not in read_yaml(folder / "globals.yml"):
             found.append(f"{where}/globals.yml doesn't state experiment, the folder that results go into")
-        if folder.name == "base" or not _is_reproducible(folder, root):
+        if folder.name == "base" or not _is_reproducible(folder):
             continue
         if others := sorted(path.name for path in folder.glob("parameters_*.yml")):
             found.append(
@@ -62,35 +61,34 @@ def problems(root: Path = ROOT) -> list[str]:
     return found
 
 
-def _is_reproducible(folder: Path, root: Path) -> bool:
-    """Whether DVC can run an environment: one with base's approaches, which are the stages of dvc.yaml."""
-    return approaches(folder) in (None, approaches(root / "conf/base"))
-
-
-def _incomplete(folder: Path, root: Path) -> dict[Path, str]:
-    """The files of an environment that have to be written, and their text."""
-    base = {group: value for content in base_parameters(root).values() for group, value in content.items()}
-    in_base = folder.name == "base"
-    own = base if in_base else read_yaml(folder / OWN_PARAMETERS)
-    source = own.get("ingestion", {}).get("source", base["ingestion"]["source"])
-    needed = {
-        folder / "globals.yml": {"dvc": variables(folder.name, source)},
-        folder / (NO_PARAMETERS if in_base else OWN_PARAMETERS): _followed(folder, {} if in_base else base, root),
-    }
+def _incomplete(root: Path) -> dict[Path, str]:
+    """The files of environments that have to be written, and their text."""
+    base = merged(read_parameters(root / "conf/base"))
+    stages = list(dvc_file.content(root)["stages"].values())
+    needed: dict[Path, dict[str, Any]] = {}
+    for folder in environment_folders(root):
+        in_base = folder.name == "base"
+        own = base if in_base else read_yaml(folder / OWN_PARAMETERS)
+        source = own.get("ingestion", {}).get("source", base["ingestion"]["source"])
+        needed[folder / "globals.yml"] = {"dvc": variables(folder.name, source)}
+        # With other approaches than base's, the first two stages start, and say why the environment can't be run.
+        followed = _followed(stages if _is_reproducible(folder) else stages[:2], {} if in_base else base)
+        needed[folder / (NO_PARAMETERS if in_base else OWN_PARAMETERS)] = followed
     return {path: text for path, block in needed.items() if (text := _completed(path, block)) is not None}
 
 
-def _followed(folder: Path, values: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """The parameters that DVC looks for in an environment's own file, with values that change nothing.
+def _is_reproducible(folder: Path) -> bool:
+    """Whether DVC can run an environment: one with base's approaches, which are the stages of dvc.yaml."""
+    base = merged(read_parameters(folder.with_name("base")))
+    return set((base | merged(read_parameters(folder)))["approaches"]) == set(base["approaches"])
 
-    An environment with other approaches than base needs those of the first two stages: they start, and say why the
-    environment can't be run.
-    """
+
+def _followed(stages: Iterable[Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that DVC looks for in an environment's own file, with values that change nothing."""
     needed: dict[str, Any] = {}
-    followed = stages(root) if _is_reproducible(folder, root) else stages(root)[:2]
-    for stage in followed:
-        for parameter in stage.parameters:
-            for name in stage.approaches if parameter == ITEM else [parameter]:
+    for stage in stages:
+        for parameter in stage["params"][-1][dvc_file.OWN_PARAMETERS]:
+            for name in stage["matrix"]["approach"] if parameter == ITEM else [parameter]:
                 group, _, rest = name.partition(".")
                 block = values.get(group, {})
                 if rest:

@@ -12,13 +12,13 @@ import psutil
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
-from dogs_vs_cats.dvc_sync.conf_files import PRIVATE, approaches
+from dogs_vs_cats.dvc_sync.conf_files import PRIVATE, merged, read_parameters
 from dogs_vs_cats.errors import ReproductionError
 from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, covers, is_path, on_disk
 
 logger = logging.getLogger(__name__)
 
-TEMPORARY = (".dvc", "tmp", "exps")
+TEMPORARY = ".dvc/tmp/exps"
 """Where `dvc exp run --temp` and `--queue` run."""
 
 POLL_SECONDS = 0.25
@@ -42,7 +42,8 @@ class ReproductionHooks:
                 "dvc exp run -S env=lecture"
             )
         parameters = context.config_loader["parameters"]
-        if set(parameters["approaches"]) != approaches(context.project_path / "conf/base"):
+        base = merged(read_parameters(context.project_path / "conf/base"))
+        if set(parameters["approaches"]) != set(base["approaches"]):
             raise ReproductionError(
                 f"The environment {context.env} runs {', '.join(parameters['approaches'])}, but dvc.yaml has a stage "
                 f"for each approach of conf/base. Run it without DVC: kedro run --env={context.env}"
@@ -68,28 +69,26 @@ def check_source(source: str, raw_data: str, root: Path, environment: str) -> No
         return
     # Not resolved: DVC may link tracked files to its cache.
     path = Path(os.path.normpath(root / Path(on_disk(source)).expanduser()))
-    temporary = any(root.parts[i : i + len(TEMPORARY)] == TEMPORARY for i in range(len(root.parts)))
-    track = f"copy it to {RAW_DATA}, `dvc add` it there, commit the .dvc file, and set ingestion.source to that path"
-    if not path.is_relative_to(root):
-        if temporary:
-            raise ReproductionError(
-                f"ingestion.source is {source}, outside of the repository. DVC runs this experiment in a temporary "
-                f"folder, which has only what git and DVC track. To use it here, {track}; or run the experiment in "
-                "your project: dvc exp run without --temp and --queue."
-            )
+    inside = path.relative_to(root).as_posix() if path.is_relative_to(root) else None
+    track = f"dvc add {inside}"
+    if inside is None:
+        track = (
+            f"copy it to {RAW_DATA}, `dvc add` it there, commit the .dvc file, and set ingestion.source to that path"
+        )
+    if f"/{TEMPORARY}/" in f"{root.as_posix()}/" and (inside is None or not path.exists()):
+        where = "outside of the repository" if inside is None else "which neither git nor DVC tracks"
+        raise ReproductionError(
+            f"ingestion.source is {source}, {where}. DVC runs this experiment in a temporary folder, which has only "
+            f"what git and DVC track. To use it here, {track}; or run the experiment in your project: dvc exp run "
+            "without --temp and --queue."
+        )
+    if inside is None:
         logger.warning(
             "ingestion.source is %s, outside of the repository: DVC doesn't notice when it changes. To track it, %s.",
             source,
             track,
         )
-        return
-    inside = path.relative_to(root).as_posix()
-    if temporary and not path.exists():
-        raise ReproductionError(
-            f"ingestion.source is {source}, which neither git nor DVC tracks: it isn't in the temporary folder that "
-            f"DVC runs this experiment in. Track it: dvc add {inside}"
-        )
-    if not covers(raw_data, inside):
+    elif not covers(raw_data, inside):
         raise ReproductionError(
             f"ingestion.source is {source}, but the stage depends on {raw_data}: DVC wouldn't notice when the images "
             f"change. Set the source in conf/{environment}/parameters.yml and run `kedro dvc sync`, or add "
@@ -103,7 +102,8 @@ def _end_with_dvc() -> None:
     A killed DVC can't end its stages. Going on, one would write its results while the next `dvc repro` runs.
     """
     try:
-        dvc = _dvc_process()
+        # DVC starts a stage through a shell, which may have put the stage in its own place.
+        dvc = next(process for process in psutil.Process().parents() if process.name() not in _SHELLS)
     except psutil.AccessDenied:
         logger.warning("This stage doesn't end when DVC is killed: the system hides DVC's process")
         return
@@ -111,19 +111,9 @@ def _end_with_dvc() -> None:
     def watch() -> None:
         with suppress(psutil.NoSuchProcess):
             # Not `wait`: a process that is dead but not yet collected by its parent counts as running there.
-            while dvc is not None and dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
+            while dvc.is_running() and dvc.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(POLL_SECONDS)
         click.echo("DVC has ended, and its stage ends with it.", err=True)
         os._exit(1)
 
     threading.Thread(target=watch, name="end with DVC", daemon=True).start()
-
-
-def _dvc_process() -> psutil.Process | None:
-    """The process that started this one; None where it is gone already."""
-    try:
-        parent = psutil.Process(os.getppid())
-        # DVC starts a stage through a shell, which may have put the stage in its own place.
-        return parent.parent() if parent.name() in _SHELLS else parent
-    except psutil.NoSuchProcess:
-        return None
