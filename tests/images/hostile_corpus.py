@@ -7,6 +7,7 @@ them to the real ingestion.
 import gzip
 import io
 import pickle
+import posixpath
 import random
 import struct
 import tarfile
@@ -872,13 +873,13 @@ def unsafe_names() -> Iterator[ArchiveCase]:
         "train/..",
     )
     for name in outside:
-        shown = name.replace("\\", "/").removeprefix("./")
+        shown = posixpath.normpath(name.replace("\\", "/"))
         yield ArchiveCase(
             "path traversal",
             f"member {name}",
             with_pets({name: photo(99)}),
             used=USED,
-            rejected={shown: "leads out of"},
+            rejected={shown: "leads out of|empty"},
         )
     for name in (
         "/cat.9.png",
@@ -894,7 +895,7 @@ def unsafe_names() -> Iterator[ArchiveCase]:
             f"member {name}",
             with_pets({name: photo(99)}),
             used=USED,
-            rejected={shown: "an absolute name"},
+            rejected={shown: "absolute"},
         )
     for name in (
         "train/cat.9\r.png",
@@ -911,7 +912,7 @@ def unsafe_names() -> Iterator[ArchiveCase]:
             f"member without a name {name!r}",
             with_pets({name: photo(99)}),
             used=USED,
-            rejected={name: "without a name"},
+            rejected={".": "empty"},
         )
 
 
@@ -959,14 +960,14 @@ def unusual_members() -> Iterator[ArchiveCase]:
     every = good
     for member in range(4):
         every = changed_directory(every, member, flags=1)
-    yield ArchiveCase("encrypted", "all members", every, refused="4 members were refused.*encrypted")
+    yield ArchiveCase("encrypted", "all members", every, refused="4 were rejected.*encrypted")
     for method, name in ((9, "deflate64"), (12, "bzip2"), (14, "lzma"), (93, "zstandard"), (99, "aes"), (1, "shrunk")):
         yield ArchiveCase(
             "unknown packing",
             name,
             changed_directory(good, 0, method=method),
             used=USED[1:],
-            rejected={first: f"packed by method {method}"},
+            rejected={first: "unreadable in the archive"},
         )
 
 
@@ -1011,20 +1012,20 @@ def archive_bombs() -> Iterator[ArchiveCase]:
         "20 MB called 1,000 bytes",
         changed_directory(liar, 4, size=1_000),
         used=USED,
-        rejected={inside: "damaged|empty"},
+        rejected={inside: "unreadable|empty"},
     )
     yield ArchiveCase(
         bomb,
         "two members on one place",
         changed_directory(with_pets({inside: photo(99)}), 4, offset=0),
-        used=USED[1:],
-        rejected={first: "overlaps", inside: "overlaps"},
+        used=USED,
+        rejected={inside: "unreadable in the archive"},
     )
     yield ArchiveCase(
         bomb,
         "an inner archive of zeros",
         zip_of({"train.zip": bytes(20_000_000)}),
-        refused="isn't packed like Kaggle's",
+        refused="isn't packed like an archive",
     )
     yield ArchiveCase(
         bomb,
@@ -1060,14 +1061,14 @@ def damaged_archives() -> Iterator[ArchiveCase]:
             f"{how}, a byte flipped",
             bytes(wrong),
             used=others,
-            rejected={info.filename: "damaged in the archive"},
+            rejected={info.filename: "unreadable in the archive"},
         )
         yield ArchiveCase(
             "wrong checksum",
             f"{how}, another checksum",
             changed_directory(good, 1, crc=1),
             used=others,
-            rejected={info.filename: "damaged in the archive"},
+            rejected={info.filename: "unreadable in the archive"},
         )
     good = zip_of(PETS)
     dice = random.Random(13)
@@ -1085,7 +1086,7 @@ def damaged_archives() -> Iterator[ArchiveCase]:
         "an offset behind the end",
         changed_directory(good, 0, offset=2**31),
         used=USED[1:],
-        rejected={first: "damaged"},
+        rejected={first: "unreadable"},
     )
     yield ArchiveCase(
         broken, "an offset in the middle", changed_directory(good, 0, offset=5), used=None, rejected={first: "."}
@@ -1095,17 +1096,17 @@ def damaged_archives() -> Iterator[ArchiveCase]:
         "another name at its place",
         good.replace(first.encode(), b"train/cow.0.png", 1),
         used=USED[1:],
-        rejected={first: "damaged"},
+        rejected={first: "unreadable"},
     )
     yield ArchiveCase(
         broken,
         "fewer bytes than stored",
         changed_directory(good, 0, stored=10),
         used=USED[1:],
-        rejected={first: "damaged"},
+        rejected={first: "unreadable"},
     )
     yield ArchiveCase(
-        broken, "no size", changed_directory(good, 0, size=0), used=USED[1:], rejected={first: "damaged|empty"}
+        broken, "no size", changed_directory(good, 0, size=0), used=USED[1:], rejected={first: "unreadable|empty"}
     )
     yield ArchiveCase(broken, "a program before it", b"MZ" + bytes(1000) + good, used=USED)
     yield ArchiveCase(broken, "bytes behind it", good + b"more", classes=None, used=None, refused="")
@@ -1145,7 +1146,7 @@ def nested() -> Iterator[ArchiveCase]:
     yield ArchiveCase(
         kind,
         "an inner one that is encrypted",
-        changed_directory(zip_of({"train.zip": good}), 0, flags=1),
+        changed_directory(zip_of({"train.zip": with_pets({"train/cat.8.png": photo(8)})}), 0, flags=1),
         refused="is encrypted",
     )
     yield ArchiveCase(

@@ -156,7 +156,7 @@ def sparse(path: Path) -> None:
 
 # Things in a folder: name, how each is made, and the reason that it is rejected for; "" where it is used.
 THINGS: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "a link to the folder above": (lambda path: path.symlink_to(".."), "a symbolic link loop back to the source"),
+    "a link to the folder above": (lambda path: path.symlink_to(".."), "the same folder as the source itself"),
     "a link to itself": (lambda path: path.symlink_to(path.name), "a broken symbolic link"),
     "a link to nothing.jpg": (lambda path: path.symlink_to("nothing"), "a broken symbolic link"),
     "a link to zeros without end.jpg": (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
@@ -192,8 +192,8 @@ CHANGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "vanishes.jpg": (vanish, "vanished after it was listed"),
     "becomes another photo.jpg": (lambda path: path.write_bytes(jpeg(77)), "changed after it was listed"),
     "becomes empty.jpg": (lambda path: path.write_bytes(b""), "changed after it was listed"),
-    "becomes a pipe.jpg": (become_pipe, "not a regular file"),
-    "becomes a folder.jpg": (become_folder, "not a regular file|Is a directory"),
+    "becomes a pipe.jpg": (become_pipe, "changed after it was listed"),
+    "becomes a folder.jpg": (become_folder, "changed after it was listed"),
     "becomes a link to nothing.jpg": (become_link, "vanished"),
 }
 

@@ -747,7 +747,7 @@ def test_advice_on_archives_in_a_folder_names_the_labelled_one(tmp_path):
 
 def test_a_table_as_source_is_refused_by_name(tmp_path):
     (tmp_path / "labels.csv").write_text("path,label\n")
-    with pytest.raises(SourceError, match=r"labels\.csv is a table, and tables of labels aren't read"):
+    with pytest.raises(SourceError, match=r"labels\.csv is neither a folder .* Tables of labels aren't read"):
         open_source(parameters("labels.csv"), tmp_path)
 
 

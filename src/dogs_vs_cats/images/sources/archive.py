@@ -1,16 +1,16 @@
 """Images in a zip file, read in place: only an inner archive is unpacked to disk.
 
-Archives aren't trusted. Names that lead outside, links, duplicate names and overlapping members are rejected one by
-one, with the reason, and no member that unpacks to more than `ingestion.max_bytes` is read.
+Archives aren't trusted. Members are read into memory one by one, none of more than `ingestion.max_bytes`, and no file
+on disk is named after one. Members with dubious names, links and duplicate names are rejected with the reason.
 """
 
 import hashlib
 import logging
-import re
+import ntpath
+import posixpath
 import shutil
 import stat
 import struct
-import sys
 import threading
 import zipfile
 import zlib
@@ -18,11 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dogs_vs_cats.errors import SourceError, listed
-from dogs_vs_cats.images.sources.base import Entry, ImageReadError, Source
-from dogs_vs_cats.images.sources.files import as_text
-from dogs_vs_cats.images.sources.layouts import arrange
-from dogs_vs_cats.images.sources.names import has_image_name, natural_key
-from dogs_vs_cats.progress import progress
+from dogs_vs_cats.images.sources.base import ImageReadError
+from dogs_vs_cats.images.sources.files import FileSource
+from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key
 from dogs_vs_cats.storage.atomic import replace_atomically
 
 logger = logging.getLogger(__name__)
@@ -35,17 +33,11 @@ INNER_LABELLED = ("train.zip",)
 INNER_UNLABELLED = ("test1.zip", "test.zip", "train.zip")
 """Kaggle's inner archives; of several the first is read."""
 
-_CHUNK = 1024**2
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_ENCRYPTED = 0x1
-_LOCAL_HEADER_BYTES = 30
-_DRIVE = re.compile("[A-Za-z]:")
-_EMPTY_STEP = re.compile(r"(?:^|/)\.?(?:/|$)")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError)
 """Exceptions of `zipfile` for damaged, encrypted or unsupported members."""
 
 
-class ZipSource(Source):
+class ZipSource(FileSource):
     """Images in a zip file.
 
     All threads share one handle. `zipfile` locks each access to the file and unpacks outside that lock; only opening
@@ -53,94 +45,69 @@ class ZipSource(Source):
 
     Args:
         path: The zip file. Kaggle's outer archive, which holds `train.zip` and `test1.zip`, is recognised.
+        max_bytes: Members that unpack to more are refused unread.
+        classes: `ingestion.classes`, see `layouts.arrange`.
         labelled: Whether to detect classes.
         unpack_to: Folder for inner archives.
         inside: Folder or zip file in the archive that is read instead of the whole; paths count from it.
-        classes: `ingestion.classes`, see `arrange_labelled`.
-
-    Attributes:
-        max_bytes: Members that unpack to more are refused unread; `open_source` sets it.
 
     Raises:
         SourceError: It is no zip file, is damaged, or holds no usable images.
     """
 
-    max_bytes = sys.maxsize
-
     def __init__(
-        self, path: Path, *, labelled: bool, unpack_to: Path, inside: str = "", classes: Sequence[str] | None = None
+        self,
+        path: Path,
+        max_bytes: int,
+        classes: Sequence[str] | None,
+        *,
+        labelled: bool,
+        unpack_to: Path,
+        inside: str = "",
     ) -> None:
+        super().__init__(max_bytes)
         self._lock = threading.Lock()
         self._zip = _open_zip(path)
-        try:
-            wanted = INNER_LABELLED if labelled else INNER_UNLABELLED
-            inner = _inner_archive(self._zip.infolist(), inside, wanted)
-            where = f"{path}/{inside}" if inside else str(path)
-            if inner is not None:
-                name = _posix(inner.filename)
-                logger.info("Of the archives in %s, %s is read.", path.name, name)
-                unpacked = _unpack_inner(self._zip, inner, path, unpack_to)
-                self._zip.close()
-                self._zip = _open_zip(unpacked)
-                where = f"{path}/{inside or name}"
-                inside = inside.removeprefix(name).removeprefix("/")
-            self.class_names: list[str] = []
-            self.rejected: list[tuple[str, str]] = []
-            self._list(where, inside, labelled, classes)
-        except BaseException:
-            self._zip.close()
-            raise
-
-    def _list(self, where: str, inside: str, labelled: bool, classes: Sequence[str] | None) -> None:
-        members, folders = self._usable_members(f"{inside}/" if inside else "")
-        if inside and not (members or folders or self.rejected):
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        wanted = INNER_LABELLED if labelled else INNER_UNLABELLED
+        if inner := _inner_archive(self._zip.infolist(), inside, wanted):
+            name = _posix(inner.filename)
+            logger.info("Of the archives in %s, %s is read.", path.name, name)
+            with self._zip as outer:
+                unpacked = _unpack(outer, inner, f"{name} in {path}", unpack_to)
+            self._zip = _open_zip(unpacked)
+            path /= inside or name
+            inside = inside.removeprefix(name).removeprefix("/")
+        else:
+            path /= inside
+        self._list(f"{inside}/" if inside else "")
+        if inside and not (self.files or self.folders or self.rejected):
             there = sorted({_posix(info.filename).partition("/")[0] for info in self._zip.infolist()}, key=natural_key)
-            raise SourceError(f"There is no folder {where}; at the archive's top there are {listed(there)}.")
-        try:
-            found = arrange(members, where, folders, classes, labelled=labelled)
-        except SourceError as error:
-            raise SourceError(error.message + _summary(self.rejected)) from None
-        self.class_names = found.class_names
-        self.rejected += found.rejected
-        self._members = members
-        self._entries = [
-            Entry(name, label, part, members[name].compress_size, f"{members[name].CRC:08x}:{members[name].file_size}")
-            for name, label, part in found.files
-        ]
+            raise SourceError(f"There is no folder {path}; at the archive's top there are {listed(there)}.")
+        self.arrange(str(path), classes, labelled=labelled)
 
-    def _usable_members(self, inside: str) -> tuple[dict[str, zipfile.ZipInfo], list[str]]:
-        """Returns the members below a folder that may be read, by name, and the folders there; refuses the others."""
-        overlapping = _overlapping(self._zip.infolist())
-        members: dict[str, zipfile.ZipInfo] = {}
-        folders = []
-        for index, info in enumerate(self._zip.infolist()):
+    def _list(self, inside: str) -> None:
+        """Lists the members below a folder, and rejects those that aren't to be read."""
+        for info in self._zip.infolist():
             name = _posix(info.filename)
             if not name.startswith(inside):
                 continue
             name = name.removeprefix(inside)
             if info.filename.endswith(("/", "\\")):  # is_dir() fails for a member without a name
-                folders += [folder] if (folder := name.strip("/")) else []
-            elif reason := _refusal(name, info):
-                self.rejected.append((name, reason))
-            elif index in overlapping:
-                self.rejected.append((name, "overlaps another member (a zip bomb)"))
-            elif name in members:
+                self.folders.append(name)
+            elif name.startswith(("/", "../")) or name in (".", "..") or ntpath.splitdrive(name)[0]:
+                self.rejected.append((name, "a name that is empty, absolute, or leads out of the archive"))
+            elif stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+                self.rejected.append((name, "not a regular file but a link or a device"))
+            elif name in self.files:
                 self.rejected.append((name, "a second member of the same name; the first is used"))
             else:
-                members[name] = info
-        return members, folders
+                self._members[name] = info
+                self.files[name] = info.file_size, f"{info.CRC:08x}:{info.file_size}"
 
-    def read(self, entry: Entry) -> bytes:
-        """Unpacks one member into memory and checks its CRC.
-
-        Raises:
-            ImageReadError: It is too large, damaged or cut short.
-        """
-        info = self._members[entry.path]
-        if info.file_size > self.max_bytes:
-            raise ImageReadError(
-                f"too large: {info.file_size:,} bytes unpacked, ingestion.max_bytes is {self.max_bytes:,}"
-            )
+    def _read(self, path: str) -> bytes:
+        """Unpacks one member into memory and checks its CRC."""
+        info = self._members[path]
         try:
             with self._lock:
                 member = self._zip.open(info)
@@ -150,9 +117,9 @@ class ZipSource(Source):
                 with self._lock:
                     member.close()
         except _DAMAGE as error:
-            raise ImageReadError(f"damaged in the archive: {error or type(error).__name__}") from error
+            raise ImageReadError(f"unreadable in the archive: {error or type(error).__name__}") from error
         if len(data) != info.file_size:
-            raise ImageReadError("damaged in the archive: it has another size than the archive says")
+            raise ImageReadError("unreadable in the archive: it has another size than the archive says")
         return data
 
     def __exit__(self, *_: object) -> None:
@@ -185,61 +152,16 @@ def check_sha256(path: Path, expected: str, shown: str | None = None) -> None:
 def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except PermissionError as error:
-        raise SourceError(f"{path} can't be read: {error.strerror}.") from error
     except _DAMAGE as error:
         raise SourceError(
-            f"{path} is no zip file, or is cut short or damaged ({error or type(error).__name__}). "
+            f"{path} can't be read, is no zip file, or is cut short or damaged ({error or type(error).__name__}). "
             "Download or copy it again; other kinds of archives have to be unpacked to a folder first."
         ) from error
 
 
 def _posix(name: str) -> str:
-    """A member's name with forward slashes (some Windows tools write others) and without empty or `.` steps.
-
-    Names that lead outside stay as they are: they are only shown.
-    """
-    name = as_text(name.replace("\\", "/"))
-    if name.startswith("/") or not _EMPTY_STEP.search(name):
-        return name
-    return "/".join(step for step in name.split("/") if step not in ("", ".")) or name
-
-
-def _refusal(name: str, info: zipfile.ZipInfo) -> str:
-    """Why a member isn't to be read, judged by the archive's directory; empty where it may be."""
-    if name.startswith("/") or _DRIVE.match(name):
-        return "an absolute name in the archive"
-    if ".." in name.split("/"):
-        return "a name that leads out of the archive"
-    if name in ("", "."):
-        return "a member without a name"
-    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-        return "not a regular file but a link or a device"
-    if info.flag_bits & _ENCRYPTED:
-        return "encrypted"
-    if info.compress_type not in _METHODS:
-        return f"packed by method {info.compress_type}, only stored and deflated members can be read"
-    return ""
-
-
-def _overlapping(members: Sequence[zipfile.ZipInfo]) -> set[int]:
-    """Indices of members whose data share bytes of the file with another's, which no honest archive has."""
-    overlapping = set()
-    end, last = 0, -1
-    for index in sorted(range(len(members)), key=lambda i: members[i].header_offset):
-        info = members[index]
-        if info.header_offset < end:
-            overlapping |= {index, last}
-        if (after := info.header_offset + _LOCAL_HEADER_BYTES + info.compress_size) > end:
-            end, last = after, index
-    return overlapping
-
-
-def _summary(rejected: Sequence[tuple[str, str]]) -> str:
-    if not rejected:
-        return ""
-    path, reason = rejected[0]
-    return f" {len(rejected):,} members were refused, the first ({path}): {reason}."
+    """A member's name with forward slashes (some Windows tools write others) and without empty, `.` or `..` steps."""
+    return posixpath.normpath(as_text(name.replace("\\", "/")))
 
 
 def _inner_archive(members: Sequence[zipfile.ZipInfo], inside: str, wanted: Sequence[str]) -> zipfile.ZipInfo | None:
@@ -247,41 +169,28 @@ def _inner_archive(members: Sequence[zipfile.ZipInfo], inside: str, wanted: Sequ
 
     Kaggle's outer archive has no images of its own, and a `train.zip` or the like.
     """
+    zips = {_posix(info.filename): info for info in members if info.filename.lower().endswith(".zip")}
     if inside:
-        zips = (info for info in members if info.filename.lower().endswith(".zip"))
-        return next((info for info in zips if f"{inside}/".startswith(f"{_posix(info.filename)}/")), None)
+        return next((info for name, info in zips.items() if f"{inside}/".startswith(f"{name}/")), None)
     if any(has_image_name(info.filename) for info in members):
         return None
-    by_name = {_posix(info.filename).rpartition("/")[2].lower(): info for info in reversed(members)}
+    by_name = {posixpath.basename(name).lower(): info for name, info in zips.items()}
     return next((by_name[name] for name in wanted if name in by_name), None)
 
 
-def _unpack_inner(outer: zipfile.ZipFile, inner: zipfile.ZipInfo, path: Path, folder: Path) -> Path:
+def _unpack(outer: zipfile.ZipFile, inner: zipfile.ZipInfo, shown: str, folder: Path) -> Path:
     """Unpacks an inner archive once, to a file named after its content, and returns that file."""
-    what = f"{inner.filename} in {path}"
-    if inner.flag_bits & _ENCRYPTED:
-        raise SourceError(f"{what} is encrypted. Unpack it with its password and set the source to the result.")
-    if inner.compress_type not in _METHODS or inner.file_size > MAX_INNER_RATIO * inner.compress_size + _CHUNK:
-        raise SourceError(f"{what} isn't packed like Kaggle's. Unpack it and set the source to the result.")
-    stem = Path(_posix(inner.filename)).stem
-    target = folder / f"{stem}-{inner.CRC:08x}-{inner.file_size}.zip"
-    if target.is_file() and target.stat().st_size == inner.file_size:
+    target = folder / f"{Path(_posix(inner.filename)).stem}-{inner.CRC:08x}-{inner.file_size}.zip"
+    if target.is_file():
         return target
+    if inner.file_size > MAX_INNER_RATIO * inner.compress_size + 1024**2:
+        raise SourceError(f"{shown} isn't packed like an archive. Unpack it and set the source to the result.")
+    logger.info("Unpacking %s (%s bytes) to %s", shown, f"{inner.file_size:,}", target)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(folder).free < inner.file_size:
-            raise SourceError(f"Unpacking {what} to {folder} needs {inner.file_size:,} bytes; the disk has fewer left.")
-        with (
-            replace_atomically(target) as partial,
-            outer.open(inner) as member,
-            partial.open("wb") as file,
-            progress(f"Unpacking {inner.filename}", inner.file_size, "bytes") as on,
-        ):
-            while chunk := member.read(_CHUNK):
-                file.write(chunk)
-                on(len(chunk))
+        with outer.open(inner) as member, replace_atomically(target) as partial, partial.open("wb") as file:
+            shutil.copyfileobj(member, file)
     except _DAMAGE as error:
         raise SourceError(
-            f"Unpacking {what} to {folder} failed: {error}. Get the archive again, or unpack it."
+            f"Unpacking {shown} to {folder} failed: {error}. Get the archive again, or unpack it."
         ) from error
     return target

@@ -7,8 +7,7 @@ import re
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,22 +19,15 @@ from dogs_vs_cats.images.sources.names import natural_key
 
 logger = logging.getLogger(__name__)
 
+# fmt: off
 KERAS_CLASSES = {
     "mnist": tuple("0123456789"),
     "fashion_mnist": (
-        "T-shirt",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
+        "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }
+# fmt: on
 """Keras's datasets and the names of their classes, from the Keras documentation; those of MNIST are its digits."""
 
 _IDX_NAME = re.compile(
@@ -44,38 +36,31 @@ _IDX_NAME = re.compile(
 _UNSIGNED_BYTE = 8
 
 
-@dataclass(frozen=True)
-class Part:
-    """Labelled images of one part of a dataset.
-
-    Attributes:
-        name: `train` or `test`.
-        images: uint8, (n, height, width, channels).
-        labels: Class of each image, integer (n,), an index into the class names.
-    """
-
-    name: str
-    images: np.ndarray
-    labels: np.ndarray
-
-
 class ArraySource(Source):
-    """Images that lie in arrays, in the order of the arrays, the training part first. Paths are `train/0`, `test/17`.
+    """Images that lie in arrays, in the order of the arrays. Paths are `train/0`, `test/17`.
 
     Args:
-        parts: The parts, in their order.
-        class_names: Names of the classes.
+        where: The source's name in the log.
+        parts: Images, uint8 (n, height, width) or (n, height, width, channels), and their labels, integer (n,), by the
+            name of their part: `train`, `test` or both.
+        class_names: Names of the classes, by label.
     """
 
-    def __init__(self, parts: Sequence[Part], class_names: Sequence[str]) -> None:
-        self.class_names = list(class_names)
-        self.rejected: list[tuple[str, str]] = []
-        self._images = {part.name: part.images for part in parts}
-        self._entries = [
-            Entry(f"{part.name}/{index}", int(label), part.name if len(parts) > 1 else "", image.nbytes, _token(image))
-            for part in parts
-            for index, (image, label) in enumerate(zip(part.images, part.labels, strict=True))
+    def __init__(
+        self, where: str, parts: Mapping[str, tuple[np.ndarray, np.ndarray]], class_names: Sequence[str]
+    ) -> None:
+        self._images = {part: images.reshape(*images.shape[:3], -1) for part, (images, _) in parts.items()}
+        entries = [
+            Entry(f"{part}/{index}", int(label), part if len(parts) > 1 else "", _token(image))
+            for part, (images, labels) in parts.items()
+            for index, (image, label) in enumerate(zip(images, labels, strict=True))
         ]
+        super().__init__(class_names, entries)
+        sizes = ", ".join(f"{part} ({len(labels):,} images)" for part, (_, labels) in parts.items())
+        counts = Counter(entry.label for entry in entries)
+        classes = counted_classes({name: counts[label] for label, name in enumerate(class_names)})
+        logger.info("Layout of %s: arrays, in the parts %s.", where, sizes)
+        logger.info("Classes in %s: %s.", where, classes)
 
     def read(self, entry: Entry) -> np.ndarray:
         """Returns the pixels, uint8 (height, width, channels)."""
@@ -99,31 +84,29 @@ def idx_source(root: Path, paths: Sequence[str]) -> ArraySource:
     Raises:
         SourceError: A file is missing, damaged, or doesn't belong to its partner; or there is one class only.
     """
-    files: dict[tuple[str, str], str] = {}
+    files: dict[str, dict[str, Path]] = {"train": {}, "test": {}}
     for path in sorted(paths, key=lambda path: (not path.endswith(".gz"), natural_key(path))):
-        match = _IDX_NAME.fullmatch(path.rpartition("/")[2])
-        if match:
+        if match := _IDX_NAME.fullmatch(path.rpartition("/")[2]):
             part = "train" if match["part"].lower() == "train" else "test"
-            files[part, match["kind"].lower()] = path  # a plain file comes later and wins
-    raw: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for part in sorted({part for part, _ in files}, reverse=True):  # train before test
-        for kind, other in (("images", "labels"), ("labels", "images")):
-            if (part, kind) not in files:
-                raise SourceError(f"{root / files[part, other]} has no partner: the file of its {kind} is missing.")
-        images_file, labels_file = root / files[part, "images"], root / files[part, "labels"]
-        images, labels = _read_idx(images_file, dimensions=3), _read_idx(labels_file, dimensions=1)
-        if len(images) != len(labels):
+            files[part][match["kind"].lower()] = root / path  # a plain file comes later and wins
+    parts = {}
+    for part, found in files.items():
+        if len(found) == 1:
             raise SourceError(
-                f"{images_file} has {len(images):,} images, but {labels_file} has {len(labels):,} labels."
+                f"{next(iter(found.values()))} has no partner: of images and labels, one file is missing."
             )
-        raw[part] = (images[..., np.newaxis], labels)
-    numbers = np.unique(np.concatenate([labels for _, labels in raw.values()]))
+        if found:
+            images, labels = _read_idx(found["images"], dimensions=3), _read_idx(found["labels"], dimensions=1)
+            if len(images) != len(labels):
+                raise SourceError(
+                    f"{found['images']} has {len(images):,} images, but {found['labels']} has {len(labels):,} labels."
+                )
+            parts[part] = images, labels
+    numbers = np.unique(np.concatenate([labels for _, labels in parts.values()]))
     if len(numbers) < 2:
         raise SourceError(f"The labels in {root} name {len(numbers)} class; at least two are needed.")
-    parts = [Part(name, images, np.searchsorted(numbers, labels)) for name, (images, labels) in raw.items()]
-    class_names = [str(number) for number in numbers]
-    _report(parts, class_names, "IDX files", str(root))
-    return ArraySource(parts, class_names)
+    numbered = {part: (images, np.searchsorted(numbers, labels)) for part, (images, labels) in parts.items()}
+    return ArraySource(str(root), numbered, [str(number) for number in numbers])
 
 
 def keras_source(name: str) -> ArraySource:
@@ -148,19 +131,8 @@ def keras_source(name: str) -> ArraySource:
             "cache (~/.keras/datasets) from another machine; or, for MNIST and Fashion-MNIST, set the source to a "
             "folder with their four IDX files."
         ) from error
-    parts = [
-        Part(part, images if images.ndim == 4 else images[..., np.newaxis], labels.reshape(-1))
-        for part, images, labels in (("train", train_images, train_labels), ("test", test_images, test_labels))
-    ]
-    _report(parts, KERAS_CLASSES[name], "arrays", f"keras:{name}")
-    return ArraySource(parts, KERAS_CLASSES[name])
-
-
-def _report(parts: Sequence[Part], class_names: Sequence[str], what: str, where: str) -> None:
-    divided = ", ".join(f"{part.name} ({len(part.labels):,} images)" for part in parts)
-    logger.info("Layout of %s: %s, in the part%s %s.", where, what, "s" if len(parts) > 1 else "", divided)
-    counts = Counter(np.concatenate([part.labels for part in parts]).tolist())
-    logger.info("Classes in %s: %s.", where, counted_classes(class_names, counts))
+    parts = {"train": (train_images, train_labels.ravel()), "test": (test_images, test_labels.ravel())}
+    return ArraySource(f"keras:{name}", parts, KERAS_CLASSES[name])
 
 
 def _token(image: np.ndarray) -> str:
@@ -180,16 +152,13 @@ def _read_idx(path: Path, dimensions: int) -> np.ndarray:
     try:
         with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
             header = file.read(4 + 4 * dimensions)
-            if len(header) != 4 + 4 * dimensions or header[:4] != magic:
+            if header[:4] != magic:
                 raise ValueError(f"it starts with {header[:4].hex() or 'nothing'} instead of {magic.hex()}")
             shape = struct.unpack_from(f">{dimensions}I", header, 4)
             # One byte more than the header promises is enough to know that it lies.
             data = file.read(math.prod(shape) + 1)
-        if len(data) != math.prod(shape) or not data:
-            promised = " x ".join(str(length) for length in shape)
-            raise ValueError(f"its header promises {promised} bytes of data, and it has fewer, more or none")
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+        return np.frombuffer(data, np.uint8).reshape(shape)
+    except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise SourceError(
             f"{path} can't be read as an IDX file: {error}. It may be cut short or damaged: get it again."
         ) from error
-    return np.frombuffer(data, np.uint8).reshape(shape)

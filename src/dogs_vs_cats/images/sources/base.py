@@ -1,10 +1,15 @@
 """The interface of every source of images: a list of its images, and the file or the pixels of each."""
 
 import hashlib
-from dataclasses import dataclass
-from typing import Protocol, Self
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
+
+from dogs_vs_cats.errors import SourceError, listed
+from dogs_vs_cats.images.sources.names import label_of
 
 UNLABELLED = -1
 """Label of an entry whose class isn't known."""
@@ -30,7 +35,6 @@ class Entry:
         path: Posix path within the source, unique there.
         label: Index into the source's `class_names`, or -1 where the class isn't known.
         part: `train` or `test` where the source has official parts, else empty.
-        size: Stored bytes, or -1 where that isn't known.
         token: Cheap identity of the content, like an ETag. It changes with the content and needs no reading of the
             image file: `crc32:size` in a zip, `size:mtime_ns` in a folder.
     """
@@ -38,11 +42,10 @@ class Entry:
     path: str
     label: int
     part: str
-    size: int
     token: str
 
 
-class Source(Protocol):
+class Source:
     """A place that images come from. Use it as a context manager; `read` is thread-safe.
 
     Attributes:
@@ -50,9 +53,12 @@ class Source(Protocol):
         rejected: (path, reason) of what was refused while listing, before anything was read.
     """
 
-    class_names: list[str]
-    rejected: list[tuple[str, str]]
-    _entries: list[Entry]
+    def __init__(
+        self, class_names: Sequence[str], entries: Iterable[Entry], rejected: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        self.class_names = list(class_names)
+        self.rejected = list(rejected)
+        self._entries = list(entries)
 
     def entries(self) -> list[Entry]:
         """Lists the files in a fixed, natural order (`cat.2` before `cat.10`) and opens none of them."""
@@ -64,6 +70,40 @@ class Source(Protocol):
         Raises:
             ImageReadError: This image can't be read (gone, changed, encrypted, damaged, too large, …).
         """
+        raise NotImplementedError
+
+    def select(self, classes: Sequence[str]) -> dict[str, int]:
+        """Restricts the source to some of its classes, which become labels 0, 1, … in the given order.
+
+        Args:
+            classes: Names of classes it has. Case matters only where classes differ in nothing else.
+
+        Returns:
+            The number of entries of each class that is left out.
+
+        Raises:
+            SourceError: The source has no such class, or a class is named twice.
+        """
+        new_labels: dict[int, int] = {}
+        for wanted in classes:
+            label = label_of(wanted, self.class_names)
+            if label is None:
+                raise SourceError(
+                    f"ingestion.classes names {wanted}, but the source's classes are: {listed(self.class_names, 20)}. "
+                    "Name some of these in the order of their labels, or set null for all."
+                )
+            if label in new_labels:
+                raise SourceError(
+                    f"ingestion.classes names {self.class_names[label]} twice; each class can have one label only."
+                )
+            new_labels[label] = len(new_labels)
+        counts = Counter(entry.label for entry in self._entries)
+        left_out = {name: counts[label] for label, name in enumerate(self.class_names) if label not in new_labels}
+        self.class_names = [self.class_names[label] for label in new_labels]
+        self._entries = [
+            replace(entry, label=new_labels[entry.label]) for entry in self._entries if entry.label in new_labels
+        ]
+        return left_out
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,7 @@ extension is used, and a text file named like an image is rejected with its reas
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -155,9 +155,9 @@ def report_arrangement(found: Arrangement, where: str) -> None:
     """Logs the detected layout and the ignored files, so that nothing disappears silently."""
     lines = []
     if found.class_names:
-        counts = Counter(label for _, label, _ in found.files)
+        counts = Counter(found.class_names[label] for _, label, _ in found.files)
         lines.append(f"Layout of {where}: {found.layout}.")
-        lines.append(f"Classes in {where}: {counted_classes(found.class_names, counts)}.")
+        lines.append(f"Classes in {where}: {counted_classes({name: counts[name] for name in found.class_names})}.")
     else:
         lines.append(f"Found {_files(len(found.files))} in {where}.")
     for reason, paths in sorted(found.ignored.items()):
@@ -169,9 +169,9 @@ def report_arrangement(found: Arrangement, where: str) -> None:
         logger.warning("%s", line)
 
 
-def counted_classes(class_names: Sequence[str], counts: Counter[int]) -> str:
+def counted_classes(counts: Mapping[str, int]) -> str:
     """Lists the number of files of each class, for messages: `cat (40), dog (38)`."""
-    return listed([f"{name} ({counts[label]:,})" for label, name in enumerate(class_names)], _MOST_SHOWN)
+    return listed([f"{name} ({count:,})" for name, count in counts.items()], _MOST_SHOWN)
 
 
 def describe_files(paths: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import posixpath
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -57,6 +58,15 @@ def natural_key(text: str) -> tuple[str, str]:
     return _NUMBER.sub(lambda number: f"{len(number[1]):05}{number[1]}", text), text
 
 
+def as_text(path: str) -> str:
+    r"""A path that any text file and any table can hold.
+
+    Bytes that aren't UTF-8 become `\xNN`; so do carriage returns, which tables of comma-separated values don't quote,
+    and which would end a row of theirs.
+    """
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\r", r"\x0d")
+
+
 def suffix_of(path: str) -> str:
     """The extension of a path in lower case, with its dot."""
     return posixpath.splitext(path)[1].lower()
@@ -81,6 +91,15 @@ def class_name_of(folder: str) -> str:
     """
     name = unicodedata.normalize("NFC", folder).strip()
     return {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}.get(name.casefold(), name)
+
+
+def label_of(wanted: str, class_names: Sequence[str]) -> int | None:
+    """Index of the class that a user's name means; upper and lower case only count where they distinguish classes."""
+    name = class_name_of(wanted)
+    if name in class_names:
+        return list(class_names).index(name)
+    alike = [label for label, known in enumerate(class_names) if known.casefold() == name.casefold()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def class_in_file_name(name: str) -> str:

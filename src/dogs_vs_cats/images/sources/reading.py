@@ -32,6 +32,7 @@ from dogs_vs_cats.images.sources.names import (
     has_image_name,
     is_mask_folder,
     is_never_a_class,
+    label_of,
     natural_key,
     part_of,
 )
@@ -387,15 +388,6 @@ def _without_masks(folders: list[Folder]) -> tuple[list[Folder], list[Folder]]:
     if not images or any(class_words(folder.name) for folder in images):
         return folders, []
     return images, masks
-
-
-def label_of(wanted: str, class_names: Sequence[str]) -> int | None:
-    """Index of the class that a user's name means; upper and lower case only count where they distinguish classes."""
-    name = class_name_of(wanted)
-    if name in class_names:
-        return list(class_names).index(name)
-    alike = [label for label, known in enumerate(class_names) if known.casefold() == name.casefold()]
-    return alike[0] if len(alike) == 1 else None
 
 
 def as_value(names: Sequence[str]) -> str:

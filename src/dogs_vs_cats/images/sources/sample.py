@@ -8,6 +8,7 @@ from dogs_vs_cats.images.sources.base import Entry, Source
 
 VERSION = 2  # Raise it with every change of pixels, so that caches miss the older drawings.
 _STREAM = 1
+_ANIMALS = {"cat": CAT, "dog": DOG}
 
 
 class SampleSource(Source):
@@ -23,21 +24,17 @@ class SampleSource(Source):
     """
 
     def __init__(self, count: int, image_size: int, channels: int, seed: int) -> None:
-        self.class_names = ["cat", "dog"]
-        self.rejected: list[tuple[str, str]] = []
         self._image_size, self._channels, self._seed = image_size, channels, seed
         token = f"drawing {VERSION}, seed {seed}, {image_size}x{image_size}x{channels}"
-        self._entries = [
-            Entry(f"{name}/{number:05d}.png", label, "", -1, token)
-            for label, name in enumerate(self.class_names)
+        entries = [
+            Entry(f"{name}/{number:05d}.png", label, "", token)
+            for label, name in enumerate(_ANIMALS)
             for number in range((count + 1 - label) // 2)
         ]
-
-    def entries(self) -> list[Entry]:
-        """Lists the pictures, cats first; none is drawn yet."""
-        return self._entries
+        super().__init__(list(_ANIMALS), entries)
 
     def read(self, entry: Entry) -> np.ndarray:
         """Draws a picture: uint8 (image_size, image_size, channels), 0..255, the same on every machine."""
-        index = 2 * int(entry.path[len("cat/") : -len(".png")]) + entry.label
-        return draw((CAT, DOG)[entry.label], Dice(self._seed, _STREAM, index), self._image_size, self._channels)
+        name, number = entry.path.removesuffix(".png").split("/")
+        index = 2 * int(number) + list(_ANIMALS).index(name)
+        return draw(_ANIMALS[name], Dice(self._seed, _STREAM, index), self._image_size, self._channels)
