@@ -117,7 +117,7 @@ class ProjectHooks:
 
         for dataset in map(catalog.get, pipeline.datasets()):
             if isinstance(dataset, KerasModelDataset):
-                dataset.cache_during_run()
+                dataset.caches = True
         if "classifier" in pipeline.inputs():
             catalog.save("classifier", self._classifier(catalog))
 

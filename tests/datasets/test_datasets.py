@@ -7,8 +7,14 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog
 
-from dogs_vs_cats.datasets import FigureDataset, FolderDataset, JSONDataset, KerasModelDataset, MemoryMapDataset
-from dogs_vs_cats.datasets.atomic import AtomicDataset
+from dogs_vs_cats.datasets import (
+    AtomicDataset,
+    FigureDataset,
+    FolderDataset,
+    JSONDataset,
+    KerasModelDataset,
+    MemoryMapDataset,
+)
 from dogs_vs_cats.errors import ModelFileError
 
 
@@ -71,7 +77,7 @@ def test_a_saved_model_predicts_the_same_and_has_no_optimizer(tmp_path):
 
 def test_a_run_does_not_read_the_model_that_it_has_just_written(tmp_path):
     dataset = KerasModelDataset(filepath=str(tmp_path / "model.keras"))
-    dataset.cache_during_run()
+    dataset.caches = True
     model = small_model()
     dataset.save(model)
     assert dataset.load() is model

@@ -83,8 +83,7 @@ class Project:
         """All files that runs make, work in hidden folders included."""
         places = [self.root / "data", self.root / "conf/test_tuned", self.root / "docs"]
         files = {path for place in places for path in place.rglob("*") if path.is_file()}
-        # Locks, and marks of who uses a cache's entry, have no content.
-        return {path for path in files if path.suffix != ".lock" and path.parent.name != "used_by"}
+        return {path for path in files if path.suffix != ".lock"}
 
     def forget(self, pipeline: str) -> None:
         """Removes all that a pipeline has made."""

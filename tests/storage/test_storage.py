@@ -87,13 +87,22 @@ def test_only_what_a_dead_process_has_begun_is_removed(tmp_path, monkeypatch):
     dead.communicate()
     # In another container every process number of this one may be free, or another process's.
     monkeypatch.setattr("psutil.pid_exists", lambda number: False)
-    with replace_atomically(tmp_path / "other.txt") as partial:
-        partial.write_text("other")
-        beside = {path.name.split(".")[1] for path in tmp_path.glob(".*.partial")}
-    assert beside == {"alive", "other"}
+    write_other(tmp_path)
+    assert partials(tmp_path) == {"alive", "dead"}  # nothing is removed while another process writes
     alive.communicate("go on\n")
     assert alive.returncode == 0
+    write_other(tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"alive.txt": "whole", "other.txt": "other"}
+
+
+def write_other(folder: Path) -> None:
+    with replace_atomically(folder / "other.txt") as partial:
+        partial.write_text("other")
+
+
+def partials(folder: Path) -> set[str]:
+    """The files that have been begun in a folder."""
+    return {path.name.split(".")[1] for path in folder.glob(".*.partial")}
 
 
 def test_a_folder_takes_the_place_of_another_as_a_whole(tmp_path):

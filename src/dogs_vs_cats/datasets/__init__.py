@@ -1,15 +1,17 @@
 """Catalog types of this project; every one of them writes beside, syncs and renames."""
 
-from dogs_vs_cats.datasets.arrays import ArraysDataset
-from dogs_vs_cats.datasets.atomic import AtomicDataset
 from dogs_vs_cats.datasets.environments import EnvironmentsDataset
 from dogs_vs_cats.datasets.experiments import ExperimentsDataset
-from dogs_vs_cats.datasets.figure import FigureDataset
-from dogs_vs_cats.datasets.folder import FolderDataset
-from dogs_vs_cats.datasets.json_file import JSONDataset
+from dogs_vs_cats.datasets.formats import (
+    ArraysDataset,
+    AtomicDataset,
+    FigureDataset,
+    JSONDataset,
+    MemoryMapDataset,
+    RowTableDataset,
+)
 from dogs_vs_cats.datasets.keras_model import KerasModelDataset
-from dogs_vs_cats.datasets.memory_map import MemoryMapDataset
-from dogs_vs_cats.datasets.row_table import RowTableDataset
+from dogs_vs_cats.datasets.local_file import FolderDataset
 
 __all__ = [
     "ArraysDataset",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from kedro.config import OmegaConfigLoader
 
-from dogs_vs_cats.datasets.local_file import LocalFileDataset
+from dogs_vs_cats.datasets.local_file import FolderDataset
 from dogs_vs_cats.errors import EnvironmentFilesError
 from dogs_vs_cats.storage.atomic import replace_atomically
 
@@ -32,7 +32,7 @@ class WrittenEnvironment(NamedTuple):
     files: dict[str, str]
 
 
-class EnvironmentsDataset(LocalFileDataset[WrittenEnvironment, Environments]):
+class EnvironmentsDataset(FolderDataset):
     """Loads all shared environments; saves one, as a whole or not at all.
 
     `filepath` is the folder of all environments. An environment that a person wrote is never replaced.
@@ -75,10 +75,6 @@ class EnvironmentsDataset(LocalFileDataset[WrittenEnvironment, Environments]):
             folder.mkdir()
             for name, text in data.files.items():
                 (folder / name).write_text(text, encoding="utf-8")
-
-    def _exists(self) -> bool:
-        # No pipeline makes them, so loading says best what is missing.
-        return True
 
 
 def refuse_unless_free(name: str, environments: Mapping[str, OmegaConfigLoader]) -> None:

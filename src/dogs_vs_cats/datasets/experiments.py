@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from dogs_vs_cats.datasets.folder import FolderDataset
+from dogs_vs_cats.datasets.local_file import FolderDataset
 
 
 class Experiment(NamedTuple):

@@ -23,27 +23,18 @@ class KerasModelDataset(LocalFileDataset["keras.Model", "keras.Model"]):
     constants, so that equal models give equal files. Loading is in safe mode: no code in the file is run.
     """
 
-    def __init__(self, **arguments: Any):
-        """Prepares the dataset.
+    caches = False
+    """Whether each load returns the model that was saved or loaded last, until Kedro releases the dataset.
 
-        Args:
-            **arguments: See `LocalFileDataset`.
-        """
-        super().__init__(**arguments)
-        self._caches = False
-        self._cached: keras.Model | None = None
+    It is for runs, whose nodes leave a model's weights as they are: a run doesn't read what it has just written.
+    Elsewhere each load reads the file, as for any dataset.
+    """
 
-    def cache_during_run(self) -> None:
-        """Makes each load return the model that was saved or loaded last, until Kedro releases the dataset.
-
-        It is for runs, whose nodes leave a model's weights as they are: a run doesn't read what it has just written.
-        Elsewhere each load reads the file, as for any dataset.
-        """
-        self._caches = True
+    _cached: "keras.Model | None" = None
 
     def _read(self) -> "keras.Model":
         model = self._cached or load_model(self._filepath)
-        self._cached = model if self._caches else None
+        self._cached = model if self.caches else None
         return model
 
     def _write(self, data: "keras.Model", path: Path) -> None:
@@ -53,7 +44,7 @@ class KerasModelDataset(LocalFileDataset["keras.Model", "keras.Model"]):
         data.save(parts, zipped=False)
         _pack(parts, path)
         shutil.rmtree(parts)
-        self._cached = data if self._caches else None
+        self._cached = data if self.caches else None
 
     def _release(self) -> None:
         self._cached = None
@@ -69,16 +60,16 @@ def load_model(path: Path) -> "keras.Model":
 
     if not path.is_file():
         raise ModelFileError(f"There is no model file {path}. Train first: kedro run")
-    if not zipfile.is_zipfile(path):  # Keras would say that it isn't there
-        raise ModelFileError(
-            f"{path} can't be loaded as a Keras model: it is empty, damaged, or in another format, since a .keras file "
-            "is a zip archive. Save the model again with Keras: model.save('NAME.keras')"
-        )
     try:
+        if not zipfile.is_zipfile(path):  # Keras would say that it isn't there
+            raise ValueError("it is empty, damaged, or in another format, since a .keras file is a zip archive")
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelFileError(f"{path} can't be loaded as a Keras model: {reason}") from error
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise ModelFileError(
+            f"{path} can't be loaded as a Keras model: {reason}. If it is yours, save it again with Keras: "
+            "model.save('NAME.keras')"
+        ) from error
 
 
 def _pack(parts: Path, target: Path) -> None:

@@ -1,10 +1,10 @@
-"""A local file that is written atomically: the base of this project's catalog types."""
+"""Local files that are written atomically, and working folders: the bases of this project's catalog types."""
 
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kedro.io import AbstractDataset
+from kedro.io import AbstractDataset, DatasetError
 
 from dogs_vs_cats.storage.atomic import replace_atomically
 
@@ -57,3 +57,23 @@ class LocalFileDataset(AbstractDataset[Saved, Loaded]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
+
+
+class FolderDataset(LocalFileDataset[Any, Any]):
+    """Loads as the path of a folder, which is created if it is missing.
+
+    The folder never holds a result, only work that need not be repeated, such as features by the hash of their image or
+    the state after the last finished epoch. Deleting it costs time and nothing else.
+    """
+
+    def load(self) -> Any:
+        """Creates the folder if needed, and returns its path."""
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        return self._filepath
+
+    def save(self, data: Any) -> None:
+        """Refuses: nodes write into the folder themselves."""
+        raise DatasetError(f"{self._filepath} is a folder that can't be saved to as a whole")
+
+    def _exists(self) -> bool:
+        return True

@@ -9,12 +9,15 @@ import errno
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 
 from dogs_vs_cats.errors import NO_ROOM, unwritable
+
+PARTIAL = ".partial"
+"""The end of the name of a folder in which something is being written."""
 
 
 @contextmanager
@@ -22,7 +25,7 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     """Gives a path beside `path` to write to; what was written takes its place when the block ends well.
 
     The content is synced to the disk before it is renamed. When the block raises, or the process dies, `path` is as it
-    was. What a killed process has left in the folder is removed at the next write.
+    was. What a killed process has left in the folder is removed at the next write while no other process writes there.
 
     Args:
         path: The file or folder to replace or create; the folder around it is made where it is missing. An old folder
@@ -36,12 +39,13 @@ def replace_atomically(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _folder_beside(path) as folder:
-            partial = folder / path.name
+        name = {"prefix": f".{path.name}.", "suffix": PARTIAL}
+        with in_use(path.parent), TemporaryDirectory(**name, dir=path.parent, ignore_cleanup_errors=True) as folder:
+            partial = Path(folder) / path.name
             yield partial
             for written in (partial, *partial.rglob("*")):
                 _sync(written)
-            _take_place(partial, path, folder)
+            _take_place(partial, path, Path(folder))
             _sync(path.parent)
     except OSError as error:
         if _is_about_writing(error, path):
@@ -51,45 +55,36 @@ def replace_atomically(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def in_use(folder: Path) -> Iterator[None]:
-    """Keeps other processes from having a folder alone while the block runs, see `alone_in`.
+    """Prevents other processes from having a folder alone while the block runs, see `alone_in`.
 
     Partial content that dead processes left there is removed first, if no other process uses the folder.
     """
-    with _opened(folder) as descriptor:
-        if _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            _remove_left_behind(folder)
-        _lock(descriptor, fcntl.LOCK_SH)
+    with alone_in(folder) as alone:
+        for abandoned in folder.glob(f".*{PARTIAL}") if alone else ():
+            shutil.rmtree(abandoned, ignore_errors=True)
+    with _locked(folder, fcntl.LOCK_SH):
         yield
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[bool]:
+def alone_in(folder: Path) -> AbstractContextManager[bool]:
     """Tries to lock a folder exclusively, so that its content may be removed; doesn't wait.
 
-    Yields:
-        Whether it worked. Then others who want to use the folder wait until the block ends.
+    Returns:
+        A context manager that tells whether it worked. Then others who want to use the folder wait until the block
+        ends.
     """
-    with _opened(folder) as descriptor:
-        yield _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
-def _folder_beside(path: Path) -> Iterator[Path]:
-    """A folder to write `path` in, removed when the block ends; others leave it alone as long as this process lives."""
-    with ExitStack() as stack:
-        with in_use(path.parent):  # so that nobody removes the folder before it is locked
-            folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            _lock(stack.enter_context(_opened(folder)), fcntl.LOCK_EX)
-        yield folder
-
-
-def _remove_left_behind(folder: Path) -> None:
-    """Removes the partial content that dead processes left in a folder; call it alone in the folder."""
-    for partial in folder.glob(".*.partial"):
-        with suppress(OSError), alone_in(partial) as abandoned:
-            if abandoned:
-                shutil.rmtree(partial, ignore_errors=True)
+def _locked(folder: Path, kind: int) -> Iterator[bool]:
+    with _opened(folder) as descriptor:
+        locked = True
+        try:
+            fcntl.flock(descriptor, kind)
+        except OSError:
+            locked = False
+        yield locked
 
 
 @contextmanager
@@ -99,14 +94,6 @@ def _opened(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind)
-    except OSError:
-        return False
-    return True
 
 
 def _take_place(partial: Path, path: Path, aside: Path) -> None:
@@ -119,7 +106,7 @@ def _take_place(partial: Path, path: Path, aside: Path) -> None:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             with suppress(FileNotFoundError):
-                path.rename(Path(tempfile.mkdtemp(dir=aside)) / path.name)
+                path.rename(Path(mkdtemp(dir=aside)) / path.name)
 
 
 def _is_about_writing(error: OSError, path: Path) -> bool:

@@ -1,5 +1,6 @@
 """The caches of a project as a user sees them: what is in them, who uses it, and what can go."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from dogs_vs_cats.storage.atomic import in_use
 from dogs_vs_cats.storage.content_store import ContentStore, last_used
 
 STORES = {"decoded images": "data/02_intermediate/store", "features": "data/04_feature/store"}
@@ -15,8 +15,6 @@ STORES = {"decoded images": "data/02_intermediate/store", "features": "data/04_f
 
 GIB = 1024**3
 """Bytes of a GiB."""
-
-_USERS = "used_by"
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class CacheEntry:
         shape: Of its array; empty where that can't be read.
         size: Bytes of its files.
         frees: Bytes that removing it frees: files that results link to stay on the disk.
-        users: Experiments whose results were made from it, sorted.
+        users: Experiments whose results link to it, sorted.
         last_used: When it was made or used last, in seconds since 1970.
     """
 
@@ -40,16 +38,6 @@ class CacheEntry:
     frees: int
     users: list[str]
     last_used: float
-
-
-def note_use(root: Path, file: Path, experiment: str) -> None:
-    """Notes that a result of an experiment was made from a file, if that is a cache's."""
-    store = file.parent.parent
-    if store in [root / folder for folder in STORES.values()]:
-        with in_use(store):
-            if file.is_file():
-                (file.parent / _USERS).mkdir(exist_ok=True)
-                (file.parent / _USERS / experiment).touch()
 
 
 def cache_entries(root: Path) -> list[CacheEntry]:
@@ -98,14 +86,10 @@ def remove_beyond(root: Path, limit: float) -> list[CacheEntry]:
 
 def _entries(kind: str, folder: Path) -> Iterator[CacheEntry]:
     """The entries of a cache; also those that an earlier version has left there."""
-    marks: dict[str, list[tuple[float, Path]]] = {}
-    paths = [path for path in folder.glob("[!.]*") if path.is_dir()]
-    for path in paths:
-        for mark in path.glob(f"{_USERS}/*"):
-            marks.setdefault(mark.name, []).append((mark.stat().st_mtime, path))
-    # An experiment whose parameters were changed uses another entry since.
-    using = {name: max(marked)[1] for name, marked in marks.items() if (folder.parent / name).is_dir()}
-    for path in paths:
+    users = defaultdict(set)
+    for result in folder.parent.glob("*/*.npy"):
+        users[result.stat().st_ino].add(result.parent.name)
+    for path in folder.glob("[!.]*/"):
         files = [file.stat() for file in path.rglob("*") if file.is_file()]
         yield CacheEntry(
             kind,
@@ -113,7 +97,7 @@ def _entries(kind: str, folder: Path) -> Iterator[CacheEntry]:
             _shape(path),
             size=sum(file.st_size for file in files),
             frees=sum(file.st_size for file in files if file.st_nlink == 1),
-            users=sorted(name for name, used in using.items() if used == path),
+            users=sorted(set().union(*(users[file.st_ino] for file in files))),
             last_used=last_used(path),
         )
 

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class FeatureStore:
     def missing(self, keys: Sequence[bytes]) -> list[int]:
         """Places in `keys` that have no row yet, the first of equal keys only."""
         places = {key: place for place, key in reversed(list(enumerate(keys)))}
-        for _, stored, _ in self._entries():
+        for _, stored, _ in self._entries(f"{self._name}-*"):
             for key in stored:
                 places.pop(key, None)
         return sorted(places.values())
@@ -60,9 +60,7 @@ class FeatureStore:
         Raises:
             WriteError: The disk is full, or the store can't be written to.
         """
-        with self._store.create(self._key(keys)) as entry:
-            _save_keys(entry, keys)
-            save_array(entry / "rows.npy", rows)
+        self._write(keys, rows.shape[1], enumerate(rows))
 
     def array(self, keys: Sequence[bytes], width: int) -> np.ndarray:
         """Joins the rows of `keys`, in their order and in constant memory.
@@ -78,11 +76,9 @@ class FeatureStore:
             KeyError: There is no row for a key.
             WriteError: The disk is full, or the store can't be written to.
         """
-        if not self._finished(keys):
-            with self._store.create(self._key(keys)) as entry:
-                _save_keys(entry, keys)
-                save_rows(entry / "rows.npy", (len(keys), width), self._rows(keys))
-        return self._finished(keys)[0]
+        while (finished := self._finished(keys)) is None:
+            self._write(keys, width, self._rows(keys))
+        return finished
 
     def _rows(self, keys: Sequence[bytes]) -> Iterator[tuple[int, np.ndarray]]:
         """Yields the row of each key with its place. Entries that have no other rows are outdated afterwards."""
@@ -90,7 +86,7 @@ class FeatureStore:
         for place, key in enumerate(keys):
             places[key].append(place)
         wanted = set(keys)
-        for entry, stored, rows in self._entries():
+        for entry, stored, rows in self._entries(f"{self._name}-*"):
             for row, key in zip(rows, stored, strict=True):
                 for place in places.pop(key, ()):
                     yield place, row
@@ -99,16 +95,22 @@ class FeatureStore:
         if places:
             raise KeyError(f"{len(places)} keys have no row")
 
-    def _finished(self, keys: Sequence[bytes]) -> list[np.ndarray]:
-        """The arrays of exactly these keys."""
-        found = [(entry, rows) for entry, stored, rows in self._entries(self._key(keys)) if stored == list(keys)]
-        for entry, _ in found:
-            mark_used(entry)
-        return [rows for _, rows in found]
+    def _write(self, keys: Sequence[bytes], width: int, rows: Iterable[tuple[int, np.ndarray]]) -> None:
+        with self._store.create(self._key(keys)) as entry:
+            digits = np.frombuffer(b"".join(keys), dtype=np.uint8)
+            save_array(entry / "keys.npy", digits.reshape(-1, KEY_BYTES))
+            save_rows(entry / "rows.npy", (len(keys), width), rows)
 
-    def _entries(self, key: str | None = None) -> Iterator[tuple[Path, list[bytes], np.ndarray]]:
+    def _finished(self, keys: Sequence[bytes]) -> np.ndarray | None:
+        """The array of exactly these keys, if there is one."""
+        for entry, _, rows in self._entries(self._key(keys)):
+            mark_used(entry)
+            return rows
+        return None
+
+    def _entries(self, key: str) -> Iterator[tuple[Path, list[bytes], np.ndarray]]:
         """Yields entries with their keys and rows; a damaged one is ignored, and so extracted again."""
-        for entry in self._store.entries(key or f"{self._name}-*"):
+        for entry in self._store.entries(key):
             try:
                 stored = np.load(entry / "keys.npy", allow_pickle=False)
                 rows = np.load(entry / "rows.npy", mmap_mode="r", allow_pickle=False)
@@ -121,7 +123,3 @@ class FeatureStore:
 
     def _key(self, keys: Sequence[bytes]) -> str:
         return f"{self._name}-{hashlib.sha256(b''.join(keys)).hexdigest()[:32]}"
-
-
-def _save_keys(entry: Path, keys: Sequence[bytes]) -> None:
-    save_array(entry / "keys.npy", np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES))

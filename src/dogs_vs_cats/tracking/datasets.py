@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from dogs_vs_cats.datasets.folder import FolderDataset
+from dogs_vs_cats.datasets.local_file import FolderDataset
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.inference.classifiers import CHAMPION
 from dogs_vs_cats.parameters.credentials import without_credentials

@@ -1,0 +1,140 @@
+"""File formats: what is in a file, and how it is read and written."""
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from kedro.io import AbstractDataset
+
+from dogs_vs_cats.datasets.local_file import LocalFileDataset
+from dogs_vs_cats.storage.arrays import save_array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DOTS_PER_INCH = 120
+
+
+class AtomicDataset(LocalFileDataset[Any, Any]):
+    """Wraps any file dataset of Kedro so that its file is replaced atomically.
+
+    Example:
+        ```yaml
+        manifest:
+          type: dogs_vs_cats.datasets.AtomicDataset
+          filepath: data/02_intermediate/sample/manifest.csv
+          dataset:
+            type: pandas.CSVDataset
+            save_args: {index: false}
+        ```
+    """
+
+    def __init__(self, *, dataset: dict[str, Any], **arguments: Any):
+        """Stores the definition of the wrapped dataset.
+
+        Args:
+            dataset: Definition of the wrapped dataset, without its `filepath`.
+            **arguments: See `LocalFileDataset`.
+        """
+        super().__init__(**arguments)
+        self._dataset = dataset
+
+    def _wrapped(self, path: Path) -> AbstractDataset[Any, Any]:
+        return AbstractDataset.from_config(path.name, {**deepcopy(self._dataset), "filepath": str(path)})
+
+    def _read(self) -> Any:
+        return self._wrapped(self._filepath).load()
+
+    def _write(self, data: Any, path: Path) -> None:
+        self._wrapped(path).save(data)
+
+
+class JSONDataset(LocalFileDataset[Any, Any]):
+    """Indented JSON in UTF-8. Equal content gives equal bytes; NaN, which JSON lacks, is refused."""
+
+    def _read(self) -> Any:
+        return json.loads(self._filepath.read_text(encoding="utf-8"))
+
+    def _write(self, data: Any, path: Path) -> None:
+        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+        path.write_text(f"{text}\n", encoding="utf-8")
+
+
+class RowTableDataset(LocalFileDataset[Iterable[Sequence[Any]], Iterator[list[str]]]):
+    """A CSV file that is written row by row, so that it may be larger than memory.
+
+    Saves rows, the header first, as they arrive; loads an iterator over rows of text. Characters that UTF-8 can't
+    represent are written as escapes.
+    """
+
+    def _read(self) -> Iterator[list[str]]:
+        with self._filepath.open(encoding="utf-8", newline="") as file:
+            yield from csv.reader(file)
+
+    def _write(self, data: Iterable[Sequence[Any]], path: Path) -> None:
+        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(data)
+
+
+class FigureDataset(LocalFileDataset["Figure", bytes]):
+    """Saves a matplotlib figure as PNG, and loads the bytes of the file. Equal figures give equal bytes."""
+
+    def _read(self) -> bytes:
+        return self._filepath.read_bytes()
+
+    def _write(self, data: "Figure", path: Path) -> None:
+        data.savefig(
+            path,
+            format="png",
+            dpi=_DOTS_PER_INCH,
+            # Neither matplotlib's version nor a date.
+            metadata={"Software": None},
+            # Compared with the default of 6, photos take half the time and 5 % more space.
+            pil_kwargs={"compress_level": 3},
+        )
+
+
+class ArraysDataset(LocalFileDataset[dict[str, np.ndarray], dict[str, np.ndarray]]):
+    """Arrays by name in a `.npz` file. Equal arrays give equal bytes, and nothing is unpickled."""
+
+    def _read(self) -> dict[str, np.ndarray]:
+        with np.load(self._filepath, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def _write(self, data: dict[str, np.ndarray], path: Path) -> None:
+        np.savez(path, allow_pickle=False, **data)
+
+
+class MemoryMapDataset(LocalFileDataset[np.ndarray, np.ndarray]):
+    """A `.npy` file, loaded as a read-only memory map.
+
+    Saving a memory map of a whole `.npy` file creates a hard link to that file where the file system can, so that an
+    array of many gigabytes takes neither time nor space again. Otherwise the content is written.
+    """
+
+    def _read(self) -> np.ndarray:
+        array: np.ndarray = np.load(self._filepath, mmap_mode="r", allow_pickle=False)
+        return array
+
+    def _write(self, data: np.ndarray, path: Path) -> None:
+        if not _linked(data, path):
+            save_array(path, data)
+
+
+def _linked(data: np.ndarray, path: Path) -> bool:
+    """Links `path` to the file that an array maps as a whole; returns False where that isn't possible."""
+    if not isinstance(data, np.memmap) or data.filename is None:
+        return False
+    try:
+        whole = np.load(data.filename, mmap_mode="r", allow_pickle=False)
+        if any(getattr(whole, name) != getattr(data, name) for name in ("shape", "dtype", "strides", "offset")):
+            return False
+        os.link(data.filename, path)
+    except (OSError, ValueError):
+        return False
+    return True
