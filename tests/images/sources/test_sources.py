@@ -401,7 +401,7 @@ class TestPaths:
             ("photos.tar", "is neither a folder nor a zip file. Unpack other archives first.* Allowed are sample"),
             ("ftp://example.org/x.zip", "only http:// and https:// addresses are allowed"),
             ("file:///etc/passwd", "only http:// and https:// addresses are allowed"),
-            ("http://[::1/x.zip", "only http:// and https:// addresses are allowed"),
+            ("http://[::1/x.zip", "can't be downloaded: .* Check the address"),
             ("keras:imagenet", "Allowed are keras:mnist, keras:fashion_mnist, keras:cifar10"),
             ("kaggle:dogs-vs-cats", "can't be opened"),
         ],

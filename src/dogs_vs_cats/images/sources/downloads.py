@@ -1,25 +1,21 @@
 """Downloads of archives, which resume after a broken connection and get their name only when they are complete."""
 
-import fcntl
 import hashlib
-import json
 import logging
 import os
 import re
-import shutil
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedRandom
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import requests
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources.archive import check_sha256
+from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.progress import progress
+from dogs_vs_cats.storage.atomic import alone_in
 
 logger = logging.getLogger(__name__)
 
@@ -33,67 +29,52 @@ TIMEOUT_SECONDS = (10.0, 60.0)
 """How long to wait for a connection, and for the next bytes."""
 
 _CHUNK = 16 * 1024  # what a broken connection loses: the chunk it was in
-_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-_TRANSIENT = {408, 429, 500, 502, 503, 504}
+_TRANSIENT = {408, 416, 429, 500, 502, 503, 504}
 
 
 def download(url: str, sha256: str | None, folder: Path) -> Path:
     """Fetches a zip file, unless it is there already.
 
-    A partial file (`.part`) stays when the connection breaks or the process is killed, and the next call goes on from
-    there if the server supports ranges and the file there is still the same; else it starts again. The file takes its
-    name only when it is complete and has the expected checksum.
+    A partial file (`.part`) stays when the connection breaks or the process is killed, and the next call resumes there
+    if the server supports ranges and still has the same file; else it starts again. The file takes its name only when
+    it is complete and has the expected checksum.
 
     Args:
         url: `http://` or `https://`; a user name, a password and a query in it are sent but never shown.
         sha256: Expected checksum as 64 hex digits, or None. A file that is there already is checked, too, and fetched
             again if it differs.
-        folder: Where the file goes.
+        folder: Where the file goes. One process at a time downloads to it.
 
     Returns:
         The downloaded file, named after the URL's last part and a hash of the whole URL.
 
     Raises:
         SourceError: The address isn't allowed or can't be reached, the answer isn't a zip file or has the wrong
-            checksum, the disk is full, or another process is downloading the same file.
+            checksum, the disk is full, or another process is downloading.
     """
-    shown = shown_url(url)
-    if not shown.startswith(("http://", "https://")):
+    shown = re.split("[?#]", without_credentials(url))[0]
+    if not url.lower().startswith(("http://", "https://")):
         raise SourceError(f"{shown} can't be downloaded: only http:// and https:// addresses are allowed.")
-    target = folder / _file_name(url)
+    stem = re.sub(r"[^\w.-]+", "_", unquote(shown).rpartition("/")[2].removesuffix(".zip")).strip("._-")[:60]
+    target = folder / f"{stem or 'archive'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}.zip"
     if target.is_file() and _is_current(target, sha256):
         return target
-    part = target.with_name(target.name + ".part")
+    part = target.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(part, shown) as file:
-            _transfer(url, file, part, trusted=sha256 is not None)
+        with alone_in(folder) as alone:
+            if not alone:
+                raise SourceError(f"Another process is downloading to {folder} right now: wait for it, then run again.")
+            _transfer(url, part, shown)
             _check(part, sha256, shown)
-            os.fsync(file.fileno())
             part.replace(target)
-            _notes(part).unlink(missing_ok=True)
+            _version_file(part).unlink()
     except OSError as error:
         raise SourceError(
             f"The download of {shown} can't be stored in {folder}: {error.strerror or error}. "
             "Free space or correct the permissions, then run again: the download resumes where it stopped."
         ) from error
     return target
-
-
-def shown_url(url: str) -> str:
-    """A URL without user name, password, query and fragment, which may hold secrets."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "The given address"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
-
-
-def _file_name(url: str) -> str:
-    last = unquote(urlsplit(url).path).rpartition("/")[2]
-    stem = re.sub(r"[^\w.-]+", "_", last.removesuffix(".zip")).strip("._-")[:60] or "archive"
-    return f"{stem}-{hashlib.sha256(url.encode()).hexdigest()[:12]}.zip"
 
 
 def _is_current(target: Path, sha256: str | None) -> bool:
@@ -109,106 +90,64 @@ def _is_current(target: Path, sha256: str | None) -> bool:
     return True
 
 
-def _notes(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
-
-
-@contextmanager
-def _locked(part: Path, shown: str) -> Iterator[BufferedRandom]:
-    """Opens the partial file for reading and appending, for this process alone; removes it if it stays empty."""
-    with part.open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Another process may have finished between opening and locking: this is its complete file then.
-            ours = part.exists() and os.path.samestat(part.stat(), os.fstat(file.fileno()))
-        except BlockingIOError:
-            ours = False
-        if not ours:
-            raise SourceError(f"Another process is downloading {shown} right now: wait for it, then run again.")
-        try:
-            yield file
-        finally:
-            if _size(file) == 0:
-                _discard(part)
-
-
-def _transfer(url: str, file: BufferedRandom, part: Path, *, trusted: bool) -> None:
+def _transfer(url: str, part: Path, shown: str) -> None:
     """Completes the partial file, with as many requests as necessary."""
-    shown = shown_url(url)
-    failures, problem = 0, ""
-    while failures < ATTEMPTS:
-        before = _size(file)
+    failures, size = 0, _size(part)
+    while True:
         try:
-            _request(url, file, part, trusted=trusted)
+            _request(url, part, shown)
             return
-        except requests.HTTPError as error:
-            problem = f"the server answered {error}"
-            if (status := getattr(error.response, "status_code", 0)) not in _TRANSIENT:
-                login = "It asks for a login: download the file in a browser and set the source to its path."
-                advice = login if status in (401, 403) else "Check the address."
-                raise SourceError(f"{shown} can't be downloaded: {problem}. {advice}") from None
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+        except (requests.RequestException, ValueError) as error:  # ValueError: some malformed addresses
+            before, size = size, _size(part)
+            failures = 0 if size > before else failures + 1
             problem = _cause(error)
-        except (requests.RequestException, ValueError) as error:
-            raise SourceError(f"{shown} can't be downloaded: {_cause(error)}. Check the address.") from None
-        failures = 0 if _size(file) > before else failures + 1
-        if failures < ATTEMPTS:
-            logger.info("The download of %s broke off (%s); trying again.", shown, problem)
-            time.sleep(RETRY_PAUSE_SECONDS * (2**failures - 1))
-    stored = f" {_size(file):,} bytes are stored, and the next run resumes there." if _size(file) else ""
-    raise SourceError(
-        f"{shown} can't be reached or broke off {ATTEMPTS} times: {problem}. Check the address and the network, or "
-        f"download the file by other means and set the source to its path.{stored}"
-    )
+            if failures == ATTEMPTS or not _is_transient(error):
+                stored = f" {size:,} bytes are stored, and the next run resumes there." if size else ""
+                raise SourceError(
+                    f"{shown} can't be downloaded: {problem}. Check the address and the network, or download the file "
+                    f"by other means, for instance in a browser, and set the source to its path.{stored}"
+                ) from None
+        logger.info("The download of %s broke off (%s); trying again.", shown, problem)
+        time.sleep(RETRY_PAUSE_SECONDS * (2**failures - 1))
 
 
-def _request(url: str, file: BufferedRandom, part: Path, *, trusted: bool) -> None:
+def _request(url: str, part: Path, shown: str) -> None:
     """Requests the missing bytes once.
 
+    Without a version of the server's file, nothing says that the partial file belongs to it, and all bytes are missing.
+
     Raises:
-        SourceError: The answer isn't a zip file, or the disk hasn't enough room for it.
         requests.RequestException: The request failed, or fewer bytes came than the server promised.
     """
-    validator = _validator(part)
-    if not (validator or trusted):  # nothing says that the server still has the same file
-        file.truncate(0)
-    have = _size(file)
+    version_file = _version_file(part)
+    version = version_file.read_text() if version_file.is_file() else ""
+    have = _size(part) if version else 0
     headers = {"Accept-Encoding": "identity"}
     if have:
-        headers |= {"Range": f"bytes={have}-"} | ({"If-Range": validator} if validator else {})
+        headers |= {"Range": f"bytes={have}-", "If-Range": version}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as answer:
-        if answer.status_code == 416 and have:
-            if _total(answer) != have:  # the file at the server has changed
-                file.truncate(0)
-                _request(url, file, part, trusted=trusted)
+        # Size of the whole file: `bytes 5-9/10`, `bytes */10`, or a length.
+        total = answer.headers.get("Content-Range", "").rpartition("/")[2] or answer.headers.get("Content-Length", "")
+        if answer.status_code == 416 and total == str(have):
             return
+        if answer.status_code == 416:  # the file at the server has changed
+            version_file.unlink(missing_ok=True)
         if not answer.ok:
-            raise requests.HTTPError(f"{answer.status_code} {answer.reason}", response=answer)
-        if answer.status_code != 206:
-            file.truncate(0)
-            have = 0
-        _notes(part).write_text(json.dumps({"validator": _version(answer)}))
-        total = _total(answer)
-        if total is not None and shutil.disk_usage(part.parent).free < total - have:
-            raise SourceError(
-                f"Downloading {shown_url(url)} needs {total - have:,} bytes; {part.parent} has fewer left."
-            )
-        with progress(f"Downloading {shown_url(url)}", total, "bytes") as advance:
-            advance(have)
+            raise requests.HTTPError(f"the server answered {answer.status_code} {answer.reason}", response=answer)
+        # A weak ETag may stand for different bytes.
+        tag = answer.headers.get("ETag", "W/")
+        version_file.write_text(answer.headers.get("Last-Modified", "") if tag.startswith("W/") else tag)
+        resumed = answer.status_code == 206
+        with (
+            part.open("ab" if resumed else "wb") as file,
+            progress(f"Downloading {shown}", int(total) if total.isdecimal() else None, "bytes") as advance,
+        ):
+            advance(have if resumed else 0)
             for chunk in answer.iter_content(_CHUNK):
-                if _size(file) == 0 and not chunk.startswith(_ZIP_MAGIC):
-                    raise _not_a_zip(url, answer)
                 file.write(chunk)
                 file.flush()
                 advance(len(chunk))
-
-
-def _not_a_zip(url: str, answer: requests.Response) -> SourceError:
-    kind = answer.headers.get("Content-Type", "").partition(";")[0] or "something else"
-    page = " A web page often means a login: download the file in a browser." if kind == "text/html" else ""
-    return SourceError(
-        f"{shown_url(url)} isn't a zip file but {kind}; the source has to be the address of a zip.{page}"
-    )
+            os.fsync(file.fileno())
 
 
 def _check(part: Path, sha256: str | None, shown: str) -> None:
@@ -217,46 +156,35 @@ def _check(part: Path, sha256: str | None, shown: str) -> None:
         if sha256 is not None:
             check_sha256(part, sha256, shown)
         if not zipfile.is_zipfile(part):
-            raise SourceError(f"The file at {shown} is a damaged zip file, or cut short. It was removed; run again.")
+            raise SourceError(
+                f"{shown} is no zip file, or is cut short; it was removed. Where the server wants a login, it sends a "
+                "web page: download the file in a browser and set the source to its path."
+            )
     except SourceError:
-        _discard(part)
+        part.unlink()
+        _version_file(part).unlink()
         raise
 
 
-def _size(file: BufferedRandom) -> int:
-    return os.fstat(file.fileno()).st_size
+def _version_file(part: Path) -> Path:
+    """Holds the server's name for the version of the file that the partial file belongs to."""
+    return part.with_suffix(".version")
 
 
-def _discard(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _notes(part).unlink(missing_ok=True)
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
-def _total(answer: requests.Response) -> int | None:
-    """Size of the whole file, from `Content-Range` (`bytes 5-9/10`, `bytes */10`) or `Content-Length`."""
-    headers = answer.headers
-    size = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
-    return int(size) if size.isdecimal() else None
+def _is_transient(error: Exception) -> bool:
+    broken = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return isinstance(error, broken) or status in _TRANSIENT
 
 
-def _version(answer: requests.Response) -> str:
-    """Identifies the file at the server; a weak ETag may stand for different bytes."""
-    tag = answer.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-
-
-def _validator(part: Path) -> str:
-    try:
-        return str(json.loads(_notes(part).read_text())["validator"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-
-
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     """The innermost reason, without addresses: connection errors carry the whole URL, query included."""
-    root: BaseException = error
-    while (inner := root.__cause__ or root.__context__) is not None:
-        root = inner
-    if isinstance(root, OSError) and root.strerror:
-        return root.strerror
-    return type(root).__name__
+    if isinstance(error, requests.HTTPError):
+        return str(error)
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return getattr(error, "strerror", None) or type(error).__name__
