@@ -1,11 +1,13 @@
 """Every claim of the lectures has a verdict, and the figures in the page are computed."""
 
+import jinja2
 import numpy as np
 import pytest
 
 from dogs_vs_cats.datasets.environments import EnvironmentsDataset
-from dogs_vs_cats.lectures import page, photos, worked_examples
-from dogs_vs_cats.lectures.claims import Claim, Verdict, commands, judge, table
+from dogs_vs_cats.lectures import page
+from dogs_vs_cats.lectures.claims import Claim, Verdict, content, table
+from dogs_vs_cats.lectures.quantities import same_row
 from dogs_vs_cats.pipelines.replication import nodes
 from tests.conftest import PROJECT
 
@@ -51,7 +53,7 @@ def test_every_claim_has_a_verdict_and_says_what_the_lecture_prints(claims):
     known = claims[~claims["verdict"].isin([Verdict.NOT_RUN, Verdict.UNCHECKED])]
     assert (known["ours"] != "").all()
     assert (claims.loc[claims["verdict"].isin([Verdict.NOT_RUN, Verdict.UNCHECKED]), "note"] != "").all()
-    assert set(claims["command"]) == set(commands())
+    assert set(claims["command"]) == set(content()["commands"])
     assert not claims["ours"].str.contains("{", regex=False).any()
     assert not claims["note"].str.contains("{", regex=False).any()
 
@@ -115,7 +117,7 @@ def test_a_setting_that_is_changed_here_is_no_slip_of_the_lecture():
     lecture = nodes.parameters(EnvironmentsDataset(filepath=str(PROJECT / "conf")).load(), "lecture")
     lecture["augmentation"]["rotation_range"] = 20
     (row,) = (claim for claim in table() if claim.claim.startswith("augmentation: rotation"))
-    claim = judge(row, {"lecture": lecture, **photos.figures(lecture)})
+    claim = row.filled({"lecture": lecture})
     assert (claim.ours, claim.verdict) == ("20; 0.2; 0.2; 0.2; 0.2; no", "other")
 
 
@@ -124,25 +126,30 @@ def test_a_setting_that_is_changed_here_is_no_slip_of_the_lecture():
     [("1,000", False, "the same"), ("1,000", True, "the same"), ("1,001", False, "slip"), ("1,001", True, "other")],
 )
 def test_figures_that_differ_are_a_slip_unless_both_are_choices(lecture, setting, verdict):
-    claim = judge(Claim("t", "c", "L1", lecture, "{count:,}", setting=setting, note="{count}"), {"count": 1_000})
-    assert (claim.lecture, claim.ours, claim.note, claim.verdict) == (lecture, "1,000", "1000", verdict)
+    claim = Claim("t", "c", "L1", lecture, "{count:,}", setting=setting, note="{count + 1}").filled({"count": 1_000})
+    assert (claim.lecture, claim.ours, claim.note, claim.verdict) == (lecture, "1,000", "1001", verdict)
 
 
 def test_a_figure_that_no_lecture_prints_is_ours_only():
-    assert judge(Claim("t", "c", "L1", ours="{count}"), {"count": 7}).verdict == "ours only"
+    assert Claim("t", "c", "L1", ours="{count}").filled({"count": 7}).verdict == "ours only"
+
+
+def test_an_expression_with_an_unknown_name_is_an_error():
+    with pytest.raises(jinja2.UndefinedError, match="counts"):
+        Claim("t", "c", "L1", ours="{counts:,}").filled({"count": 7})
 
 
 def test_the_table_holds_texts_that_name_figures():
     for claim in table():
         texts = (claim.topic, claim.claim, claim.source, claim.lecture, claim.ours, claim.note, claim.verdict)
         assert all(isinstance(text, str) for text in texts), claim
-        assert claim.command in commands(), claim
+        assert claim.command in content()["commands"], claim
         # What can be computed is; only what isn't checked, or waits for results, has no figure.
         assert "{" in claim.ours or claim.accuracy or claim.verdict in ("unchecked", "not run"), claim
 
 
 def test_a_row_that_all_rows_are():
-    assert worked_examples._same_row(np.array([[0, -30], [0, -30]])) == "0 −30"
+    assert same_row(np.array([[0, -30], [0, -30]])) == "0 −30"
 
 
 # The page
@@ -157,7 +164,7 @@ def test_the_page_has_every_claim_once_and_stays_tables(claims):
         assert sum(row.startswith(f"| {claim} |") for row in rows) == 1, claim
     for verdict in Verdict:
         assert any(row.startswith(f"| {verdict} | {(claims['verdict'] == verdict).sum()} |") for row in rows), verdict
-    assert all(f"{number}. " in text for number, _ in enumerate(commands(), start=1))
+    assert all(f"{number}. " in text for number, _ in enumerate(content()["commands"], start=1))
 
 
 @pytest.mark.medium
@@ -171,4 +178,4 @@ def test_the_page_in_the_repository_has_what_is_computed_now(claims):
     missing = [row for row in rows if row not in in_repository]
     assert missing == [], "kedro run --pipelines=replication writes the page anew"
     lines = "\n".join(in_repository)
-    assert all(line in lines for command in commands().values() for line in command["lines"].splitlines())
+    assert all(line in lines for command in content()["commands"].values() for line in command["lines"].splitlines())

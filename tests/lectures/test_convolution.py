@@ -16,13 +16,11 @@ from dogs_vs_cats.lectures.convolution import (
     KERNELS,
     average_pool,
     convolution_layer,
-    convolve1d,
     convolve2d,
     leaky_relu,
     max_pool,
     maxout,
     relu,
-    sigmoid,
     sum_pool,
 )
 
@@ -182,7 +180,7 @@ def test_toy_filters():
 def test_only_one_map_of_at_least_the_kernels_size():
     with pytest.raises(ValueError, match="shape"):
         convolve2d(np.zeros((4, 4, 3)), np.ones((3, 3)))
-    with pytest.raises(ValueError, match="doesn't fit"):
+    with pytest.raises(ValueError, match="larger than input"):
         convolve2d(np.zeros((2, 5)), np.ones((3, 3)))
 
 
@@ -262,15 +260,9 @@ def test_pooling_equals_keras(size, stride, random):
 
 def test_one_dimensional_example():
     x = 2 * np.exp(-0.3 * np.arange(8))
-    y = convolve1d(x, [1, 0, -1])
+    y = np.convolve(x, [1, 0, -1])
     printed = [2, 1.482, -0.902, -0.668, -0.495, -0.367, -0.272, -0.201, -0.331, -0.245]
     assert np.round(y, 3).tolist() == printed
-
-
-@given(st.lists(st.integers(-9, 9), min_size=1, max_size=8), st.lists(st.integers(-9, 9), min_size=1, max_size=8))
-def test_one_dimension_is_a_true_convolution(signal, kernel):
-    assert convolve1d(signal, kernel).tolist() == np.convolve(signal, kernel).tolist()
-    assert convolve1d(signal, kernel).tolist() == convolve1d(kernel, signal).tolist()
 
 
 # Pooling
@@ -317,7 +309,7 @@ def test_activations_equal_keras(name):
 @pytest.mark.filterwarnings("error")
 def test_activations_stay_finite():
     x = np.array([-1e4, 0, 1e4])
-    assert sigmoid(x).tolist() == [0, 0.5, 1]
+    assert ACTIVATIONS["sigmoid"](x).tolist() == [0, 0.5, 1]
     assert all(np.isfinite(activation(x)).all() for activation in ACTIVATIONS.values())
 
 

@@ -12,7 +12,7 @@ from dogs_vs_cats.datasets.experiments import Experiment
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.lectures import results
-from dogs_vs_cats.lectures.claims import PRINTS_NONE, Verdict, commands, table
+from dogs_vs_cats.lectures.claims import PRINTS_NONE, Verdict, content, table
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.comparison.nodes import summarise
@@ -128,8 +128,8 @@ def test_the_perceptron_on_40000_and_on_all_images_have_rows_of_their_own():
         mnist_all=experiment(mlp={**second, "trained_with": cosine}),
     )
     assert (claims[MLP_ON_40_000].ours, claims[MLP_ON_60_000].ours) == ("0.9700", "0.9800")
-    assert "train_on_all" not in commands()[claims[MLP_ON_40_000].command]["lines"]
-    assert "mlp.train_on_all=true" in commands()[claims[MLP_ON_60_000].command]["lines"]
+    assert "train_on_all" not in content()["commands"][claims[MLP_ON_40_000].command]["lines"]
+    assert "mlp.train_on_all=true" in content()["commands"][claims[MLP_ON_60_000].command]["lines"]
     claims = found(mnist=experiment(mlp={**second, "trained_with": cosine}))
     assert (claims[MLP_ON_40_000].verdict, claims[MLP_ON_60_000].ours) == (Verdict.NOT_RUN, "0.9800")
     claims = found(mnist=experiment(mlp={**second, "trained_with": constant}))

@@ -1,5 +1,6 @@
-"""The table of the lectures' claims, and how a claim is held against our figures."""
+"""The table of the lectures' claims, and how a claim is compared with our figures."""
 
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -7,13 +8,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import jinja2
 import yaml
+
+from dogs_vs_cats.reporting.html import environment
 
 PRINTS_NONE = "none printed"
 
+_EXPRESSIONS = environment("dogs_vs_cats.lectures", ".")
+
 
 class Verdict(StrEnum):
-    """What became of a claim; the page has their meanings."""
+    """The result of a comparison; the page has their meanings."""
 
     SAME = "the same"
     SLIP = "slip"
@@ -31,7 +37,8 @@ class Verdict(StrEnum):
 class Claim:
     """A row of the table, and of the page; see the head of `claims.yml`.
 
-    In the table, `ours`, `note` and `verdict` have figures in braces, or wait for them; on the page they are filled in.
+    In the table, `ours`, `note` and `verdict` have expressions in braces, or wait for results; on the page they are
+    filled in.
     """
 
     topic: str
@@ -47,43 +54,46 @@ class Claim:
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     accuracy: str = ""
 
+    def filled(self, figures: Mapping[str, Any], verdict: str = "") -> "Claim":
+        """Evaluates the expressions, and compares our figure with the lecture's.
+
+        Args:
+            figures: Values of the names in the expressions.
+            verdict: Takes the place of a comparison.
+
+        Raises:
+            UndefinedError: There is no such figure.
+        """
+        ours, note, given = (_Filler().vformat(text, (), figures) for text in (self.ours, self.note, self.verdict))
+        return replace(self, ours=ours, note=note, verdict=verdict or given or self._compared(ours))
+
+    def _compared(self, ours: str) -> Verdict:
+        if self.lecture == PRINTS_NONE:
+            return Verdict.OURS_ONLY
+        if self.lecture == ours:
+            return Verdict.SAME
+        return Verdict.OTHER if self.setting else Verdict.SLIP
+
+
+class _Filler(string.Formatter):
+    """`str.format` with expressions of Jinja for names: `{output_size(5, 3, 3):,}`."""
+
+    def get_field(self, field_name: str, args: Any, kwargs: Any) -> tuple[Any, str]:
+        value = _EXPRESSIONS.compile_expression(field_name, undefined_to_none=False)(**kwargs)
+        if isinstance(value, jinja2.Undefined):
+            raise jinja2.UndefinedError(field_name)
+        return value, field_name
+
 
 @cache
-def _read() -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load((files(__package__) / "claims.yml").read_text(encoding="utf-8"))
-    return content
-
-
-def commands() -> dict[str, dict[str, str]]:
-    """What gives our figures: `purpose` and `lines` by name, in the order in which the page numbers them."""
-    commands: dict[str, dict[str, str]] = _read()["commands"]
-    return commands
+def content() -> dict[str, Any]:
+    """The whole of `claims.yml`."""
+    return dict(yaml.safe_load((files(__package__) / "claims.yml").read_text(encoding="utf-8")))
 
 
 def table() -> list[Claim]:
-    """Every claim, topic by topic, with braces where figures belong."""
-    return [Claim(topic, **claim) for topic, claims in _read()["topics"].items() for claim in claims]
-
-
-def judge(claim: Claim, figures: Mapping[str, Any]) -> Claim:
-    """Fills in our figures and compares.
-
-    Args:
-        claim: A row of the table that needs no results of experiments.
-        figures: What stands in braces, by name.
-    """
-    ours, note, verdict = (text.format_map(figures) for text in (claim.ours, claim.note, claim.verdict))
-    if not verdict:
-        verdict = _compare(claim, ours)
-    return replace(claim, ours=ours, note=note, verdict=verdict)
-
-
-def _compare(claim: Claim, ours: str) -> Verdict:
-    if claim.lecture == PRINTS_NONE:
-        return Verdict.OURS_ONLY
-    if claim.lecture == ours:
-        return Verdict.SAME
-    return Verdict.OTHER if claim.setting else Verdict.SLIP
+    """Every claim, topic by topic, with braces around the expressions."""
+    return [Claim(topic, **claim) for topic, claims in content()["topics"].items() for claim in claims]
 
 
 def by_interval(lecture: float, low: float, high: float) -> Verdict:

@@ -1,109 +1,85 @@
-"""What a convolution does, in plain NumPy: loops that can be read, checked against Keras's layers in the tests.
+"""What a convolution does, in plain NumPy that can be read, checked against Keras's layers in the tests.
 
-As in all deep learning (and as L2 says), "convolution" in two dimensions means cross-correlation: the kernel isn't
-turned over. Only `convolve1d` is the convolution of mathematics.
+As in all deep learning (and as L2 says), "convolution" means cross-correlation: the kernel isn't flipped. The
+convolution of mathematics is `numpy.convolve`.
 """
 
 from collections.abc import Callable
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
-
-from dogs_vs_cats.models.layer_arithmetic import output_size
+from scipy.special import expit
 
 Array = NDArray[np.float64]
 
-
-def _kernel(rows: ArrayLike) -> Array:
-    kernel = np.array(rows, dtype=np.float64)
-    kernel.setflags(write=False)
-    return kernel
-
-
 KERNELS: dict[str, Array] = {
     # L1. The first two look for edges in one direction.
-    "horizontal edges": _kernel([[1, 1, 1], [0, 0, 0], [-1, -1, -1]]),
-    "vertical edges": _kernel([[1, 0, -1], [1, 0, -1], [1, 0, -1]]),
-    # L1's name. It sums to 0, so what it shows isn't how bright a place is, but how much it stands out.
-    "luminosity": _kernel([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]),
+    "horizontal edges": np.array([[1.0, 1, 1], [0, 0, 0], [-1, -1, -1]]),
+    "vertical edges": np.array([[1.0, 0, -1], [1, 0, -1], [1, 0, -1]]),
+    # L1's name. It sums to 0, so it shows how much a pixel stands out, not how bright it is.
+    "luminosity": np.array([[-1.0, -1, -1], [-1, 8, -1], [-1, -1, -1]]),
     # L1 prints −1/9, which blurs the negative of the image. Right is +1/9, which is also L2's averaging kernel.
-    "blur": _kernel(np.full((3, 3), 1 / 9)),
+    "blur": np.full((3, 3), 1 / 9),
     # L2.
-    "sobel, horizontal edges": _kernel([[1, 2, 1], [0, 0, 0], [-1, -2, -1]]),
-    "sobel, vertical edges": _kernel([[1, 0, -1], [2, 0, -2], [1, 0, -1]]),
-    "laplacian": _kernel([[0, -1, 0], [-1, 4, -1], [0, -1, 0]]),
-    # L3. Its edges are L1's vertical ones with the sign turned; its blur of ones makes everything nine times as bright.
-    "sharpen": _kernel([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
-    "vertical edges, dark to bright": _kernel([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]),
-    "sum of nine": _kernel(np.ones((3, 3))),
+    "sobel, horizontal edges": np.array([[1.0, 2, 1], [0, 0, 0], [-1, -2, -1]]),
+    "sobel, vertical edges": np.array([[1.0, 0, -1], [2, 0, -2], [1, 0, -1]]),
+    "laplacian": np.array([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]]),
+    # L3. Its edges are L1's vertical ones with the opposite sign; its blur of ones brightens everything ninefold.
+    "sharpen": np.array([[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
+    "vertical edges, dark to bright": np.array([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]]),
+    "sum of nine": np.ones((3, 3)),
 }
-"""The lectures' 3×3 kernels by name. Those that take differences sum to 0, those that smooth or sharpen to 1 (L2)."""
+"""The lectures' 3×3 kernels by name. Difference kernels sum to 0, those that smooth or sharpen to 1 (L2)."""
+
+for _kernel in KERNELS.values():
+    _kernel.setflags(write=False)
 
 
 def convolve2d(image: ArrayLike, kernel: ArrayLike, stride: int = 1, padding: int = 0) -> Array:
-    """Lays the kernel on every place of the image, multiplies what lies on each other and adds it up.
+    """Lays the kernel on every position of the image, multiplies the values that meet, and adds them up.
 
     Args:
         image: One map, shape (height, width).
         kernel: Shape (k, l).
-        stride: Pixels from one place to the next, in both directions.
+        stride: Pixels from one position to the next, in both directions.
         padding: Zeros added on each side. 0 is "valid"; (k − 1)/2 keeps the size at stride 1.
 
     Returns:
-        float64, with `output_size` rows and columns.
+        float64, with `layer_arithmetic.output_size` rows and columns.
 
     Raises:
-        ValueError: The kernel is larger than the padded image.
+        ValueError: The image isn't a single map, or is smaller than the kernel even with its padding.
     """
-    weights = _map(kernel)
-    return _slide(_map(image), weights.shape, stride, lambda window: np.sum(window * weights), padding)
+    weights = np.asarray(kernel, dtype=np.float64)
+    summed: Array = (_windows(np.pad(image, padding), weights.shape, stride) * weights).sum(axis=(2, 3))
+    return summed
 
 
 def convolution_layer(
     maps: ArrayLike, kernels: ArrayLike, biases: ArrayLike, stride: int = 1, padding: int = 0
 ) -> Array:
-    """A whole layer: each filter has one kernel for every map that comes in, adds up their answers and a bias.
+    """Computes a whole layer: each filter has a kernel for every input map, and adds up their answers and a bias.
 
     Args:
         maps: Shape (height, width, channels).
-        kernels: Shape (k, l, channels, filters), as Keras keeps them.
+        kernels: Shape (k, l, channels, filters), as in Keras.
         biases: Shape (filters,).
-        stride: Pixels from one place to the next.
+        stride: Pixels from one position to the next.
         padding: Zeros added on each side.
 
     Returns:
         float64, shape (height, width, filters), before the activation.
     """
-    values, weights = np.asarray(maps, dtype=np.float64), np.asarray(kernels, dtype=np.float64)
-    filters = [
-        sum(
-            convolve2d(values[..., channel], weights[..., channel, number], stride, padding)
-            for channel in range(values.shape[-1])
-        )
-        for number in range(weights.shape[-1])
-    ]
-    return np.stack(filters, axis=-1) + np.asarray(biases, dtype=np.float64)
-
-
-def convolve1d(signal: ArrayLike, kernel: ArrayLike) -> Array:
-    """The convolution of mathematics: y[n] = Σ_k h[k] · x[n − k], the kernel turned over.
-
-    Args:
-        signal: x, shape (n,); zero outside.
-        kernel: h, shape (k,).
-
-    Returns:
-        y, float64, shape (n + k − 1,).
-    """
-    x, h = np.asarray(signal, dtype=np.float64), np.asarray(kernel, dtype=np.float64)
-    y = np.zeros(len(x) + len(h) - 1)
-    for k, weight in enumerate(h):
-        y[k : k + len(x)] += weight * x
-    return y
+    weights = np.asarray(kernels, dtype=np.float64)
+    padded = np.pad(maps, ((padding, padding), (padding, padding), (0, 0)))
+    # A window spans all channels, so it has one position along the third axis.
+    windows = _windows(padded, weights.shape[:3], stride)[:, :, 0]
+    return np.tensordot(windows, weights, axes=3) + np.asarray(biases, dtype=np.float64)
 
 
 def max_pool(image: ArrayLike, size: int, stride: int | None = None) -> Array:
-    """Keeps the largest value of every window.
+    """Takes the largest value of every window.
 
     Args:
         image: One map, shape (height, width).
@@ -111,46 +87,29 @@ def max_pool(image: ArrayLike, size: int, stride: int | None = None) -> Array:
         stride: Pixels from one window to the next; None for `size`, so that windows touch.
 
     Returns:
-        float64, with `output_size` rows and columns; what doesn't fill a window at the edges is left out.
+        float64, with `layer_arithmetic.output_size` rows and columns; pixels at the edges that don't fill a window are
+        left out.
 
     Raises:
         ValueError: The window is larger than the image.
     """
-    return _pool(image, size, stride, np.max)
+    largest: Array = _windows(image, (size, size), stride or size).max(axis=(2, 3))
+    return largest
 
 
 def average_pool(image: ArrayLike, size: int, stride: int | None = None) -> Array:
-    """Keeps the mean of every window; arguments and result as in `max_pool`."""
-    return _pool(image, size, stride, np.mean)
+    """Takes the mean of every window; arguments and result as in `max_pool`."""
+    return sum_pool(image, size, stride) / size**2
 
 
 def sum_pool(image: ArrayLike, size: int, stride: int | None = None) -> Array:
-    """Keeps the sum of every window; arguments and result as in `max_pool`."""
-    return _pool(image, size, stride, np.sum)
+    """Takes the sum of every window; arguments and result as in `max_pool`."""
+    return convolve2d(image, np.ones((size, size)), stride or size)
 
 
-def _pool(image: ArrayLike, size: int, stride: int | None, summary: Callable[[Array], np.float64]) -> Array:
-    return _slide(_map(image), (size, size), size if stride is None else stride, summary)
-
-
-def _map(values: ArrayLike) -> Array:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 2:
-        raise ValueError(f"one map is needed, of shape (height, width); given was shape {array.shape}")
-    return array
-
-
-def _slide(
-    image: Array, window: tuple[int, ...], stride: int, answer: Callable[[Array], np.float64], padding: int = 0
-) -> Array:
-    """Asks for an answer to what a window shows at each of its places."""
-    padded = np.pad(image, padding)
-    sizes = zip(image.shape, window, strict=True)
-    result = np.empty([output_size(size, side, stride, padding) for size, side in sizes])
-    for row, column in np.ndindex(result.shape):
-        top, left = row * stride, column * stride
-        result[row, column] = answer(padded[top : top + window[0], left : left + window[1]])
-    return result
+def _windows(image: ArrayLike, shape: tuple[int, ...], stride: int) -> Array:
+    """The image as seen through a window at each of its positions: shape (rows, columns, …, *shape)."""
+    return sliding_window_view(np.asarray(image, dtype=np.float64), shape)[::stride, ::stride]
 
 
 def relu(x: ArrayLike) -> Array:
@@ -158,27 +117,16 @@ def relu(x: ArrayLike) -> Array:
     return np.maximum(0.0, np.asarray(x, dtype=np.float64))
 
 
-def sigmoid(x: ArrayLike) -> Array:
-    """1 / (1 + exp(−x)), in 0..1."""
-    # The same function through tanh, which doesn't overflow for very negative x.
-    return (1 + np.tanh(np.asarray(x, dtype=np.float64) / 2)) / 2
-
-
-def tanh(x: ArrayLike) -> Array:
-    """The hyperbolic tangent, in −1..1."""
-    return np.tanh(np.asarray(x, dtype=np.float64))
-
-
-def leaky_relu(x: ArrayLike, slope: float = 0.1) -> Array:
-    """Keeps x where it is positive, else takes slope · x."""
+def leaky_relu(x: ArrayLike) -> Array:
+    """Keeps positive values and multiplies others by 0.1 (L3)."""
     values = np.asarray(x, dtype=np.float64)
-    return np.where(values > 0, values, slope * values)
+    return np.maximum(0.1 * values, values)
 
 
-def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
-    """Keeps x where it is positive, else takes alpha · (exp(x) − 1)."""
+def elu(x: ArrayLike) -> Array:
+    """Keeps positive values and turns others into exp(x) − 1."""
     values = np.asarray(x, dtype=np.float64)
-    return np.where(values > 0, values, alpha * np.expm1(np.minimum(values, 0.0)))
+    return np.where(values > 0, values, np.expm1(np.minimum(values, 0.0)))
 
 
 def maxout(x: ArrayLike, pieces: int) -> Array:
@@ -186,7 +134,7 @@ def maxout(x: ArrayLike, pieces: int) -> Array:
 
     Args:
         x: Shape (..., units · pieces).
-        pieces: Values that make one unit.
+        pieces: Values per unit.
 
     Returns:
         float64, shape (..., units).
@@ -195,14 +143,14 @@ def maxout(x: ArrayLike, pieces: int) -> Array:
         ValueError: The last axis can't be divided into units of so many pieces.
     """
     values = np.asarray(x, dtype=np.float64)
-    largest: NDArray[np.float64] = values.reshape(*values.shape[:-1], -1, pieces).max(axis=-1)
+    largest: Array = values.reshape(*values.shape[:-1], -1, pieces).max(axis=-1)
     return largest
 
 
 ACTIVATIONS: dict[str, Callable[[ArrayLike], Array]] = {
     "ReLU": relu,
-    "sigmoid": sigmoid,
-    "tanh": tanh,
+    "sigmoid": expit,
+    "tanh": np.tanh,
     "leaky ReLU": leaky_relu,
     "ELU": elu,
 }

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pandas as pd
 
-from dogs_vs_cats.lectures.claims import commands
+from dogs_vs_cats.lectures.claims import content
 from dogs_vs_cats.reporting.html import environment
 
 
@@ -15,5 +15,7 @@ def render(claims: pd.DataFrame) -> str:
         claims: A row for each claim, filled in.
     """
     template = environment("dogs_vs_cats.lectures", ".").get_template("page.md.jinja")
-    text = template.render(claims=claims.to_dict("records"), counts=Counter(claims["verdict"]), commands=commands())
+    text = template.render(
+        claims=claims.to_dict("records"), counts=Counter(claims["verdict"]), commands=content()["commands"]
+    )
     return f"{text}\n"

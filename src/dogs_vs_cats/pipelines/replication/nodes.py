@@ -7,35 +7,29 @@ import pandas as pd
 from dogs_vs_cats.datasets.environments import Environments
 from dogs_vs_cats.datasets.experiments import Experiment
 from dogs_vs_cats.errors import EnvironmentFilesError
-from dogs_vs_cats.lectures import behaviour, counting, networks, page, photos, results, worked_examples
-from dogs_vs_cats.lectures.claims import judge, table
+from dogs_vs_cats.lectures import demonstrations, page, quantities
+from dogs_vs_cats.lectures.claims import table
+from dogs_vs_cats.lectures.networks import networks
+from dogs_vs_cats.lectures.results import hold_against
 
 COLUMNS = ["claim", "source", "lecture", "ours", "verdict", "note"]
 
 
 def replicate(experiments: dict[str, Experiment], environments: Environments) -> pd.DataFrame:
-    """Holds every claim of the lectures against ours.
+    """Compares every claim of the lectures with our figures.
 
     Args:
-        experiments: The results there are, by experiment.
-        environments: The configuration; what the lectures set is in `lecture` and `mnist`.
+        experiments: All results, by experiment.
+        environments: The configuration; the lectures' settings are in `lecture` and `mnist`.
 
     Returns:
         A row for each claim, with the columns of `lectures.claims.Claim`.
     """
     lecture, mnist = (parameters(environments, name) for name in ("lecture", "mnist"))
-    figures = {
-        "lecture": lecture,
-        "mnist": mnist,
-        **photos.figures(lecture),
-        **networks.figures(mnist),
-        **behaviour.figures(),
-        **counting.figures(),
-        **worked_examples.figures(),
-    }
+    settings = {"lecture": lecture, "mnist": mnist}
+    figures = {**quantities.vocabulary(), **networks(lecture), **demonstrations.figures(), **settings}
     claims = [
-        results.hold_against(claim, experiments, lecture, mnist) if claim.results else judge(claim, figures)
-        for claim in table()
+        hold_against(claim, experiments, **settings) if claim.results else claim.filled(figures) for claim in table()
     ]
     return pd.DataFrame(claims)
 
@@ -54,11 +48,6 @@ def parameters(environments: Environments, name: str) -> dict[str, Any]:
     return dict(environments[name]["parameters"])
 
 
-def tabulate(claims: pd.DataFrame) -> pd.DataFrame:
-    """Picks the columns of `replication.csv`."""
-    return claims[COLUMNS]
-
-
-def write_page(claims: pd.DataFrame) -> str:
-    """Writes the page in Markdown from what `replicate` returned."""
-    return page.render(claims)
+def write(claims: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Makes `replication.csv` and the page in Markdown of what `replicate` returned."""
+    return claims[COLUMNS], page.render(claims)
