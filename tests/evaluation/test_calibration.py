@@ -62,7 +62,7 @@ def test_the_summary_says_what_the_temperature_brings_whether_it_is_in_the_model
         values = outside[split]
         assert values["expected_calibration_error_before"] > 3 * values["expected_calibration_error_after"]
         assert values["log_loss_before"] > values["log_loss_after"]
-    _, calibrated = calibration.before_and_after(raw, TWO, outside["temperature"], in_model=False)
+    calibrated = calibration.counterpart(raw, TWO, outside["temperature"], in_model=False)
     inside = calibration.summarise(calibrated, TWO, outside["temperature"])
     assert inside["in_model"] is True
     for name, value in outside["test"].items():

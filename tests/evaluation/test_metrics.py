@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dogs_vs_cats.errors import ModelFileError, StaleInputError, TrainingError
-from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error, reliability_bins
+from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error, reliability_curve
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import majority_baseline, predictions_table
 from dogs_vs_cats.evaluation.significance import accuracy_interval, holm, mcnemar, mcnemar_pairs
@@ -188,22 +188,41 @@ def test_wilson_interval(correct: int, images: int, low: float, high: float) -> 
 
 def test_calibration_error_against_hand_computed_figure() -> None:
     table = two_class([1, 1, 0, 0], [0.95, 0.95, 0.95, 0.05])
-    bins = reliability_bins(table, TWO)
-    assert bins["images"].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 0, 3]
-    assert bins["observed"].iloc[9] == pytest.approx(2 / 3)
-    assert expected_calibration_error(bins) == pytest.approx((0.95 - 2 / 3) * 3 / 4 + 0.05 / 4)
+    assert expected_calibration_error(table, TWO) == pytest.approx((0.95 - 2 / 3) * 3 / 4 + 0.05 / 4)
 
 
 def test_calibration_of_many_classes_is_about_the_predicted_class() -> None:
     probabilities = np.array([[0.75, 0.15, 0.1], [0.1, 0.75, 0.15]])
     table = predictions_table(manifest_of([0, 2], ["test"] * 2), probabilities, THREE)
     # Both say 0.75, one of two is right.
-    assert expected_calibration_error(reliability_bins(table, THREE)) == pytest.approx(0.25)
+    assert expected_calibration_error(table, THREE) == pytest.approx(0.25)
 
 
 def test_a_probability_of_one_is_in_the_last_bin() -> None:
-    bins = reliability_bins(two_class([1, 0], [1.0, 0.0]), TWO)
-    assert bins["images"].tolist() == [1] + [0] * 8 + [1]
+    # Mean probability 0.96, of which half came true; in bins of their own the two would give 0.54.
+    assert expected_calibration_error(two_class([0, 1], [1.0, 0.92]), TWO) == pytest.approx(0.46)
+
+
+def test_a_point_of_the_reliability_curve_stands_for_many_images_with_its_interval() -> None:
+    stated = np.linspace(0.001, 0.999, 105)
+    came_true = (np.arange(105) % 3 == 0).astype(int)
+    points = reliability_curve(two_class(came_true.tolist(), stated.tolist()), TWO)
+    assert points["images"].tolist() == [21] * 5
+    assert points["observed"].tolist() == pytest.approx([1 / 3] * 5)
+    assert points["stated"].tolist() == pytest.approx([chunk.mean() for chunk in np.split(stated, 5)], abs=1e-6)
+    assert points[["low", "high"]].to_numpy() == pytest.approx(np.array([accuracy_interval(7, 21)] * 5))
+
+
+@pytest.mark.parametrize("images", [1, 6, 19, 1000])
+def test_equal_probabilities_are_one_point_of_the_reliability_curve(images: int) -> None:
+    points = reliability_curve(two_class([0] * images, [0.7] * images), TWO)
+    assert points[["stated", "observed", "images"]].to_numpy().tolist() == [pytest.approx([0.7, 0, images])]
+
+
+def test_the_reliability_curve_has_at_most_ten_points() -> None:
+    random = np.random.default_rng(0)
+    table = two_class((np.arange(1000) % 2).tolist(), random.random(1000).tolist())
+    assert reliability_curve(table, TWO)["images"].tolist() == [100] * 10
 
 
 def test_the_baseline_answers_the_majority_of_the_training_images_everywhere() -> None:

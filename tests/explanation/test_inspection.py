@@ -77,8 +77,9 @@ def test_models_within_a_model_are_laid_open():
 
 
 def test_the_first_map_is_what_the_first_filter_gives_by_hand(lenet5, images):
-    first = inspection.first_layer(lenet5)
-    assert first.weights.shape == (6, 5, 5, 1)
+    name, filters = inspection.first_filters(lenet5)
+    assert name == "convolution_1"
+    assert filters.shape == (6, 5, 5, 1)
     stages = inspection.feature_maps(lenet5, images[0])
     assert [stage.name for stage in stages] == [
         "convolution_1",
@@ -88,7 +89,7 @@ def test_the_first_map_is_what_the_first_filter_gives_by_hand(lenet5, images):
         "convolution_3",
     ]
     bias = lenet5.get_layer("convolution_1").get_weights()[1][0]
-    by_hand = convolution.convolve2d(images[0, ..., 0] / 255, first.weights[0, ..., 0], padding=2) + bias
+    by_hand = convolution.convolve2d(images[0, ..., 0] / 255, filters[0, ..., 0], padding=2) + bias
     assert np.allclose(stages[0].maps[..., 0], convolution.relu(by_hand), atol=1e-4)
 
 
@@ -100,11 +101,11 @@ def test_the_first_pooling_is_shown_before_and_after(lenet5, images):
 
 def test_a_model_without_convolutions_shows_what_it_has(images):
     perceptron = build_architecture("mlp", (28, 28, 1), 3)
-    first = inspection.first_layer(perceptron)
-    assert not first.is_convolution
-    assert first.weights.shape == (128, 28, 28, 1)
+    name, filters = inspection.first_filters(perceptron)
+    assert name == "dense_1"
+    assert filters.shape == (128, 28, 28, 1)
     kernel = perceptron.get_layer("dense_1").get_weights()[0]
-    assert np.array_equal(first.weights[3].ravel(), kernel[:, 3])
+    assert np.array_equal(filters[3].ravel(), kernel[:, 3])
     assert inspection.feature_maps(perceptron, images[0]) == []
     assert inspection.first_pooling(perceptron, images[0]) is None
 
@@ -152,7 +153,7 @@ def contrast(figure):
 def test_the_pictures_show_filters_maps_pooling_and_heat(lenet5, images, manifest):
     filters, maps, pooling, heat = drawn(lenet5, images, manifest)
     assert "convolution_1: 6 filters of 5×5×1" in words(filters)
-    kernels = inspection.first_layer(lenet5).weights[..., 0]
+    kernels = inspection.first_filters(lenet5)[1][..., 0]
     assert np.array_equal(pictures(filters), kernels)
 
     stages = inspection.feature_maps(lenet5, images[3])
@@ -186,7 +187,7 @@ def test_the_pictures_show_filters_maps_pooling_and_heat(lenet5, images, manifes
 
 def test_a_model_without_convolutions_says_what_it_cannot_show(images, manifest):
     filters, *others = drawn(build_architecture("mlp", (28, 28, 1), 3), images, manifest)
-    assert "dense_1: 128 units, each as large as the image of 28×28×1, the first 48" in words(filters)
+    assert "dense_1: 128 filters of 28×28×1, the first 48" in words(filters)
     assert len(pictures(filters)) == 48
     notices = ["no convolutions, so it has no feature maps", "no pooling layers", "no convolutions, so Grad-CAM has"]
     for figure, notice in zip(others, notices, strict=True):
@@ -215,7 +216,7 @@ def test_a_picture_comes_from_the_manifest_or_from_a_file(images, manifest, tmp_
 def test_filters_in_colour_and_in_grey_are_drawn():
     for channels in (1, 3):
         weights = np.random.default_rng(0).normal(size=(60, 3, 3, channels)).astype(np.float32)
-        figure = explanation_figures.first_filters(inspection.FirstLayer("convolution_1", True, weights))
+        figure = explanation_figures.first_filters("convolution_1", weights)
         shown = pictures(figure)
         assert len(shown) == explanation_figures.FILTERS_SHOWN
         if channels == 1:

@@ -183,6 +183,13 @@ def test_times_and_epochs_are_those_of_matching_results():
     assert claims["an epoch of approach 1 against one of approach 2"].note == results.NOT_ON_DISK
 
 
+def result_of(parameters, metrics, predictions):
+    """The result of a perceptron without figures."""
+    info = {"approach": "mlp", "made_with": {"parameters": parameters}}
+    pictures = Pictures({}, b"", {}, None, None, None, None, None)
+    return ApproachResult(info, pd.DataFrame(), metrics, pd.DataFrame(), predictions, {}, pictures)
+
+
 def summary_of_a_folder_of_idx_files(folder):
     """What the comparison says of ten kinds of pictures in MNIST's format, with an approach that fits otherwise."""
     source = folder / "idx"
@@ -203,9 +210,7 @@ def summary_of_a_folder_of_idx_files(folder):
     metrics |= {"backbone": "", "parameters": 109_386, "trainable_parameters": 109_386, "epochs": 20}
     for split, images in (("train", 40_000), ("validation", 20_000), ("test", 10_000)):
         metrics[split]["images"] = images
-    result = ApproachResult(
-        "mlp", {}, {"schedule": "cosine"}, metrics, pd.DataFrame(), predictions, {}, Pictures({}, b"", {}, None)
-    )
+    result = result_of({"schedule": "cosine"}, metrics, predictions)
     return summarise(ComparisonParameters(lecture=None), manifest, names, rejected, record, result)
 
 
@@ -242,7 +247,7 @@ def test_mnist_is_known_by_its_test_images(tmp_path):
     predictions = predictions_table(manifest, np.full((len(manifest), 10), 0.1), names)
     metrics = classification_metrics(predictions, names)
     metrics |= {"backbone": "", "parameters": 1, "trainable_parameters": 1, "epochs": 1}
-    result = ApproachResult("mlp", [], {}, metrics, pd.DataFrame(), predictions, {}, Pictures({}, b"", {}, None))
+    result = result_of({}, metrics, predictions)
     record = {"parameters": {"source": str(source)}}
     summary = summarise(ComparisonParameters(lecture=None), manifest, names, rejected, record, result)
     assert summary["data"]["test_images"] == results.MNIST_TEST_IMAGES

@@ -20,7 +20,7 @@ from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.pipelines.comparison import create_pipeline
-from dogs_vs_cats.pipelines.comparison.nodes import EXPLANATION
+from dogs_vs_cats.pipelines.comparison.pipeline import PICTURES
 from dogs_vs_cats.reporting.approach_figures import draw_figures
 from dogs_vs_cats.reporting.findings import closing_lines, headline
 from dogs_vs_cats.reporting.wording import p_value, percent
@@ -163,7 +163,7 @@ def compare(
             f"{approach}.drawings": drawings_of(approach, predictions, names) if drawn else dict.fromkeys(DRAWINGS, ""),
             f"{approach}.explanation_record": {},
             f"{approach}.explanation_layers": None,
-            **{f"{approach}.{picture}": b"" for picture in EXPLANATION},
+            **{f"{approach}.{picture}": b"" for picture in PICTURES[4:]},
         }
     entries |= changes or {}
     catalog = DataCatalog({name: PersistentDataset(value) for name, value in entries.items()})
@@ -492,12 +492,11 @@ def test_the_page_shows_what_a_model_was_trained_with_and_marks_what_is_differen
     )
     expected = [
         "epochs: 2 then, 5 now",
-        "gone: 1, 2 then, absent now",
+        "gone: [1, 2] then, absent now",
         "seed: 0 then, 3 now",
         "augmentation.rotation_range: 15 then, 40 now",
         "backbone.kwargs.alpha: 0.35 then, absent now",
-        "backbone.kwargs: absent then, none now",
-        "new: absent then, none now",
+        "new: absent then, null now",
     ]
     html = report_of(catalog)
     text = re.sub(r"\s+", " ", Page(html).text)
@@ -514,7 +513,7 @@ def test_the_page_shows_what_a_model_was_trained_with_and_marks_what_is_differen
     assert first["augmentation.rotation_range"] == "15 now 40"
     assert (first["learning_rate"], first["augment"], first["batch_size"]) == ("0.001", "true", "8")
     second = settings_shown(html[html.index('aria-label="b"') :])
-    assert (second["epochs"], second["seeds"], second["seed"]) == ("2", "0, 1", "0")
+    assert (second["epochs"], second["seeds"], second["seed"]) == ("2", "[0, 1]", "0")
 
 
 def test_what_cannot_be_compared_is_not_compared() -> None:

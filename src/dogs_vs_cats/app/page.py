@@ -18,7 +18,6 @@ from starlette.requests import ClientDisconnect
 from dogs_vs_cats.app.answers import Answerer, Photo
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.reporting.html import environment
-from dogs_vs_cats.reporting.wording import certainty
 
 MAX_CONNECTIONS = 32
 """Further connections are answered with status 503."""
@@ -47,7 +46,6 @@ def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str], max
         max_bytes: Size limit of a file.
     """
     templates = environment("dogs_vs_cats.app")
-    templates.filters["certainty"] = certainty
     question = f"{', '.join(classes[:-1]).capitalize()} or {classes[-1]}?"
     page = templates.get_template("page.html.jinja").render(question=question, models=models, photo=_UNANSWERED)
     application = FastAPI(openapi_url=None)

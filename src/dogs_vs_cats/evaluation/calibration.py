@@ -1,6 +1,6 @@
-"""Temperature scaling: makes a model's probabilities as often right as they say.
+"""Temperature scaling: a number divides the logits so that the probabilities agree with the observed frequencies.
 
-One number divides the logits, so no prediction changes, only how sure it is (Guo et al. 2017, *On Calibration of Modern
+No predicted class changes, only its confidence (Guo et al. 2017, *On Calibration of Modern
 Neural Networks*). It is fitted on the validation images, and can be put into the model's last layer.
 """
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ModelFileError
-from dogs_vs_cats.evaluation.curves import expected_calibration_error, reliability_bins
+from dogs_vs_cats.evaluation.curves import expected_calibration_error
 from dogs_vs_cats.evaluation.predictions import class_probabilities
 from dogs_vs_cats.images.splits import SPLITS
 
 BOUNDS = (0.25, 10.0)
-"""Temperatures that are tried. On a few validation images that are all right, any model would seem too modest."""
+"""Temperatures that are tried. On a few validation images that are all right, any model seems underconfident."""
 
-_SMALLEST = 1e-7  # float32 can't say that something is less than that away from certain
+_SMALLEST = 1e-7  # float32 has no probability that is closer to 1 without being 1
 
 
 def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
@@ -28,7 +28,7 @@ def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray
 
     Args:
         probabilities: Of every class, shape (n, classes); rows sum to one.
-        temperature: Above 1 makes them less sure, below 1 surer.
+        temperature: Above 1 makes them less confident, below 1 more.
 
     Returns:
         Shape (n, classes), float64; rows sum to one.
@@ -62,31 +62,25 @@ def fit_temperature(predictions: pd.DataFrame, class_names: Sequence[str]) -> fl
     return round(float(np.exp(found.x)), 3)
 
 
-def before_and_after(
+def counterpart(
     predictions: pd.DataFrame, class_names: Sequence[str], temperature: float, in_model: bool
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Predictions without and with a temperature.
+) -> pd.DataFrame:
+    """Returns the predictions without the temperature where the model has it, else with it.
 
     Args:
         predictions: A predictions table of the model as it is.
         class_names: The classes, in the order of their labels.
         temperature: The temperature.
         in_model: Whether the model has it already.
-
-    Returns:
-        Two predictions tables.
     """
     change = 1 / temperature if in_model else temperature
-    changed = predictions.copy()
     probabilities = tempered(class_probabilities(predictions, class_names), change)
-    for label, name in enumerate(class_names):
-        if f"probability_{name}" in changed:
-            changed[f"probability_{name}"] = probabilities[:, label]
-    return (changed, predictions) if in_model else (predictions, changed)
+    columns = {f"probability_{name}": probabilities[:, label] for label, name in enumerate(class_names)}
+    return predictions.assign(**{name: values for name, values in columns.items() if name in predictions})
 
 
 def summarise(predictions: pd.DataFrame, class_names: Sequence[str], in_model: float | None) -> dict[str, Any]:
-    """Measures what calibration brings, whether it is in the model or not.
+    """Measures the effect of calibration, whether it is in the model or not.
 
     Args:
         predictions: A predictions table of the model as it is.
@@ -100,13 +94,14 @@ def summarise(predictions: pd.DataFrame, class_names: Sequence[str], in_model: f
     validation = predictions[predictions["split"] == "validation"]
     temperature = fit_temperature(validation, class_names) if in_model is None else in_model
     summary: dict[str, Any] = {"temperature": temperature, "in_model": in_model is not None}
-    tables = before_and_after(predictions, class_names, temperature, in_model is not None)
+    other = counterpart(predictions, class_names, temperature, in_model is not None)
+    before, after = (predictions, other) if in_model is None else (other, predictions)
     for split in SPLITS[1:]:
         summary[split] = {}
-        for when, table in zip(("before", "after"), tables, strict=True):
+        for when, table in (("before", before), ("after", after)):
             rows = table[table["split"] == split]
             if len(rows):
-                error = expected_calibration_error(reliability_bins(rows, class_names))
+                error = expected_calibration_error(rows, class_names)
                 loss = _log_loss(class_probabilities(rows, class_names), rows["label"].to_numpy())
                 summary[split] |= {f"expected_calibration_error_{when}": error, f"log_loss_{when}": loss}
     return summary

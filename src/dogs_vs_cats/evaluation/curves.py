@@ -1,20 +1,22 @@
 """The points of curves: reliability, ROC, and accuracy against coverage. `reporting` draws them."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from dogs_vs_cats.evaluation.predictions import class_probabilities
+from dogs_vs_cats.evaluation.significance import accuracy_interval
 
-RELIABILITY_BINS = 10
+CALIBRATION_BINS = 10
+IMAGES_PER_POINT = 20
+"""On fewer images the observed frequency says little."""
 ROC_CLASSES = 12
 """Of more classes, only the worst have ROC curves."""
 
 
-def _stated_and_observed(
+def stated_and_observed(
     predictions: pd.DataFrame, class_names: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Returns the probabilities whose calibration is judged, and whether what they speak of came true.
@@ -31,50 +33,48 @@ def _stated_and_observed(
         The stated probabilities, shape (n,), 0..1, and the outcomes, shape (n,).
     """
     labels = predictions["label"].to_numpy()
+    probabilities = class_probabilities(predictions, class_names)
     if len(class_names) == 2:
-        return class_probabilities(predictions, class_names)[:, 1], labels == 1
-    confidence = class_probabilities(predictions, class_names).max(axis=1)
-    return confidence, labels == predictions["predicted"].to_numpy()
+        return probabilities[:, 1], labels == 1
+    return probabilities.max(axis=1), labels == predictions["predicted"].to_numpy()
 
 
-def reliability_bins(
-    predictions: pd.DataFrame, class_names: Sequence[str], bins: int = RELIABILITY_BINS
-) -> pd.DataFrame:
-    """Groups the predictions by their stated probability, in equally wide bins.
+def expected_calibration_error(predictions: pd.DataFrame, class_names: Sequence[str]) -> float:
+    """Returns the mean distance between stated and observed probability over equally wide bins of probability.
 
     Args:
         predictions: The rows of one split of a predictions table.
         class_names: The classes, in the order of their labels.
-        bins: How many bins there are between 0 and 1.
 
     Returns:
-        One row per bin, empty ones included: `low`, `high` (its edges), `images`, `stated` (mean probability) and
-        `observed` (fraction of outcomes that came true); the last two are NaN for an empty bin.
+        0 (perfectly calibrated) to 1; each of the `CALIBRATION_BINS` bins counts by its images.
     """
-    stated, observed = _stated_and_observed(predictions, class_names)
-    edges = np.linspace(0, 1, bins + 1)
-    index = np.clip(np.digitize(stated, edges) - 1, 0, bins - 1)
-    images = np.bincount(index, minlength=bins)
-    with np.errstate(invalid="ignore"):
-        mean_stated = np.bincount(index, weights=stated, minlength=bins) / images
-        mean_observed = np.bincount(index, weights=observed, minlength=bins) / images
-    return pd.DataFrame(
-        {"low": edges[:-1], "high": edges[1:], "images": images, "stated": mean_stated, "observed": mean_observed}
-    )
+    stated, observed = stated_and_observed(predictions, class_names)
+    bins = np.digitize(stated, np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1])
+    gaps = np.abs(np.bincount(bins, weights=stated) - np.bincount(bins, weights=observed))
+    return float(gaps.sum() / len(stated))
 
 
-def expected_calibration_error(bins: pd.DataFrame) -> float:
-    """Returns the mean distance between stated and observed probability, weighted by the images in each bin.
+def reliability_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
+    """Groups the predictions by their stated probability, in bins of equally many images.
 
     Args:
-        bins: What `reliability_bins` returns.
+        predictions: The rows of one split of a predictions table.
+        class_names: The classes, in the order of their labels.
 
     Returns:
-        0 (perfectly calibrated) to 1.
+        A row for each bin: `stated` (mean probability), `observed` (fraction of outcomes that came true), `low` and
+        `high` (its 95 % interval), `images`. There are at most `CALIBRATION_BINS` bins of at least `IMAGES_PER_POINT`
+        images; equal probabilities share a bin.
     """
-    filled = bins[bins["images"] > 0]
-    gaps = (filled["stated"] - filled["observed"]).abs()
-    return float((gaps * filled["images"]).sum() / filled["images"].sum())
+    stated, observed = stated_and_observed(predictions, class_names)
+    count = np.clip(len(stated) // IMAGES_PER_POINT, 1, CALIBRATION_BINS)
+    edges = np.quantile(stated, np.linspace(0, 1, count + 1)[1:-1])
+    bins = pd.DataFrame({"stated": stated, "observed": observed}).groupby(np.searchsorted(edges, stated))
+    counts = zip(bins["observed"].sum().tolist(), bins.size().tolist(), strict=True)
+    points = bins.mean().assign(images=bins.size())
+    points[["low", "high"]] = [accuracy_interval(came_true, images) for came_true, images in counts]
+    return points
 
 
 def areas_under_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -98,32 +98,17 @@ def areas_under_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float
     return areas
 
 
-class RocCurve(NamedTuple):
-    """The ROC curve of one class against the rest.
-
-    Attributes:
-        label: The class.
-        area: The area under the curve, 0..1.
-        false_positive_rate: Shape (points,), ascending from 0 to 1.
-        true_positive_rate: Shape (points,), likewise.
-    """
-
-    label: int
-    area: float
-    false_positive_rate: NDArray[np.float64]
-    true_positive_rate: NDArray[np.float64]
-
-
-def roc_curves(predictions: pd.DataFrame, class_names: Sequence[str]) -> list[RocCurve]:
-    """Computes the ROC curves that are shown.
+def roc_curves(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Computes the ROC curves that are shown, each of one class against the rest.
 
     Args:
         predictions: The rows of one split of a predictions table.
         class_names: The classes, in the order of their labels.
 
     Returns:
-        Of two classes the curve of class 1. Of up to `ROC_CLASSES` all curves; of more half as many, those with the
-        smallest areas. A class that no image or every image belongs to has none.
+        By class the points `false_positive_rate` and `true_positive_rate`, ascending from 0 to 1: of two classes class
+        1, of up to `ROC_CLASSES` all, of more half as many, those with the smallest areas. A class that no image or
+        every image belongs to has no curve.
     """
     from sklearn import metrics
 
@@ -135,10 +120,11 @@ def roc_curves(predictions: pd.DataFrame, class_names: Sequence[str]) -> list[Ro
         shown = shown[shown == 1]
     elif len(areas) > ROC_CLASSES:
         shown = shown[np.argsort(areas[shown], kind="stable")][: ROC_CLASSES // 2]
-    curves = []
+    curves = {}
     for label in shown.tolist():
-        false_positive_rate, true_positive_rate, _ = metrics.roc_curve(labels == label, probabilities[:, label])
-        curves.append(RocCurve(label, float(areas[label]), false_positive_rate, true_positive_rate))
+        false_positives, true_positives, _ = metrics.roc_curve(labels == label, probabilities[:, label])
+        rates = {"false_positive_rate": false_positives, "true_positive_rate": true_positives}
+        curves[class_names[label]] = pd.DataFrame(rates)
     return curves
 
 

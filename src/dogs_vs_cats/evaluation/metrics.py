@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error, reliability_bins
+from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error
 from dogs_vs_cats.evaluation.predictions import class_probabilities
 from dogs_vs_cats.evaluation.significance import accuracy_interval
 from dogs_vs_cats.images.splits import SPLITS
@@ -34,7 +34,7 @@ def classification_metrics(predictions: pd.DataFrame, class_names: Sequence[str]
         * `roc_auc`: one-vs-rest, macro average, for more than two classes; None where a class has no image
         * `log_loss`: mean cross-entropy in nats
         * `precision`, `recall`, `f1`: of class 1 for two classes, else the mean over the classes; 0 where undefined
-        * `expected_calibration_error`: see `reliability_bins`
+        * `expected_calibration_error`: see `curves`
         * `confusion_matrix`: row = true class, column = predicted class; for more than `MATRIX_CLASSES` classes
           `confused_pairs` and `lowest_recalls` instead, the `LISTED` most frequent pairs and worst classes
     """
@@ -74,7 +74,7 @@ def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dic
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),
-        "expected_calibration_error": expected_calibration_error(reliability_bins(predictions, class_names)),
+        "expected_calibration_error": expected_calibration_error(predictions, class_names),
         **_confusion(predictions, class_names),
     }
 
@@ -88,16 +88,14 @@ def _confusion(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[st
         matrix = metrics.confusion_matrix(labels, predicted, labels=list(range(len(class_names))))
         return {"confusion_matrix": matrix.tolist()}
     pairs = confused_pairs(predictions).head(LISTED)
-    recalls = (labels == predicted).groupby(labels).agg(["mean", "size"]).sort_values(["mean", "size"], kind="stable")
+    columns = pairs["label"], pairs["predicted"], pairs["images"]
+    recalls = (labels == predicted).groupby(labels).mean().nsmallest(LISTED)
     return {
         "confused_pairs": [
             {"true": class_names[label], "predicted": class_names[other], "images": images}
-            for label, other, images in pairs[["label", "predicted", "images"]].to_numpy().tolist()
+            for label, other, images in zip(*columns, strict=True)
         ],
-        "lowest_recalls": {
-            class_names[label]: recall
-            for label, recall in zip(recalls.index.tolist(), recalls["mean"].head(LISTED).tolist(), strict=False)
-        },
+        "lowest_recalls": {class_names[label]: recalls[label] for label in recalls.index},
     }
 
 
@@ -137,10 +135,10 @@ def seed_summary(metrics_by_seed: Mapping[int, Mapping[str, Mapping[str, Any]]])
         for seed, splits in metrics_by_seed.items()
     }
     table = pd.DataFrame.from_dict(runs, orient="index")
-    spread = table.std(ddof=1)
+    spread = table.std().astype(object)
     return {
         "seeds": list(metrics_by_seed),
         "runs": runs,
-        "mean": {name: float(value) for name, value in table.mean().items()},
-        "std": {name: None if np.isnan(value) else float(value) for name, value in spread.items()},
+        "mean": table.mean().to_dict(),
+        "std": spread.where(spread.notna(), None).to_dict(),
     }

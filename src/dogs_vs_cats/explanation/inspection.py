@@ -1,17 +1,17 @@
-"""What is inside a trained model: its layers in figures, its first filters, and what it makes of one picture.
+"""The inside of a trained model: its layers in numbers, its first filters, and the feature maps of one image.
 
-Where in a picture a model sees a class is in `explanation`.
+`grad_cam` shows where in an image a model sees a class.
 """
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.models.graph import Anatomy, dissect
-from dogs_vs_cats.models.layer_arithmetic import MEBIBYTE, map_bytes, receptive_field
+from dogs_vs_cats.models.layer_arithmetic import MEBIBYTE
 
 MOST_STAGES = 10
 """Deeper models show only the last map of each size."""
@@ -20,28 +20,9 @@ _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers
 _POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 _MIX_PLACES = (keras.layers.Flatten, keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
-Window = tuple[int, int]
-"""Kernel (or window) size and stride."""
 
-
-@dataclass(frozen=True)
-class FirstLayer:
-    """What the first layer with weights looks for.
-
-    Attributes:
-        name: Name of the layer.
-        is_convolution: Whether it is laid on every place; else it is a dense layer, whose units each see all pixels.
-        weights: float32, (filters, height, width, channels): a filter for each picture.
-    """
-
-    name: str
-    is_convolution: bool
-    weights: np.ndarray
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a convolution or pooling makes of a picture.
+class Stage(NamedTuple):
+    """The output of a convolution or pooling for an image.
 
     Attributes:
         name: Name of the layer.
@@ -52,14 +33,13 @@ class Stage:
     maps: np.ndarray
 
 
-@dataclass(frozen=True)
-class Pooled:
+class Pooled(NamedTuple):
     """One map before and after its pooling.
 
     Attributes:
         name: Name of the pooling layer.
         window: Side of its window, in pixels.
-        number: Which of the maps it is, from 0.
+        number: The position of the map among the others, from 0.
         before: float32, (height, width).
         after: float32, (height, width).
     """
@@ -72,7 +52,7 @@ class Pooled:
 
 
 def summarise_layers(model: keras.Model, batch_size: int) -> pd.DataFrame:
-    """Lists the layers of a model, those of models within it too, with what they cost.
+    """Lists the layers of a model and of the models within it, with their costs.
 
     Args:
         model: A functional model of stock layers that takes images.
@@ -81,55 +61,63 @@ def summarise_layers(model: keras.Model, batch_size: int) -> pd.DataFrame:
     Returns:
         A row for each layer in the order of computation: `layer`, `type`, `output` (shape without the batch, for
         instance `28×28×6`), `parameters`, `trainable` (parameters that training changes), `receptive_field` (side of
-        the square of pixels of the image that one value depends on, at most the image's own) and `mebibytes` (of the
-        outputs of one batch, in float32).
+        the square of pixels of the image that one value depends on, at most the image's own; on the widest path) and
+        `mebibytes` (of the outputs of one batch, in float32).
     """
     parts = dissect(model)
     side = max(model.input_shape[1:3])
-    windows: dict[int, tuple[Window, ...] | None] = {id(parts.image): ()}
+    fields: dict[int, tuple[float, int]] = {}
     rows = []
-    for layer, output in zip(parts.layers, parts.outputs, strict=True):
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        before = [windows.get(id(tensor), ()) for tensor in _inputs_of(output)]
-        seen = _windows_seen(layer, before)
-        windows[id(output)] = seen
-        height, width, maps = (1, 1, *output.shape[1:])[-3:]
+    for layer, given, output in zip(parts.layers, parts.inputs, parts.outputs, strict=True):
+        widest = max(fields.get(id(tensor), (1, 1)) for tensor in keras.tree.flatten(given))
+        fields[id(output)] = _receptive_field(layer, *widest)
+        shape = output.shape[1:]
         rows.append(
             {
                 "layer": layer.name,
                 "type": type(layer).__name__,
-                "output": "×".join(map(str, output.shape[1:])),
+                "output": "×".join(map(str, shape)),
                 "parameters": layer.count_params(),
-                "trainable": int(sum(np.prod(weight.shape) for weight in layer.trainable_weights)),
-                "receptive_field": side if seen is None else min(side, receptive_field(seen)),
-                "mebibytes": map_bytes(height, width, maps, batch_size) / MEBIBYTE,
+                "trainable": sum(math.prod(weight.shape) for weight in layer.trainable_weights),
+                "receptive_field": min(side, fields[id(output)][0]),
+                "mebibytes": 4 * batch_size * math.prod(shape) / MEBIBYTE,
             }
         )
     return pd.DataFrame(rows)
 
 
-def first_layer(model: keras.Model) -> FirstLayer:
+def _receptive_field(layer: Any, field: float, step: int) -> tuple[float, int]:
+    """Returns the side of the receptive field after a layer and the step between two fields, from those before it."""
+    if isinstance(layer, _MIX_PLACES):
+        return math.inf, step
+    if not isinstance(layer, _CONVOLUTIONS + _POOLINGS):
+        return field, step
+    size = layer.pool_size if isinstance(layer, _POOLINGS) else layer.kernel_size
+    # A dilated kernel covers as much as a larger one with holes.
+    dilation = 1 if isinstance(layer, _POOLINGS) else layer.dilation_rate[0]
+    return field + (size[0] - 1) * dilation * step, step * layer.strides[0]
+
+
+def first_filters(model: keras.Model) -> tuple[str, np.ndarray]:
     """Takes the filters of the first layer with weights.
 
     Args:
         model: A model that takes images and begins with a convolution, or with a dense layer on the flattened image.
 
     Returns:
-        A filter for each of its outputs. The dense layer's are as large as the image.
+        The name of the layer, and float32 (filters, height, width, channels): a filter for each of its outputs. The
+        dense layer's are as large as the image.
     """
-    for layer in dissect(model).layers:
-        if isinstance(layer, keras.layers.Conv2D):
-            kernel = np.asarray(layer.get_weights()[0])
-            return FirstLayer(layer.name, True, kernel.transpose(3, 0, 1, 2))
-        if isinstance(layer, keras.layers.Dense):
-            kernel = np.asarray(layer.get_weights()[0])
-            return FirstLayer(layer.name, False, kernel.T.reshape(-1, *model.input_shape[1:]))
-    raise ValueError(f"{model.name} has neither a convolution nor a dense layer")
+    kinds = (keras.layers.Conv2D, keras.layers.Dense)
+    layer = next(layer for layer in dissect(model).layers if isinstance(layer, kinds))
+    filters = np.moveaxis(layer.get_weights()[0], -1, 0)
+    if isinstance(layer, keras.layers.Dense):
+        filters = filters.reshape(-1, *model.input_shape[1:])
+    return layer.name, filters
 
 
 def feature_maps(model: keras.Model, image: np.ndarray) -> list[Stage]:
-    """Computes what each convolution and pooling makes of a picture.
+    """Computes the outputs of each convolution and pooling for an image.
 
     Args:
         model: A functional model of stock layers.
@@ -140,19 +128,15 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> list[Stage]:
         without convolutions.
     """
     parts = dissect(model)
-    chosen = _chosen(parts)
-    if not chosen:
-        return []
-    inspected = keras.Model(parts.image, [parts.outputs[index] for index in chosen], name="inspected")
-    maps = inspected(image[np.newaxis].astype(np.float32), training=False)
-    return [
-        Stage(parts.layers[index].name, np.asarray(values, np.float32)[0])
-        for index, values in zip(chosen, maps if isinstance(maps, list | tuple) else [maps], strict=True)
-    ]
+    shown = [index for index, layer in enumerate(parts.layers) if isinstance(layer, _CONVOLUTIONS + _POOLINGS)]
+    if len(shown) > MOST_STAGES:
+        shown = sorted({parts.outputs[index].shape[1:3]: index for index in shown}.values())
+    maps = _computed(parts, [parts.outputs[index] for index in shown], image)
+    return [Stage(parts.layers[index].name, values) for index, values in zip(shown, maps, strict=True)]
 
 
 def first_pooling(model: keras.Model, image: np.ndarray) -> Pooled | None:
-    """Computes what the first pooling does to the map of a picture with the strongest contrasts.
+    """Computes the effect of the first pooling on the map with the strongest contrasts.
 
     Args:
         model: A functional model of stock layers.
@@ -162,40 +146,17 @@ def first_pooling(model: keras.Model, image: np.ndarray) -> Pooled | None:
         That map before and after; None for a model without pooling windows.
     """
     parts = dissect(model)
-    for layer, output in zip(parts.layers, parts.outputs, strict=True):
+    for layer, given, output in zip(parts.layers, parts.inputs, parts.outputs, strict=True):
         if isinstance(layer, _POOLINGS):
-            inspected = keras.Model(parts.image, [*_inputs_of(output), output], name="inspected")
-            batch = image[np.newaxis].astype(np.float32)
-            before, after = (np.asarray(values, np.float32)[0] for values in inspected(batch, training=False))
+            before, after = _computed(parts, [given, output], image)
             number = int(before.std(axis=(0, 1)).argmax())
             return Pooled(layer.name, layer.pool_size[0], number, before[..., number], after[..., number])
     return None
 
 
-def _chosen(parts: Anatomy) -> list[int]:
-    """Indices of the layers whose maps are shown."""
-    shown = [index for index, layer in enumerate(parts.layers) if isinstance(layer, _CONVOLUTIONS + _POOLINGS)]
-    if len(shown) <= MOST_STAGES:
-        return shown
-    last_of_size = {parts.outputs[index].shape[1:3]: index for index in shown}
-    return sorted(last_of_size.values())
-
-
-def _windows_seen(layer: Any, before: list[tuple[Window, ...] | None]) -> tuple[Window, ...] | None:
-    """The windows between the image and a layer's output, on the widest path; None sees the whole image."""
-    if isinstance(layer, _MIX_PLACES) or None in before:
-        return None
-    widest: tuple[Window, ...] = max((path for path in before if path is not None), key=receptive_field, default=())
-    if isinstance(layer, _CONVOLUTIONS):
-        # A dilated kernel covers as much as a larger one with holes.
-        kernel = (layer.kernel_size[0] - 1) * layer.dilation_rate[0] + 1
-        return (*widest, (kernel, layer.strides[0]))
-    if isinstance(layer, _POOLINGS):
-        return (*widest, (layer.pool_size[0], layer.strides[0]))
-    return widest
-
-
-def _inputs_of(output: Any) -> list[Any]:
-    """The tensors that a layer made an output of."""
-    operation, node, _ = output._keras_history
-    return list(operation._inbound_nodes[node].input_tensors)
+def _computed(parts: Anatomy, tensors: list[Any], image: np.ndarray) -> list[np.ndarray]:
+    """Computes tensors of a model for an image: for each float32 (height, width, maps)."""
+    if not tensors:
+        return []
+    values = keras.Model(parts.image, tensors)(image[np.newaxis].astype(np.float32), training=False)
+    return [np.asarray(value, np.float32)[0] for value in keras.tree.flatten(values)]

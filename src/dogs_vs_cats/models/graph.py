@@ -23,7 +23,8 @@ class Anatomy:
         image: Its input.
         probability: Its output.
         layers: Every layer in the order in which they are applied; weights are shared with the model.
-        outputs: What each of `layers` returns, in the same order.
+        inputs: What each of `layers` takes, in the same order: a tensor or a list of them.
+        outputs: What each returns, likewise.
         feature_map: The last feature map with its full resolution, (n, rows, columns, features): before the pooling
             that follows it, if one does. None for a model without convolutions.
         logits: What the last sigmoid or softmax is applied to, (n, 1) or (n, classes); where a model doesn't end in a
@@ -34,6 +35,7 @@ class Anatomy:
     image: keras.KerasTensor
     probability: keras.KerasTensor
     layers: tuple[Any, ...]
+    inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
     feature_map: keras.KerasTensor | None
     logits: keras.KerasTensor
@@ -75,6 +77,7 @@ def dissect(model: keras.Model) -> Anatomy:
         image=flat.inputs[0],
         probability=outputs[-1],
         layers=tuple(layers),
+        inputs=tuple(inputs),
         outputs=tuple(outputs),
         feature_map=_last_map(layers, outputs),
         logits=_logits(layers, inputs, outputs),

@@ -1,5 +1,6 @@
-"""The base class of all groups of parameters, and the words for a value that a group refuses."""
+"""The base class of all groups of parameters, and the words for their values and for refused ones."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -47,3 +48,10 @@ def _distinct(items: list[Item]) -> list[Item]:
 
 Distinct = Annotated[list[Item], AfterValidator(_distinct)]
 """A list in which nothing is twice."""
+
+
+def written(value: Any) -> str:
+    """Writes a value as a parameter file does, numbers to six digits."""
+    if isinstance(value, str):
+        return value
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value)

@@ -21,11 +21,11 @@ def draw_figures(
 
     Returns:
         Learning curves; of the test images confusion matrix, ROC curve, calibration curve and most confident mistakes;
-        accuracy-coverage curve; and the first four as drawings for the page of the comparison.
+        accuracy-coverage curve; and the first four as SVG elements for the page of the comparison.
     """
     # Not at the top: the pipelines import this module, and Matplotlib takes a second.
     from dogs_vs_cats.reporting import evaluation_figures as figures
-    from dogs_vs_cats.reporting.inline_svg import evaluation_drawings
+    from dogs_vs_cats.reporting.inline_svg import inline_svg
     from dogs_vs_cats.reporting.learning_figures import learning_curves
 
     drawn = {
@@ -35,12 +35,25 @@ def draw_figures(
         "calibration_curve": figures.calibration_curve(predictions, class_names, metrics.get("calibration")),
     }
     learning, confusion, roc, calibrated = drawn.values()
+    approach, test = model_info["approach"], metrics["test"]
+    confusions = test.get("confusion_matrix", "the most confused pairs")
+    descriptions = (
+        f"Learning curves of {approach}",
+        f"Confusion matrix of {approach} on the test images: {confusions}",
+        f"ROC curve of {approach} on the test images",
+        f"Calibration of {approach} on the test images",
+    )
+    drawings = {
+        name: inline_svg(figure, f"{approach}-{name}", description)
+        for (name, figure), description in zip(drawn.items(), descriptions, strict=True)
+    }
+    mistakes = figures.mistakes_gallery(predictions, images, manifest, class_names)
     return (
         learning,
         confusion,
         roc,
         calibrated,
-        figures.mistakes_gallery(predictions, images, manifest, class_names),
+        mistakes,
         figures.accuracy_coverage_curve(predictions, class_names),
-        evaluation_drawings(model_info["approach"], drawn, metrics["test"]),
+        drawings,
     )

@@ -1,6 +1,6 @@
-"""What DVC's commands show of an experiment: a few numbers for its tables, and the points of its plots."""
+"""The results that DVC's commands show: a few numbers for its tables, and the points of its plots."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS, LISTED, MATRIX_CLA
 from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.reporting.results import ApproachResult
 
-Points = list[dict[str, Any]]
+Points = list[dict[Hashable, Any]]
 
 HEADLINES = ("train_accuracy", *HELD_OUT_METRICS)
 """The numbers that fit into the columns of a table."""
@@ -35,37 +35,26 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
         `class`, `false_positive_rate`, `true_positive_rate`. Of many classes only the most confused and the worst are
         there, as in the figures.
     """
-    columns = ["seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
-    curves = [
-        {"approach": result.name, **{str(name): None if pd.isna(value) else value for name, value in point.items()}}
-        for result in results
-        for point in result.history[columns].to_dict("records")
-    ]
-    tested = {result.name: result.predictions.query("split == 'test'") for result in results}
-    confusion = [
-        {"approach": name, "actual": class_names[label], "predicted": class_names[predicted]}
-        for name, rows in tested.items()
-        for label, predicted in _confusions(rows, class_names)
-    ]
-    roc = [
-        {
-            "approach": name,
-            "class": class_names[curve.label],
-            "false_positive_rate": false_positive_rate,
-            "true_positive_rate": true_positive_rate,
-        }
-        for name, rows in tested.items()
-        for curve in roc_curves(rows, class_names)
-        for false_positive_rate, true_positive_rate in zip(
-            curve.false_positive_rate.tolist(), curve.true_positive_rate.tolist(), strict=True
-        )
-    ]
-    return curves, confusion, roc
+    curves: Points = []
+    confusions: Points = []
+    roc: Points = []
+    for result in results:
+        approach: dict[Hashable, Any] = {"approach": result.name}
+        history = result.history[["seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]].astype(object)
+        curves += [{**approach, **point} for point in history.where(history.notna(), None).to_dict("records")]
+        tested = result.predictions[result.predictions["split"] == "test"]
+        confusions += [
+            {**approach, "actual": class_names[label], "predicted": class_names[predicted]}
+            for label, predicted in _confusions(tested, len(class_names)).itertuples(index=False)
+        ]
+        for name, rates in roc_curves(tested, class_names).items():
+            roc += [{**approach, "class": name, **point} for point in rates.to_dict("records")]
+    return curves, confusions, roc
 
 
-def _confusions(rows: pd.DataFrame, class_names: Sequence[str]) -> Iterable[tuple[int, int]]:
-    """Returns the true and the predicted class of every image; of many classes, of those in the most confused pairs."""
-    if len(class_names) > MATRIX_CLASSES:
+def _confusions(rows: pd.DataFrame, classes: int) -> pd.DataFrame:
+    """Returns `label` and `predicted` of every image; of many classes, of those in the most confused pairs."""
+    if classes > MATRIX_CLASSES:
         pairs = confused_pairs(rows).head(LISTED)
-        rows = pairs.loc[pairs.index.repeat(pairs["images"].tolist())]
-    return zip(rows["label"], rows["predicted"], strict=True)
+        rows = pairs.loc[pairs.index.repeat(pairs["images"])]
+    return rows[["label", "predicted"]]

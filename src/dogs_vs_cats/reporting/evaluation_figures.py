@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -13,28 +14,19 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from dogs_vs_cats.evaluation.calibration import before_and_after
+from dogs_vs_cats.evaluation.calibration import counterpart
 from dogs_vs_cats.evaluation.curves import (
     ROC_CLASSES,
     accuracy_coverage,
     expected_calibration_error,
-    reliability_bins,
+    reliability_curve,
     roc_curves,
+    stated_and_observed,
 )
 from dogs_vs_cats.evaluation.metrics import MATRIX_CLASSES, confused_pairs
 from dogs_vs_cats.evaluation.predictions import most_confident
-from dogs_vs_cats.reporting.style import (
-    DASHED,
-    INK,
-    MUTED,
-    PAPER,
-    PERCENT,
-    SERIES,
-    notice,
-    show_image,
-    styled,
-    subtitle,
-)
+from dogs_vs_cats.reporting import style
+from dogs_vs_cats.reporting.style import DASHED, INK, MUTED, PAPER, SERIES
 from dogs_vs_cats.reporting.wording import certainty
 
 CONFIDENCE_THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -46,208 +38,175 @@ MISTAKES_DRAWN = 12
 # The cells of a confusion matrix keep their colours on dark paper too, and so must the numbers in them.
 ON_LIGHT, ON_DARK = "#10263b", "#fdfeff"
 CONFUSION_COLOURS = LinearSegmentedColormap.from_list("confusion", ["#f4f7fa", "#8fbcdb", "#0971ad", "#003f66"])
+# After as many curves as there are colours, the next ones are dashed and then dotted.
+ROC_LINES = cycler(linestyle=["-", (0, (5, 1.5)), (0, (1.5, 1.5))]) * cycler(color=SERIES)
+
 SQUARE = (4.6, 4.4)
 """Size in inches of figures that stand beside each other."""
 
 
-@styled
-def confusion_matrix(predictions: pd.DataFrame, class_names: Sequence[str]) -> Figure:
+@style.figure(*SQUARE)
+def confusion_matrix(figure: Figure, predictions: pd.DataFrame, class_names: Sequence[str]) -> None:
     """Draws how often each class was predicted as each other, on the test images.
 
+    Colour is the fraction of a row, so that classes of different sizes compare. Of many classes the figure shows the
+    pairs that are confused most.
+
     Args:
+        figure: The figure.
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
-
-    Returns:
-        A figure; colour is the fraction of a row, so that classes of different sizes compare. Of many classes it shows
-        the pairs that are confused most.
     """
     rows = predictions[predictions["split"] == "test"]
     classes = len(class_names)
     if classes > MATRIX_CLASSES:
-        return _confused_pairs(rows, class_names)
+        _draw_confused_pairs(figure.subplots(), rows, class_names)
+        return
     counts = metrics.confusion_matrix(rows["label"], rows["predicted"], labels=list(range(classes)))
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = min(max(4.6, 1.6 + 0.62 * classes), 14)
-    figure = Figure(figsize=(side, side * 0.957))
+    figure.set_size_inches(side, side * 0.957)
     axes = figure.subplots()
     centres = np.arange(classes)
     axes.pcolormesh(centres, centres, fractions, cmap=CONFUSION_COLOURS, vmin=0, vmax=1, edgecolor=PAPER, linewidth=1.5)
-    axes.set_aspect("equal")
-    axes.invert_yaxis()
     _write_cells(axes, counts, fractions)
     long_names = max(map(len, class_names)) * classes > 40
     rotation: dict[str, Any] = {"rotation": 45, "ha": "right"} if long_names else {}
-    axes.set_xticks(range(classes), class_names, **rotation)
-    axes.set_yticks(range(classes), class_names)
+    axes.set_xticks(centres, class_names, **rotation)
+    axes.set_yticks(centres, class_names)
     axes.tick_params(labelcolor=INK)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    axes.set_title("Confusion matrix, test")
+    axes.set(aspect="equal", xlabel="predicted", ylabel="true", title="Confusion matrix, test")
+    axes.invert_yaxis()
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    return figure
 
 
 def _write_cells(axes: Axes, counts: NDArray[np.integer], fractions: NDArray[np.floating]) -> None:
     """Writes counts into the cells of a matrix; of few classes fractions too, of more no zeros."""
-    few = len(counts) <= 4
-    size = 17 if few else max(5.5, 11 - 0.25 * len(counts))
     for (row, column), count in np.ndenumerate(counts):
-        if not few and not count:
-            continue
         fraction = fractions[row, column]
-        style: dict[str, Any] = {"ha": "center", "va": "center", "color": ON_DARK if fraction > 0.45 else ON_LIGHT}
-        weight = "bold" if few else "normal"
-        axes.text(column, row - (0.06 if few else 0), f"{count:,}", fontsize=size, fontweight=weight, **style)
-        if few:
-            axes.text(column, row + 0.16, f"{fraction:.1%}", fontsize=9, **style)
+        cell: dict[str, Any] = {"ha": "center", "va": "center", "color": ON_DARK if fraction > 0.45 else ON_LIGHT}
+        if len(counts) <= 4:
+            axes.text(column, row - 0.06, f"{count:,}", fontsize=17, fontweight="bold", **cell)
+            axes.text(column, row + 0.16, f"{fraction:.1%}", fontsize=9, **cell)
+        elif count:
+            axes.text(column, row, f"{count:,}", fontsize=max(5.5, 11 - 0.25 * len(counts)), **cell)
 
 
-def _confused_pairs(rows: pd.DataFrame, class_names: Sequence[str]) -> Figure:
+def _draw_confused_pairs(axes: Axes, rows: pd.DataFrame, class_names: Sequence[str]) -> None:
     pairs = confused_pairs(rows)
     shown = pairs.head(PAIRS_DRAWN)
-    figure = Figure(figsize=SQUARE)
-    axes = figure.subplots()
     names = [
         f"{_shortened(class_names[label], 16)}\n→ {_shortened(class_names[other], 16)}"
-        for label, other in shown[["label", "predicted"]].to_numpy().tolist()
+        for label, other in zip(shown["label"], shown["predicted"], strict=True)
     ]
     # Positions, because two shortened names may be equal.
-    bars = axes.barh(range(len(shown)), shown["images"], color=SERIES[0], height=0.6)
+    bars = axes.barh(range(len(shown)), shown["images"], height=0.6)
     texts = [f"{images:,} of {of:,}" for images, of in zip(shown["images"], shown["of"], strict=True)]
     axes.bar_label(bars, texts, padding=4, fontsize=8, color=MUTED)
     axes.set_yticks(range(len(shown)), names, fontsize=8)
     axes.tick_params(axis="y", labelcolor=INK)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.3 * max(shown["images"], default=1))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlabel(f"images; {len(shown)} of {len(pairs):,} pairs among {len(class_names):,} classes")
-    axes.set_title("Most confused, test: true → predicted")
+    axes.set(
+        xlim=(0, 1.3 * max(shown["images"], default=1)),
+        xlabel=f"images; {len(shown)} of {len(pairs):,} pairs among {len(class_names):,} classes",
+        title="Most confused, test: true → predicted",
+    )
     axes.grid(visible=False, axis="y")
-    return figure
 
 
-@styled
-def roc_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> Figure:
+@style.figure(*SQUARE)
+def roc_curve(figure: Figure, predictions: pd.DataFrame, class_names: Sequence[str]) -> None:
     """Draws the true positive rate against the false positive rate, on the test images.
 
     Args:
+        figure: The figure.
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
-
-    Returns:
-        A figure with the curves of `curves.roc_curves`.
     """
     curves = roc_curves(predictions[predictions["split"] == "test"], class_names)
-    figure = Figure(figsize=SQUARE)
     axes = figure.subplots()
+    axes.set_prop_cycle(ROC_LINES)
     _draw_diagonal(axes)
-    for number, curve in enumerate(curves):
-        axes.plot(
-            curve.false_positive_rate,
-            curve.true_positive_rate,
-            color=SERIES[number % len(SERIES)],
-            linestyle=("-", (0, (5, 1.5)), (0, (1.5, 1.5)))[number // len(SERIES) % 3],
-            label=f"{_shortened(class_names[curve.label], 30)} (AUC {curve.area:.3f})",
-            clip_on=False,
-        )
+    for name, rates in curves.items():
+        false_positive, true_positive = rates["false_positive_rate"], rates["true_positive_rate"]
+        label = f"{_shortened(name, 30)} (AUC {metrics.auc(false_positive, true_positive):.3f})"
+        axes.plot(false_positive, true_positive, label=label, clip_on=False)
     if curves:
         axes.legend(loc="lower right", fontsize=9 if len(curves) <= 4 else 7.5)
     else:
         axes.text(0.5, 0.6, "The test images are all of one class:\nno curve", ha="center", color=MUTED)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.005)
-    axes.set_aspect("equal")
-    axes.xaxis.set_major_formatter(PERCENT)
-    axes.yaxis.set_major_formatter(PERCENT)
+    style.percentages(axes.xaxis, axes.yaxis)
     of_class = class_names[1] if len(class_names) == 2 else "each class"
-    axes.set_xlabel(f"false positive rate ({of_class})")
-    axes.set_ylabel(f"true positive rate ({of_class})")
-    axes.set_title("ROC curve, test")
+    axes.set(xlim=(0, 1), ylim=(0, 1.005), aspect="equal", title="ROC curve, test")
+    axes.set(xlabel=f"false positive rate ({of_class})", ylabel=f"true positive rate ({of_class})")
     if len(curves) < len(class_names) > ROC_CLASSES:
-        subtitle(axes, f"worst {len(curves)} of {len(class_names):,} classes")
-    return figure
+        style.subtitle(axes, f"worst {len(curves)} of {len(class_names):,} classes")
 
 
-@styled
+@style.figure(*SQUARE)
 def calibration_curve(
-    predictions: pd.DataFrame, class_names: Sequence[str], calibration: Mapping[str, Any] | None = None
-) -> Figure:
-    """Draws the observed frequency against the predicted probability, on the test images.
+    figure: Figure,
+    predictions: pd.DataFrame,
+    class_names: Sequence[str],
+    calibration: Mapping[str, Any] | None = None,
+) -> None:
+    """Draws the observed frequency, with its 95 % interval, against the predicted probability, on the test images.
+
+    Each point stands for equally many images; the histogram below shows where most of them are.
 
     Args:
+        figure: The figure.
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
         calibration: The result of `calibration.summarise`; with it, the curve before and after calibration.
-
-    Returns:
-        A figure: the reliability curve above the number of images in each bin.
     """
     rows = predictions[predictions["split"] == "test"]
-    bins = reliability_bins(rows, class_names)
-    filled = bins[bins["images"] > 0]
-    figure = Figure(figsize=SQUARE)
     axes, histogram = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     _draw_diagonal(axes)
-    axes.vlines(filled["stated"], filled["stated"], filled["observed"], color=SERIES[1], linewidth=1.5, alpha=0.7)
     label = "as trained"
     if calibration is not None:
-        temperature, in_model = calibration["temperature"], calibration["in_model"]
-        before, after = before_and_after(rows, class_names, temperature, in_model)
-        other = reliability_bins(before if in_model else after, class_names)
-        name = "before calibration" if in_model else f"if calibrated, temperature {temperature:.2f}"
-        label = f"at temperature {temperature:.2f}" if in_model else label
-        shown = other[other["images"] > 0]
-        axes.plot(
-            shown["stated"],
-            shown["observed"],
-            color=SERIES[2],
-            marker="D",
-            markersize=4,
-            linewidth=1.3,
-            linestyle=(0, (4, 2)),
-            clip_on=False,
-            label=f"{name} (ECE {expected_calibration_error(other):.3f})",
-        )
-    axes.plot(filled["stated"], filled["observed"], color=SERIES[0], marker="o", clip_on=False, label=label)
-    if calibration is not None:
-        axes.legend(loc="best", fontsize=8)
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.02)
-    axes.set_title("Calibration, test")
-    subtitle(axes, f"ECE {expected_calibration_error(bins):.3f}")
-    axes.xaxis.set_major_formatter(PERCENT)
-    axes.yaxis.set_major_formatter(PERCENT)
-    axes.set_ylabel(f"are {class_names[1]}" if len(class_names) == 2 else "are right")
-    histogram.bar(bins["low"], bins["images"], width=bins["high"] - bins["low"], align="edge", color=SERIES[0],
-                  edgecolor=PAPER)  # fmt: skip
+        other = counterpart(rows, class_names, calibration["temperature"], calibration["in_model"])
+        at_temperature = f"temperature {calibration['temperature']:.2f}"
+        name = "before calibration" if calibration["in_model"] else f"if calibrated, {at_temperature}"
+        label = f"at {at_temperature}" if calibration["in_model"] else label
+        name += f" (ECE {expected_calibration_error(other, class_names):.3f})"
+        points = reliability_curve(other, class_names)
+        line: dict[str, Any] = {"marker": "D", "markersize": 4, "linewidth": 1.3, "linestyle": DASHED}
+        axes.plot(points["stated"], points["observed"], color=SERIES[2], label=name, clip_on=False, **line)
+    points = reliability_curve(rows, class_names)
+    axes.plot(points["stated"], points["observed"], color=SERIES[0], marker="o", label=label, clip_on=False)
+    axes.vlines(points["stated"], points["low"], points["high"], color=SERIES[0], alpha=0.6, label="95% interval")
+    axes.legend(loc="best", fontsize=8)
+    style.subtitle(axes, f"ECE {expected_calibration_error(rows, class_names):.3f}")
+    style.percentages(axes.xaxis, axes.yaxis)
+    happens = f"are {class_names[1]}" if len(class_names) == 2 else "are right"
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=happens, title="Calibration, test")
+    stated, _ = stated_and_observed(rows, class_names)
+    histogram.hist(stated, bins=np.linspace(0, 1, 11), color=SERIES[0], edgecolor=PAPER)
     histogram.yaxis.set_major_locator(MaxNLocator(2, integer=True))
-    histogram.set_ylabel("images")
-    histogram.set_xlabel(f"predicted P({class_names[1]})" if len(class_names) == 2 else "confidence in the prediction")
-    return figure
+    stands_for = f"predicted P({class_names[1]})" if len(class_names) == 2 else "confidence in the prediction"
+    histogram.set(xlabel=stands_for, ylabel="images")
 
 
 def _draw_diagonal(axes: Axes) -> None:
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHED)
 
 
-@styled
-def accuracy_coverage_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> Figure:
+@style.figure(5.6, 4.0)
+def accuracy_coverage_curve(figure: Figure, predictions: pd.DataFrame, class_names: Sequence[str]) -> None:
     """Draws the accuracy on the most confident predictions against the fraction of images that these are.
 
-    It helps to choose `inference.unsure_below`: each mark is a value of it, and shows how many images would be left to
-    a person.
+    It helps to choose `inference.unsure_below`: each mark on the validation curve is a value of it, and shows how many
+    images would be left to a person.
 
     Args:
+        figure: The figure.
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
-
-    Returns:
-        A figure with a curve for validation, with marks, and one for test.
     """
-    figure = Figure(figsize=(5.6, 4.0))
-    axes = figure.add_subplot()
+    axes = figure.subplots()
     for split, colour, width in (("validation", SERIES[0], 2), ("test", SERIES[1], 1.2)):
         rows = predictions[predictions["split"] == split]
         if rows.empty:
@@ -259,87 +218,70 @@ def accuracy_coverage_curve(predictions: pd.DataFrame, class_names: Sequence[str
         axes.plot(shown["coverage"], shown["accuracy"], color=colour, label=split, linewidth=width)
         if split == "validation":
             _mark_thresholds(axes, points, start)
-    axes.set_xlim(0, 1)
     axes.margins(y=0.12)
     lowest, _ = axes.get_ylim()
     # The room above the curve is for labels: no accuracy lies there.
     axes.set_yticks([tick for tick in axes.get_yticks() if lowest <= tick <= 1])
-    axes.set_title("Accuracy by coverage")
-    subtitle(axes, "marks: unsure_below")
-    axes.xaxis.set_major_formatter(PERCENT)
-    axes.yaxis.set_major_formatter(PERCENT)
-    axes.set_xlabel("images that are answered")
-    axes.set_ylabel("right among them")
+    style.subtitle(axes, "marks: unsure_below")
+    style.percentages(axes.xaxis, axes.yaxis)
+    axes.set(xlim=(0, 1), xlabel="images that are answered", ylabel="right among them", title="Accuracy by coverage")
     axes.legend(loc="lower left")
-    return figure
 
 
 def _mark_thresholds(axes: Axes, points: pd.DataFrame, start: int) -> None:
     """Marks confidence thresholds; marks too close for a label each share one, at the first."""
     labels: list[tuple[float, float, list[str]]] = []
     for threshold in CONFIDENCE_THRESHOLDS:
-        count = int((points["confidence"] >= threshold).sum())
-        if count <= start:
+        answered = points[points["confidence"] >= threshold]
+        if len(answered) <= start:
             continue
-        coverage, accuracy = points[["coverage", "accuracy"]].to_numpy()[count - 1].tolist()
+        coverage, accuracy = answered[["coverage", "accuracy"]].to_numpy()[-1].tolist()
         axes.plot(coverage, accuracy, "o", color=SERIES[0], clip_on=False, zorder=3)
-        if labels and labels[-1][0] - coverage < LABEL_WIDTH:
-            labels[-1][2].append(f"{threshold:g}")
-        else:
-            labels.append((coverage, accuracy, [f"{threshold:g}"]))
+        if not labels or labels[-1][0] - coverage >= LABEL_WIDTH:
+            labels.append((coverage, accuracy, []))
+        labels[-1][2].append(f"{threshold:g}")
+    # White around a label, where a curve passes behind it.
+    text: dict[str, Any] = {
+        "ha": "center",
+        "fontsize": 8.5,
+        "path_effects": [withStroke(linewidth=2.5, foreground="w")],
+    }
     for coverage, accuracy, thresholds in labels:
-        axes.annotate(
-            "–".join(dict.fromkeys((thresholds[0], thresholds[-1]))),
-            (coverage, accuracy),
-            xytext=(0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8.5,
-            color=INK,
-            # White around it, where a curve passes behind.
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )
+        label = "–".join(dict.fromkeys((thresholds[0], thresholds[-1])))
+        axes.annotate(label, (coverage, accuracy), xytext=(0, 7), textcoords="offset points", **text)
 
 
-@styled
+@style.figure(9, 1.2)
 def mistakes_gallery(
-    predictions: pd.DataFrame, images: NDArray[np.uint8], manifest: pd.DataFrame, class_names: Sequence[str]
-) -> Figure:
-    """Shows the test images that were misclassified with the most confidence.
+    figure: Figure,
+    predictions: pd.DataFrame,
+    images: NDArray[np.uint8],
+    manifest: pd.DataFrame,
+    class_names: Sequence[str],
+) -> None:
+    """Shows the test images that were misclassified with the most confidence; where there are none, it says so.
 
     Args:
+        figure: The figure.
         predictions: A predictions table.
         images: uint8, shape (n, height, width, 1 or 3), 0..255. Only the images shown are read.
         manifest: Gives the path of each image.
         class_names: The classes, in the order of their labels.
-
-    Returns:
-        A figure of up to six images a row; where there is no mistake, it says so.
     """
     mistakes = most_confident(predictions, class_names, right=False, count=MISTAKES_DRAWN)
     if mistakes.empty:
-        return notice("No mistakes on the test images.")
+        style.notice(figure, "No mistakes on the test images.")
+        return
     columns = max(3, min(6, len(mistakes)))
     lines = -(-len(mistakes) // columns)
-    width, height = 1.75 * columns, 2.35 * lines
-    figure = Figure(figsize=(width, height))
-    # Panels of one size need no layout to be computed, which would take longer than drawing.
-    figure.set_layout_engine("none")
-    layout = {"left": 0.04 / width, "right": 1 - 0.045 / width, "bottom": 0.3 / height, "top": 1 - 0.385 / height}
-    spaces = {"wspace": 0.051, "hspace": 0.411}
-    panels = figure.subplots(lines, columns, squeeze=False, gridspec_kw=layout | spaces).ravel()
+    figure.set_size_inches(1.75 * columns, 2.35 * lines)
     row_of_path = {path: row for row, path in enumerate(manifest["path"])}
-    for panel in panels:
-        panel.set_axis_off()
     mistake: Any
-    for panel, mistake in zip(panels, mistakes.itertuples(), strict=False):
-        show_image(panel, np.asarray(images[row_of_path[mistake.path]]))
-        said = f"said {class_names[mistake.predicted]} {certainty(mistake.confidence)}"
-        panel.set_title(said, color=SERIES[1], fontsize=10, pad=17)
-        of_panel: dict[str, Any] = {"transform": panel.transAxes}
-        panel.text(0, 1.03, f"is {class_names[mistake.label]}", color=INK, fontsize=9, va="bottom", **of_panel)
-        panel.text(0, -0.03, _shortened(mistake.path), color=MUTED, fontsize=7, va="top", **of_panel)
-    return figure
+    for panel, mistake in zip(style.panels(figure, lines, columns).flat, mistakes.itertuples(), strict=False):
+        answer = f"said {class_names[mistake.predicted]} {certainty(mistake.confidence)}"
+        image = np.asarray(images[row_of_path[mistake.path]])
+        style.show_answer(panel, image, answer, class_names[mistake.label], wrong=True)
+        panel.text(0, -0.03, _shortened(mistake.path), color=MUTED, fontsize=7, va="top", transform=panel.transAxes)
 
 
 def _shortened(path: str, length: int = 24) -> str:

@@ -1,26 +1,25 @@
 """Figures of the inside of a model: filters, feature maps, pooling and Grad-CAM."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, FigureBase
+from matplotlib.figure import Figure
 
-from dogs_vs_cats.reporting.style import INK, MUTED, SERIES, notice, show_image, styled
+from dogs_vs_cats.reporting import style
+from dogs_vs_cats.reporting.style import MUTED
 from dogs_vs_cats.reporting.wording import certainty
 
 if TYPE_CHECKING:
     # They import Keras, which drawing doesn't need.
-    from dogs_vs_cats.explanation.inspection import FirstLayer, Pooled, Stage
+    from dogs_vs_cats.explanation.inspection import Pooled, Stage
 
 FILTERS_SHOWN = 48
 MAPS_SHOWN = 12
 
 
-@dataclass(frozen=True)
-class Explained:
+class Explained(NamedTuple):
     """An image and the Grad-CAM heat map of the model's answer.
 
     Attributes:
@@ -40,19 +39,23 @@ class Explained:
     path: str
 
 
-@styled
-def first_filters(first: "FirstLayer") -> Figure:
+@style.figure(9.6, 4)
+def first_filters(figure: Figure, name: str, filters: np.ndarray) -> None:
     """Draws the filters of the first layer, at most `FILTERS_SHOWN` of them.
 
     Filters over three channels are drawn in colour, each stretched to the full range; others in grey, where middle
     grey is 0, white positive and black negative.
+
+    Args:
+        figure: The figure.
+        name: The layer.
+        filters: float32, (filters, height, width, channels).
     """
-    weights = first.weights[:FILTERS_SHOWN]
-    columns = min(12, len(weights))
-    lines = -(-len(weights) // columns)
-    figure = Figure(figsize=(0.8 * max(columns, 6), 0.85 * lines + 0.6))
-    panels = _panels(figure, lines, columns).ravel()
-    for number, (panel, kernel) in enumerate(zip(panels, weights, strict=False)):
+    shown = filters[:FILTERS_SHOWN]
+    columns = min(12, len(shown))
+    lines = -(-len(shown) // columns)
+    figure.set_size_inches(0.8 * max(columns, 6), 0.85 * lines + 0.6)
+    for number, (panel, kernel) in enumerate(zip(style.panels(figure, lines, columns).flat, shown, strict=False)):
         if kernel.shape[-1] == 3:
             panel.imshow((kernel - kernel.min()) / max(float(np.ptp(kernel)), 1e-12))
         else:
@@ -60,94 +63,77 @@ def first_filters(first: "FirstLayer") -> Figure:
             limit = max(float(np.abs(values).max()), 1e-12)
             _show_values(panel, values, -limit, limit)
         panel.set_title(str(number), fontsize=7, color=MUTED, loc="center", pad=2, fontweight="normal")
-    height, width, channels = first.weights.shape[1:]
-    kind = "filters" if first.is_convolution else "units, each as large as the image"
-    shown = "" if len(weights) == len(first.weights) else f", the first {len(weights)}"
-    _heading(figure, f"{first.name}: {len(first.weights)} {kind} of {height}×{width}×{channels}{shown}")
-    return figure
+    height, width, channels = filters.shape[1:]
+    rest = "" if len(shown) == len(filters) else f", the first {len(shown)}"
+    _heading(figure, f"{name}: {len(filters)} filters of {height}×{width}×{channels}{rest}")
 
 
-@styled
-def feature_maps(image: np.ndarray, stages: "Sequence[Stage]", path: str) -> Figure:
+@style.figure(12, 4)
+def feature_maps(figure: Figure, image: np.ndarray, stages: "Sequence[Stage]", path: str) -> None:
     """Draws an image and, in a row for each stage, the first `MAPS_SHOWN` of its feature maps.
 
+    Each map is stretched to the full range; bright is strong.
+
     Args:
+        figure: The figure.
         image: uint8, (height, width, 1 or 3), 0..255.
         stages: The outputs of convolutions and poolings, in their order; may be empty.
         path: Path of the image.
-
-    Returns:
-        A figure; each map is stretched to the full range, bright is strong.
     """
     if not stages:
-        return notice("This model has no convolutions, so it has no feature maps.")
+        style.notice(figure, "This model has no convolutions, so it has no feature maps.")
+        return
     columns = min(MAPS_SHOWN, max(stage.maps.shape[-1] for stage in stages))
-    figure = Figure(figsize=(1.7 + 0.85 * columns, 0.95 * len(stages) + 0.5))
-    panels = _panels(figure, len(stages), columns + 2, width_ratios=[1.4, 0.9, *[1] * columns])
-    show_image(panels[0, 1], image)
-    for line, stage in zip(panels, stages, strict=True):
-        height, width, maps = stage.maps.shape
-        text = f"{stage.name}\n{height}×{width}×{maps}"
-        line[0].text(0, 0.5, text, transform=line[0].transAxes, va="center", fontsize=8, color=INK)
-        for number in range(min(columns, maps)):
-            _show_values(line[number + 2], stage.maps[..., number])
+    figure.set_size_inches(1.7 + 0.85 * columns, 0.95 * len(stages) + 0.5)
+    panels = style.panels(figure, len(stages), columns + 2, width_ratios=[1.4, 0.9, *[1] * columns])
+    style.show_image(panels[0, 1], image)
+    for (name, maps), (label, _, *places) in zip(stages, panels, strict=True):
+        shape = "×".join(map(str, maps.shape))
+        label.text(0, 0.5, f"{name}\n{shape}", transform=label.transAxes, va="center", fontsize=8)
+        for place, values in zip(places, np.moveaxis(maps, -1, 0), strict=False):
+            _show_values(place, values)
     _heading(figure, f"Feature maps of {path}; the first {columns} of each layer")
-    return figure
 
 
-@styled
-def pooling(pooled: "Pooled | None") -> Figure:
+@style.figure(7.6, 4.1)
+def pooling(figure: Figure, pooled: "Pooled | None") -> None:
     """Draws one map before and after its pooling, in the same colours and at the same size."""
     if pooled is None:
-        return notice("This model has no pooling layers.")
-    figure = Figure(figsize=(7.6, 4.1))
+        style.notice(figure, "This model has no pooling layers.")
+        return
     low, high = float(pooled.before.min()), float(pooled.before.max())
     pairs = (("before", pooled.before), ("after", pooled.after))
-    for panel, (when, values) in zip(_panels(figure, 1, 2).ravel(), pairs, strict=True):
+    for panel, (when, values) in zip(style.panels(figure, 1, 2).flat, pairs, strict=True):
         _show_values(panel, values, low, high)
         panel.set_title(f"{when}: {values.shape[0]}×{values.shape[1]}")
     fraction = pooled.after.size / pooled.before.size
     windows = f"windows of {pooled.window}×{pooled.window}"
     _heading(figure, f"{pooled.name}, {windows}, map {pooled.number}: {fraction:.0%} of the values")
-    return figure
 
 
-@styled
-def grad_cam(rows: Sequence[tuple[str, Sequence[Explained]]]) -> Figure:
-    """Draws images with the regions that support the predicted class.
+@style.figure(6, 4.5)
+def grad_cam(figure: Figure, rows: Mapping[str, Sequence[Explained]]) -> None:
+    """Draws images with the regions that support the predicted class, each as it is and under its heat map.
 
     Args:
-        rows: Each with its title and its images; empty for a model without convolutions.
-
-    Returns:
-        A figure in which each image stands twice: as it is, and under its heat map.
+        figure: The figure.
+        rows: Images by the title of their row; empty for a model without convolutions.
     """
-    rows = [(title, images) for title, images in rows if images]
+    rows = {title: images for title, images in rows.items() if images}
     if not rows:
-        return notice("This model has no convolutions, so Grad-CAM has no regions to show.")
-    columns = max(3, *(len(images) for _, images in rows))
-    figure = Figure(figsize=(1.95 * columns, 4.5 * len(rows)))
-    for band, (title, images) in zip(figure.subfigures(len(rows), 1, squeeze=False).ravel(), rows, strict=True):
+        style.notice(figure, "This model has no convolutions, so Grad-CAM has no regions to show.")
+        return
+    columns = max(3, *map(len, rows.values()))
+    figure.set_size_inches(1.95 * columns, 4.5 * len(rows))
+    for band, (title, images) in zip(figure.subfigures(len(rows), 1, squeeze=False).flat, rows.items(), strict=True):
         band.suptitle(title, fontsize=11, fontweight="bold", x=0.02, ha="left")
-        for (above, below), explained in zip(_panels(band, 2, columns).T, images, strict=False):
+        for (above, below), explained in zip(style.panels(band, 2, columns).T, images, strict=False):
+            answer = f"{explained.predicted} {certainty(explained.confidence)}"
             wrong = explained.truth not in (None, explained.predicted)
-            said = f"{explained.predicted} {certainty(explained.confidence)}"
-            truth = "" if explained.truth is None else f"is {explained.truth}"
-            show_image(above, explained.image)
-            above.set_title(said, fontsize=9.5, color=SERIES[1] if wrong else INK, pad=14)
-            above.text(0, 1.02, truth, transform=above.transAxes, fontsize=8, color=MUTED)
-            show_image(below, explained.image)
+            style.show_answer(above, explained.image, answer, explained.truth, wrong)
+            style.show_image(below, explained.image)
             below.imshow(explained.heat, cmap="inferno", alpha=0.75 * explained.heat, vmin=0, vmax=1)
             below.set_title(explained.path[-22:], fontsize=6.5, color=MUTED, fontweight="normal", pad=3)
-    return figure
-
-
-def _panels(figure: FigureBase, lines: int, columns: int, width_ratios: Sequence[float] | None = None) -> np.ndarray:
-    """Makes panels without axes, shape (lines, columns)."""
-    panels: np.ndarray = figure.subplots(lines, columns, squeeze=False, width_ratios=width_ratios)
-    for panel in panels.ravel():
-        panel.set_axis_off()
-    return panels
 
 
 def _show_values(panel: Axes, values: np.ndarray, low: float | None = None, high: float | None = None) -> None:

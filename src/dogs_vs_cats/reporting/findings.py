@@ -20,20 +20,11 @@ def pair(summary: Summary, first: str, second: str) -> dict[str, Any]:
         `only_first_correct`, `only_second_correct`, `p_value`, `p_value_adjusted`, `significant`, `images`, and `lead`:
         by how many test images the first is ahead.
     """
-    entry: dict[str, Any]
-    for entry in summary["pairs"]:
-        counts = entry["only_first_correct"], entry["only_second_correct"]
-        if (entry["first"], entry["second"]) == (second, first):
-            counts = counts[::-1]
-        elif (entry["first"], entry["second"]) != (first, second):
-            continue
-        return {
-            **entry,
-            "only_first_correct": counts[0],
-            "only_second_correct": counts[1],
-            "lead": counts[0] - counts[1],
-        }
-    raise KeyError((first, second))
+    entry = next(entry for entry in summary["pairs"] if {entry["first"], entry["second"]} == {first, second})
+    ours, theirs = entry["only_first_correct"], entry["only_second_correct"]
+    if entry["first"] != first:
+        ours, theirs = theirs, ours
+    return {**entry, "only_first_correct": ours, "only_second_correct": theirs, "lead": ours - theirs}
 
 
 def rivals(summary: Summary) -> list[str]:

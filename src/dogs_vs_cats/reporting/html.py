@@ -4,6 +4,8 @@ import base64
 
 import jinja2
 
+from dogs_vs_cats.reporting import wording
+
 
 def environment(package: str, folder: str = "templates") -> jinja2.Environment:
     """Prepares the templates of a package.
@@ -13,15 +15,18 @@ def environment(package: str, folder: str = "templates") -> jinja2.Environment:
         folder: Where in it the templates are.
 
     Returns:
-        Templates in which a missing value is an error; values in `.html.jinja` are escaped.
+        Templates in which a missing value is an error. Values in `.html.jinja` are escaped; `data_uri` and the
+        functions of `wording` that write a number are filters.
     """
-    return jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.PackageLoader(package, folder),
         autoescape=jinja2.select_autoescape(["html.jinja"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters |= {function.__name__: function for function in (data_uri, *wording.FILTERS)}
+    return templates
 
 
 def data_uri(picture: bytes, kind: str = "png") -> str:

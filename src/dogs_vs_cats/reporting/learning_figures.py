@@ -8,21 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from dogs_vs_cats.reporting.style import (
-    DASHED,
-    MUTED,
-    PERCENT,
-    PLAIN,
-    SERIES,
-    series_style,
-    styled,
-    whole_numbers,
-)
+from dogs_vs_cats.reporting import style
+from dogs_vs_cats.reporting.style import DASHED, MUTED, PLAIN, SERIES
 
 MOST_MARKERS = 20
 """Over more epochs a marker on each would hide the line."""
 
-PANELS = (("accuracy", "Accuracy"), ("loss", "Loss"))
 TRAINING_LINE: dict[str, Any] = {"linestyle": (0, (3, 2)), "linewidth": 1.2}
 
 
@@ -31,112 +22,89 @@ def has_validation(history: pd.DataFrame) -> bool:
     return bool(history["val_loss"].notna().any())
 
 
-@styled
-def learning_curves(history: pd.DataFrame) -> Figure:
+@style.figure(10.5, 3.7)
+def learning_curves(figure: Figure, history: pd.DataFrame) -> None:
     """Draws accuracy and loss on training and validation images over the epochs.
 
     Args:
+        figure: The figure.
         history: Columns `seed`, `epoch` (from 1), `phase`, `loss`, `accuracy`, `val_loss`, `val_accuracy`. Several
             seeds become their mean, with a band of one standard deviation.
-
-    Returns:
-        A figure of two panels.
     """
-    figure = Figure(figsize=(10.5, 3.7))
-    seeds = history["seed"].nunique()
-    for axes, (column, title) in zip(figure.subplots(1, 2), PANELS, strict=True):
+    for column, axes in _panels(figure, history["epoch"].max()).items():
         _draw_curve(axes, history, column, color=SERIES[0], label="training", marker="o")
         if has_validation(history):
             _draw_curve(axes, history, f"val_{column}", color=SERIES[1], label="validation", marker="s")
-        _finish_panel(axes, title, history["epoch"].max())
-        _mark_fine_tuning(axes, history)
+        fine_tuning = history.loc[history["phase"] == "fine_tuning", "epoch"]
+        if len(fine_tuning):
+            beginning = fine_tuning.min() - 0.5
+            axes.axvline(beginning, color=MUTED, linewidth=1, linestyle=DASHED)
+            place = axes.get_xaxis_transform()
+            axes.text(beginning, 0.99, " fine-tuning", transform=place, va="top", fontsize=8.5, color=MUTED)
     figure.axes[0].legend(loc="best")
+    seeds = history["seed"].nunique()
     notes = [f"mean ± standard deviation of {seeds} seeds"] if seeds > 1 else []
     if not has_validation(history):
         notes.append("trained on the validation images too: no validation")
-    if notes:
-        figure.suptitle("; ".join(notes), fontsize=10, color=MUTED)
-    return figure
+    figure.suptitle("; ".join(notes), fontsize=10, color=MUTED)
 
 
-@styled
-def comparison_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
+@style.figure(10.5, 4.4)
+def comparison_curves(figure: Figure, histories: Mapping[str, pd.DataFrame]) -> None:
     """Draws the learning curves of all approaches into one figure.
 
-    Args:
-        histories: The history of each approach, as in `learning_curves`.
+    The loss is logarithmic where the losses differ much. Solid lines are validation, dashed ones training.
 
-    Returns:
-        A figure of two panels, accuracy and loss (logarithmic where the losses differ much); solid lines are
-        validation, dashed ones training.
+    Args:
+        figure: The figure.
+        histories: The history of each approach, as in `learning_curves`.
     """
-    figure = Figure(figsize=(10.5, 4.4))
-    panels = figure.subplots(1, 2)
-    longest = max(history["epoch"].max() for history in histories.values())
-    for axes, (column, title) in zip(panels, PANELS, strict=True):
+    panels = _panels(figure, max(history["epoch"].max() for history in histories.values()))
+    for column, axes in panels.items():
         for index, (approach, history) in enumerate(histories.items()):
-            colour, marker = series_style(index)
+            colour, marker = style.series_style(index)
             training = {"color": colour, "marker": marker, "markersize": 3, **TRAINING_LINE}
             if has_validation(history):
                 _draw_curve(axes, history, column, label="_training", alpha=0.6, **training)
                 _draw_curve(axes, history, f"val_{column}", label=approach, color=colour, marker=marker)
             else:
                 _draw_curve(axes, history, column, label=f"{approach} (training only)", **training)
-        _finish_panel(axes, title, longest)
-    _use_logarithm_if_useful(panels[1], histories)
+    _use_logarithm_if_useful(panels["loss"], histories)
     if any(map(has_validation, histories.values())):
-        panels[0].plot([], [], color=MUTED, label="validation")
-    panels[0].plot([], [], color=MUTED, label="training", **TRAINING_LINE)
-    handles, labels = panels[0].get_legend_handles_labels()
+        panels["accuracy"].plot([], [], color=MUTED, label="validation")
+    panels["accuracy"].plot([], [], color=MUTED, label="training", **TRAINING_LINE)
+    handles, labels = panels["accuracy"].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
-    return figure
 
 
-def _draw_curve(axes: Axes, history: pd.DataFrame, column: str, **style: Any) -> None:
-    """Draws one quantity over the epochs: the mean of the seeds, with a band of one standard deviation."""
+def _panels(figure: Figure, epochs: int) -> dict[str, Axes]:
+    """Returns panels for the accuracy and the loss, by their columns in a history."""
+    accuracy, loss = figure.subplots(1, 2)
+    # Very few epochs need room at both sides.
+    ends = (0.5, epochs + 0.5) if epochs <= 5 else (1, epochs)
+    for axes, title in ((accuracy, "Accuracy"), (loss, "Loss")):
+        style.whole_numbers(axes, "epoch")
+        axes.set(title=title, xlim=ends)
+    style.percentages(accuracy.yaxis)
+    loss.set_ylabel("cross-entropy")
+    return {"accuracy": accuracy, "loss": loss}
+
+
+def _draw_curve(axes: Axes, history: pd.DataFrame, column: str, **line: Any) -> None:
+    """Draws the mean of all seeds, with a band of one standard deviation."""
     by_epoch = history.groupby("epoch")[column]
     mean, deviation = by_epoch.mean(), by_epoch.std()
     if len(mean) > MOST_MARKERS:
-        style["marker"] = None
-    axes.plot(mean.index, mean, clip_on=False, **style)
+        line["marker"] = None
+    axes.plot(mean.index, mean, clip_on=False, **line)
     if deviation.notna().any():  # of a single seed it is NaN
-        axes.fill_between(mean.index, mean - deviation, mean + deviation, color=style["color"], alpha=0.15, linewidth=0)
-
-
-def _finish_panel(axes: Axes, title: str, epochs: int) -> None:
-    axes.set_title(title)
-    whole_numbers(axes, "epoch")
-    # Very few epochs need room at both sides.
-    axes.set_xlim(0.5, epochs + 0.5) if epochs <= 5 else axes.set_xlim(1, epochs)
-    if title == "Accuracy":
-        axes.yaxis.set_major_formatter(PERCENT)
-    else:
-        axes.set_ylabel("cross-entropy")
-
-
-def _mark_fine_tuning(axes: Axes, history: pd.DataFrame) -> None:
-    fine_tuning = history.loc[history["phase"] == "fine_tuning", "epoch"]
-    if fine_tuning.empty:
-        return
-    beginning = fine_tuning.min() - 0.5
-    axes.axvline(beginning, color=MUTED, linewidth=1, linestyle=DASHED)
-    axes.annotate(
-        "fine-tuning",
-        (beginning, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(4, -2),
-        textcoords="offset points",
-        va="top",
-        fontsize=8.5,
-        color=MUTED,
-    )
+        axes.fill_between(mean.index, mean - deviation, mean + deviation, color=line["color"], alpha=0.15, linewidth=0)
 
 
 def _use_logarithm_if_useful(axes: Axes, histories: Mapping[str, pd.DataFrame]) -> None:
     losses = pd.concat([history[["loss", "val_loss"]].stack() for history in histories.values()])
     if losses.min() > 0 and losses.max() > 5 * losses.min():
-        axes.set_yscale("log")
-        axes.set_ylabel("cross-entropy (logarithmic)")
+        axes.set(yscale="log", ylabel="cross-entropy (logarithmic)")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(PLAIN)
         axes.yaxis.set_minor_locator(NullLocator())

@@ -5,24 +5,30 @@ from typing import Any
 
 import pandas as pd
 
-from dogs_vs_cats.reporting.settings import Setting
-
 
 @dataclass(frozen=True)
 class Pictures:
-    """What the page shows of one approach beside numbers.
+    """Everything that the page shows of one approach beside numbers.
 
     Attributes:
-        drawings: See `inline_svg.evaluation_drawings`.
+        drawings: SVG elements by the names of the figures; see `approach_figures`.
         mistakes: PNG file of its most confident mistakes.
-        inside: PNG files of its inside, by their titles; empty where this model wasn't explained.
-        layers: See `inspection.summarise_layers`; None where this model wasn't explained.
+        explanation_record: What was explained, and the model; empty where none was.
+        layers: See `inspection.summarise_layers`; None where the model wasn't explained, as the PNG files below.
+        filters: The filters of the first layer.
+        feature_maps: The feature maps of one image.
+        pooling: One map before and after pooling.
+        grad_cam: The regions behind its answers.
     """
 
     drawings: dict[str, str]
     mistakes: bytes
-    inside: dict[str, bytes]
+    explanation_record: dict[str, Any]
     layers: pd.DataFrame | None
+    filters: bytes | None
+    feature_maps: bytes | None
+    pooling: bytes | None
+    grad_cam: bytes | None
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,8 @@ class ApproachResult:
     """The results of one approach.
 
     Attributes:
-        name: Its name.
-        settings: Its training parameters, beside those of the present configuration.
-        trained_with: Its own training parameters; with a base also `preprocessing`, how that prepares images.
+        model_info: Facts about its model.
+        settings: The training parameters, beside those of the present configuration; see `settings.compare`.
         metrics: See `metrics.classification_metrics`; also `backbone`, `parameters`, `trainable_parameters`, `epochs`
             and, for several seeds, `seeds`.
         history: Accuracy and loss by seed and epoch.
@@ -41,11 +46,29 @@ class ApproachResult:
         pictures: Its figures.
     """
 
-    name: str
-    settings: list[Setting]
-    trained_with: dict[str, Any]
+    model_info: dict[str, Any]
+    settings: pd.DataFrame
     metrics: dict[str, Any]
     history: pd.DataFrame
     predictions: pd.DataFrame
     timings: dict[str, float]
     pictures: Pictures
+
+    @property
+    def name(self) -> str:
+        """The name of the approach."""
+        return str(self.model_info["approach"])
+
+    @property
+    def trained_with(self) -> dict[str, Any]:
+        """Its training parameters; with a base also `preprocessing`, the way in which that prepares images."""
+        preprocessing = self.model_info.get("preprocessing")
+        return {
+            **self.model_info["made_with"]["parameters"],
+            **({"preprocessing": preprocessing} if preprocessing else {}),
+        }
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the explanation is of this model, and not of an earlier one."""
+        return bool(self.pictures.explanation_record.get("made_with") == self.model_info["made_with"])

@@ -4,13 +4,19 @@ Figures are drawn without pyplot, so that none stays open and no display is need
 drawn as they are, never parsed as mathematics.
 """
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+Parameters = ParamSpec("Parameters")
 
 INK = "#1f2430"
 MUTED = "#667085"
@@ -18,11 +24,11 @@ GRID = "#e3e6ea"
 PAPER = "#ffffff"
 # Okabe and Ito's palette without its yellow, which is too light for a line on white.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-MARKERS = ("o", "s", "D", "^", "v", "P")
+MARKERS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚"}
+"""Markers of the series, and the same signs as characters for the pages."""
 
 STYLE: dict[Any, Any] = {
-    "font.size": 10,
-    "font.family": "DejaVu Sans",
+    "axes.prop_cycle": cycler(color=SERIES),
     "text.parse_math": False,
     "text.color": INK,
     "axes.edgecolor": MUTED,
@@ -34,12 +40,10 @@ STYLE: dict[Any, Any] = {
     "axes.titlecolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.linewidth": 0.8,
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.facecolor": "none",
     "grid.color": GRID,
-    "grid.linewidth": 0.8,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.major.size": 0,
@@ -48,13 +52,9 @@ STYLE: dict[Any, Any] = {
     "lines.markersize": 5,
     "legend.frameon": False,
     "legend.fontsize": 9,
-    "figure.facecolor": PAPER,
     "figure.dpi": 110,
     "figure.constrained_layout.use": True,
 }
-styled = mpl.rc_context(STYLE)
-"""Decorates a function that draws a figure."""
-
 DASHED = (0, (4, 3))
 
 # Ticks as people write them: 95%, not 95.0%; 0.2, not 2 × 10⁻¹.
@@ -62,9 +62,38 @@ PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}%")
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
+def figure(
+    width: float, height: float
+) -> Callable[[Callable[Concatenate[Figure, Parameters], None]], Callable[Parameters, Figure]]:
+    """Decorates a function that draws on an empty figure, its first argument: it then returns the styled figure.
+
+    Args:
+        width: Width of the figure, in inches. The function may change the size.
+        height: Its height, likewise.
+    """
+
+    def decorate(draw: Callable[Concatenate[Figure, Parameters], None]) -> Callable[Parameters, Figure]:
+        @wraps(draw)
+        def drawn(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
+            with mpl.rc_context(STYLE):
+                empty = Figure(figsize=(width, height))
+                draw(empty, *args, **kwargs)
+            return empty
+
+        return drawn
+
+    return decorate
+
+
 def series_style(index: int) -> tuple[str, str]:
     """Returns colour and marker of the series at a position, the same in every figure."""
-    return SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
+    return SERIES[index % len(SERIES)], list(MARKERS)[index % len(MARKERS)]
+
+
+def percentages(*axes: Axis) -> None:
+    """Writes the ticks of axes as percentages."""
+    for axis in axes:
+        axis.set_major_formatter(PERCENT)
 
 
 def whole_numbers(axes: Axes, label: str) -> None:
@@ -79,6 +108,14 @@ def subtitle(axes: Axes, text: str) -> None:
     axes.set_title(text, loc="right", fontweight="normal", color=MUTED, fontsize=10)
 
 
+def panels(figure: FigureBase, lines: int, columns: int, width_ratios: Sequence[float] | None = None) -> np.ndarray:
+    """Returns panels without axes for images, shape (lines, columns)."""
+    made: np.ndarray = figure.subplots(lines, columns, squeeze=False, width_ratios=width_ratios)
+    for panel in made.ravel():
+        panel.set_axis_off()
+    return made
+
+
 def show_image(axes: Axes, image: np.ndarray) -> None:
     """Draws raw pixels, uint8 of shape (height, width, 1 or 3), without axes."""
     axes.imshow(
@@ -87,8 +124,15 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
     axes.set_axis_off()
 
 
-def notice(text: str) -> Figure:
-    """Returns a figure that only says why there is nothing to draw."""
-    figure = Figure(figsize=(9, 1.2))
+def show_answer(axes: Axes, image: np.ndarray, answer: str, truth: str | None, wrong: bool) -> None:
+    """Draws an image below a model's answer, orange where it is wrong, and below the true class where it is known."""
+    show_image(axes, image)
+    axes.set_title(answer, color=SERIES[1] if wrong else INK, fontsize=10, pad=16)
+    if truth is not None:
+        axes.text(0, 1.03, f"is {truth}", transform=axes.transAxes, fontsize=9)
+
+
+def notice(figure: Figure, text: str) -> None:
+    """Makes a figure that only says why there is nothing to draw."""
+    figure.set_size_inches(9, 1.2)
     figure.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, fontsize=12)
-    return figure

@@ -1,15 +1,10 @@
-"""Numbers in words, each rule in one place."""
+"""Numbers and values in words, each rule in one place."""
 
 from typing import Any
 
-import pandas as pd
+from dogs_vs_cats.parameters.base import written
 
 UNKNOWN = "–"
-
-
-def is_known(value: Any) -> bool:
-    """Tells whether there is a number: neither None nor NaN."""
-    return value is not None and not pd.isna(value)
 
 
 def percent(accuracy: float, images: int) -> str:
@@ -36,17 +31,17 @@ def p_value(value: float) -> str:
 
 def count(value: Any) -> str:
     """Writes a whole number with thousands separated."""
-    return f"{int(value):,}" if is_known(value) else UNKNOWN
+    return f"{int(value):,}" if value is not None else UNKNOWN
 
 
 def decimal(value: Any, digits: int = 3) -> str:
     """Writes a number with a fixed number of decimals."""
-    return f"{value:.{digits}f}" if is_known(value) else UNKNOWN
+    return f"{value:.{digits}f}" if value is not None else UNKNOWN
 
 
 def duration(seconds: Any) -> str:
     """Writes a duration in the unit that suits it."""
-    if not is_known(seconds):
+    if seconds is None:
         return UNKNOWN
     if seconds < 60:
         return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
@@ -71,3 +66,7 @@ def listed(names: list[str]) -> str:
 def _digits(images: int) -> int:
     """Returns how many decimals of a percentage the accuracy on so many images supports."""
     return 1 if images < 5000 else 2
+
+
+FILTERS = (certainty, count, decimal, duration, mebibytes, p_value, percent, points, written)
+"""The functions that templates use."""

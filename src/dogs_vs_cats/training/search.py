@@ -5,7 +5,6 @@ Optuna's proposals depend on the seed and on the finished trials alone.
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.errors import TrainingError, TuningError
-from dogs_vs_cats.parameters.tuning import Space, Value
+from dogs_vs_cats.parameters.base import written
+from dogs_vs_cats.parameters.tuning import Space
 from dogs_vs_cats.training.events import EpochEnd, Event, TrialBegin, TrialEnd, publish, subscribe, unsubscribe
 
 if TYPE_CHECKING:
@@ -215,13 +215,6 @@ def _reported(trial: "optuna.Trial", epochs: int) -> Iterator[None]:
         yield
     finally:
         unsubscribe(report)
-
-
-def written(value: Value) -> str:
-    """Writes a value as a parameter file does, numbers to four digits."""
-    if isinstance(value, str):
-        return value
-    return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
 
 
 def _loss(trial: "FrozenTrial") -> float:

@@ -1,4 +1,4 @@
-"""Comparing the approaches on the same images: a table, a summary and a page."""
+"""Comparing the approaches on the same images: a summary and a table."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
-from dogs_vs_cats.reporting.results import ApproachResult, Pictures
-from dogs_vs_cats.reporting.settings import Setting, compare
+from dogs_vs_cats.reporting.results import ApproachResult
+from dogs_vs_cats.reporting.settings import compare, differences
 
 logger = logging.getLogger(__name__)
 
@@ -38,14 +38,6 @@ TABLE_COLUMNS = [
     "lecture_test_accuracy",
 ]
 
-EXPLANATION = {
-    "explanation_filters": "The filters of its first layer",
-    "explanation_feature_maps": "The feature maps of one image",
-    "explanation_pooling": "One map before and after pooling",
-    "explanation_grad_cam": "The regions behind its answers (Grad-CAM)",
-}
-"""Figures of the inside of a model, by the name of their dataset, and their titles."""
-
 
 def compare_settings(
     model_info: dict[str, Any],
@@ -53,7 +45,7 @@ def compare_settings(
     augmentation: AugmentationParameters,
     backbone: BackboneParameters,
     seed: int,
-) -> list[Setting]:
+) -> pd.DataFrame:
     """Sets the parameters of a training beside the present configuration, and warns where the two differ.
 
     Args:
@@ -66,63 +58,25 @@ def compare_settings(
     Returns:
         The parameters that decide the result of the training; those of `compute` don't.
     """
-    made_with = model_info["made_with"]
+    made_with, base = model_info["made_with"], model_info["backbone_made_with"]
     trained = {**made_with["parameters"], "seed": model_info["seed"]}
     today = {**settings, "seed": (settings.get("seeds") or [seed])[0]}
     if trained.get("augment"):
         trained["augmentation"], today["augmentation"] = made_with["augmentation"], augmentation.model_dump(mode="json")
-    if base := model_info.get("backbone_made_with"):
+    if base:
         present = backbone.model_dump(mode="json")
-        trained["backbone"] = {name: base[name] for name in present if name in base}
-        today["backbone"] = {name: present[name] for name in present if name in base}
-    found = compare(trained, today)
-    if changed := [str(setting) for setting in found if setting.differs]:
+        shared = [name for name in present if name in base]
+        trained["backbone"], today["backbone"] = ({name: of[name] for name in shared} for of in (base, present))
+    compared = compare(trained, today)
+    if changed := differences(compared):
         logger.warning(
             "%s was trained with other parameters than the present ones (%s); the comparison shows the former. "
             "To train it with the present ones, run its pipeline, %s, before the comparison",
             model_info["approach"],
-            "; ".join(changed),
+            changed,
             model_info["approach"],
         )
-    return found
-
-
-def collect_pictures(
-    model_info: dict[str, Any],
-    drawings: dict[str, str],
-    mistakes: bytes,
-    explanation_record: dict[str, Any],
-    layers: pd.DataFrame | None,
-    *explanation: bytes,
-) -> Pictures:
-    """Bundles the figures of one approach, without an explanation of an earlier model."""
-    if not explanation_record or explanation_record["made_with"] != model_info["made_with"]:
-        return Pictures(drawings, mistakes, {}, None)
-    return Pictures(drawings, mistakes, dict(zip(EXPLANATION.values(), explanation, strict=True)), layers)
-
-
-def collect_result(
-    model_info: dict[str, Any],
-    settings: list[Setting],
-    metrics: dict[str, Any],
-    history: pd.DataFrame,
-    predictions: pd.DataFrame,
-    timings: dict[str, float],
-    pictures: Pictures,
-) -> ApproachResult:
-    """Bundles the results of one approach."""
-    preprocessing = model_info.get("preprocessing")
-    return ApproachResult(
-        name=model_info["approach"],
-        settings=settings,
-        trained_with=model_info["made_with"]["parameters"]
-        | ({"preprocessing": preprocessing} if preprocessing else {}),
-        metrics=metrics,
-        history=history,
-        predictions=predictions,
-        timings=timings,
-        pictures=pictures,
-    )
+    return compared
 
 
 def summarise(
@@ -227,20 +181,3 @@ def tabulate(summary: dict[str, Any], *results: ApproachResult) -> pd.DataFrame:
     seconds = {result.name: result.timings for result in results}
     rows = [{"approach": name, **row, **seconds.get(name, {})} for name, row in summary["approaches"].items()]
     return pd.DataFrame(rows).reindex(columns=TABLE_COLUMNS)
-
-
-def report(
-    parameters: ComparisonParameters,
-    summary: dict[str, Any],
-    rejected_images: pd.DataFrame,
-    ingestion_record: dict[str, Any],
-    run_record: dict[str, Any],
-    tracking_links: dict[str, str],
-    *results: ApproachResult,
-) -> str:
-    """Writes the page; see `comparison_page.render`."""
-    from dogs_vs_cats.reporting import comparison_page
-
-    return comparison_page.render(
-        summary, results, parameters.lecture or {}, rejected_images, ingestion_record, run_record, tracking_links
-    )

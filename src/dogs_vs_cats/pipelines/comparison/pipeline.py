@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.comparison import nodes
+from dogs_vs_cats.reporting import comparison_page
 from dogs_vs_cats.reporting.dvc_views import headline_metrics, plot_data
+from dogs_vs_cats.reporting.results import ApproachResult, Pictures
+
+PICTURES = [
+    "drawings",
+    "mistakes",
+    "explanation_record",
+    "explanation_layers",
+    "explanation_filters",
+    "explanation_feature_maps",
+    "explanation_pooling",
+    "explanation_grad_cam",
+]
 
 
 def create_pipeline(approaches: Sequence[str]) -> Pipeline:
@@ -32,8 +45,7 @@ def _collecting(approach: str) -> list[Node]:
         return [f"{approach}.{name}" for name in names]
 
     present = [f"params:{approach}", "params:augmentation", "params:backbone", "params:seed"]
-    pictures = ["drawings", "mistakes", "explanation_record", "explanation_layers", *nodes.EXPLANATION]
-    results = ["settings", "metrics", "history", "predictions", "timings", "pictures"]
+    results = own("model_info", "settings", "metrics", "history", "predictions", "timings", "pictures")
     return [
         Node(
             nodes.compare_settings,
@@ -41,18 +53,8 @@ def _collecting(approach: str) -> list[Node]:
             outputs=f"{approach}.settings",
             name=f"compare_settings_{approach}",
         ),
-        Node(
-            nodes.collect_pictures,
-            inputs=own("model_info", *pictures),
-            outputs=f"{approach}.pictures",
-            name=f"collect_pictures_{approach}",
-        ),
-        Node(
-            nodes.collect_result,
-            inputs=own("model_info", *results),
-            outputs=f"{approach}.result",
-            name=f"collect_{approach}",
-        ),
+        Node(Pictures, inputs=own(*PICTURES), outputs=f"{approach}.pictures", name=f"collect_pictures_{approach}"),
+        Node(ApproachResult, inputs=results, outputs=f"{approach}.result", name=f"collect_{approach}"),
     ]
 
 
@@ -74,7 +76,7 @@ def _comparing(results: list[str]) -> list[Node]:
             name="plot_data",
         ),
         Node(
-            nodes.report,
+            comparison_page.render,
             inputs=["params:comparison", "comparison_summary", *data, "run_record", "tracking_links", *results],
             outputs="comparison_report",
             name="report",

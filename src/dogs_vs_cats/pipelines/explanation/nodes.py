@@ -1,4 +1,4 @@
-"""Figures and a table of the inside of one trained model."""
+"""Figures of the inside of one trained model, and a table of its layers."""
 
 from typing import Any
 
@@ -85,7 +85,7 @@ def draw_layers(model: Model, chosen: tuple[str, np.ndarray]) -> tuple[Figure, F
 
     path, image = chosen
     return (
-        explanation_figures.first_filters(inspection.first_layer(model)),
+        explanation_figures.first_filters(*inspection.first_filters(model)),
         explanation_figures.feature_maps(image, inspection.feature_maps(model, image), path),
         explanation_figures.pooling(inspection.first_pooling(model, image)),
     )
@@ -120,27 +120,25 @@ def draw_grad_cam(
     try:
         explain = explainer(model)
     except ModelFileError:  # it has no convolutions
-        return grad_cam([])
-    labels = dict(zip(manifest["path"], manifest["label"], strict=True))
+        return grad_cam({})
     row_of_path = {path: row for row, path in enumerate(manifest["path"])}
 
     def explained(path: str, image: np.ndarray, predicted: int, confidence: float) -> Explained:
-        truth = class_names[labels[path]] if path in labels else None
+        truth = class_names[manifest["label"].iloc[row_of_path[path]]] if path in row_of_path else None
         return Explained(image, explain(image, predicted), class_names[predicted], confidence, truth, path)
 
-    rows = []
+    rows = {}
     if explanation.image is not None:
         path, image = chosen
         probabilities = every_class(np.asarray(model.predict_on_batch(image[np.newaxis]), np.float64))[0]
-        predicted = int(probabilities.argmax())
-        rows.append(("The image asked for", [explained(path, image, predicted, float(probabilities[predicted]))]))
+        answer = explained(path, image, int(probabilities.argmax()), float(probabilities.max()))
+        rows["The image asked for"] = [answer]
     for title, right in (("Most confident wrong answers", False), ("Most confident right answers", True)):
         answers: Any = most_confident(predictions, class_names, right=right, count=explanation.examples).itertuples()
-        shown = [
+        rows[title] = [
             explained(each.path, np.asarray(images[row_of_path[each.path]]), each.predicted, each.confidence)
             for each in answers
         ]
-        rows.append((title, shown))
     return grad_cam(rows)
 
 
