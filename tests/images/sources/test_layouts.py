@@ -20,7 +20,7 @@ from rich.console import Console
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources import Source, open_source
-from dogs_vs_cats.images.sources.layouts import arrange_labelled
+from dogs_vs_cats.images.sources.layouts import arrange
 from dogs_vs_cats.images.sources.names import part_of
 from dogs_vs_cats.parameters.command_line import parse
 from tests.conftest import PROJECT
@@ -80,7 +80,7 @@ KNOWN = [
         "Kaggle's dogs vs cats, unpacked",
         ("train/{cat,dog}.{0,1,2}.jpg", "test1/{1,2}.jpg", "sampleSubmission.csv"),
         alone("cat dog", 3),
-        ("classes by file name", "test1, unlabelled images of a test part", "(sampleSubmission.csv)"),
+        ("classes by file name", "test1, unlabelled images of the test part", "(sampleSubmission.csv)"),
     ),
     Layout(
         "Microsoft's",
@@ -112,7 +112,11 @@ KNOWN = [
             "chest_xray/__MACOSX/train/NORMAL/._1.jpeg",
         ),
         both("NORMAL PNEUMONIA", 4, 1),
-        ("Ignored 10 files", "chest_xray/chest_xray, beside the parts", "system or hidden (chest_xray/__MACOSX/"),
+        (
+            "Ignored 10 files",
+            "chest_xray/chest_xray, beside images with classes",
+            "system or hidden (chest_xray/__MACOSX/",
+        ),
     ),
     Layout(
         "a course's cats and dogs, with photos to predict",
@@ -122,15 +126,15 @@ KNOWN = [
             "dataset/single_prediction/cat_or_dog_{1,2}.jpg",
         ),
         both("cat dog", 3, 2),
-        ("dataset/single_prediction, unlabelled images to predict",),
+        ("dataset/single_prediction, unlabelled images of the prediction part",),
     ),
     Layout(
         "traffic signs: numbered classes, unlabelled test images, tables",
         ("Train/" + DIGITS + "/0000_{1,2}.png", "Test/{00000,00001}.png", "Meta/{0,1}.png", "{Train,Test,Meta}.csv"),
         alone("0 1 2 3 4 5 6 7 8 9", 2),
         (
-            "Test, unlabelled images of a test part",
-            "Meta, beside the parts of the dataset",
+            "Test, unlabelled images of the test part",
+            "Meta, beside images with classes",
             "Meta.csv, Test.csv, Train.csv",
         ),
     ),
@@ -141,7 +145,7 @@ KNOWN = [
             "asl_alphabet_test/asl_alphabet_test/{A,B,nothing}_test.jpg",
         ),
         alone("A B del nothing", 2),
-        ("Ignored 3 files", "asl_alphabet_test, unlabelled images of a test part"),
+        ("Ignored 3 files", "asl_alphabet_test, unlabelled images of the test part"),
     ),
     Layout(
         "fruits",
@@ -152,7 +156,7 @@ KNOWN = [
             "fruits-360/papers/article.pdf",
         ),
         {part: {"Apple Red 1": count, "Banana": count} for part, count in (("train", 2), ("test", 1))},
-        ("fruits-360/test-multiple_fruits, unlabelled images of a test part", "fruits-360/papers/article.pdf"),
+        ("fruits-360/test-multiple_fruits, unlabelled images of the test part", "fruits-360/papers/article.pdf"),
     ),
     Layout(
         "the filtered cats and dogs",
@@ -213,7 +217,7 @@ KNOWN = [
         "photos to predict within a class that has images of its own",
         ("{cats,dogs}/{1,2}.jpg", "cats/{train,pred}/3.jpg"),
         {"": {"cat": 3, "dog": 2}},
-        ("cats/pred, unlabelled images to predict",),
+        ("cats/pred, unlabelled images of the prediction part",),
     ),
     Layout(
         "Stanford's dogs: annotations in folders of the same names",
@@ -236,7 +240,7 @@ KNOWN = [
         "parts within the classes",
         ("{cats,dogs}/train/{1,2,3}.jpg", "{cats,dogs}/test/4.jpg"),
         both("cat dog", 3, 1),
-        ("one folder per class, divided into train (6 files), test (2 files)",),
+        ("one folder per class; parts: train (cats, dogs: 6 files), test (cats, dogs: 2 files)",),
     ),
     Layout(
         "superclasses",
@@ -248,20 +252,20 @@ KNOWN = [
         "a class that is called test",
         ("{control,sham,test}/{1,2}.png",),
         alone("control sham test", 2),
-        ("test is read as a class", "ingestion.classes=[control,sham] leaves it out"),
+        ("not as parts of a dataset: test; ingestion.classes=[control,sham] leaves it out",),
     ),
     Layout("two classes, one of them called test", ("{control,test}/{1,2}.png",), alone("control test", 2)),
     Layout(
         "classes that share a word for a part",
         ("{bullet_train,steam_train}/1.jpg",),
         alone("bullet_train steam_train", 1),
-        ("bullet_train, steam_train are read as classes, not as parts of a dataset",),
+        ("Read as classes, not as parts of a dataset: bullet_train, steam_train",),
     ),
     Layout(
         "photos to predict among the classes",
         ("{cats,dogs}/{1,2}.jpg", "single_prediction/1.jpg"),
         alone("cat dog", 2),
-        ("single_prediction, unlabelled images to predict",),
+        ("single_prediction, unlabelled images of the prediction part",),
     ),
     Layout("folds", ("fold{1,2,3}/{a,b}/{1,2}.png",), alone("a b", 6)),
     Layout("folds by letter", ("fold{A,B}/{a,b}/{1,2}.png",), alone("a b", 4)),
@@ -272,25 +276,25 @@ KNOWN = [
         "a data set beside figures",
         ("data/{train,test}/{a,b}/{1,2}.png", "figures/{1,2}.png"),
         both("a b", 2, 2),
-        ("figures, beside the parts of the dataset",),
+        ("figures, beside images with classes",),
     ),
     Layout(
         "classes in one folder, unlabelled test images beside it",
         ("simpsons/simpsons/{bart,lisa,moe}/{1,2}.jpg", "simpsons_testset/{1,2}.jpg"),
         alone("bart lisa moe", 2),
-        ("simpsons_testset, unlabelled images of a test part",),
+        ("simpsons_testset, unlabelled images of the test part",),
     ),
     Layout(
         "files named after classes in one folder, unlabelled test images beside it",
         ("dogs-vs-cats/{cat,dog}.{1,2}.jpg", "test1/{1,2}.jpg"),
         alone("cat dog", 2),
-        ("test1, unlabelled images of a test part",),
+        ("test1, unlabelled images of the test part",),
     ),
     Layout(
         "tiny ImageNet: a folder of images in each class, validation labels in a table",
         ("tiny/train/{n01,n02}/images/n_{1,2}.JPEG", "tiny/{val,test}/images/{1,2}.JPEG", "tiny/val/annotations.txt"),
         alone("n01 n02", 2),
-        ("tiny/val, unlabelled images of a validation part", "tiny/test, unlabelled images of a test part"),
+        ("tiny/val, unlabelled images of the validation part", "tiny/test, unlabelled images of the test part"),
     ),
     Layout(
         "birds with their segmentations",
@@ -305,7 +309,7 @@ KNOWN = [
             "dataset-master/JPEGImages/BloodImage_{1,2}.jpg",
         ),
         both("EOSINOPHIL MONOCYTE", 2, 4),
-        ("dataset-master, beside the parts of the dataset",),
+        ("dataset-master, beside images with classes",),
     ),
     Layout(
         "faces with and without a mask",
@@ -322,7 +326,7 @@ KNOWN = [
         "an extra set beside the parts",
         ("{train,test,augmented}/{a,b}/1.png",),
         both("a b", 1, 1),
-        ("augmented, beside", "augmented has classes too, but lies beside the parts"),
+        ("augmented, beside", "augmented has classes too, but isn't read"),
     ),
     Layout(
         "one class only in the test part",
@@ -333,25 +337,25 @@ KNOWN = [
         "unlabelled images beside labelled parts",
         ("stl/{train_images,test_images}/{bird,ship}/1.png", "stl/unlabeled_images/{1,2,3}.png"),
         both("bird ship", 1, 1),
-        ("stl/unlabeled_images, unlabelled images to predict",),
+        ("stl/unlabeled_images, unlabelled images of the prediction part",),
     ),
     Layout(
         "an empty class folder",
         ("pets/{cats,dogs}/{1,2}.jpg", "pets/birds/"),
         alone("cat dog", 2),
-        ("pets/birds is empty, so it is no class",),
+        ("pets/birds holds no image (no files)",),
     ),
     Layout(
         "an empty folder of a class in one part",
         ("{train,test}/{a,b}/1.png", "train/c/1.png", "test/c/"),
         {"train": {"a": 1, "b": 1, "c": 1}, "test": {"a": 1, "b": 1}},
-        ("test/c is empty.",),
+        ("test/c holds no image (no files).",),
     ),
     Layout(
         "a class in a format that no name says is an image",
         ("{cats,dogs}/{1,2}.jpg", "birds/{1,2}.dcm"),
         alone("cat dog", 2),
-        ("birds holds no image (2 .dcm), so it is no class",),
+        ("birds holds no image (2 .dcm).",),
     ),
     *(
         Layout(f"parts called {names}", (f"{{{names}}}/{{a,b}}/1.png",), both("a b", 1, 1))
@@ -379,7 +383,7 @@ AMBIGUOUS = [
             "classes=blight,healthy": alone("blight healthy", 6),
             "classes=color,grayscale,segmented": alone("color grayscale segmented", 4),
         },
-        ("color and plantdisease/grayscale hold the same classes (blight, healthy) and the same file names",),
+        ("color, plantdisease/grayscale, plantdisease/segmented may hold the classes (blight, healthy) or be classes",),
     ),
     Refused(
         "plant diseases with train and valid, held twice",
@@ -393,13 +397,13 @@ AMBIGUOUS = [
             "source=new plant (augmented)": both("rot rust", 2, 2),
             "classes=rot,rust": both("rot rust", 4, 4),
         },
-        ("and the same file names, and their names don't say that they are parts",),
+        ("new plant (augmented) may hold the classes (rot, rust) or be classes themselves",),
     ),
     Refused(
         "brain scans whose classes lie in a folder beside them, too",
         ("{no,yes}/{1,2}.jpg", "brain_tumor_dataset/{no,yes}/{1,2}.jpg"),
         {"source=brain_tumor_dataset": alone("no yes", 2), "classes=no,yes": alone("no yes", 2)},
-        ("brain_tumor_dataset holds classes that lie beside it too",),
+        ("brain_tumor_dataset may hold the classes (no, yes) or be classes themselves",),
     ),
     Refused(
         "classes in a folder beside another one of images",
@@ -526,7 +530,7 @@ WITHOUT_CLASSES = [
     Refused(
         "an archive beside a preview",
         ("data/photos.zip", "data/preview/{1,2}.jpg"),
-        says=("Archives in it aren't opened: set ingestion.source=", "/data/photos.zip. Allowed are"),
+        says=("Allowed are", "Archives in it aren't opened: set ingestion.source=", "/data/photos.zip."),
     ),
     Refused(
         "classes named like parts",
@@ -539,8 +543,8 @@ WITHOUT_CLASSES = [
     Refused("class and part in one name", ("{cats,dogs}_{train,test}/1.jpg",)),
     Refused("two collections with parts, without classes", ("{trainA,trainB,testA,testB}/1.jpg",)),
     Refused("parts of images to predict alone", ("{train,test}/{cat_pred,dog_pred}/1.jpg",)),
-    Refused("one class beside images to predict", ("{cats,predictions}/{1,2}.jpg",), says=("no class but cat",)),
-    Refused("one class in each part", ("{train,test}/cats/1.jpg",), says=("no class but cat",)),
+    Refused("one class beside images to predict", ("{cats,predictions}/{1,2}.jpg",), says=("no two classes",)),
+    Refused("one class in each part", ("{train,test}/cats/1.jpg",), says=("no two classes",)),
 ]
 
 
@@ -649,17 +653,17 @@ PHOTOS = st.sampled_from(["1.jpg", "2.jpg", "cat.1.jpg", "dog.1.jpg", "IMG.1.jpg
 def test_whatever_is_refused_the_advice_works(tree):
     names = sorted({"/".join([*folders, photo]) for folders, photo in tree})
     try:
-        found = arrange_labelled(names, "there")
+        found = arrange(names, "there")
     except SourceError as error:
         for text in advice(error.message):
             values = parse(text)["ingestion"]
             if "source" in values:
                 below = values["source"].removeprefix("there") + "/"
                 inside = [f"/{name}".removeprefix(below) for name in names if f"/{name}".startswith(below)]
-                assert len(arrange_labelled(inside, "there").class_names) > 1
+                assert len(arrange(inside, "there").class_names) > 1
             else:
                 classes = values["classes"]
-                assert set(arrange_labelled(names, "there", classes=classes).class_names) >= set(classes)
+                assert set(arrange(names, "there", classes=classes).class_names) >= set(classes)
     else:
         if not any(part for _, _, part in found.files):
             assert len({part_of(name) for name in found.class_names} & {"train", "validation", "test"}) < 2
@@ -696,7 +700,7 @@ def test_the_log_shows_names_in_brackets(place, tmp_path):
         open_source(parameters(place(("{control,[bold],test}/1.png",))), tmp_path)
     finally:
         logger.removeHandler(handler)
-    assert "test is read as a class" in shown.getvalue()
+    assert "not as parts of a dataset: test" in shown.getvalue()
     assert 'ingestion.classes=["[bold]",control] leaves it out' in shown.getvalue()
 
 

@@ -8,14 +8,14 @@ sub-folders beside each other, the *branches*, have three possible readings:
 * *inner*: the branches hold the classes, and their own names mean nothing.
 
 A dataset comes first. Of the other two, `ingestion.classes` selects the first that has all of its classes; without it,
-the names of folders and classes exclude one. If both remain possible, the reading carries a `Doubt` with the values of
+the names of folders and classes exclude one. If both remain possible, the reading carries a doubt, and the values of
 `ingestion.source` and `ingestion.classes` that settle it.
 """
 
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -83,14 +83,6 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """Why there is more than one way to read a folder, and the ways to settle it, the best first."""
-
-    reason: str
-    choices: list[Choice]
-
-
-@dataclass(frozen=True)
 class Reading:
     """One way to understand a folder.
 
@@ -99,7 +91,8 @@ class Reading:
         groups: The files that are used.
         ignored: (folder, reason) of unused folders.
         guesses: Decisions that might be wrong, in sentences.
-        doubt: Why the folder can be read in another way, too; None if it can't.
+        doubt: Why the folder can be read in another way, too; empty if it can't.
+        choices: The ways to settle the doubt, the best first.
         folder: The folder.
         part: The part of a dataset that it is named after; empty where there is none.
     """
@@ -108,7 +101,8 @@ class Reading:
     groups: list[Group]
     ignored: list[tuple[Folder, str]] = field(default_factory=list)
     guesses: list[str] = field(default_factory=list)
-    doubt: Doubt | None = None
+    doubt: str = ""
+    choices: list[Choice] = field(default_factory=list)
     folder: Folder = field(default_factory=Folder)
     part: str = ""
 
@@ -168,8 +162,10 @@ class Reader:
         inner = _inner(branches)
         if settled := self._settled(outer, inner):
             return settled
-        if doubt := _doubt(branches, outer, inner):
-            return replace(outer, doubt=doubt)
+        if choices := _choices(branches, outer, inner):
+            holders = listed([choice.folder.path for choice in choices if choice.folder])
+            doubt = f"{holders} may hold the classes ({listed(inner.class_names)}) or be classes themselves"
+            return replace(outer, doubt=doubt, choices=choices)
         if _say_classes(branches):
             return _outer(branches, inner)
         if any(branch.inner_classes for branch in branches):
@@ -179,33 +175,26 @@ class Reader:
         if not all(branch.part for branch in branches):
             names = outer.class_names
             reading = reading.guess(f"If {listed(names)} are the classes, set {as_value(names)}.")
-        return replace(reading, groups=[replace(group, class_name="") for group in reading.groups])
+        return reading
 
     def _names_or_folders(self, named: Reading, folders: Reading, branches: list[Reading]) -> Reading:
         """Files named after classes, and the folders beside them."""
-        known = named.class_names
-        parts = [
-            replace(reading, folder=branch.folder, part=branch.part)
-            for branch in branches
-            if branch.part not in ("", PREDICTION) and (reading := _by_file_name(branch.folder, known))
-        ]
-        names = _combined("file names", [named, *parts], branches)
-        if len(folders.class_names) < 2 or folders.class_names == known:
+        names = _combined("file names", [named], branches)
+        if len(folders.class_names) < 2 or folders.class_names == names.class_names:
             return names
         choices = [
-            Choice("the files are named after them", known),
+            Choice("the files are named after them", names.class_names),
             Choice("the folders are the classes", folders.class_names),
         ]
-        doubt = Doubt("files are named after classes, and lie beside folders of classes", choices)
-        return self._settled(names, folders) or replace(names, doubt=doubt)
+        doubt = "files are named after classes, and lie beside folders of classes"
+        return self._settled(names, folders) or replace(names, doubt=doubt, choices=choices)
 
     def _settled(self, *candidates: Reading) -> Reading | None:
         """The first candidate that has all classes of `ingestion.classes`."""
-        wanted = self._wanted or ()
-        for reading in candidates if wanted else ():
+        for reading in candidates if self._wanted else ():
             names = reading.class_names
-            if all(label_of(name, names) is not None for name in wanted):
-                return replace(reading, guesses=[], doubt=None)
+            if all(label_of(name, names) is not None for name in self._wanted or ()):
+                return replace(reading, guesses=[], doubt="")
         return None
 
 
@@ -213,46 +202,35 @@ def _combined(kind: Kind, used: Sequence[Reading], branches: Sequence[Reading] =
     """Some branches as one reading; the others are ignored, with a guess if they hold classes."""
     taken = {reading.folder.path for reading in used}
     others = [branch for branch in branches if branch.folder.path not in taken]
-    return Reading(
-        kind,
-        [replace(group, part=group.part or reading.part) for reading in used for group in reading.groups],
-        [passed for reading in used for passed in reading.ignored]
-        + [(branch.folder, _why_unused(branch.part, kind)) for branch in others],
-        [guess for reading in used for guess in reading.guesses]
-        + [
-            f"{branch.folder.path} has classes too, but lies beside the parts of the dataset and isn't read; to read "
-            "it instead, set ingestion.source to that folder."
-            for branch in others
-            if not branch.part and len(branch.class_names) > 1
-        ],
-        next((reading.doubt for reading in used if reading.doubt), None),
-    )
-
-
-def _why_unused(part: str, kind: Kind) -> str:
-    if part == PREDICTION:
-        return "unlabelled images to predict"
-    if part:
-        return f"unlabelled images of a {'training' if part == TRAIN else part} part"
-    return "beside the parts of the dataset" if kind == "dataset" else "beside images that have classes"
+    doubtful = next((reading for reading in used if reading.doubt), Reading(kind, []))
+    guesses = [guess for reading in used for guess in reading.guesses]
+    guesses += [
+        f"{branch.folder.path} has classes too, but isn't read; to read it, set ingestion.source to that folder."
+        for branch in others
+        if not branch.part and len(branch.class_names) > 1
+    ]
+    ignored = [passed for reading in used for passed in reading.ignored]
+    ignored += [
+        (branch.folder, f"unlabelled images of the {branch.part} part" if branch.part else "beside images with classes")
+        for branch in others
+    ]
+    groups = [replace(group, part=group.part or reading.part) for reading in used for group in reading.groups]
+    return Reading(kind, groups, ignored, guesses, doubtful.doubt, doubtful.choices)
 
 
 def _with_single_classes(branches: list[Reading]) -> list[Reading]:
-    """Labels parts with images of a single class, which the names of the files or of their folder say."""
+    """Labels parts that hold a single folder if another part has it as a class, too."""
     known = {name for branch in branches if branch.part not in ("", PREDICTION) for name in branch.class_names}
 
-    def labelled(part: Reading) -> Reading:
-        if part.part in ("", PREDICTION) or part.class_names or len(part.groups) != 1:
-            return part
-        folder = part.groups[0].folder
+    labelled = []
+    for branch in branches:
+        folder = branch.groups[0].folder if len(branch.groups) == 1 else branch.folder
         name = class_name_of(folder.name)
-        says_class = name in known if known else class_words(folder.name) and not part_of(folder.name)
-        if folder is not part.folder and says_class:
-            return replace(part, kind="folders", groups=[Group(name, "", folder)])
-        by_name = _by_file_name(folder, known)
-        return replace(part, kind="file names", groups=by_name.groups) if by_name else part
-
-    return [labelled(branch) for branch in branches]
+        if folder is branch.folder or branch.class_names or branch.part in ("", PREDICTION) or name not in known:
+            labelled.append(branch)
+        else:
+            labelled.append(replace(branch, kind="folders", groups=[Group(name, "", folder)]))
+    return labelled
 
 
 def _dataset(branches: list[Reading]) -> Reading | None:
@@ -295,46 +273,28 @@ def _inner(branches: list[Reading]) -> Reading:
     return _combined("folders", opened, branches)
 
 
-def _doubt(branches: list[Reading], outer: Reading, inner: Reading) -> Doubt | None:
-    """Why branches may be classes or hold them: the same classes lie in several places, or most lie in one."""
+def _choices(branches: list[Reading], outer: Reading, inner: Reading) -> list[Choice]:
+    """The ways to settle whether branches are classes or hold them; empty where there is no doubt.
+
+    It is doubtful where the same classes lie in several places, or where a single branch holds classes and nothing
+    else, at least as many as there are branches.
+    """
     holders = [branch for branch in branches if branch.inner_classes]
     counts = Counter(name for branch in holders for name in branch.inner_classes)
-    repeated = {name for name, count in counts.items() if count > 1}
-    shared = sorted(repeated | counts.keys() & set(outer.class_names), key=natural_key)
+    shared = {name for name, count in counts.items() if count > 1 or name in outer.class_names}
+    lone = len(holders) == 1 and not holders[0].folder.own_images and len(counts) >= len(branches)
     if shared:
-        holders = [branch for branch in holders if not set(shared).isdisjoint(branch.inner_classes)]
-    elif not any(branch.part for branch in holders) and not _is_lone_holder(holders, branches):
-        return None
+        holders = [branch for branch in holders if not shared.isdisjoint(branch.inner_classes)]
+    elif not (lone and _say_classes(branches)):
+        return []
     alone = [Choice("that folder alone", folder=branch.folder) for branch in holders]
-    choices = [alone[0]]
+    choices = alone[:1]
     if len(holders) > 1 and not any(branch.part for branch in holders):
         choices.append(Choice("all together", inner.class_names))
     if not any(branch.kind == "dataset" for branch in holders):
-        beside = sorted(set(shared) & set(outer.class_names), key=natural_key)
+        beside = sorted(shared & set(outer.class_names), key=natural_key)
         choices.append(Choice("these folders are the classes", beside if len(beside) > 1 else outer.class_names))
-    return Doubt(_reason(holders, shared), [*choices, *alone[1:]])
-
-
-def _is_lone_holder(holders: list[Reading], branches: list[Reading]) -> bool:
-    """Whether a single branch holds classes and nothing else, at least as many as there are branches."""
-    if len(holders) != 1 or holders[0].folder.own_images:
-        return False
-    return len(holders[0].inner_classes) >= len(branches) and _say_classes(branches)
-
-
-def _reason(holders: list[Reading], shared: list[str]) -> str:
-    first = holders[0]
-    if not shared:
-        return f"{first.folder.path} may hold the classes ({listed(first.inner_classes)}), or be a class itself"
-    if len(holders) == 1:
-        return f"{first.folder.path} holds classes that lie beside it too ({listed(shared)})"
-    same = " and the same file names" if _file_names(first) == _file_names(holders[1]) else ""
-    unnamed = "" if any(holder.part for holder in holders) else ", and their names don't say that they are parts"
-    return f"{first.folder.path} and {holders[1].folder.path} hold the same classes ({listed(shared)}){same}{unnamed}"
-
-
-def _file_names(reading: Reading) -> set[str]:
-    return {path.rpartition("/")[2] for group in reading.groups for path in group.paths()}
+    return [*choices, *alone[1:]]
 
 
 def _say_classes(branches: list[Reading]) -> bool:
@@ -350,35 +310,30 @@ def _outer(branches: list[Reading], inner: Reading) -> Reading:
     """Branches as classes, although some may be named like parts."""
     used = [branch for branch in branches if not is_never_a_class(branch.folder.name)]
     outer = _combined("folders", [branch.as_class() for branch in used], branches)
-    named = [branch for branch in used if branch.part]
-    unnamed = [branch.folder.name for branch in used if not branch.part]
+    named = [branch.folder.path for branch in used if branch.part]
+    unnamed = sorted({class_name_of(branch.folder.name) for branch in used if not branch.part}, key=natural_key)
     held = sorted({name for branch in branches for name in branch.inner_classes}, key=natural_key)
     if held:
         settle = f"; {as_value(inner.class_names)} takes them as classes"
         outer = outer.guess(f"Sub-folders of the classes ({listed(held)}) are read as images of their class{settle}.")
-    if not named:
-        return outer
-    if not unnamed:  # steam_train, bullet_train
-        return outer.guess(f"{listed([b.folder.path for b in named])} are read as classes, not as parts of a dataset.")
-    without = sorted(set(map(class_name_of, unnamed)), key=natural_key)
-    paths = " and ".join(branch.folder.path for branch in named[:2])
-    if len(named) == 1 and not held:
-        settle = f"; {as_value(without)} leaves it out" if len(without) > 1 else ""
-        return outer.guess(f"{paths} is read as a class, since no folder beside it is a part of a dataset{settle}.")
-    choices = [Choice("the others are left out", without), Choice("all are classes", outer.class_names)]
-    return replace(outer, doubt=Doubt(f"{paths} may be parts of a dataset or classes", choices))
+    if named and unnamed and (len(named) > 1 or held):
+        doubt = f"{listed(named)} may be parts of a dataset or classes"
+        choices = [Choice("the others are left out", unnamed), Choice("all are classes", outer.class_names)]
+        return replace(outer, doubt=doubt, choices=choices)
+    if named:
+        settle = f"; {as_value(unnamed)} leaves it out" if len(unnamed) > 1 else ""
+        return outer.guess(f"Read as classes, not as parts of a dataset: {listed(named)}{settle}.")
+    return outer
 
 
-def _by_file_name(folder: Folder, known: Collection[str] = ()) -> Reading | None:
-    """Classes by the names of the files directly in a folder: two or more, or any of those that are known."""
+def _by_file_name(folder: Folder) -> Reading | None:
+    """Two or more classes by the names of the files directly in a folder."""
     files: dict[str, list[str]] = defaultdict(list)
     for path in folder.files:
         if name := class_in_file_name(path.rpartition("/")[2]):
             files[name].append(path)
-    names = [name for name, paths in files.items() if any(map(has_image_name, paths)) and (not known or name in known)]
-    if len(names) < (1 if known else 2):
-        return None
-    return Reading("file names", [Group(name, "", folder, files[name]) for name in names])
+    groups = [Group(name, "", folder, paths) for name, paths in files.items() if any(map(has_image_name, paths))]
+    return Reading("file names", groups) if len(groups) > 1 else None
 
 
 def _without_masks(folders: list[Folder]) -> tuple[list[Folder], list[Folder]]:

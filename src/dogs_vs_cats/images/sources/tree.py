@@ -50,6 +50,15 @@ class Folder:
         for folder in self.below():
             yield from folder.files
 
+    def at(self, path: str) -> "Folder":
+        """The folder at a path below this one, created with those above it where they are missing."""
+        folder = self
+        for step in path.split("/")[:MAX_DEPTH] if path else ():
+            if step not in folder.folders:
+                folder.folders[step] = Folder(f"{folder.path}/{step}" if folder.path else step)
+            folder = folder.folders[step]
+        return folder
+
 
 def tree_of(files: Iterable[str], folders: Iterable[str] = ()) -> Folder:
     """Builds the tree of files and folders.
@@ -60,17 +69,7 @@ def tree_of(files: Iterable[str], folders: Iterable[str] = ()) -> Folder:
     """
     top = Folder()
     for path in files:
-        _folder_at(path.rpartition("/")[0], top).files.append(path)
+        top.at(path.rpartition("/")[0]).files.append(path)
     for path in sorted(folders, key=natural_key):
-        _folder_at(path, top)
+        top.at(path)
     return top
-
-
-def _folder_at(path: str, top: Folder) -> Folder:
-    """The folder at a path, created with those above it where they are missing."""
-    folder = top
-    for step in path.split("/")[:MAX_DEPTH] if path else ():
-        if step not in folder.folders:
-            folder.folders[step] = Folder(f"{folder.path}/{step}" if folder.path else step)
-        folder = folder.folders[step]
-    return folder
