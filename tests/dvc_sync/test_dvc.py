@@ -127,7 +127,7 @@ def test_a_change_touches_what_it_can_affect_and_no_more(clone):
         ("src/dogs_vs_cats/training/loop.py", '"""', '"""Changed. ', set(APPROACHES)),
         ("src/dogs_vs_cats/reporting/comparison_page.py", '"""', '"""Changed. ', {"compare"}),
         ("src/dogs_vs_cats/reporting/approach_figures.py", '"""', '"""Changed. ', {"compare"}),
-        ("src/dogs_vs_cats/tracking/recorder.py", '"""', '"""Changed. ', set()),
+        ("src/dogs_vs_cats/tracking/writer.py", '"""', '"""Changed. ', set()),
         ("requirements.lock", "numpy==", "# numpy==", {"prepare", "backbone", "features", *APPROACHES, "compare"}),
     ):
         clone.edit(name, old, new)

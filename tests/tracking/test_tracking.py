@@ -51,10 +51,9 @@ def test_passwords_in_addresses_are_written_nowhere(stub, monkeypatch):
     events = outbox.read()
     assert "geheim" not in json.dumps(events)
     assert "--params=ingestion.source=https://example.org/photos.zip" in events[0]["tags"]["kedro_command"]
-    (begin,) = [event for event in events if event["event"] == "begin" and event["run"] == "naive_cnn"]
-    assert begin["parameters"]["ingestion.source"] == "https://example.org/photos.zip"
-    (dataset,) = [event for event in events if event["event"] == "dataset" and event["run"] == "naive_cnn"]
-    assert json.loads(dataset["source"])["ingested_from"] == "https://example.org/photos.zip"
+    assert events[0]["parameters"]["ingestion"]["source"] == "https://example.org/photos.zip"
+    (train,) = [event for event in events if event["kind"] == "train" and event["approach"] == "naive_cnn"]
+    assert json.loads(train["images"]["source"])["ingested_from"] == "https://example.org/photos.zip"
     assert (
         store.run_address("https://user:geheim@example.org", "1", "a")
         == "https://example.org/#/experiments/1/runs/a?workflowType=machine_learning"
@@ -64,14 +63,8 @@ def test_passwords_in_addresses_are_written_nowhere(stub, monkeypatch):
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        (
-            "file:/tmp/mlruns",
-            "MLflow no longer takes a folder as store. Set MLFLOW_TRACKING_URI=sqlite:///PATH/mlflow.db",
-        ),
-        ("./mlruns", "MLflow no longer takes a folder as store. Set MLFLOW_TRACKING_URI=sqlite:///PATH/mlflow.db"),
         ("sqlite:////proc/nowhere/mlflow.db", "No such file or directory: '/proc/nowhere'"),
-        ("http://somebody:geheim@127.0.0.1:9", "nothing answers there. Start the server, or set MLFLOW_TRACKING_URI"),
-        ("databricks", "databricks"),
+        ("http://somebody:geheim@127.0.0.1:9", "no server answers there. Start it, or set MLFLOW_TRACKING_URI"),
     ],
 )
 def test_a_store_that_takes_nothing_is_warned_of_in_one_line_before_the_first_node(
@@ -89,6 +82,28 @@ def test_a_store_that_takes_nothing_is_warned_of_in_one_line_before_the_first_no
     assert "\n" not in lines[first]
     assert "geheim" not in "".join(lines)
     assert lines[first].endswith("nothing is lost: its records wait until the store takes them")
+    assert (stub.root / "data/naive_cnn/naive_cnn.keras").is_file()
+    assert outboxes(stub.root)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("file:/tmp/mlruns", "MLFLOW_ALLOW_FILE_STORE"),
+        ("./mlruns", "MLFLOW_ALLOW_FILE_STORE"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_other_stores_that_take_nothing_are_warned_of_in_one_line_at_the_end(
+    stub, monkeypatch, caplog, address, message
+):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", "/nowhere")
+    stub.run(evaluate=[], compare=False)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert f"The MLflow store {address} could not take this run (" in warning
+    assert message in warning
+    assert "\n" not in warning
     assert (stub.root / "data/naive_cnn/naive_cnn.keras").is_file()
     assert outboxes(stub.root)
 
@@ -124,7 +139,7 @@ def test_git_tags_tell_commit_and_changes_but_not_those_of_dvc_lock(tmp_path, mo
 def test_processes_of_one_dvc_command_share_a_group_and_others_do_not(tmp_path, monkeypatch):
     for name in ("DVC_EXP_NAME", "DVC_STAGE", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
-    code = "from dogs_vs_cats.tracking.run_facts import group; print(group().key)"
+    code = "from dogs_vs_cats.tracking.run_facts import group; print(group()['key'])"
     # With a shell in between, as DVC has it.
     command = ["sh", "-c", '"$@"; true', "sh", sys.executable, "-c", code]
     script = tmp_path / "dvc"
@@ -148,8 +163,8 @@ def test_a_dvc_experiment_is_its_own_group(monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "muggy-tabs")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "0123456789abcdef")
     group = run_facts.group()
-    assert group.key == "dvc exp muggy-tabs 0123456789"
-    assert group.label == "muggy-tabs"
+    assert group["key"] == "dvc exp muggy-tabs 0123456789"
+    assert group["label"] == "muggy-tabs"
     assert run_facts.tags()["dvc_experiment"] == "muggy-tabs"
 
 
@@ -180,22 +195,22 @@ def test_an_outbox_keeps_files_as_they_were_and_whole_lines_only(tmp_path):
     outbox = Outbox.create(tmp_path)
     path = tmp_path / "model.keras"
     path.write_bytes(b"old")
-    old = outbox.attach(path)
-    assert outbox.attach(path) == old
+    old = outbox.attach(path, "model")
+    assert outbox.attach(path, "model") == old
     replacement = tmp_path / "new"
     replacement.write_bytes(b"new")
     replacement.replace(path)
-    assert outbox.attach(path) != old
+    assert outbox.attach(path, "model") != old
     assert (outbox.folder / old).read_bytes() == b"old"
     assert outbox.append("saved", file=old) == 1
-    with (outbox.folder / "events.jsonl").open("a") as events:
-        events.write('{"event": "half a li')
+    with (outbox.folder / "records.jsonl").open("a") as events:
+        events.write('{"kind": "half a li')
     again = Outbox(outbox.folder)
     (event,) = again.read()
-    assert (event["event"], event["file"]) == ("saved", old)
-    with (outbox.folder / "events.jsonl").open("a") as events:
+    assert (event["kind"], event["file"]) == ("saved", old)
+    with (outbox.folder / "records.jsonl").open("a") as events:
         events.write('ne"}\n')
-    assert again.read() == [{"event": "half a line"}]
+    assert again.read() == [{"kind": "half a line"}]
 
 
 def test_an_outbox_in_use_is_left_alone_until_its_process_is_gone(tmp_path):
@@ -204,13 +219,14 @@ def test_an_outbox_in_use_is_left_alone_until_its_process_is_gone(tmp_path):
     assert worker.send(outboxes(tmp_path)[0], "http://127.0.0.1:9") is None
     code = (
         "from pathlib import Path; from dogs_vs_cats.tracking.outbox import Outbox; "
-        f"Outbox.create(Path({str(tmp_path)!r})).append('run', store='https://user:secret@x')"
+        f"outbox = Outbox.create(Path({str(tmp_path)!r})); "
+        "outbox.append('run', store='https://user:secret@x', parameters={}, outputs=[])"
     )
     source = str(Path(store.__file__).parents[2])
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, check=True)
     (other,) = [left for left in outboxes(tmp_path) if left.folder != outbox.folder]
     assert other.store == "https://x"
-    assert "nothing answers there" in worker.send(other, "http://127.0.0.1:9")
+    assert "no server answers there" in worker.send(other, "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("switch", ["parameter", "environment"])

@@ -2,10 +2,10 @@
 
 What it promises:
 
-* Tracking costs no result. If the store is down, slow, locked or read-only, a warning says so before the first node and
-  at the end. Whatever goes wrong, the run goes on.
-* Nothing that was to be logged is lost. It stays in `.tracking_outbox` until the store takes it: the next run sends it,
-  or `kedro tracking upload` does. A run whose process was killed keeps its epochs and is marked as killed.
+* Tracking costs no result. If the store is down, slow, locked or read-only, a warning says so at the end and, for
+  servers and SQLite databases, before the first node. Whatever goes wrong, the run goes on.
+* Nothing that was to be logged is lost. It stays in `.tracking_outbox` until the store takes it: the next run sends
+  it, or `kedro tracking upload` does. A run whose process was killed keeps its epochs and is marked as killed.
 * Epochs and the load of the machine appear in the store while a model is trained.
 * Each approach has one run with its parameters, metrics, figures, data and model. A later evaluation or explanation
   lands in the run that trained the model.
@@ -16,8 +16,8 @@ What it promises:
   requirements, and answers image files over HTTP.
 * A run doesn't import MLflow, which takes seconds, and credentials are written nowhere.
 
-How it works: `hooks` hands what happens in a run to a `recorder`, which appends it to an `outbox` on disk: events, and
-hard links to the files that they name. A process of its own, the `worker`, follows the outbox, and a `writer` turns
-each event into calls of MLflow's client. All of these can be repeated, so the outbox is all the state there is: after
-a failure, the events are sent again from the first one on.
+How it works: `hooks` passes the events of Kedro and of training to a `recorder`, which appends them as they are to an
+`outbox` on disk, with hard links to the files that they name. A process of its own, the `worker`, follows the outbox,
+and a `writer` makes calls of MLflow's client of them. All of these can be repeated, so the outbox is all the state
+there is: after a failure, the records are sent again from the first one on.
 """

@@ -9,18 +9,11 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
-DATA = {
-    "validation_images": "other images",
-    "classes": "other classes",
-    "image_size": "another image size",
-}
-"""Tags of a run that describe its validation data, and the meaning of a different value."""
+DATA = ("validation_images", "classes", "image_size")
+"""Tags of a run that describe its validation data."""
 
 _TAGS = ("approach", "experiment", "model_md5", *DATA)
 _METRICS = ("validation_log_loss", "validation_accuracy", "test_log_loss", "test_accuracy")
-
-Facts = dict[str, str]
-"""The tags of a version, by which it is compared with others."""
 
 
 def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promote: str) -> str:
@@ -40,25 +33,20 @@ def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promo
     Returns:
         The outcome, in one sentence.
     """
-    facts = _facts(run)
+    facts, champion = _facts(run), _champion(client, name)
     who = _described(facts)
-    champion = _champion(client, name)
     if champion is None:
         version = _register(client, name, run, model_id, make_champion=True)
-        earlier = "".join(
-            f". {address} is an earlier champion of this experiment; to restore it: {promote} {address}"
-            for address in champions(client, facts.get("experiment"))
-            if address != f"models:/{name}@{CHAMPION}"
-        )
-        return f"{who} is the first champion of {name}, as version {version}{earlier}"
+        return f"{who} is the first champion of {name}, as version {version}"
     if champion.tags.get("model_md5") == facts["model_md5"]:
         return f"{who} is the champion of {name} already, as version {champion.version}"
     holder = f"version {champion.version}, {_described(champion.tags)}"
-    if reason := _incomparable(champion.tags, facts):
+    validated = "validation_log_loss" in facts and "validation_log_loss" in champion.tags
+    if not validated or any(champion.tags.get(key) != facts.get(key) for key in DATA):
         version = _register(client, name, run, model_id)
         return (
-            f"{name} keeps its champion, {holder}: {reason}. The new model, {who}, is version {version}; to make it "
-            f"the champion: {promote} {version}"
+            f"{name} keeps its champion, {holder}: the two were not validated on the same images, classes and image "
+            f"size. The new model, {who}, is version {version}; to make it the champion: {promote} {version}"
         )
     if float(champion.tags["validation_log_loss"]) <= float(facts["validation_log_loss"]):
         return f"{name} keeps its champion, {holder}, which is better on the same validation images than {who}"
@@ -84,43 +72,25 @@ def promote(client: "MlflowClient", name: str, run: "Run", model_id: str) -> str
     return f"{_described(_facts(run))} is the champion of {name}, as version {version}"
 
 
-def champions(client: "MlflowClient", experiment: str | None = None) -> list[str]:
-    """Addresses of the champions of all registered models, or of those that were trained in an experiment.
-
-    An experiment may have several, such as one from before it had a registered model of its own.
-    """
-    found = []
-    for registered in client.search_registered_models():
-        version = _champion(client, registered.name)
-        if version and experiment in (None, _experiment(client, version)):
-            found.append(f"models:/{registered.name}@{CHAMPION}")
-    return found
+def champions(client: "MlflowClient") -> list[str]:
+    """Addresses of the champions of all registered models."""
+    registered = client.search_registered_models()
+    return [f"models:/{model.name}@{CHAMPION}" for model in registered if CHAMPION in model.aliases]
 
 
-def _facts(run: "Run") -> Facts:
+def _facts(run: "Run") -> dict[str, str]:
+    """The tags of a version, by which it is compared with others."""
     tags = {key: run.data.tags[key] for key in _TAGS if key in run.data.tags}
     return tags | {key: repr(run.data.metrics[key]) for key in _METRICS if key in run.data.metrics}
 
 
-def _described(facts: Facts) -> str:
+def _described(facts: dict[str, str]) -> str:
     details = [f"experiment {facts.get('experiment', 'unknown')}"]
     if "validation_log_loss" in facts:
         details.append(f"validation log loss {float(facts['validation_log_loss']):.4f}")
     if "test_accuracy" in facts:
         details.append(f"test accuracy {float(facts['test_accuracy']):.3f}")
     return f"{facts.get('approach', 'a model')} ({', '.join(details)})"
-
-
-def _incomparable(champion: Facts, facts: Facts) -> str:
-    """The reason why two models can't be compared; empty if they can be."""
-    if "validation_log_loss" not in facts:
-        return "the new model was trained on the validation images"
-    if "validation_log_loss" not in champion:
-        return "it was trained on the validation images, or never validated"
-    if not DATA.keys() <= champion.keys():
-        return "it isn't known which images it was validated on"
-    differences = [words for key, words in DATA.items() if champion.get(key) != facts.get(key)]
-    return f"it was validated on {' and '.join(differences)}" if differences else ""
 
 
 def _champion(client: "MlflowClient", name: str) -> "ModelVersion | None":
@@ -130,30 +100,22 @@ def _champion(client: "MlflowClient", name: str) -> "ModelVersion | None":
     return None
 
 
-def _experiment(client: "MlflowClient", version: "ModelVersion") -> str | None:
-    return client.get_run(version.run_id).data.tags.get("experiment") if version.run_id else None
-
-
 def _register(client: "MlflowClient", name: str, run: "Run", model_id: str, *, make_champion: bool = False) -> str:
     """Registers a model as a version, unless it is one already, and returns the number of the version."""
     facts = _facts(run)
     if not client.search_registered_models(f"name = '{name}'"):
         experiment = facts.get("experiment", "unknown")
         client.create_registered_model(name, description=f"The best models of experiment {experiment}.")
-    versions = client.search_model_versions(f"name = '{name}'")
-    version = next((found for found in versions if found.tags.get("model_md5") == facts.get("model_md5")), None)
-    if version is None:
-        version = client.create_model_version(
-            name,
-            f"models:/{model_id}",
-            run_id=run.info.run_id,
-            tags=facts,
-            model_id=model_id,
-            description=_described(facts),
+    found = client.search_model_versions(f"name = '{name}' and tags.model_md5 = '{facts['model_md5']}'")
+    version = (
+        found[0]
+        if found
+        else client.create_model_version(
+            name, f"models:/{model_id}", run.info.run_id, model_id=model_id, description=_described(facts)
         )
-    else:
-        for key, value in facts.items():
-            client.set_model_version_tag(name, version.version, key, value)
+    )
+    for key, value in facts.items():
+        client.set_model_version_tag(name, version.version, key, value)
     if make_champion:
         client.set_registered_model_alias(name, CHAMPION, version.version)
     return str(version.version)

@@ -12,7 +12,6 @@ from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.tracking import champion, store
 from dogs_vs_cats.tracking.datasets import open_store
-from dogs_vs_cats.tracking.logged_model import model_of
 from dogs_vs_cats.tracking.outbox import former_outboxes, md5, outboxes
 from dogs_vs_cats.tracking.worker import send
 
@@ -37,22 +36,17 @@ def upload(target: str | None) -> None:
     """Send runs to MLflow that could not be sent when they ended."""
     if advice := former_outboxes(store.root()):
         click.echo(f"{advice}.", err=True)
-    problems, number = [], 0
+    problems = []
     for outbox in outboxes(store.root()):
         wanted = target or outbox.store
         # Only the environment has the credentials.
         address = store.uri() if without_credentials(store.uri()) == without_credentials(wanted) else wanted
-        problem = send(outbox, address)
-        if problem is None:
-            continue
-        number += 1
-        click.echo(f"{outbox.folder.name} -> {without_credentials(address)}")
-        if problem:
-            problems.append(f"  - {outbox.folder.name}: {problem}")
-    if problems:
-        lines = "\n".join(problems)
-        raise ProjectError(f"{len(problems)} of {number} runs could not be uploaded and still wait:\n{lines}")
-    click.echo(f"Uploaded: {number}." if number else "Nothing is waiting to be uploaded.")
+        if (problem := send(outbox, address)) is not None:
+            click.echo(f"{outbox.folder.name} -> {without_credentials(address)}: {problem or 'uploaded'}")
+            problems.append(problem)
+    if failed := sum(map(bool, problems)):
+        raise ProjectError(f"{failed} of {len(problems)} runs could not be uploaded and still wait.")
+    click.echo(f"Uploaded: {len(problems)}." if problems else "Nothing is waiting to be uploaded.")
 
 
 @tracking_commands.command()
@@ -84,7 +78,7 @@ def promote(env: str | None, model: str) -> None:
         address = model
     else:
         _, path = find_model(model, context.catalog, context.config_loader["parameters"]["approaches"], name)
-        address = _logged(client, experiment, path)
+        address = _address(client, experiment, path)
     import mlflow
     from mlflow.exceptions import MlflowException
 
@@ -99,12 +93,10 @@ def promote(env: str | None, model: str) -> None:
         ) from None
 
 
-def _logged(client: "MlflowClient", experiment: str, path: Path) -> str:
+def _address(client: "MlflowClient", experiment: str, path: Path) -> str:
     """The address in MLflow of a model file."""
     tracked = client.get_experiment_by_name(store.experiment_name(experiment))
-    condition = f"tags.model_md5 = '{md5(path)}'"
-    runs = client.search_runs([tracked.experiment_id], condition, max_results=1) if tracked else []
-    model_id = model_of(runs[0]) if runs else None
-    if model_id is None:
+    runs = client.search_runs([tracked.experiment_id], f"tags.model_md5 = '{md5(path)}'") if tracked else []
+    if not runs:
         raise ProjectError(f"No tracked run has the model {path}. Track its training: kedro run")
-    return f"models:/{model_id}"
+    return f"runs:/{runs[0].info.run_id}/{runs[0].data.tags['approach']}"

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from dogs_vs_cats.datasets.local_file import FolderDataset
 from dogs_vs_cats.errors import ProjectError
-from dogs_vs_cats.inference.classifiers import CHAMPION
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.storage.atomic import replace_atomically
 from dogs_vs_cats.tracking import champion, store
@@ -53,7 +52,7 @@ def fetch_model(address: str, folder: Path) -> Path:
                 raise FileNotFoundError(f"it has no {MODEL_FILE}, as the approaches' models have")
         except Exception as error:
             raise ProjectError(
-                f"The model {address} can't be fetched from MLflow: {store.reason(error)}. {_advice(address, client)}"
+                f"The model {address} can't be fetched from MLflow: {store.reason(error)}. {_advice(client)}"
             ) from error
         file.parent.replace(partial_target)
     return target / file.name
@@ -74,12 +73,12 @@ def open_store() -> "MlflowClient":
     return client
 
 
-def _advice(address: str, client: "MlflowClient") -> str:
+def _advice(client: "MlflowClient") -> str:
     """Advice after a request for a model that doesn't exist."""
     found = champion.champions(client)
     if not found:
         return "There is no champion yet; every tracked `kedro run` chooses one for its experiment."
-    known = f"There are {', '.join(found)}."
-    if not address.endswith(f"@{CHAMPION}"):
-        return f"{known} `make mlflow` shows all models."
-    return f"{known} To make one of them the champion of your experiment: kedro tracking promote {found[0]}"
+    return (
+        f"There are {', '.join(found)}; `make mlflow` shows all models. To make one of them the champion of your "
+        f"experiment: kedro tracking promote {found[0]}"
+    )

@@ -43,11 +43,14 @@ class TrackingHooks:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Starts recording, if tracking is on and the pipeline produces tracked results."""
         self._close("KILLED")  # an earlier run that was interrupted, in the same notebook
-        if not any(is_tracked(name, self._parameters["approaches"]) for name in pipeline.all_outputs()):
+        outputs = pipeline.all_outputs()
+        if not any(is_tracked(name, self._parameters["approaches"]) for name in outputs):
             return
         switch = os.environ.get("DOGS_VS_CATS_TRACKING", "on").lower()
         if self._parameters["tracking"]["enabled"] and switch not in ("off", "0", "false", "no"):
-            self._guard(lambda: self._start(pipeline, catalog))
+            self._recorder = Recorder(self._parameters, catalog)
+            self._record(lambda recorder: recorder.start(self._experiment, self._env, sorted(outputs)))
+            subscribe(self._training_event)
         elif "tracking_links" in pipeline.inputs():
             catalog.save("tracking_links", {})  # links to the runs of earlier models would be wrong
 
@@ -63,9 +66,9 @@ class TrackingHooks:
             self._record(lambda recorder: recorder.save_links())
 
     @hook_impl
-    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+    def after_dataset_saved(self, dataset_name: str) -> None:
         """Records a result once it is safe on disk."""
-        self._record(lambda recorder: recorder.dataset_saved(dataset_name, data))
+        self._record(lambda recorder: recorder.dataset_saved(dataset_name))
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -76,10 +79,6 @@ class TrackingHooks:
     def on_pipeline_error(self) -> None:
         """Marks the unfinished runs as failed."""
         self._close("FAILED")
-
-    def _start(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        self._recorder = Recorder(self._parameters, self._env, self._experiment, pipeline, catalog)
-        subscribe(self._training_event)
 
     def _training_event(self, event: Event) -> None:
         self._record(lambda recorder: recorder.training_event(event))
@@ -95,14 +94,10 @@ class TrackingHooks:
             recorder.stop()
 
     def _record(self, action: Callable[[Recorder], None]) -> None:
-        recorder = self._recorder
-        if recorder:
-            self._guard(lambda: action(recorder))
-
-    def _guard(self, action: Callable[[], None]) -> None:
         """Lets the run continue untracked if tracking fails."""
-        try:
-            action()
-        except Exception as error:
-            logger.warning("Tracking has stopped, the run goes on: %s: %s", type(error).__name__, error)
-            self._stop()
+        if self._recorder:
+            try:
+                action(self._recorder)
+            except Exception as error:
+                logger.warning("Tracking has stopped, the run goes on: %s: %s", type(error).__name__, error)
+                self._stop()

@@ -5,51 +5,46 @@ import io
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from dogs_vs_cats.tracking import store
+from dogs_vs_cats.tracking.outbox import md5
 
 
-def describe_images(path: Path, md5: str, manifest: Path | None, experiment: str, source: str) -> dict[str, str]:
+def describe_images(path: Path, manifest: pd.DataFrame, source: str) -> dict[str, str]:
     """Describes the images as a dataset of MLflow.
 
     Args:
         path: The array of all images.
-        md5: Its hash.
-        manifest: The table with the split of each image, if there is one.
-        experiment: The experiment.
+        manifest: The table with the split of each image.
         source: The parameter `ingestion.source`.
 
     Returns:
-        The arguments of MLflow's `Dataset`.
+        The arguments of MLflow's `Dataset`, without its name.
     """
     images = np.load(path, mmap_mode="r", allow_pickle=False)
-    splits = Counter(pd.read_csv(manifest, keep_default_na=False)["split"] if manifest else ())
     tensor = {"dtype": images.dtype.name, "shape": [-1, *images.shape[1:]]}
     schema = {"features": json.dumps([{"type": "tensor", "tensor-spec": tensor}]), "targets": None}
+    shown = path.relative_to(store.root()) if path.is_relative_to(store.root()) else Path(path.name)
     return {
-        "name": f"images of {experiment}",
-        "digest": md5,
+        "digest": md5(path),
         "source_type": "local",
-        "source": json.dumps({"uri": store.relative(path), "ingested_from": source}),
+        "source": json.dumps({"uri": shown.as_posix(), "ingested_from": source}),
         "schema": json.dumps({"mlflow_tensorspec": schema}),
-        "profile": json.dumps({"images": len(images), **splits}),
+        "profile": json.dumps({"images": len(images), **Counter(manifest["split"])}),
     }
 
 
-def example_image(path: Path | None, model_info: dict[str, Any]) -> str:
-    """The first image, or a black one without images, as base64 text of a PNG file.
+def example_image(path: Path) -> str:
+    """The first image as base64 text of a PNG file.
 
     Args:
-        path: The array of all images, if there is one.
-        model_info: The model's information, with the size and channels of its images.
+        path: The array of all images.
     """
-    size, channels = model_info["image_size"], model_info["channels"]
-    pixels = np.load(path, mmap_mode="r")[0] if path else np.zeros((size, size, channels), np.uint8)
+    pixels = np.load(path, mmap_mode="r")[0]
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels if channels == 3 else pixels[..., 0])).save(buffer, "PNG")
+    Image.fromarray(pixels.squeeze()).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""The outbox of a run: its events and the files that they name, on disk until MLflow has them."""
+"""The outbox of a run: its records and the files that they name, on disk until MLflow has them."""
 
 import hashlib
 import json
@@ -19,10 +19,10 @@ from dogs_vs_cats.storage.atomic import in_use
 FOLDER = ".tracking_outbox"
 """Folder in the project's root with one outbox for each run that is in progress or hasn't been sent."""
 
-FORMER_FOLDER = ".tracking_spool"
-"""The folder of earlier versions of the project, which used another format."""
+FORMER = (".tracking_spool/*/header.json", f"{FOLDER}/*/events.jsonl")
+"""Outboxes of earlier versions of the project, in other formats."""
 
-Event = dict[str, Any]
+Record = dict[str, Any]
 
 
 @dataclass
@@ -30,12 +30,12 @@ class Report:
     """The progress of a worker, and the answers of the store.
 
     Attributes:
-        sent: Number of events that the store has; the first one as soon as it has answered.
+        sent: Number of records that the store has; the first one as soon as it has answered.
         links: Address of each approach's run.
         page: Address of the run that holds the others.
         verdict: The decision about the champion.
         problem: Why the last attempt failed.
-        refused: Reasons why the store refused events for good.
+        refused: Reasons why the store refused records for good.
     """
 
     sent: int = 0
@@ -47,7 +47,7 @@ class Report:
 
 
 class Outbox:
-    """The events of one run, as lines of JSON, and the files that they name."""
+    """The records of one run, as lines of JSON, and the files that they name."""
 
     def __init__(self, folder: Path):
         """Opens an outbox.
@@ -56,11 +56,11 @@ class Outbox:
             folder: Its folder.
         """
         self.folder = folder
-        self._events = folder / "events.jsonl"
+        self._appended = 0
+        self._records = folder / "records.jsonl"
         self._report = folder / "report.json"
         self._lock = threading.Lock()
         self._attached: dict[tuple[int, int, int], str] = {}
-        self._appended = 0
         self._position = 0
         self._held = ExitStack()
 
@@ -81,28 +81,28 @@ class Outbox:
         """Prevents other processes from sending and deleting the outbox while this one is running."""
         self._held.enter_context(in_use(self.folder))
 
-    def append(self, event: str, **values: Any) -> int:
-        """Appends an event; safe to call from several threads.
+    def append(self, kind: str, **values: Any) -> int:
+        """Appends a record; safe to call from several threads.
 
         Args:
-            event: Its kind.
+            kind: The kind of record, see `writer`.
             values: Values for JSON, from which credentials in addresses are removed.
 
         Returns:
-            The number of events so far.
+            The number of records so far.
         """
-        line = json.dumps({"event": event, "time": int(time.time() * 1000), **values})
-        with self._lock, self._events.open("ab") as file:
+        line = json.dumps({"kind": kind, "time": int(time.time() * 1000), **values})
+        with self._lock, self._records.open("ab") as file:
             file.write(f"{without_credentials(line)}\n".encode())
             self._appended += 1
             return self._appended
 
-    def attach(self, path: Path, stem: str | None = None) -> str:
+    def attach(self, path: Path, stem: str) -> str:
         """Stores the present version of a file, as a hard link if the file system supports it.
 
         Args:
             path: A file that is only ever replaced, never changed.
-            stem: The name in the outbox, without the suffix; by default the file's own.
+            stem: The name in the outbox, without the suffix.
 
         Returns:
             The path in the outbox, the same one until the file is replaced.
@@ -110,7 +110,7 @@ class Outbox:
         status = path.stat()
         version = status.st_dev, status.st_ino, status.st_mtime_ns
         if version not in self._attached:
-            target = self.folder / "files" / str(len(self._attached)) / f"{stem or path.stem}{path.suffix}"
+            target = self.folder / "files" / str(len(self._attached)) / f"{stem}{path.suffix}"
             target.parent.mkdir(parents=True)
             try:
                 os.link(path, target)
@@ -119,9 +119,9 @@ class Outbox:
             self._attached[version] = target.relative_to(self.folder).as_posix()
         return self._attached[version]
 
-    def read(self) -> list[Event]:
-        """Reads the events since the last call, without a line that is still being written."""
-        with self._events.open("rb") as file:
+    def read(self) -> list[Record]:
+        """Reads the records since the last call, without a line that is still being written."""
+        with self._records.open("rb") as file:
             file.seek(self._position)
             complete, newline, _ = file.read().rpartition(b"\n")
         self._position += len(complete + newline)
@@ -130,8 +130,7 @@ class Outbox:
     @property
     def store(self) -> str:
         """The store that the run was meant for, without credentials."""
-        with self._events.open("rb") as file:
-            return str(json.loads(file.readline())["store"])
+        return str(Outbox(self.folder).read()[0]["store"])
 
     @property
     def report(self) -> Report:
@@ -152,16 +151,17 @@ class Outbox:
 
 def outboxes(root: Path) -> list[Outbox]:
     """All outboxes of a project, the oldest first, also those in use."""
-    return [Outbox(path.parent) for path in sorted((root / FOLDER).glob("*/events.jsonl"))]
+    return [Outbox(path.parent) for path in sorted((root / FOLDER).glob("*/records.jsonl"))]
 
 
 def former_outboxes(root: Path) -> str:
     """Advice on runs that an earlier version of the project could not send; empty if there are none."""
-    if not any((root / FORMER_FOLDER).glob("*/header.json")):
-        return ""
+    found = [str(path.parent) for pattern in FORMER for path in root.glob(pattern)]
     return (
-        f"{root / FORMER_FOLDER} holds runs that an earlier version of this project could not send to MLflow. Check "
-        "that version out and send them (kedro tracking upload), or delete the folder"
+        f"An earlier version of this project could not send these runs to MLflow: {', '.join(found)}. Check that "
+        "version out and send them (kedro tracking upload), or delete the folders"
+        if found
+        else ""
     )
 
 

@@ -15,7 +15,7 @@ TUNING = ("tuning_trials", "tuning_summary", "tuning_history", "tuning_importanc
 
 def is_tracked(name: str, approaches: list[str]) -> bool:
     """Whether a dataset is tracked: results of approaches, comparisons and searches are."""
-    return name in COMPARISON + TUNING or name.partition(".")[0] in approaches
+    return name in COMPARISON + TUNING or name.rpartition(".")[0] in approaches
 
 
 def artifact_folder(name: str, path: Path) -> str | None:
@@ -30,35 +30,38 @@ def artifact_folder(name: str, path: Path) -> str | None:
     if name in TUNING:
         return "tuning"
     output = name.rpartition(".")[2]
-    if path.suffix not in (".png", ".csv"):
-        return "results" if output in ("metrics", "seed_metrics") else None
+    if path.suffix not in (".png", ".csv") and output not in ("metrics", "seed_metrics"):
+        return None
     if output.startswith("explanation_"):
         return "explanation"
     return "figures" if path.suffix == ".png" else "results"
 
 
-def metrics_in(output: str, content: dict[str, Any]) -> dict[str, Any]:
-    """The final metrics in a result, by the names that the comparison gives them, such as `test_accuracy`.
+def facts_in(output: str, content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The final metrics and the tags in a result, by the names that the comparison gives them, such as `test_accuracy`.
 
     Args:
         output: The dataset, without the approach.
-        content: The content of its JSON file.
+        content: What was saved.
     """
     if output == "timings":
-        return content
+        return content, {}
     if output == "model_info":
         counts = {name: content[name] for name in ("parameters", "trainable_parameters")}
-        return {**counts, "trained_epochs": content["epochs"]}
+        return {**counts, "trained_epochs": content["epochs"]}, {}
     if output == "metrics":
         metrics = {f"{split}_{name}": value for split in SPLITS for name, value in content.get(split, {}).items()}
         for statistic in ("mean", "std"):
             spread = content.get("seeds", {}).get(statistic, {})
             metrics |= {f"{name}_{statistic}": value for name, value in spread.items()}
-        return metrics
+        return metrics, {}
     if output == "comparison_summary":
-        row = content["approaches"][content["best"]["approach"]]
-        return {f"best_{name}": row.get(name) for name in HELD_OUT_METRICS}
-    return {"best_validation_log_loss": content["best_val_loss"]} if output == "tuning_summary" else {}
+        best = content["best"]["approach"]
+        row = content["approaches"][best]
+        return {f"best_{name}": row.get(name) for name in HELD_OUT_METRICS}, {"best_approach": best}
+    if output == "tuning_summary":
+        return {"best_validation_log_loss": content["best_val_loss"]}, {"best_trial": str(content["best_trial"])}
+    return {}, {}
 
 
 def validation_images(manifest: Path, classes: list[str]) -> str:

@@ -1,6 +1,5 @@
 """The facts of a run that aren't results: the command, the user, the commit, the group and the parameters."""
 
-import getpass
 import json
 import os
 import platform
@@ -9,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +17,24 @@ from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.project import ROOT
 
 
-@dataclass(frozen=True)
-class Group:
-    """The runs that share one parent.
+def group() -> dict[str, str]:
+    """The group of this process: a DVC experiment, a `dvc repro`, or itself alone.
 
-    Attributes:
-        key: The same for all processes that belong together; the tag `run_group`.
-        label: Part of the runs' names.
-        command: `kedro run`, `dvc repro` or `dvc exp`.
+    Returns:
+        `key`, the same for all processes that belong together, the tag `run_group`; `label`, a part of the runs'
+        names; and `command`: `kedro run`, `dvc repro` or `dvc exp`.
     """
-
-    key: str
-    label: str
-    command: str
-
-
-def group() -> Group:
-    """The group of this process: a DVC experiment, a `dvc repro`, or itself alone."""
     experiment = os.environ.get("DVC_EXP_NAME")
     if experiment:
         baseline = os.environ.get("DVC_EXP_BASELINE_REV", "")[:10]
-        return Group(f"dvc exp {experiment} {baseline}".strip(), experiment, "dvc exp")
+        return {"key": f"dvc exp {experiment} {baseline}".strip(), "label": experiment, "command": "dvc exp"}
     command, process, started = "kedro run", os.getpid(), time.time()
     if "DVC_STAGE" in os.environ and (dvc := _dvc_process()):
         command, process, started = "dvc repro", dvc.pid, dvc.create_time()
     label = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(started))
     # The time distinguishes the runs of one process, for instance of a notebook.
-    return Group(f"{command} {platform.node()} {process} {started:.3f}", label, command)
+    key = f"{command} {platform.node()} {process} {started:.3f}"
+    return {"key": key, "label": label, "command": command}
 
 
 def _dvc_process() -> psutil.Process | None:
@@ -67,7 +56,7 @@ def tags() -> dict[str, str]:
         "kedro_command": command,
         "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
-        "mlflow.user": _user(),
+        "mlflow.user": psutil.Process().username(),
         "dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
         **_git_tags(),
     }
@@ -80,13 +69,6 @@ def kedro_command() -> str:
     # Started as `python -m kedro`, Kedro sets its own name to that.
     name = "kedro" if program.stem.endswith("kedro") or program.parent.name == "kedro" else program.name
     return shlex.join([name, *sys.argv[1:]])
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return ""
 
 
 def _git_tags() -> dict[str, str]:

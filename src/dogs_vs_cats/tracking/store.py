@@ -8,7 +8,7 @@ import warnings
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
@@ -21,12 +21,6 @@ _TRAINING = "workflowType=machine_learning"
 
 _SQLITE = "sqlite:///"
 
-_DATABRICKS = "databricks"
-"""The URI of a Databricks store is this or `databricks://PROFILE`; the addresses of its pages are unknown."""
-
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Without this, MLflow's page takes an experiment for one of language models and hides its training runs."""
-
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """The page of `make mlflow`."""
 
@@ -37,11 +31,6 @@ def root() -> Path:
     if parent and ROOT.is_relative_to(Path(parent).resolve() / ".dvc"):
         return Path(parent).resolve()
     return ROOT
-
-
-def relative(path: Path) -> str:
-    """A path as the store shows it: from the project's root, or the name alone outside of it."""
-    return path.relative_to(root()).as_posix() if path.is_relative_to(root()) else path.name
 
 
 def uri() -> str:
@@ -73,8 +62,6 @@ def registered_name(registered_model: str | None, experiment: str) -> str | None
 
 def run_address(store: str, experiment_id: str, run_id: str) -> str:
     """Address of a run's page."""
-    if store.startswith(_DATABRICKS):
-        return f"run {run_id} of {store}"
     return f"{_page(store)}/#/experiments/{experiment_id}/runs/{run_id}?{_TRAINING}"
 
 
@@ -93,71 +80,41 @@ def compare_address(store: str, experiment_id: str, run_ids: list[str]) -> str:
 
 
 def _page(store: str) -> str:
-    return without_credentials(store).rstrip("/") if is_server(store) else LOCAL_PAGE
+    # Databricks: the addresses of its pages are unknown.
+    return without_credentials(store).rstrip("/") if is_server(store) or store.startswith("databricks") else LOCAL_PAGE
 
 
 def is_server(store: str) -> bool:
     """Whether a store is reached over HTTP."""
-    return urlsplit(store).scheme in ("http", "https")
+    return store.startswith(("http://", "https://"))
 
 
 def problem(store: str) -> str:
     """Checks in seconds, and without MLflow, whether a store can be written to.
 
-    MLflow itself takes seconds to import, and retries for up to minutes.
+    MLflow itself takes seconds to import, and retries for up to an hour.
 
     Args:
-        store: Its URI. Only folders, SQLite databases and servers are checked.
+        store: Its URI. Only SQLite databases and servers are checked.
 
     Returns:
         The problem; empty if none was found.
     """
-    if is_server(store):
-        import requests
+    try:
+        if is_server(store):
+            import requests
 
-        # Any answer will do; MLflow reports a wrong one better.
-        try:
-            requests.get(store, timeout=(4, 8), stream=True).close()
-        except requests.Timeout:
-            return "it doesn't answer in time. Look whether the server is well"
-        except requests.ConnectionError:
-            return (
-                "nothing answers there. Start the server, or set MLFLOW_TRACKING_URI to another store; unset, it is "
-                "mlflow.db in the project"
-            )
-        except requests.RequestException as error:
-            return reason(error)
-    elif store.startswith(_SQLITE):
-        try:
-            _check_database(Path(store.removeprefix(_SQLITE)))
-        except (OSError, sqlite3.Error) as error:
-            return reason(error)
-    elif _is_folder(store) and os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() != "true":
-        return (
-            "MLflow no longer takes a folder as store. Set MLFLOW_TRACKING_URI=sqlite:///PATH/mlflow.db, or unset it "
-            "for mlflow.db in the project, or allow folders with MLFLOW_ALLOW_FILE_STORE=true"
-        )
+            requests.get(store, timeout=8, stream=True).close()  # any answer will do; MLflow reports a wrong one better
+        elif store.startswith(_SQLITE):
+            path = Path(store.removeprefix(_SQLITE))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(path, timeout=2, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+    except (OSError, sqlite3.Error) as error:  # those of requests are OSErrors
+        if is_server(store):
+            return "no server answers there. Start it, or set MLFLOW_TRACKING_URI to another store"
+        return reason(error)
     return ""
-
-
-def _check_database(path: Path) -> None:
-    if path.exists():
-        with closing(sqlite3.connect(path, timeout=2, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-    else:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(path.parent, os.W_OK):
-            raise PermissionError(f"the folder {path.parent} can't be written to")
-
-
-def is_checked(store: str) -> bool:
-    """Whether `problem` can check a store of this kind."""
-    return is_server(store) or store.startswith(_SQLITE) or _is_folder(store)
-
-
-def _is_folder(store: str) -> bool:
-    return urlsplit(store).scheme in ("", "file") and not store.startswith(_DATABRICKS)
 
 
 def connect(store: str) -> "MlflowClient":
@@ -172,26 +129,18 @@ def connect(store: str) -> "MlflowClient":
     import mlflow
 
     mlflow.set_tracking_uri(store)  # the registry and downloads use the global store in places
-    return mlflow.MlflowClient(tracking_uri=store, registry_uri=store)
+    return mlflow.MlflowClient(registry_uri=store)
 
 
 def experiment_id(client: "MlflowClient", store: str, name: str) -> str:
     """MLflow's id of an experiment, which is created or restored if necessary."""
     found = client.get_experiment_by_name(name)
-    if found is None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return client.create_experiment(name, artifact_location(store, name), EXPERIMENT_TAGS)
-        except MlflowException:
-            found = client.get_experiment_by_name(name)  # another process has just created it
-            if found is None:
-                raise
-    if found.lifecycle_stage == "deleted":
+    if found and found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
-    for key, value in EXPERIMENT_TAGS.items() - found.tags.items():
-        client.set_experiment_tag(found.experiment_id, key, value)
-    return found.experiment_id
+    number = found.experiment_id if found else client.create_experiment(name, artifact_location(store, name))
+    # Without this, MLflow's page takes it for an experiment of language models and hides its training runs.
+    client.set_experiment_tag(number, "mlflow.experimentKind", "custom_model_development")
+    return str(number)
 
 
 def prepare_mlflow() -> None:

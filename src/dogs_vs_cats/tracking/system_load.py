@@ -1,18 +1,46 @@
 """The load of the machine, under the names that MLflow's page groups as system metrics."""
 
 import os
+import threading
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 
 import psutil
 
+SAMPLE_SECONDS = 5.0
+"""Time between two samples."""
 
-class SystemLoad:
-    """Samples processor, memory, disk, network and NVIDIA GPUs; network traffic counts from its creation on."""
 
-    def __init__(self) -> None:
+class LoadSampler(threading.Thread):
+    """Samples processor, memory, disk, network and NVIDIA GPUs until it is stopped."""
+
+    def __init__(self, record: Callable[[dict[str, float], int], object]):
+        """Starts to sample.
+
+        Args:
+            record: Receives each sample, and its number from 0.
+        """
+        super().__init__(daemon=True)
+        self._record = record
+        self._stopped = threading.Event()
         self._network = psutil.net_io_counters()
+        self.start()
 
-    def sample(self) -> dict[str, float]:
+    def stop(self) -> None:
+        """Stops sampling; no sample arrives after it."""
+        self._stopped.set()
+        self.join()
+
+    def run(self) -> None:
+        """Samples every few seconds, at once for the first time."""
+        with suppress(OSError, psutil.Error):  # a full disk, or a figure that this system lacks
+            for number in count():
+                self._record(self._sample(), number)
+                if self._stopped.wait(SAMPLE_SECONDS):
+                    return
+
+    def _sample(self) -> dict[str, float]:
         """The present load in per cent, megabytes and watts; for the processor, the mean since the last sample."""
         memory, disk, network = psutil.virtual_memory(), psutil.disk_usage(os.sep), psutil.net_io_counters()
         load = {

@@ -21,7 +21,7 @@ from dogs_vs_cats.tracking.writer import Writer
 POLL_SECONDS = 0.1
 """Time between two readings of the outbox."""
 
-RETRY_SECONDS = 5.0
+RETRY_SECONDS = 1.0
 """Time between two attempts while the store doesn't answer."""
 
 LAST_ATTEMPTS = 2
@@ -64,26 +64,23 @@ def follow(outbox: Outbox, address: str, run_is_alive: Callable[[], bool]) -> bo
         Whether the store has everything. If not, the outbox's report has the reason.
     """
     writer: Writer | None = None
-    events = outbox.read()
-    failures, next_attempt = 0, 0.0
-    while failures < LAST_ATTEMPTS:
-        alive = run_is_alive()  # before reading, so that no event is missed
-        events += outbox.read()
-        if not alive and events[-1]["event"] != "close":
-            events.append({"event": "close", "status": "KILLED", "time": events[-1]["time"]})
-        over = events[-1]["event"] == "close"
-        # A run that has nothing to track needs no store, unless only connecting tells whether there is one.
-        wanted = len(events) > 1 or not store.is_checked(address)
-        if wanted and (over or time.monotonic() >= next_attempt):
-            try:
-                writer = writer or Writer(outbox, address, events[0])
-                writer.send(events)
-                if over:
-                    return True
-            except Exception as error:
-                writer, failures = None, failures + over
-                outbox.report = Report(problem=store.reason(error))
-                next_attempt = time.monotonic() + RETRY_SECONDS
+    records = outbox.read()
+    attempts = LAST_ATTEMPTS
+    while attempts:
+        alive = run_is_alive()  # before reading, so that no record is missed
+        records += outbox.read()
+        if not alive and records[-1]["kind"] != "close":
+            records.append({"kind": "close", "status": "KILLED", "time": records[-1]["time"]})
+        over = records[-1]["kind"] == "close"
+        try:
+            writer = writer or Writer(outbox, address, records[0])
+            writer.send(records)
+            if over:
+                return True
+        except Exception as error:
+            writer, attempts = None, attempts - over
+            outbox.report = Report(problem=store.reason(error))
+            time.sleep(RETRY_SECONDS)
         time.sleep(POLL_SECONDS)
     return False
 
