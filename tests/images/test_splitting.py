@@ -159,14 +159,14 @@ def test_impossible_sizes_become_the_nearest_ones_and_the_log_says_so(caplog: py
     split = draw(np.arange(10) % 2, sizes, groups=groups)
     assert Counter(split) == {"train": 8, "validation": 1, "test": 1}
     assert caplog.messages == [
-        "Copies of one image stay in one split, and 8 of the 10 usable images are copies (groups: 1), so the sizes "
-        "can't be train 6, validation 2, test 2. They are train 8, validation 1, test 1; for exact sizes, set "
+        "Copies of one image stay in one split, and 8 of the 10 usable images are copies, so the sizes "
+        "can't be 6 train, 2 validation, 2 test. They are 8 train, 1 validation, 1 test; for exact sizes, set "
         "ingestion.near_duplicates to ignore."
     ]
 
 
 def test_a_split_that_would_be_empty_is_refused() -> None:
-    with pytest.raises(SplitError, match=r"6 of the 6 .* validation 1.* would be empty\. Give more images, or set"):
+    with pytest.raises(SplitError, match=r"6 of the 6 .* 1 validation.* would be empty\. Give more images, or set"):
         draw(np.arange(6) % 2, {"train": 4, "validation": 1, "test": 1}, groups=np.array([0] * 3 + [1] * 3))
 
 
@@ -175,7 +175,7 @@ def test_asking_for_more_than_there_are_says_how_many_there_are() -> None:
     with pytest.raises(SplitError) as caught:
         draw(labels, {"train": 60, "validation": 10, "test": 5})
     assert caught.value.message == (
-        "The split asks for 75 images (train 60, validation 10, test 5), but the source has 50 usable images "
+        "The split asks for 75 images (60 train, 10 validation, 5 test), but the source has 50 usable images "
         "(30 class 0, 20 class 1). Ask for fewer by ingestion.train_size, ingestion.validation_size, "
         "ingestion.test_size, or give more images."
     )

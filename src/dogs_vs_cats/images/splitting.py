@@ -50,13 +50,12 @@ def random_split(
         SplitError: There are fewer images than the sizes ask for, a split would be empty, or training would lack a
             class.
     """
-    counts = _resolve(sizes, len(labels), "the usable images")
-    _check_enough(counts, labels, class_names, "usable images")
+    counts = _resolve(sizes, labels, class_names, "usable images")
     class_counts = np.bincount(labels, minlength=len(class_names))
     targets = _targets(class_counts, np.array([*counts.values(), len(labels) - sum(counts.values())]))
     need = targets.copy()
     members: dict[int, list[int]] = defaultdict(list)
-    for row in sorted(range(len(keys)), key=lambda row: _lot(seed, keys[row])):
+    for row in sorted(range(len(keys)), key=lambda row: hashlib.blake2b(f"{seed} {keys[row]}".encode()).digest()):
         members[groups[row]].append(row)
     place = np.empty(len(labels), int)
     for rows in sorted((rows for rows in members.values() if len(rows) > 1), key=len, reverse=True):
@@ -100,8 +99,8 @@ def official_split(labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class
     split = np.full(len(labels), UNUSED, dtype=f"<U{len(VALIDATION)}")
     for name, wanted in ((TRAIN, (TRAIN, VALIDATION)), (TEST, (TEST,))):
         rows = np.flatnonzero(part == name)
-        counts = _resolve({key: sizes[key] for key in wanted}, len(rows), f"the {name} part")
-        _check_enough(counts, labels[rows], class_names, f"usable images in its {name} part")
+        what = f"usable images in its {name} part"
+        counts = _resolve({key: sizes[key] for key in wanted}, labels[rows], class_names, what)
         rows = _by_turns(rows, labels[rows])
         split[rows[: counts[name]]] = name
         if VALIDATION in counts:
@@ -110,40 +109,35 @@ def official_split(labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class
     return split
 
 
-def _resolve(sizes: Sizes, available: int, of_what: str) -> dict[str, int]:
+def _resolve(sizes: Sizes, labels: np.ndarray, class_names: Sequence[str], what: str) -> dict[str, int]:
     """Turns fractions into counts that together are the rounded sum of the fractions (largest remainders)."""
-    fractions = {name: size for name, size in sizes.items() if isinstance(size, float)}
-    exact = {name: size * available for name, size in fractions.items()}
-    counts = {name: math.floor(exact[name]) if name in exact else int(size) for name, size in sizes.items()}
-    missing = round(sum(exact.values())) - sum(counts[name] for name in exact)
+    exact = {name: size * len(labels) if isinstance(size, float) else size for name, size in sizes.items()}
+    counts = {name: math.floor(size) for name, size in exact.items()}
+    missing = round(sum(exact.values())) - sum(counts.values())
     for name in sorted(exact, key=lambda name: counts[name] - exact[name])[:missing]:
         counts[name] += 1
     for name, count in counts.items():
         if count < 1:
             raise SplitError(
-                f"ingestion.{name}_size is {sizes[name]} of {of_what}; these are {available:,}, so that would be none."
+                f"ingestion.{name}_size is {sizes[name]} of the {what}; these are {len(labels):,}, so that would be "
+                "none."
             )
+    if sum(counts.values()) > len(labels):
+        raise SplitError(
+            f"The split asks for {sum(counts.values()):,} images ({_counted(counts)}), but the source has "
+            f"{len(labels):,} {what} ({_counted(_class_counts(labels, class_names))}). Ask for fewer by "
+            f"{', '.join(f'ingestion.{name}_size' for name in counts)}, or give more images."
+        )
     return counts
 
 
-def _check_enough(counts: Mapping[str, int], labels: np.ndarray, class_names: Sequence[str], what: str) -> None:
-    wanted = sum(counts.values())
-    if wanted <= len(labels):
-        return
-    there = _counted(class_names, labels)
-    raise SplitError(
-        f"The split asks for {wanted:,} images ({_list(counts)}), but the source has {len(labels):,} {what} ({there}). "
-        f"Ask for fewer by {', '.join(f'ingestion.{name}_size' for name in counts)}, or give more images."
-    )
-
-
 def _check_training(split: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
-    trained = np.bincount(labels[split == TRAIN], minlength=len(class_names))
-    if lacking := [name for name, count in zip(class_names, trained, strict=True) if count == 0]:
-        there = _counted(class_names, labels)
+    trained = _class_counts(labels[split == TRAIN], class_names)
+    if lacking := [name for name, count in trained.items() if count == 0]:
         raise SplitError(
-            f"The {trained.sum():,} training images would have none of {listed(lacking)} (usable are {there}). "
-            "Raise ingestion.train_size, or leave classes out by ingestion.classes."
+            f"The {sum(trained.values()):,} training images would have none of {listed(lacking)} (usable are "
+            f"{_counted(_class_counts(labels, class_names))}). Raise ingestion.train_size, or leave classes out by "
+            "ingestion.classes."
         )
 
 
@@ -156,17 +150,13 @@ def _by_turns(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return rows[np.argsort((rank + 0.5) / sizes[labels], kind="stable")]
 
 
-def _lot(seed: int, key: str) -> bytes:
-    return hashlib.blake2b(f"{seed} {key}".encode()).digest()
+def _class_counts(labels: np.ndarray, class_names: Sequence[str]) -> dict[str, int]:
+    counts = np.bincount(labels, minlength=len(class_names)).tolist()
+    return dict(zip(class_names, counts, strict=True))
 
 
-def _counted(class_names: Sequence[str], labels: np.ndarray) -> str:
-    counts = np.bincount(labels, minlength=len(class_names))
-    return listed([f"{count:,} {name}" for name, count in zip(class_names, counts, strict=True)])
-
-
-def _list(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
+def _counted(counts: Mapping[str, int]) -> str:
+    return listed([f"{count:,} {name}" for name, count in counts.items()])
 
 
 def _targets(class_counts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -218,15 +208,14 @@ def _place(images: np.ndarray, need: np.ndarray, targets: np.ndarray) -> int:
 
 def _check_sizes(split: np.ndarray, counts: Mapping[str, int], groups: np.ndarray) -> None:
     found = {name: int((split == name).sum()) for name in SPLITS}
-    if found == dict(counts):
+    if found == counts:
         return
     group_sizes = np.unique_counts(groups).counts
-    copies = group_sizes[group_sizes > 1]
-    reason = (
-        f"Copies of one image stay in one split, and {copies.sum():,} of the {len(groups):,} usable images are copies "
-        f"(groups: {len(copies):,}), so the sizes can't be {_list(counts)}"
+    problem = (
+        f"Copies of one image stay in one split, and {group_sizes[group_sizes > 1].sum():,} of the {len(groups):,} "
+        f"usable images are copies, so the sizes can't be {_counted(counts)}"
     )
     way_out = "set ingestion.near_duplicates to ignore"
     if empty := [name for name, count in found.items() if not count]:
-        raise SplitError(f"{reason}: {listed(empty)} would be empty. Give more images, or {way_out}.")
-    logger.warning("%s. They are %s; for exact sizes, %s.", reason, _list(found), way_out)
+        raise SplitError(f"{problem}: {listed(empty)} would be empty. Give more images, or {way_out}.")
+    logger.warning("%s. They are %s; for exact sizes, %s.", problem, _counted(found), way_out)

@@ -64,6 +64,11 @@ class IngestionParameters(ParameterGroup):
             raise ValueError("input should be 1 or 3")
         return channels
 
+    @property
+    def sizes(self) -> dict[str, int | float]:
+        """The wanted size of each split."""
+        return {"train": self.train_size, "validation": self.validation_size, "test": self.test_size}
+
     def decoding(self, bit_depth: int | None = None) -> DecodingOptions:
         """Options for the decoder.
 

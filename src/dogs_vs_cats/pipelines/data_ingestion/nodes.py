@@ -93,16 +93,15 @@ def split_images(
         SplitError: The images there are don't allow the split.
     """
     labels = usable_images["label"].to_numpy(dtype=np.int64)
-    sizes = {name: getattr(ingestion, f"{name}_size") for name in SPLITS}
     if ingestion.split == "official":
-        splits = official_split(labels, usable_images["part"].tolist(), sizes, class_names)
+        splits = official_split(labels, usable_images["part"].tolist(), ingestion.sizes, class_names)
     else:
-        splits = random_split(
-            labels, usable_images["sha256"].tolist(), usable_images["group"].to_numpy(), sizes, seed, class_names
-        )
+        keys, groups = usable_images["sha256"].tolist(), usable_images["group"].to_numpy()
+        splits = random_split(labels, keys, groups, ingestion.sizes, seed, class_names)
     manifest = usable_images.drop(columns="part")
     manifest.insert(2, "class_name", [class_names[label] for label in labels])
     manifest.insert(3, "split", splits)
+    counts = pd.crosstab(manifest["class_name"], manifest["split"])
     record = {
         "parameters": made_with(ingestion, seed),
         "identity": _identity(manifest, class_names, ingestion, image_facts["bit_depth"]),
@@ -110,7 +109,7 @@ def split_images(
         **image_facts,
         "usable": len(manifest),
         "rejected": len(rejected_images),
-        "splits": _class_counts(manifest, class_names),
+        "splits": counts.reindex(class_names, fill_value=0).reindex(columns=[*SPLITS, UNUSED], fill_value=0).to_dict(),
         "near_duplicates": _near_duplicates(manifest) if ingestion.near_duplicates == "group" else None,
     }
     _report(record)
@@ -129,10 +128,10 @@ def _report_decoded(decoded: "DecodedSource", source: str) -> None:
         )
     if len(decoded.constant) > _FEW:
         logger.warning(
-            "%s of %s usable images have one colour all over, so that there is nothing to learn from them: %s, …",
-            f"{len(decoded.constant):,}",
-            f"{usable:,}",
-            ", ".join(decoded.constant[:_FEW]),
+            "%d of %d usable images have one colour all over, so that there is nothing to learn from them: %s",
+            len(decoded.constant),
+            usable,
+            listed(decoded.constant, _FEW),
         )
 
 
@@ -140,23 +139,13 @@ def _sample_count(ingestion: IngestionParameters) -> int | None:
     """Returns the number of sample images to draw: as many as the splits ask for."""
     if ingestion.source != "sample":
         return None
-    sizes = {name: getattr(ingestion, f"{name}_size") for name in SPLITS}
-    for name, size in sizes.items():
-        if isinstance(size, float):
-            raise SplitError(
-                f"ingestion.{name}_size is {size}, a fraction, but as many sample images are drawn as are asked for: "
-                "give a count."
-            )
-    return int(sum(sizes.values()))
-
-
-def _class_counts(manifest: pd.DataFrame, class_names: list[str]) -> dict[str, dict[str, int]]:
-    """Counts the images of each class in each split."""
-    counts = manifest.groupby(["split", "label"]).size()
-    return {
-        name: {class_name: int(counts.get((name, label), 0)) for label, class_name in enumerate(class_names)}
-        for name in (*SPLITS, UNUSED)
-    }
+    sizes = ingestion.sizes.values()
+    if any(isinstance(size, float) for size in sizes):
+        raise SplitError(
+            f"As many sample images are drawn as {', '.join(f'ingestion.{name}_size' for name in SPLITS)} ask for: "
+            "give counts, not fractions."
+        )
+    return int(sum(sizes))
 
 
 def _identity(
@@ -187,15 +176,15 @@ def _report(record: dict[str, Any]) -> None:
     for name in SPLITS:
         counts = record["splits"][name]
         shares = listed([f"{count:,} {class_name}" for class_name, count in counts.items()], most=12)
-        logger.info("%s: %s images (%s)", name.capitalize(), f"{sum(counts.values()):,}", shares)
+        logger.info("%s: %d images (%s)", name.capitalize(), sum(counts.values()), shares)
         if missing := [class_name for class_name, count in counts.items() if count == 0]:
             logger.warning("The %s split has no image of %s", name, listed(missing))
-    copies = record["near_duplicates"]
-    if copies and copies["groups"]:
-        logger.info("%d images are copies of an image or have copies (%d groups)", copies["images"], copies["groups"])
-    if copies and copies["groups_across_splits"]:
+    copies = record["near_duplicates"] or {"images": 0, "groups_across_splits": 0}
+    if copies["images"]:
+        logger.info("%d images are copies of an image or have copies (groups: %d)", copies["images"], copies["groups"])
+    if copies["groups_across_splits"]:
         logger.warning(
-            "The source's official parts hold copies across splits: %s. Results look better than they are; "
+            "The source's official parts hold copies across splits (groups: %d). Results look better than they are; "
             "ingestion.split: random would keep copies together",
-            "1 group" if copies["groups_across_splits"] == 1 else f"{copies['groups_across_splits']} groups",
+            copies["groups_across_splits"],
         )

@@ -11,20 +11,20 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 read_images,
-                inputs={"ingestion": "params:ingestion", "seed": "params:seed", "store_folder": "decoded_store"},
+                inputs=["params:ingestion", "params:seed", "decoded_store"],
                 outputs=["images", "usable_images", "rejected_images", "class_names", "image_facts"],
                 name="read_images",
             ),
             Node(
                 split_images,
-                inputs={
-                    "usable_images": "usable_images",
-                    "rejected_images": "rejected_images",
-                    "class_names": "class_names",
-                    "image_facts": "image_facts",
-                    "ingestion": "params:ingestion",
-                    "seed": "params:seed",
-                },
+                inputs=[
+                    "usable_images",
+                    "rejected_images",
+                    "class_names",
+                    "image_facts",
+                    "params:ingestion",
+                    "params:seed",
+                ],
                 outputs=["manifest", "ingestion_record"],
                 name="split_images",
             ),
