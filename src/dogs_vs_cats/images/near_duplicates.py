@@ -1,8 +1,8 @@
 """Finds copies of one image that aren't byte-identical: re-encoded, resized or mirrored ones.
 
 A copy in the test split of an image in the training split makes a model look better than it is. Each image gets a
-perceptual hash (pHash: the signs of its lowest 63 cosine frequencies, without the mean), whose mirrored version follows
-from it by arithmetic. Images whose hashes, mirrored or not, differ in at most `MAX_DISTANCE` bits are compared as
+perceptual hash (pHash: the signs of its lowest 63 cosine frequencies, without the mean), and another one of its mirror
+image. Images whose hashes, mirrored or not, differ in at most `MAX_DISTANCE` bits are compared as
 thumbnails, and are copies if those correlate by `MIN_CORRELATION`. Both limits were measured on Kaggle's photos: copies
 of 400 of them, down to JPEG quality 10 or a quarter of the width, differ in at most 5 bits and correlate by 0.995; of
 the 12 million pairs among 5,000, mirrored or not, two differ in at most 7 bits, and these are copies indeed. No other
@@ -29,9 +29,8 @@ MIN_CONTRAST = 2.0
 _FREQUENCIES = 8
 _BANDS = 4
 _BAND_BITS = 16
-# Small enough for what is computed at once to stay below a few megabytes.
-_BLOCK = 1024
-_PAIRS_AT_ONCE = 1 << 16
+# Small enough for the arrays of one step to take a few megabytes.
+_BLOCK = 4096
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
@@ -64,7 +63,9 @@ def find_groups(thumbnails: np.ndarray) -> np.ndarray:
     groups = np.arange(len(thumbnails))
     if len(thumbnails) < 2:
         return groups
-    hashes, mirrored_hashes, contrast = _describe(thumbnails)
+    blocks = (thumbnails[start : start + _BLOCK].astype(np.float32) for start in range(0, len(thumbnails), _BLOCK))
+    described = [(_hashes(block), _hashes(block[:, :, ::-1]), block.std((1, 2))) for block in blocks]
+    hashes, mirrored_hashes, contrast = map(np.concatenate, zip(*described, strict=True))
     rows = np.flatnonzero(contrast >= MIN_CONTRAST)
     for queries, mirrored in ((hashes, False), (mirrored_hashes, True)):
         for first, second in _candidates(queries[rows], hashes[rows]):
@@ -77,27 +78,14 @@ def find_groups(thumbnails: np.ndarray) -> np.ndarray:
     return groups
 
 
-def _describe(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns the hashes, the hashes of the mirrored images (uint64), and the standard deviations (float32)."""
+def _hashes(images: np.ndarray) -> np.ndarray:
+    """Returns the perceptual hash of each image, uint64 (n,); images are float32, as large as thumbnails."""
     frequency = np.arange(_FREQUENCIES)[:, np.newaxis]
     position = np.arange(THUMBNAIL_SIZE)[np.newaxis, :]
     # Rows of the discrete cosine transform DCT-II; only signs matter, so without its scaling.
     cosines = np.cos(np.pi * frequency * (2 * position + 1) / (2 * THUMBNAIL_SIZE)).astype(np.float32)
-    # Mirroring turns the sign of the odd horizontal frequencies.
-    mirroring = np.where(frequency.T % 2, -1, 1).repeat(_FREQUENCIES, axis=0)
-    unchanged = np.ones_like(mirroring)
-    weights = np.uint64(1) << np.arange(_FREQUENCIES**2 - 1, dtype=np.uint64)
-    hashes = np.empty((2, len(thumbnails)), np.uint64)
-    contrast = np.empty(len(thumbnails), np.float32)
-    for start in range(0, len(thumbnails), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        images = thumbnails[block].astype(np.float32)
-        waves = cosines @ images @ cosines.T
-        for row, signs in enumerate((unchanged, mirroring)):
-            bits = (waves * signs).reshape(len(waves), -1)[:, 1:] > 0
-            hashes[row, block] = np.where(bits, weights, np.uint64(0)).sum(axis=1, dtype=np.uint64)
-        contrast[block] = images.std((1, 2))
-    return hashes[0], hashes[1], contrast
+    waves = (cosines @ images @ cosines.T).reshape(len(images), -1)
+    return np.packbits(waves[:, 1:] > 0, axis=1).view(np.uint64)[:, 0]
 
 
 def _candidates(queries: np.ndarray, hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -121,9 +109,9 @@ def _candidates(queries: np.ndarray, hashes: np.ndarray) -> Iterator[tuple[np.nd
 
 
 def _expand(begins: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields (row, place) for every place of every row's range, at most about `_PAIRS_AT_ONCE` at once."""
+    """Yields (row, place) for every place of every row's range, at most about `_BLOCK` at once."""
     rows = np.flatnonzero(counts)
-    parts = np.cumsum(counts[rows]) // _PAIRS_AT_ONCE
+    parts = np.cumsum(counts[rows]) // _BLOCK
     for part in np.split(rows, np.flatnonzero(np.diff(parts)) + 1):
         sizes = counts[part]
         offsets = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -132,17 +120,13 @@ def _expand(begins: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray
 
 def _correlation(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray, mirrored: bool) -> np.ndarray:
     """Correlates the thumbnails of two rows each, the second one mirrored if asked for."""
-    result = np.empty(len(first), np.float32)
-    for start in range(0, len(first), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        left, right = thumbnails[first[block]], thumbnails[second[block]]
-        images = [
-            image.reshape(len(image), -1).astype(np.float32)
-            for image in (left, right[:, :, ::-1] if mirrored else right)
-        ]
-        a, b = (image - image.mean(axis=1, keepdims=True) for image in images)
-        result[block] = (a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    return result
+    left, right = thumbnails[first], thumbnails[second]
+    images = (left, right[:, :, ::-1] if mirrored else right)
+    a, b = (image.reshape(-1, THUMBNAIL_SIZE**2).astype(np.float32) for image in images)
+    a -= a.mean(axis=1, keepdims=True)
+    b -= b.mean(axis=1, keepdims=True)
+    correlation: np.ndarray = (a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+    return correlation
 
 
 def _merge(groups: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
