@@ -31,19 +31,13 @@ _REPEATED = ("params", "runner_params")
 """Options that add to each other if they are given more than once."""
 
 
+# Kedro's errors are one line too, without the words about a traceback that there isn't.
+KedroCliError.show = click.ClickException.show  # type: ignore[method-assign]
+
+
 @click.group(name="dogs-vs-cats")
 def cli() -> None:
     """Commands of this project."""
-
-
-class _Run(click.Command):
-    """Kedro's options, with its errors on one line."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except KedroCliError as error:
-            raise SelectionError(error.message) from None
 
 
 def _run(pipeline: str | None, pipelines: list[str], params: dict[str, Any], **options: Any) -> dict[str, Any]:
@@ -116,7 +110,7 @@ def _options() -> list[click.Parameter]:
     return options
 
 
-run = _Run("run", params=_options(), callback=_run, help=_run.__doc__)
+run = click.Command("run", params=_options(), callback=_run, help=_run.__doc__)
 
 cli.add_command(cache_commands)
 cli.add_command(dvc)

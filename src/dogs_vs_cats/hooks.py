@@ -1,6 +1,7 @@
 """Hooks around every run: check parameters, refuse stale inputs, start Keras, and report the result."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -8,21 +9,26 @@ from typing import Any, cast
 import click
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.framework.project import configure_logging
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from dogs_vs_cats import parameter_schema
 from dogs_vs_cats.compute.start import prepare_environment, start_keras
+from dogs_vs_cats.datasets import KerasModelDataset
 from dogs_vs_cats.errors import ConfigurationError, ProjectError, expected_failure
-from dogs_vs_cats.inference.classifiers import Classifier, find_model, load_classifier
+from dogs_vs_cats.inference.classifiers import find_model, load_classifier
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.credentials import without_credentials
+from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.pipeline_registry import use_parameters
 from dogs_vs_cats.pipelines.inference.nodes import RESULTS
+from dogs_vs_cats.project import VARIABLE
+from dogs_vs_cats.session import run_lock
 from dogs_vs_cats.session.config_loader import ConfigLoader
-from dogs_vs_cats.session.run_lock import RUN_LOCK
 from dogs_vs_cats.session.selection import check_inputs
 from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
+from dogs_vs_cats.storage.caches import GIB, remove_beyond, total
 from dogs_vs_cats.tracking.store import registered_name
 from dogs_vs_cats.training.dry_build import refuse_unbuildable
 
@@ -33,27 +39,32 @@ class ProjectHooks:
     """Checks before a run, and the closing lines after it."""
 
     def __init__(self) -> None:
+        self._root = Path()
         self._parameters: dict[str, Any] = {}
         self._globals: dict[str, Any] = {}
-        self._experiment = ""
-        self._lock_path = Path()
+
+    @property
+    def _experiment(self) -> str:
+        return str(self._globals["experiment"])
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Checks all parameters, then registers the pipelines of this environment's approaches."""
+        log = Path(context.config_loader.conf_source) / "logging.yml"
+        if VARIABLE in os.environ and log.is_file():  # Kedro looks for it in the current folder alone
+            configure_logging(read_yaml(log))
         # Not `context.params`: that builds all pipelines, before the approaches are known.
         self._parameters = _parameters(cast(ConfigLoader, context.config_loader))
         parameter_schema.check(self._parameters)
         use_parameters(self._parameters)
         prepare_environment(ComputeParameters.model_validate(self._parameters["compute"]))
+        self._root = context.project_path
         self._globals = dict(context.config_loader["globals"])
         if "experiment" not in self._globals:
             raise ConfigurationError(
                 "No globals.yml in conf names the experiment, the folder of its results. Write it "
                 "into conf/base/globals.yml: `experiment: NAME`"
             )
-        self._experiment = self._globals["experiment"]
-        self._lock_path = context.project_path / "data" / f".{self._experiment}.lock"
 
     @hook_impl
     def after_catalog_created(self, catalog: CatalogProtocol[Any, Any]) -> None:
@@ -66,15 +77,33 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Refuses to run beside another run or on inputs made with other parameters; starts Keras if needed."""
-        _refuse_runner(run_params, pipeline)
-        _check_datasets(pipeline, catalog)
-        RUN_LOCK.acquire(self._lock_path)
-        self._prepare(run_params, pipeline, catalog)
+        uses_keras = any("keras" in node.tags for node in pipeline.nodes)
+        if uses_keras:
+            _refuse_runner(str(run_params["runner"]))
+        # Creates all that the run reads or writes, which shows the catalog's mistakes before anything has run.
+        datasets = [catalog.get(name) for name in sorted(pipeline.datasets())]
+        run_lock.acquire(self._root / "data" / f".{self._experiment}.lock")
+        if not run_params["only_missing_outputs"]:
+            check_inputs(pipeline, catalog, provided=["classifier"])
+        refuse_stale_inputs(pipeline, catalog, self._parameters)
+        if uses_keras:
+            start_keras()
+            refuse_unbuildable(pipeline.all_outputs(), self._parameters)
+        for dataset in datasets:
+            if isinstance(dataset, KerasModelDataset):
+                dataset.caches = True
+        if "classifier" in pipeline.inputs():
+            wanted, approaches = self._parameters["inference"]["model"], self._parameters["approaches"]
+            registered = registered_name(self._parameters["tracking"]["registered_model"], self._experiment)
+            catalog.save("classifier", load_classifier(*find_model(wanted, catalog, approaches, registered)))
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Says where the result is, and what a comparison found, in the last lines of the run."""
-        RUN_LOCK.release()
+        """Makes room in the caches, and says where the result is, and what a comparison found."""
+        limit = self._parameters["storage"]["cache_limit_gib"]
+        if limit is not None and (removed := remove_beyond(self._root, limit * GIB)):
+            logger.info("Removed from the caches, because storage.cache_limit_gib is %s: %s", limit, total(removed))
+        run_lock.release()
         if "inference_result" in pipeline.all_outputs():
             result = RESULTS[self._parameters["inference"]["format"]]
             click.echo(f"\nThe result: data/07_model_output/{self._experiment}/{result}.csv")
@@ -91,45 +120,16 @@ class ProjectHooks:
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
         """Lets the next run start, and takes expected failures out of what Kedro wraps around them."""
-        RUN_LOCK.release()
+        run_lock.release()
         cause = expected_failure(error)
         if cause is not None and cause is not error:
             raise cause from None
 
-    def _classifier(self, catalog: CatalogProtocol[Any, Any]) -> Classifier:
-        """The model that `inference.model` asks for."""
-        name, path = find_model(
-            self._parameters["inference"]["model"],
-            catalog,
-            self._parameters["approaches"],
-            registered_name(self._parameters["tracking"]["registered_model"], self._experiment),
-        )
-        return load_classifier(name, path)
 
-    def _prepare(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        if not run_params["only_missing_outputs"]:
-            check_inputs(pipeline, catalog, provided=["classifier"])
-        refuse_stale_inputs(pipeline, catalog, self._parameters)
-        if _has_keras(pipeline):
-            start_keras()
-            refuse_unbuildable(pipeline.all_outputs(), self._parameters)
-        from dogs_vs_cats.datasets import KerasModelDataset
-
-        for dataset in map(catalog.get, pipeline.datasets()):
-            if isinstance(dataset, KerasModelDataset):
-                dataset.caches = True
-        if "classifier" in pipeline.inputs():
-            catalog.save("classifier", self._classifier(catalog))
-
-
-def _has_keras(pipeline: Pipeline) -> bool:
-    return any("keras" in node.tags for node in pipeline.nodes)
-
-
-def _refuse_runner(run_params: dict[str, Any], pipeline: Pipeline) -> None:
+def _refuse_runner(given: str) -> None:
     """Refuses runners that would hang: a process that has started Keras can't be forked, nor can threads share it."""
     for runner in ("ParallelRunner", "ThreadRunner"):
-        if runner in str(run_params["runner"]) and _has_keras(pipeline):
+        if runner in given:
             raise ProjectError(
                 f"--runner={runner} can't run pipelines with Keras in them: Keras works in one process and one thread. "
                 "Use kedro run without --runner; each node computes on several cores by itself (compute.threads)."
@@ -143,9 +143,3 @@ def _parameters(loader: ConfigLoader) -> dict[str, Any]:
         for name in unknown & loader.interpolated_parameters():
             del parameters[name]
     return parameters
-
-
-def _check_datasets(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-    """Creates all that a run reads or writes, which shows the catalog's mistakes before anything has run."""
-    for name in sorted(pipeline.datasets()):
-        catalog.get(name)

@@ -9,11 +9,10 @@ from dogs_vs_cats.session.catalog import ProjectCatalog
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from dogs_vs_cats.session.run_lock import SessionStore
 from dogs_vs_cats.session.selection import ProjectSession
-from dogs_vs_cats.storage.hooks import CacheHooks
 from dogs_vs_cats.tracking.hooks import TrackingHooks
 
 # The last registered is called first: tracking sees a run that has already been checked.
-HOOKS = (TrackingHooks(), CacheHooks(), ReproductionHooks(), ProjectHooks())
+HOOKS = (TrackingHooks(), ReproductionHooks(), ProjectHooks())
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 

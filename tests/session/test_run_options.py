@@ -96,6 +96,7 @@ def test_a_wrong_option_names_what_there_is(
         ("parameters.yml", "seed: 1\nseed: 2", "line 2: found duplicate key seed"),
         ("parameters.yml", "seed: \t1", "parameters.yml, line 1: found character '\\t'"),
         ("parameters.yml", "- 1", "parameters.yml: it holds a list"),
+        ("parameters.yml", "- seed: 1", "parameters.yml: it holds a list"),
         ("parameters.yml", "seed: caf\xe9", "parameters.yml: 'utf-8' codec can't decode"),
         ("parameters.yml", "seed: ${oc.env:DVC_NOWHERE}", "seed: Environment variable 'DVC_NOWHERE' not found. Set it"),
         ("parameters.yml", "seed: ${runtime_params:x}", "seed: Runtime parameter 'x' not found"),

@@ -125,7 +125,7 @@ def test_a_run_keeps_to_the_limit_and_keeps_what_it_uses(tmp_path):
     kedro(project, *ingest)
     limited = kedro(project, *ingest, "--params=ingestion.image_size=24,storage.cache_limit_gib=0.000001")
     output = " ".join((limited.stdout + limited.stderr).split())
-    assert "because storage.cache_limit_gib is 1e-06: 1 of 0.0 GiB" in output
+    assert "because storage.cache_limit_gib is 1e-06: 1 entry, 0." in output
     (entry,) = cache_entries(project)
     assert (entry.shape, entry.users) == ((80, 24, 24, 3), ["test"])
     assert "Removed: 1 entry" in kedro(project, "cache", "prune", "--env=test").stdout

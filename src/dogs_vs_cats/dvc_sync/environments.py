@@ -7,6 +7,7 @@ that it leaves as it is, it states as `{}`.
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from functools import reduce
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -65,16 +66,18 @@ def _incomplete(root: Path) -> dict[Path, str]:
     """The files of environments that have to be written, and their text."""
     base = merged(read_parameters(root / "conf/base"))
     stages = list(dvc_file.content(root)["stages"].values())
-    needed: dict[Path, dict[str, Any]] = {}
+    texts: dict[Path, str | None] = {}
     for folder in environment_folders(root):
         in_base = folder.name == "base"
         own = base if in_base else read_yaml(folder / OWN_PARAMETERS)
         source = own.get("ingestion", {}).get("source", base["ingestion"]["source"])
-        needed[folder / "globals.yml"] = {"dvc": variables(folder.name, source)}
+        values = {f"dvc.{name}": value for name, value in variables(folder.name, source).items()}
+        texts[folder / "globals.yml"] = _completed(folder / "globals.yml", values, replace=True)
         # With other approaches than base's, the first two stages start, and say why the environment can't be run.
         followed = _followed(stages if _is_reproducible(folder) else stages[:2], {} if in_base else base)
-        needed[folder / (NO_PARAMETERS if in_base else OWN_PARAMETERS)] = followed
-    return {path: text for path, block in needed.items() if (text := _completed(path, block)) is not None}
+        file = folder / (NO_PARAMETERS if in_base else OWN_PARAMETERS)
+        texts[file] = _completed(file, followed, replace=False)
+    return {path: text for path, text in texts.items() if text is not None}
 
 
 def _is_reproducible(folder: Path) -> bool:
@@ -83,44 +86,39 @@ def _is_reproducible(folder: Path) -> bool:
     return set((base | merged(read_parameters(folder)))["approaches"]) == set(base["approaches"])
 
 
-def _followed(stages: Iterable[Mapping[str, Any]], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that DVC looks for in an environment's own file, with values that change nothing."""
-    needed: dict[str, Any] = {}
+def _followed(stages: Iterable[Mapping[str, Any]], base: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that DVC looks for in an environment's own file, dotted, with values that change nothing."""
+    followed: dict[str, Any] = {}
     for stage in stages:
         for parameter in stage["params"][-1][dvc_file.OWN_PARAMETERS]:
             for name in stage["matrix"]["approach"] if parameter == ITEM else [parameter]:
-                group, _, rest = name.partition(".")
-                block = values.get(group, {})
-                if rest:
-                    needed.setdefault(group, {})[rest] = block.get(rest, {})
-                else:
-                    needed.setdefault(group, {} if isinstance(block, dict) else block)
-    return needed
+                value = reduce(lambda block, part: block.get(part, {}), name.split("."), base)
+                followed[name] = {} if isinstance(value, dict) else value
+    return followed
 
 
-def _completed(path: Path, needed: Mapping[str, Any]) -> str | None:
-    """The text of a YAML file once it has all that is needed, its comments included; None where nothing is missing."""
+def _completed(path: Path, values: Mapping[str, Any], *, replace: bool) -> str | None:
+    """The text of a YAML file with some values, its comments included; None where it has them.
+
+    Args:
+        path: The file.
+        values: Values by their names, `name` or `group.name`.
+        replace: Whether they replace others that the file has.
+    """
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 120
     yaml.representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar(NULL, "null"))
     content = (yaml.load(path) if path.is_file() else None) or CommentedMap()
     before = deepcopy(content)
-    if path.name == "globals.yml":
-        content.update(needed)
-    else:
-        _add(content, needed)
+    for dotted, value in values.items():
+        group, _, name = dotted.rpartition(".")
+        block = content.setdefault(group, {}) if group else content
+        if isinstance(block, dict):
+            block[name] = value if replace else block.get(name, value)
     if content == before:
         return None
     content.fa.set_block_style()
     stream = StringIO()
     yaml.dump(content, stream)
     return stream.getvalue()
-
-
-def _add(content: CommentedMap, needed: Mapping[str, Any]) -> None:
-    for name, value in needed.items():
-        if isinstance(value, Mapping) and isinstance(content.setdefault(name, {}), Mapping):
-            _add(content[name], value)
-        else:
-            content.setdefault(name, value)

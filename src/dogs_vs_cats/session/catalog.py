@@ -1,5 +1,7 @@
 """The catalog, with one line for a mistake in it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
@@ -17,10 +19,8 @@ class ProjectCatalog(DataCatalog):
         Raises:
             ConfigurationError: An entry is wrong.
         """
-        try:
+        with _in_one_line():
             return super().from_config(*arguments, **options)
-        except DatasetError as error:
-            raise _mistake(error) from error
 
     def get(self, *arguments: Any, **options: Any) -> AbstractDataset[Any, Any] | None:
         """Returns a dataset; takes Kedro's arguments.
@@ -28,12 +28,14 @@ class ProjectCatalog(DataCatalog):
         Raises:
             ConfigurationError: Its entry is wrong.
         """
-        try:
+        with _in_one_line():
             return super().get(*arguments, **options)
-        except DatasetError as error:
-            raise _mistake(error) from error
 
 
-def _mistake(error: DatasetError) -> ConfigurationError:
-    reason = " ".join(str(error).partition("Hint:")[0].split()).rstrip(".")
-    return ConfigurationError(f"The catalog has a mistake. {reason}.")
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except DatasetError as error:
+        reason = " ".join(str(error).partition("Hint:")[0].split()).rstrip(".")
+        raise ConfigurationError(f"The catalog has a mistake. {reason}.") from error

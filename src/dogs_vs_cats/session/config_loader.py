@@ -11,7 +11,6 @@ from typing import Any
 import fsspec
 from kedro.config import OmegaConfigLoader
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from dogs_vs_cats.errors import ConfigurationError
 from dogs_vs_cats.parameters.files import read_yaml
@@ -46,12 +45,12 @@ class ConfigLoader(OmegaConfigLoader):
         if "://" not in str(self.conf_source):
             self._check_folders()
         try:
+            for file in self._files(key):
+                read_yaml(file)  # which names a wrong file and the line
             return super().__getitem__(key)
         except OmegaConfBaseException as error:
             raise ConfigurationError(_unresolved(key, error)) from error
-        except (YAMLError, ValueError, AttributeError, OSError) as error:
-            for file in self._files(key):
-                read_yaml(file)  # which names the file and the line
+        except ValueError as error:  # a name in two files
             raise ConfigurationError(f"{' '.join(str(error).split())}. Correct the file, and run again.") from error
 
     def interpolated_parameters(self) -> set[str]:
@@ -87,12 +86,8 @@ class ConfigLoader(OmegaConfigLoader):
 def _unresolved(key: str, error: OmegaConfBaseException) -> str:
     """The message for an interpolation `${…}` that can't be resolved."""
     reason = str(error).splitlines()[0].removeprefix("KeyError raised while resolving interpolation: ").strip('"')
-    reason = reason.removesuffix(".")
     name = f"{key}: {error.full_key}" if error.full_key else key
-    if reason.startswith("Environment variable"):
-        hint = "Set it, or give a default: ${oc.env:NAME,DEFAULT}"
-    elif reason.startswith("Runtime parameter"):
-        hint = "Give it with --params=NAME=VALUE, or give a default: ${runtime_params:NAME,DEFAULT}"
-    else:
-        hint = "In a file of conf, ${…} takes a value of the same environment, or globals:, oc.env: or runtime_params:"
-    return f"{name}: {reason}. {hint}."
+    return (
+        f"{name}: {reason.removesuffix('.')}. Set it, or give a default: ${{oc.env:NAME,DEFAULT}} or "
+        "${runtime_params:NAME,DEFAULT}. ${…} also takes a value of the same environment, or globals:NAME."
+    )

@@ -1,6 +1,6 @@
 """A session that checks what a run is to consist of before anything is loaded or run."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -9,7 +9,6 @@ from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import CatalogProtocol, MemoryDataset
 from kedro.pipeline import Pipeline
-from kedro.pipeline.node import Node
 
 from dogs_vs_cats.errors import MissingInputError, SelectionError
 
@@ -17,29 +16,22 @@ LISTED = 40
 """A message lists at most so many names; of datasets there are hundreds."""
 
 
-def _namespaces(pipeline: Pipeline) -> set[str]:
-    parts = [node.namespace.split(".") for node in pipeline.nodes if node.namespace]
-    return {".".join(names[: end + 1]) for names in parts for end in range(len(names))}
-
-
 def _datasets(pipeline: Pipeline) -> set[str]:
     return {name for name in pipeline.datasets() if name != "parameters" and not name.startswith("params:")}
 
 
-def _nodes(pipeline: Pipeline) -> set[str]:
-    return {node.name for node in pipeline.nodes}
-
-
-_SELECTIONS: dict[str, tuple[str, str, Callable[[Pipeline], set[str]]]] = {
-    "tags": ("--tags", "tag", lambda pipeline: {tag for node in pipeline.nodes for tag in node.tags}),
-    "node_names": ("--nodes", "node", _nodes),
-    "from_nodes": ("--from-nodes", "node", _nodes),
-    "to_nodes": ("--to-nodes", "node", _nodes),
-    "from_inputs": ("--from-inputs", "dataset", _datasets),
-    "to_outputs": ("--to-outputs", "dataset", _datasets),
-    "namespaces": ("--namespaces", "namespace", _namespaces),
-}
-"""For each argument of a run that selects nodes: its option, the word for its values, and those there are."""
+def _selectable(pipeline: Pipeline) -> dict[str, set[str]]:
+    """For each argument of `Pipeline.filter`, the names there are."""
+    nodes, datasets = {node.name for node in pipeline.nodes}, _datasets(pipeline)
+    return {
+        "tags": {tag for node in pipeline.nodes for tag in node.tags},
+        "node_names": nodes,
+        "from_nodes": nodes,
+        "to_nodes": nodes,
+        "from_inputs": datasets,
+        "to_outputs": datasets,
+        "node_namespaces": {prefix for node in pipeline.nodes for prefix in node.namespace_prefixes},
+    }
 
 
 class ProjectSession(KedroSession):
@@ -83,29 +75,27 @@ def check_selection(
     # Kedro may have loaded those alone that were asked for.
     pipelines.set_requested(None)
     for name in names:
-        _check_name(f"--pipelines={name}", "pipeline", name, registered.keys())
+        _check_name("--pipelines", name, registered)
     pipeline = sum((registered[name] for name in names), Pipeline([]))
-    given = {key: list(options.get(key) or []) for key in _SELECTIONS}
-    for key, values in given.items():
-        option, kind, existing = _SELECTIONS[key]
-        for value in values:
-            if not value.startswith("params:"):
-                _check_name(f"{option}={value}", kind, value, existing(pipeline))
-    filters = {"node_namespaces" if key == "namespaces" else key: values for key, values in given.items()}
+    given = {**options, "node_namespaces": options.get("namespaces")}
+    selected = {}
+    for argument, existing in _selectable(pipeline).items():
+        selected[argument] = list(given.get(argument) or [])
+        for name in selected[argument]:
+            if not name.startswith("params:"):
+                _check_name(_option(argument), name, existing)
     try:
-        pipeline.filter(**filters)
+        pipeline.filter(**selected)
     except ValueError:
-        used = ", ".join(f"{_SELECTIONS[key][0]}={','.join(values)}" for key, values in given.items() if values)
+        used = ", ".join(f"{_option(argument)}={','.join(values)}" for argument, values in selected.items() if values)
         raise SelectionError(f"No node is left to run: {used} have none in common.") from None
 
 
 def check_load_versions(catalog: Mapping[str, Any], load_versions: Iterable[str]) -> None:
     """Refuses versions of datasets that have none; Kedro itself would load the present data without a word."""
-    versioned = [name for name, entry in catalog.items() if isinstance(entry, Mapping) and entry.get("versioned")]
     for name in load_versions:
-        if name not in catalog:
-            _check_name(f"--load-versions={name}:…", "dataset", name, catalog)
-        if name not in versioned:
+        _check_name("--load-versions", name, catalog)
+        if not catalog[name].get("versioned"):
             raise SelectionError(
                 f"--load-versions={name}:…: {name} isn't versioned by Kedro. DVC has the earlier versions: "
                 "git checkout COMMIT dvc.lock, then dvc checkout."
@@ -133,30 +123,30 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], provide
     if not absent:
         return
     makers = {name: part for name, part in pipelines.items() if name != "__default__"}
-    first = [node.name for part in makers.values() for node in part.nodes if _is_in_memory(node, absent, catalog)]
-    if first:
+    in_memory = {name for name in absent if isinstance(catalog.get(name), MemoryDataset | None)}
+    if first := {node.name for part in makers.values() for node in part.nodes if in_memory.intersection(node.outputs)}:
         raise MissingInputError(
             f"The run starts from {', '.join(absent)}, which is not all on disk between runs. Start at the nodes that "
-            f"make it: --from-nodes={','.join(sorted(set(first)))}"
+            f"make it: --from-nodes={','.join(sorted(first))}"
         )
-    wanted, needed = set(absent), dict.fromkeys(makers, False)
-    while new := [name for name, part in makers.items() if not needed[name] and wanted & part.all_outputs()]:
-        needed |= dict.fromkeys(new, True)
-        wanted |= {name for maker in new for name in missing(makers[maker])}
-    names = ",".join(name for name in makers if needed[name])
+    wanted = set(absent)
+    needed: list[str] = []
+    for name, part in reversed(makers.items()):  # a pipeline reads what earlier ones make
+        if wanted & part.all_outputs():
+            needed.insert(0, name)
+            wanted.update(missing(part))
     raise MissingInputError(
         f"The run starts from {', '.join(absent)}, which this experiment doesn't have yet. Make them first: "
-        f"kedro run --pipelines={names}"
+        f"kedro run --pipelines={','.join(needed)}"
     )
 
 
-def _is_in_memory(node: Node, absent: Collection[str], catalog: CatalogProtocol[Any, Any]) -> bool:
-    """Whether a node makes an absent input that isn't kept on disk."""
-    made = [catalog.get(name) for name in set(node.outputs) & set(absent)]
-    return any(dataset is None or isinstance(dataset, MemoryDataset) for dataset in made)
+def _option(argument: str) -> str:
+    names = {"node_names": "--nodes", "node_namespaces": "--namespaces"}
+    return names.get(argument, f"--{argument.replace('_', '-')}")
 
 
-def _check_name(option: str, kind: str, name: str, existing: Collection[str]) -> None:
+def _check_name(option: str, name: str, existing: Collection[str]) -> None:
     if name in existing:
         return
     inner = [known for known in sorted(existing) if known.rpartition(".")[2] == name]
@@ -166,4 +156,4 @@ def _check_name(option: str, kind: str, name: str, existing: Collection[str]) ->
         known = f"There are {', '.join(sorted(existing))}." if existing else "The pipeline has none."
     else:
         known = f"There are {len(existing)}; kedro catalog describe-datasets lists them."
-    raise SelectionError(f"{option}: there is no {kind} {name!r}.{hint} {known}")
+    raise SelectionError(f"{option}={name}: there is no {name!r}.{hint} {known}")

@@ -30,20 +30,31 @@ def refuse_stale_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], 
             message names the differences and the pipeline to run.
     """
     inputs = pipeline.inputs()
-    if inputs & {"images", "manifest"} and catalog.exists("ingestion_record"):
-        ingestion = IngestionParameters.model_validate(parameters["ingestion"])
-        wanted = images_made_with(ingestion, parameters["seed"])
-        _compare("The images", catalog.load("ingestion_record")["parameters"], wanted, "data_ingestion")
-    if "backbone" in inputs and catalog.exists("backbone_record"):
-        base = BackboneParameters.model_validate(parameters["backbone"])
-        ingestion_block = parameters["ingestion"]
-        wanted = backbone_made_with(
-            base, ingestion_block["image_size"], ingestion_block["channels"], parameters["seed"]
-        )
-        _compare("The backbone", catalog.load("backbone_record")["made_with"], wanted, "backbone")
-    if "features" in inputs and catalog.exists("features_record"):
-        _check_features(catalog, parameters)
-    _check_results(inputs, catalog)
+    images, base, features = (
+        catalog.load(name) if catalog.exists(name) else None
+        for name in ("ingestion_record", "backbone_record", "features_record")
+    )
+    ingestion, seed = IngestionParameters.model_validate(parameters["ingestion"]), parameters["seed"]
+    if images and inputs & {"images", "manifest"}:
+        _compare("The images", images["parameters"], images_made_with(ingestion, seed), "data_ingestion")
+    if base and "backbone" in inputs:
+        backbone = BackboneParameters.model_validate(parameters["backbone"])
+        wanted = backbone_made_with(backbone, ingestion.image_size, ingestion.channels, seed)
+        _compare("The backbone", base["made_with"], wanted, "backbone")
+    if features and "features" in inputs:
+        wanted = {"pooling": parameters["transfer_bottleneck"]["pooling"]}
+        wanted |= {"backbone": base["identity"]} if base else {}
+        wanted |= {"data": images["identity"]} if images else {}
+        _compare("The features", {name: features[name] for name in wanted}, wanted, "feature_extraction")
+    for name in sorted(inputs):
+        approach, _, entry = name.rpartition(".")
+        if not (images and entry == "model_info" and catalog.exists(name)):
+            continue
+        if catalog.load(name)["made_with"]["data"] != images["identity"]:
+            raise StaleInputError(
+                f"{approach} was trained on other images than the present ones. "
+                f"Train it again: kedro run --pipelines={approach}"
+            )
 
 
 def _compare(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any], pipeline: str) -> None:
@@ -54,35 +65,6 @@ def _compare(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any], pip
     ]
     if differences:
         raise StaleInputError(
-            f"{what} on disk were made with other parameters ({'; '.join(differences)}). "
-            f"Make them again: kedro run --pipelines={pipeline}"
+            f"{what} on disk were made with other parameters or from other inputs ({'; '.join(differences)}). "
+            f"Renew them: kedro run --pipelines={pipeline}"
         )
-
-
-def _check_features(catalog: CatalogProtocol[Any, Any], parameters: Mapping[str, Any]) -> None:
-    record = catalog.load("features_record")
-    pooling = parameters["transfer_bottleneck"]["pooling"]
-    _compare("The features", {"pooling": record["pooling"]}, {"pooling": pooling}, "feature_extraction")
-    sources = (("backbone_record", "backbone", "backbone"), ("ingestion_record", "data", "images"))
-    for name, key, what in sources:
-        if catalog.exists(name) and catalog.load(name)["identity"] != record[key]:
-            raise StaleInputError(
-                f"The features on disk belong to other {what} than the present one. "
-                "Extract them again: kedro run --pipelines=feature_extraction"
-            )
-
-
-def _check_results(inputs: set[str], catalog: CatalogProtocol[Any, Any]) -> None:
-    """Models and predictions must come from the present images, or they can't be evaluated and compared."""
-    if not catalog.exists("ingestion_record"):
-        return
-    data = catalog.load("ingestion_record")["identity"]
-    for name in sorted(inputs):
-        approach, _, entry = name.rpartition(".")
-        if entry != "model_info" or not catalog.exists(name):
-            continue
-        if catalog.load(name)["made_with"]["data"] != data:
-            raise StaleInputError(
-                f"{approach} was trained on other images than the present ones. "
-                f"Train it again: kedro run --pipelines={approach}"
-            )

@@ -84,6 +84,19 @@ def remove_beyond(root: Path, limit: float) -> list[CacheEntry]:
     return removed
 
 
+def total(entries: list[CacheEntry]) -> str:
+    """The number and the size of entries, in words."""
+    count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
+    taken, frees = size(sum(entry.size for entry in entries)), size(sum(entry.frees for entry in entries))
+    linked = "" if taken == frees else f", of which {frees} are the caches' alone; results link to the rest and keep it"
+    return f"{count}, {taken}{linked}."
+
+
+def size(count: int) -> str:
+    """A number of bytes in words."""
+    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 1024**2:.1f} MiB"
+
+
 def _entries(kind: str, folder: Path) -> Iterator[CacheEntry]:
     """The entries of a cache; also those that an earlier version has left there."""
     users = defaultdict(set)

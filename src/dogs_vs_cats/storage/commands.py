@@ -8,7 +8,7 @@ import click
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import ROOT
-from dogs_vs_cats.storage.caches import GIB, CacheEntry, cache_entries, remove
+from dogs_vs_cats.storage.caches import cache_entries, remove, size, total
 
 _SECONDS_A_DAY = 86_400
 
@@ -27,8 +27,8 @@ def list_entries() -> None:
         (
             entry.kind,
             " × ".join(map(str, entry.shape)),
-            _size(entry.size),
-            _size(entry.frees),
+            size(entry.size),
+            size(entry.frees),
             ", ".join(entry.users) or "-",
             datetime.fromtimestamp(entry.last_used).strftime("%Y-%m-%d %H:%M"),
         )
@@ -37,7 +37,7 @@ def list_entries() -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    click.echo(f"{_total(entries)}")
+    click.echo(f"{total(entries)}")
 
 
 @cache_commands.command()
@@ -57,7 +57,7 @@ def prune(environment: str | None, days: float | None) -> None:
     if days is not None:
         entries = [entry for entry in entries if entry.last_used <= time.time() - days * _SECONDS_A_DAY]
     removed = remove(ROOT, entries)
-    click.echo(f"Removed: {_total(removed)}")
+    click.echo(f"Removed: {total(removed)}")
     if len(removed) < len(entries):
         click.echo(f"Not removed, because a run uses them now: {len(entries) - len(removed)}")
 
@@ -69,14 +69,3 @@ def _experiment(environment: str) -> str:
         raise ParameterError(f"--env={environment}: there is no such environment; there are {', '.join(files)}.")
     contents = [read_yaml(files[name]) for name in ("base", environment)]
     return str((contents[0] | contents[1])["experiment"])
-
-
-def _total(entries: list[CacheEntry]) -> str:
-    count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
-    size, frees = (_size(sum(values)) for values in ([e.size for e in entries], [e.frees for e in entries]))
-    linked = "" if size == frees else f", of which {frees} are the caches' alone; results link to the rest and keep it"
-    return f"{count}, {size}{linked}."
-
-
-def _size(count: int) -> str:
-    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 1024**2:.1f} MiB"
