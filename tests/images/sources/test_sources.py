@@ -266,8 +266,8 @@ class TestClasses:
     @pytest.mark.parametrize(
         ("classes", "message"),
         [
-            (["cat", "wolf"], "names wolf, but the source's classes are: A, a, cat, dog, fox"),
-            (["cat", "Cats"], "names cat twice"),
+            (["cat", "wolf"], "names wolf, which the source lacks; its classes are: A, a, cat, dog, fox"),
+            (["cat", "Cats"], "names Cats, a class that it names already"),
         ],
     )
     def test_refused(self, made, classes, message):

@@ -1,6 +1,5 @@
 """Sources of images. `open_source` opens any of them; `base.Source` describes them."""
 
-import logging
 import os
 import zipfile
 from pathlib import Path
@@ -10,13 +9,10 @@ from dogs_vs_cats.images.sources.archive import ZipSource, check_sha256
 from dogs_vs_cats.images.sources.arrays import idx_source, is_idx_name, keras_source
 from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source, fingerprint
 from dogs_vs_cats.images.sources.files import FolderSource, listed_paths
-from dogs_vs_cats.images.sources.layouts import counted_classes
 from dogs_vs_cats.images.sources.names import has_image_name
 from dogs_vs_cats.images.sources.reading import as_value
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
-
-logger = logging.getLogger(__name__)
 
 __all__ = ["UNLABELLED", "Entry", "ImageReadError", "Source", "fingerprint", "open_source"]
 
@@ -61,8 +57,8 @@ def open_source(
         if not source.entries() and not source.rejected:
             raise SourceError(f"There are no images in {without_credentials(ingestion.source)}. {ALLOWED_UNLABELLED}.")
     else:
-        if ingestion.classes is not None and (left_out := source.select(ingestion.classes)):
-            logger.info("Ignored %s: ingestion.classes names other classes.", counted_classes(left_out))
+        if ingestion.classes is not None:
+            source.select(ingestion.classes)
         _check_parts(source)
     return source
 
@@ -77,17 +73,10 @@ def _open(
         from dogs_vs_cats.images.sources.downloads import download
 
         archive = download(name, ingestion.sha256, project_root / DOWNLOADS)
-    elif ingestion.sha256 is not None and archive is not None:
+    elif archive is not None:
         check_sha256(archive, ingestion.sha256)
     if archive is not None:
-        return ZipSource(
-            archive,
-            ingestion.max_bytes,
-            ingestion.classes,
-            labelled=labelled,
-            unpack_to=project_root / UNPACKED,
-            inside=inside,
-        )
+        return ZipSource(archive, ingestion, labelled=labelled, unpack_to=project_root / UNPACKED, inside=inside)
     if ingestion.sha256 is not None:
         raise SourceError(
             f"ingestion.sha256 can be checked for a zip file or its address, not for {name}; set it to null."
@@ -124,11 +113,11 @@ def _open_path(path: Path, ingestion: IngestionParameters, labelled: bool) -> So
         reason = getattr(error, "strerror", None) or error
         raise SourceError(f"The source {ingestion.source} can't be opened ({path}: {reason}). {allowed}.") from error
     if path.is_dir():
-        folder = FolderSource(path, ingestion.max_bytes)
+        folder = FolderSource(path, ingestion)
         idx_files = [name for name in folder.files if is_idx_name(name)]
         if idx_files and not any(map(has_image_name, folder.files)):
             return idx_source(path, idx_files)
-        folder.arrange(str(path), ingestion.classes, labelled=labelled)
+        folder.arrange(str(path), labelled=labelled)
         return folder
     if labelled:
         raise SourceError(
@@ -136,7 +125,7 @@ def _open_path(path: Path, ingestion: IngestionParameters, labelled: bool) -> So
             f"aren't read: sort the images into one folder per class. {allowed}."
         )
     names = listed_paths(path) if path.suffix.lower() in (".txt", ".csv") else [path.name]
-    return FolderSource(path.parent, ingestion.max_bytes, names)
+    return FolderSource(path.parent, ingestion, names)
 
 
 def _check_parts(source: Source) -> None:

@@ -21,6 +21,7 @@ from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.base import ImageReadError
 from dogs_vs_cats.images.sources.files import FileSource
 from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.storage.atomic import replace_atomically
 
 logger = logging.getLogger(__name__)
@@ -45,8 +46,7 @@ class ZipSource(FileSource):
 
     Args:
         path: The zip file. Kaggle's outer archive, which holds `train.zip` and `test1.zip`, is recognised.
-        max_bytes: Members that unpack to more are refused unread.
-        classes: `ingestion.classes`, see `layouts.arrange`.
+        ingestion: Uses `max_bytes`, the largest size of a member, and `classes`, see `layouts.arrange`.
         labelled: Whether to detect classes.
         unpack_to: Folder for inner archives.
         inside: Folder or zip file in the archive that is read instead of the whole; paths count from it.
@@ -56,16 +56,9 @@ class ZipSource(FileSource):
     """
 
     def __init__(
-        self,
-        path: Path,
-        max_bytes: int,
-        classes: Sequence[str] | None,
-        *,
-        labelled: bool,
-        unpack_to: Path,
-        inside: str = "",
+        self, path: Path, ingestion: IngestionParameters, *, labelled: bool, unpack_to: Path, inside: str = ""
     ) -> None:
-        super().__init__(max_bytes)
+        super().__init__(ingestion)
         self._lock = threading.Lock()
         self._zip = _open_zip(path)
         self._members: dict[str, zipfile.ZipInfo] = {}
@@ -84,7 +77,7 @@ class ZipSource(FileSource):
         if inside and not (self.files or self.folders or self.rejected):
             there = sorted({_posix(info.filename).partition("/")[0] for info in self._zip.infolist()}, key=natural_key)
             raise SourceError(f"There is no folder {path}; at the archive's top there are {listed(there)}.")
-        self.arrange(str(path), classes, labelled=labelled)
+        self.arrange(str(path), labelled=labelled)
 
     def _list(self, inside: str) -> None:
         """Lists the members below a folder, and rejects those that aren't to be read."""
@@ -126,17 +119,19 @@ class ZipSource(FileSource):
         self._zip.close()
 
 
-def check_sha256(path: Path, expected: str, shown: str | None = None) -> None:
+def check_sha256(path: Path, expected: str | None, shown: str | None = None) -> None:
     """Compares a file with a given checksum.
 
     Args:
         path: The file.
-        expected: SHA-256 as 64 hex digits of any case.
+        expected: SHA-256 as 64 hex digits of any case; None doesn't check.
         shown: Its name in messages, if not the path.
 
     Raises:
         SourceError: The file has another checksum, or can't be read.
     """
+    if expected is None:
+        return
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

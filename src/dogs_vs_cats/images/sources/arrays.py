@@ -2,11 +2,8 @@
 
 import gzip
 import logging
-import math
 import re
-import struct
 import zlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +11,6 @@ import numpy as np
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources.base import Entry, Source
-from dogs_vs_cats.images.sources.layouts import counted_classes
 from dogs_vs_cats.images.sources.names import natural_key
 
 logger = logging.getLogger(__name__)
@@ -57,10 +53,8 @@ class ArraySource(Source):
         ]
         super().__init__(class_names, entries)
         sizes = ", ".join(f"{part} ({len(labels):,} images)" for part, (_, labels) in parts.items())
-        counts = Counter(entry.label for entry in entries)
-        classes = counted_classes({name: counts[label] for label, name in enumerate(class_names)})
         logger.info("Layout of %s: arrays, in the parts %s.", where, sizes)
-        logger.info("Classes in %s: %s.", where, classes)
+        self.log_classes(where)
 
     def read(self, entry: Entry) -> np.ndarray:
         """Returns the pixels, uint8 (height, width, channels)."""
@@ -151,14 +145,12 @@ def _read_idx(path: Path, dimensions: int) -> np.ndarray:
     magic = bytes((0, 0, _UNSIGNED_BYTE, dimensions))
     try:
         with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
-            header = file.read(4 + 4 * dimensions)
-            if header[:4] != magic:
-                raise ValueError(f"it starts with {header[:4].hex() or 'nothing'} instead of {magic.hex()}")
-            shape = struct.unpack_from(f">{dimensions}I", header, 4)
-            # One byte more than the header promises is enough to know that it lies.
-            data = file.read(math.prod(shape) + 1)
-        return np.frombuffer(data, np.uint8).reshape(shape)
-    except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
+            data = file.read()
+        if data[:4] != magic:
+            raise ValueError(f"it starts with {data[:4].hex() or 'nothing'} instead of {magic.hex()}")
+        shape = np.frombuffer(data, ">u4", dimensions, offset=4)
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise SourceError(
             f"{path} can't be read as an IDX file: {error}. It may be cut short or damaged: get it again."
         ) from error

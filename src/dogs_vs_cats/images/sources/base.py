@@ -1,6 +1,7 @@
 """The interface of every source of images: a list of its images, and the file or the pixels of each."""
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,8 @@ import numpy as np
 
 from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.names import label_of
+
+logger = logging.getLogger(__name__)
 
 UNLABELLED = -1
 """Label of an entry whose class isn't known."""
@@ -72,14 +75,15 @@ class Source:
         """
         raise NotImplementedError
 
-    def select(self, classes: Sequence[str]) -> dict[str, int]:
+    def log_classes(self, where: str) -> None:
+        """Logs the number of entries of each class; `where` names the source."""
+        logger.info("Classes in %s: %s.", where, self._counted(range(len(self.class_names))))
+
+    def select(self, classes: Sequence[str]) -> None:
         """Restricts the source to some of its classes, which become labels 0, 1, … in the given order.
 
         Args:
             classes: Names of classes it has. Case matters only where classes differ in nothing else.
-
-        Returns:
-            The number of entries of each class that is left out.
 
         Raises:
             SourceError: The source has no such class, or a class is named twice.
@@ -87,23 +91,23 @@ class Source:
         new_labels: dict[int, int] = {}
         for wanted in classes:
             label = label_of(wanted, self.class_names)
-            if label is None:
+            if label is None or label in new_labels:
+                problem = "which the source lacks" if label is None else "a class that it names already"
                 raise SourceError(
-                    f"ingestion.classes names {wanted}, but the source's classes are: {listed(self.class_names, 20)}. "
-                    "Name some of these in the order of their labels, or set null for all."
-                )
-            if label in new_labels:
-                raise SourceError(
-                    f"ingestion.classes names {self.class_names[label]} twice; each class can have one label only."
+                    f"ingestion.classes names {wanted}, {problem}; its classes are: {listed(self.class_names, 20)}. "
+                    "Name some of these in the order of their labels, each once, or set null for all."
                 )
             new_labels[label] = len(new_labels)
-        counts = Counter(entry.label for entry in self._entries)
-        left_out = {name: counts[label] for label, name in enumerate(self.class_names) if label not in new_labels}
+        if left_out := [label for label in range(len(self.class_names)) if label not in new_labels]:
+            logger.info("Ignored %s: ingestion.classes names other classes.", self._counted(left_out))
         self.class_names = [self.class_names[label] for label in new_labels]
         self._entries = [
             replace(entry, label=new_labels[entry.label]) for entry in self._entries if entry.label in new_labels
         ]
-        return left_out
+
+    def _counted(self, labels: Iterable[int]) -> str:
+        counts = Counter(entry.label for entry in self._entries)
+        return listed([f"{self.class_names[label]} ({counts[label]:,})" for label in labels], 20)
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ import os
 import re
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -57,8 +58,11 @@ def download(url: str, sha256: str | None, folder: Path) -> Path:
         raise SourceError(f"{shown} can't be downloaded: only http:// and https:// addresses are allowed.")
     stem = re.sub(r"[^\w.-]+", "_", unquote(shown).rpartition("/")[2].removesuffix(".zip")).strip("._-")[:60]
     target = folder / f"{stem or 'archive'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}.zip"
-    if target.is_file() and _is_current(target, sha256):
-        return target
+    if target.is_file():
+        with suppress(SourceError):
+            check_sha256(target, sha256)
+            logger.info("Using %s, downloaded before; delete it to download it again.", target)
+            return target
     part = target.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,19 +79,6 @@ def download(url: str, sha256: str | None, folder: Path) -> Path:
             "Free space or correct the permissions, then run again: the download resumes where it stopped."
         ) from error
     return target
-
-
-def _is_current(target: Path, sha256: str | None) -> bool:
-    """Whether an earlier download can be used."""
-    if sha256 is None:
-        logger.info("Using %s, downloaded before; delete it to download it again.", target)
-        return True
-    try:
-        check_sha256(target, sha256)
-    except SourceError:
-        logger.warning("%s doesn't have the expected SHA-256: downloading it again.", target)
-        return False
-    return True
 
 
 def _transfer(url: str, part: Path, shown: str) -> None:
@@ -153,8 +144,7 @@ def _request(url: str, part: Path, shown: str) -> None:
 def _check(part: Path, sha256: str | None, shown: str) -> None:
     """Removes a complete file that isn't the expected one, so that the next run doesn't build on it."""
     try:
-        if sha256 is not None:
-            check_sha256(part, sha256, shown)
+        check_sha256(part, sha256, shown)
         if not zipfile.is_zipfile(part):
             raise SourceError(
                 f"{shown} is no zip file, or is cut short; it was removed. Where the server wants a login, it sends a "

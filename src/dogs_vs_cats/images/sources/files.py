@@ -4,38 +4,41 @@ import csv
 import os
 import stat
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source
 from dogs_vs_cats.images.sources.layouts import arrange
 from dogs_vs_cats.images.sources.names import as_text, natural_key
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
 
 
 class FileSource(Source):
     """Images in files, in a folder or an archive. A subclass lists the files and reads one of them.
 
     Args:
-        max_bytes: Larger files are refused unread.
+        ingestion: Uses `max_bytes`, above which files are refused unread, and `classes`, see `layouts.arrange`.
 
     Attributes:
         files: (size in bytes, token) of every file, by posix path.
         folders: Posix path of every folder.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, ingestion: IngestionParameters) -> None:
         super().__init__([], [])
         self.files: dict[str, tuple[int, str]] = {}
         self.folders: list[str] = []
-        self._max_bytes = max_bytes
+        self._ingestion = ingestion
 
-    def arrange(self, where: str, classes: Sequence[str] | None, *, labelled: bool) -> None:
+    def arrange(self, where: str, *, labelled: bool) -> None:
         """Chooses the entries and their classes among the files; see `layouts.arrange`."""
-        found = arrange(self.files, where, self.folders, classes, labelled=labelled)
+        found = arrange(self.files, where, self.folders, self._ingestion.classes, labelled=labelled)
         self.class_names = found.class_names
         self.rejected += found.rejected
         self._entries = [Entry(path, label, part, self.files[path][1]) for path, label, part in found.files]
+        if labelled:
+            self.log_classes(where)
 
     def read(self, entry: Entry) -> bytes:
         """Returns the bytes of one file.
@@ -44,8 +47,8 @@ class FileSource(Source):
             ImageReadError: It is gone, unreadable, too large, damaged, or no longer what was listed.
         """
         size, _ = self.files[entry.path]
-        if size > self._max_bytes:
-            raise ImageReadError(f"too large: {size:,} bytes, ingestion.max_bytes is {self._max_bytes:,}")
+        if size > (most := self._ingestion.max_bytes):
+            raise ImageReadError(f"too large: {size:,} bytes, ingestion.max_bytes is {most:,}")
         return self._read(entry.path)
 
     @abstractmethod
@@ -59,15 +62,15 @@ class FolderSource(FileSource):
 
     Args:
         root: The folder.
-        max_bytes: Larger files are refused unread.
+        ingestion: See `FileSource`.
         names: The files to use, without labels and in this order, by their paths from the root. None lists the folder.
 
     Raises:
         SourceError: The folder can't be listed.
     """
 
-    def __init__(self, root: Path, max_bytes: int, names: Iterable[str] | None = None) -> None:
-        super().__init__(max_bytes)
+    def __init__(self, root: Path, ingestion: IngestionParameters, names: Iterable[str] | None = None) -> None:
+        super().__init__(ingestion)
         self._root = os.fspath(root)
         self._on_disk: dict[str, str] = {}
         if names is None:

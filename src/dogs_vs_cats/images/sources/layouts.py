@@ -10,7 +10,7 @@ extension is used, and a text file named like an image is rejected with its reas
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -42,8 +42,6 @@ ALLOWED_LAYOUTS = (
 )
 NO_IMAGE_NAME = "not an image by its name"
 SYSTEM = "system or hidden"
-
-_MOST_SHOWN = 20
 
 
 @dataclass
@@ -117,11 +115,6 @@ def arrange(
             found.rejected.append((path, "unlabelled: neither its folder nor its name says the class"))
     _report(found, where)
     return found
-
-
-def counted_classes(counts: Mapping[str, int]) -> str:
-    """Lists the number of files of each class, for messages: `cat (40), dog (38)`."""
-    return listed([f"{name} ({count:,})" for name, count in counts.items()], _MOST_SHOWN)
 
 
 def _read(top: Folder, paths: Sequence[str], where: str, classes: Sequence[str] | None) -> Reading:
@@ -214,12 +207,7 @@ def _folders_without_images(top: Folder, reading: Reading) -> list[str]:
 
 def _report(found: Arrangement, where: str) -> None:
     """Logs what is used and what is ignored, so that nothing disappears silently."""
-    if found.class_names:
-        counts = Counter(label for _, label, _ in found.files)
-        classes = counted_classes({name: counts[label] for label, name in enumerate(found.class_names)})
-        logger.info("Classes in %s: %s.", where, classes)
-    else:
-        logger.info("Found %s in %s.", _files(len(found.files)), where)
+    logger.info("Found %s in %s.", _files(len(found.files)), where)
     for reason, paths in sorted(found.ignored.items()):
         examples = f" ({listed(paths, 3)})" if reason in (SYSTEM, NO_IMAGE_NAME) else ""
         logger.info("Ignored %s in %s: %s%s.", _files(len(paths)), where, reason, examples)

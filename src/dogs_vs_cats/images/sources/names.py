@@ -4,7 +4,6 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import pairwise
 
 # fmt: off
@@ -82,7 +81,6 @@ def has_image_name(path: str) -> bool:
     return suffix_of(path) in IMAGE_SUFFIXES
 
 
-@lru_cache(maxsize=4096)
 def class_name_of(folder: str) -> str:
     """Name of the class that a folder or file name stands for.
 
@@ -108,7 +106,6 @@ def class_in_file_name(name: str) -> str:
     return class_name_of(match["name"]) if match else ""
 
 
-@lru_cache(maxsize=4096)
 def part_of(folder: str) -> str:
     """The part of a dataset that a folder is named after, with any prefix or suffix; empty where there is none.
 
@@ -127,7 +124,6 @@ def part_of(folder: str) -> str:
     return parts.pop() if len(parts) == 1 else ""
 
 
-@lru_cache(maxsize=4096)
 def class_words(folder: str) -> tuple[str, ...]:
     """The words of a folder's name that may say a class.
 
