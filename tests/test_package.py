@@ -93,6 +93,7 @@ def test_it_trains_in_an_empty_folder(python: Path, configuration: Path, tmp_pat
     options = [f"--conf-source={configuration}", "--env=test", "--params=approaches=[naive_cnn]"]
     result = run(python, tmp_path, *options)
     assert result.returncode == 0, result.stdout + result.stderr
+    assert "Loading data from" not in result.stdout + result.stderr, "conf/logging.yml hides Kedro's lines"
     assert (tmp_path / "data" / "06_models" / "test" / "naive_cnn.keras").is_file()
     assert "naive_cnn" in (tmp_path / "data" / "08_reporting" / "test" / "comparison.html").read_text("utf-8")
     assert (tmp_path / "mlflow.db").is_file()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from copy import copy
+from pathlib import Path
 from typing import Any, cast
 
 import click
@@ -11,13 +12,11 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import KedroCliError
 from kedro.runner import AbstractRunner
 from kedro.utils import load_obj
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from dogs_vs_cats.dvc_sync.commands import dvc
 from dogs_vs_cats.errors import ConfigurationError, SelectionError
 from dogs_vs_cats.parameters.command_line import parse
+from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import VARIABLE
 from dogs_vs_cats.session.selection import ProjectSession
 from dogs_vs_cats.storage.commands import cache_commands
@@ -81,18 +80,12 @@ def _options_file(ctx: click.Context, param: click.Parameter, value: str | None)
     """Takes the options that a file given with `--config` has in its block `run` as defaults."""
     if value is None:
         return None
-    try:
-        options = dict(cast(DictConfig, OmegaConf.load(value))["run"])
-        options |= {name: [options[name]] for name in _REPEATED if name in options}
-        unknown = options.keys() - {option.name for option in ctx.command.params}
-    except (YAMLError, OmegaConfBaseException, LookupError, TypeError, AttributeError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigurationError(
-            f"--config={value} can't be read: {reason}. It is YAML: a block `run:` with options, such as "
-            "`env: lecture`."
-        ) from None
-    if unknown:
-        raise ConfigurationError(f"--config={value}: kedro run has no option {', '.join(sorted(unknown))}.")
+    options = read_yaml(Path(value)).get("run")
+    if not isinstance(options, dict):
+        raise ConfigurationError(f"--config={value} lacks a block `run:` with options, such as `env: lecture`.")
+    options |= {name: [options[name]] for name in _REPEATED if name in options}
+    if unknown := options.keys() - {option.name for option in ctx.command.params}:
+        raise ConfigurationError(f"--config={value}: kedro run has no option {', '.join(sorted(map(str, unknown)))}.")
     ctx.default_map = {**(ctx.default_map or {}), **options}
     return value
 

@@ -119,7 +119,8 @@ def test_a_mistake_in_conf_is_named_with_its_place(project: Path, file: str, tex
     [
         ("run:\n  nodess: x", "kedro run has no option nodess"),
         ("runs: {env: test}", "a block `run:`"),
-        ("run: [", "can't be read"),
+        ("run: [", "options.yml, line 1: "),
+        ("run: [env]", "lacks a block `run:`"),
         ("run: {env: tset}", "There is no environment 'tset'. Did you mean test?"),
         ("run:\n  params: {naive_cnn: {epochs: 0}}", "naive_cnn.epochs"),
     ],
@@ -251,6 +252,10 @@ def test_every_command_answers_so(unchanged: Path) -> None:
         assert "Traceback" not in result.stdout + result.stderr
         assert "Error: There is no environment 'tset'. Did you mean test?" in result.stderr
     assert "- naive_cnn" in kedro(unchanged, "registry", "list").stdout
+    described = kedro(unchanged, "registry", "describe", "comparsion", check=False)
+    assert described.returncode == 1
+    assert described.stderr.startswith("Error: 'comparsion' pipeline not found. Existing pipelines: [")
+    assert "None" not in described.stdout + described.stderr
     command = [sys.executable, "-m", "IPython", "--ext=kedro.ipython", "-c", "print(sorted(pipelines), context.env)"]
     session = subprocess.run(command, cwd=unchanged, capture_output=True, text=True, timeout=300, check=True)
     assert "naive_cnn" in session.stdout

@@ -47,7 +47,7 @@ def cache_entries(root: Path) -> list[CacheEntry]:
 
 
 def remove(root: Path, entries: Iterable[CacheEntry]) -> list[CacheEntry]:
-    """Removes entries, except those that a run uses which is going on.
+    """Removes entries, except those that a run in progress uses.
 
     Args:
         root: The project's root.
@@ -125,7 +125,7 @@ def _shape(path: Path) -> tuple[int, ...]:
 
 
 def _running(root: Path) -> dict[str, float]:
-    """Experiments that a run is going on of, with the time of its start."""
+    """Experiments with a run in progress, and the time of its start."""
     running = {}
     for lock in (root / "data").glob(".*.lock"):
         started = lock.stat().st_mtime
