@@ -87,7 +87,7 @@ soak: dev ## Kill 60 runs at random moments, and see that each costs nothing
 
 # The smaller locks are resolved within the larger one, so that all agree on every version.
 RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	--no-emit-index-url --no-emit-find-links --extra app --extra tuning pyproject.toml
+	--no-emit-index-url --no-emit-find-links --extra app pyproject.toml
 .PHONY: lock
 lock: dev ## Renew the three lock files from pyproject.toml
 	@$(RESOLVE) --upgrade --extra viz --extra cluster --extra cpu --group dev -o requirements-dev.lock

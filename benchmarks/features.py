@@ -145,16 +145,16 @@ def _lecture_approach_1() -> tuple[Any, Any]:
 def _epoch_of_approach_2() -> float:
     import pandas as pd
 
-    from dogs_vs_cats.models.frozen_base import CachedFeatures
     from dogs_vs_cats.pipelines.approach.nodes import train
     from dogs_vs_cats.training.inputs import LabelledImages
 
     images, labels = photos()
-    features = CachedFeatures(np.random.default_rng(0).random((len(images), 8192), dtype=np.float32), "flatten", "")
+    features = np.random.default_rng(0).random((len(images), 8192), dtype=np.float32)
     splits = np.where(np.arange(len(images)) < TRAINING, "train", "validation")
     manifest = pd.DataFrame({"path": splits, "label": labels, "split": splits})
     record = {"identity": "vgg16", "name": "VGG16", "made_with": {"preprocessing": "own"}}
-    data = LabelledImages(images, manifest, ["cat", "dog"], {"identity": "photos"}, _backbone(), record, features)
+    bundle = (images, manifest, ["cat", "dog"], {"identity": "photos"}, _backbone(), record, features)
+    data = LabelledImages(*bundle, {"pooling": "flatten"})
     with tempfile.TemporaryDirectory() as state:
         *_, timings, _ = train(training_inputs(data, "transfer_bottleneck", {"epochs": 3}), Path(state))
     return timings["seconds_per_epoch"]

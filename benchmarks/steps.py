@@ -21,7 +21,7 @@ def optimizer_update() -> Result:
 
     from dogs_vs_cats.approaches import naive_cnn
     from dogs_vs_cats.compute.backend import compile_updates
-    from dogs_vs_cats.compute.precision import policy, with_policy
+    from dogs_vs_cats.compute.precision import dtype_policy, with_dtype_policy
     from dogs_vs_cats.parameters.compute import ComputeParameters
 
     parameters = lecture_parameters()
@@ -31,7 +31,7 @@ def optimizer_update() -> Result:
     def trained(*, compiled: bool) -> Callable[[], Any]:
         keras.utils.set_random_seed(0)
         model = naive_cnn.build(naive_cnn.Parameters.model_validate(parameters["naive_cnn"]), images.shape[1:], 2)
-        model = with_policy(model, policy(compute, model))
+        model = with_dtype_policy(model, dtype_policy(compute, model))
         optimizer = keras.optimizers.Nadam(3e-4)
         if compiled:
             compile_updates(optimizer, compute)

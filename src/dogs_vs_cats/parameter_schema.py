@@ -119,6 +119,14 @@ def _contradictions(parameters: Any) -> list[str]:
     ]
     if explained not in (None, *listed):
         problems.append(f"explanation.approach: {explained!r} isn't one of the approaches {', '.join(listed)}")
+    extracted = getattr(parameters.transfer_bottleneck, "pooling", None)
+    for name in listed:
+        pooling = getattr(getattr(parameters, name, None), "pooling", extracted)
+        if pooling != extracted:
+            problems.append(
+                f"{name}.pooling: {pooling!r} differs from transfer_bottleneck.pooling, which all features are "
+                f"extracted with: set it to {extracted!r}"
+            )
     return problems
 
 

@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 logger = logging.getLogger(__name__)
 
@@ -17,11 +17,8 @@ SECONDS_BETWEEN_LINES = 10.0
 Item = TypeVar("Item")
 
 
-class Advance(Protocol):
-    """Call it with the number of units done since the last call."""
-
-    def __call__(self, units: int = 1, /) -> None:
-        """Counts `units` as done."""
+Advance = Callable[[int], None]
+"""Call it with the number of units done since the last call."""
 
 
 @contextmanager
@@ -41,36 +38,28 @@ def progress(description: str, total: int | None = None, unit: str = "images") -
     """
     console = Console(stderr=True)
     if console.is_terminal:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn(unit),
-            TimeRemainingColumn(),
-        )
+        columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TextColumn(unit))
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(description, total=total)
-            yield lambda units=1: bar.advance(task, units)
+            yield lambda units: bar.advance(task, units)
         return
 
-    done = 0
-    last = time.monotonic()
+    done, last = 0, time.monotonic()
 
-    def advance(units: int = 1) -> None:
+    def advance(units: int) -> None:
         nonlocal done, last
         done += units
-        now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES:
-            last = now
-            share = f" of {total} ({done / total:.0%})" if total else ""
-            logger.info("%s: %d%s %s", description, done, share, unit)
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            fraction = f" of {total} ({done / total:.0%})" if total else ""
+            logger.info("%s: %d%s %s", description, done, fraction, unit)
 
     yield advance
 
 
-def track(items: Iterable[Item], description: str, total: int | None = None, unit: str = "images") -> Iterator[Item]:
-    """Yields `items` one by one while showing `progress`."""
-    with progress(description, total, unit) as advance:
+def track(items: Iterable[Item], description: str, total: int) -> Iterator[Item]:
+    """Yields images, or items that stand for them, one by one while showing `progress`."""
+    with progress(description, total) as advance:
         for item in items:
             yield item
-            advance()
+            advance(1)

@@ -134,10 +134,11 @@ def train_two_answers(folder):
         inputs=inputs("from_scratch", block, data),
         seed=0,
         model=model,
+        phases=[Phase("head", 3, 0.01, "cosine")],
         batches=RowBatches(rows, np.arange(30), labels, batch_size=8, shuffle=True, seed=0),
         validation=RowBatches(rows, np.arange(30, 40), labels, batch_size=8),
     )
-    result = train(training, [Phase("head", 3, 0.01, "cosine")], folder)
+    result = train(training, folder)
     return model.get_weights(), result.history
 
 

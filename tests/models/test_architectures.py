@@ -13,7 +13,7 @@ import pytest
 from sklearn.datasets import load_iris, make_friedman1
 from sklearn.preprocessing import StandardScaler
 
-from dogs_vs_cats.compute.precision import with_policy
+from dogs_vs_cats.compute.precision import with_dtype_policy
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.models.architectures import ARCHITECTURES, build_architecture
 from dogs_vs_cats.models.architectures.inception import (
@@ -444,7 +444,7 @@ def test_the_loss_of_googlenet_adds_two_auxiliary_ones_while_training(small_goog
 @pytest.mark.medium
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_loss_of_the_copy_that_is_trained_is_that_of_all_images(classes):
-    network = with_policy(googlenet((32, 32, 3), classes, dropout=0), "float32")
+    network = with_dtype_policy(googlenet((32, 32, 3), classes, dropout=0), "float32")
     training = AuxiliaryLosses(with_auxiliary_classifiers(network, classes, dropout=0))
     loss = loss_function(classes)
     training.compile(keras.optimizers.SGD(0.0), loss)

@@ -156,19 +156,19 @@ def test_auto_precision_leaves_depthwise_bases_in_float32_on_processors():
     import keras
 
     from dogs_vs_cats.compute.backend import accelerators
-    from dogs_vs_cats.compute.precision import _multiplies_bfloat16, policy
+    from dogs_vs_cats.compute.precision import _multiplies_bfloat16, dtype_policy
 
     auto = COMPUTE.model_copy(update={"precision": "auto"})
     make = {"include_top": False, "weights": None, "input_shape": (96, 96, 3)}
     mobile = keras.applications.MobileNetV2(alpha=0.35, **make)
     usual = "mixed_bfloat16" if _multiplies_bfloat16() else "float32"
-    assert policy(auto, keras.applications.VGG16(**make)) == usual
-    assert policy(auto, keras.applications.EfficientNetV2B0(**make)) == usual
+    assert dtype_policy(auto, keras.applications.VGG16(**make)) == usual
+    assert dtype_policy(auto, keras.applications.EfficientNetV2B0(**make)) == usual
     # As part of a larger model, too.
     image = keras.Input((96, 96, 3))
     for model in (mobile, keras.Model(image, mobile(image))):
-        assert policy(auto, model) == (usual if accelerators() else "float32")
-    assert policy(COMPUTE.model_copy(update={"precision": "mixed_bfloat16"}), mobile) == "mixed_bfloat16"
+        assert dtype_policy(auto, model) == (usual if accelerators() else "float32")
+    assert dtype_policy(COMPUTE.model_copy(update={"precision": "mixed_bfloat16"}), mobile) == "mixed_bfloat16"
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from dogs_vs_cats.pipelines.approach import nodes
 from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features
 from dogs_vs_cats.reporting import learning_figures
 from dogs_vs_cats.training import events
+from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 from tests.approaches.test_approaches import BOTTLENECK, COMMON, END_TO_END
 from tests.parameters.test_parameters import parameters as environment_parameters
 
@@ -71,12 +72,12 @@ def inputs(name, values, data, compute=COMPUTE, transforms=None, calibrate=False
     calibration = CalibrationParameters(temperature=calibrate)
     given = (data, name, values, compute, seed, calibration)
     if approach_of(name, values).TRAINS_ON == "features":
-        return nodes.collect_inputs(*given)
-    return nodes.collect_inputs_with_augmentation(*given, transforms or augmentation())
+        return TrainingInputs(*given)
+    return nodes.collect_inputs(*given, transforms or augmentation())
 
 
 def train(name, values, images, manifest, folder, *, compute=COMPUTE, transforms=None, calibrate=False, **extra):
-    data = nodes.collect_data(images, manifest, CLASSES, RECORD, **extra)
+    data = LabelledImages(images, manifest, CLASSES, RECORD, **extra)
     return nodes.train(inputs(name, values, data, compute, transforms, calibrate), folder)
 
 
@@ -162,9 +163,9 @@ def test_equal_seeds_give_equal_models_whatever_was_built_before(images, manifes
 
 
 def features_of(base, images, manifest, folder):
-    from dogs_vs_cats.models.frozen_base import weights_digest
+    from dogs_vs_cats.models.frozen_base import weights_hash
 
-    record = {"identity": "base", "weights": weights_digest(base)}
+    record = {"identity": "base", "weights": weights_hash(base.weights)}
     return extract_features(base, record, images, manifest, RECORD, "flatten", COMPUTE, folder)
 
 
@@ -367,7 +368,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_told_with_its_parameter(
 
 def test_uneven_classes_are_weighed_inversely(images, manifest):
     uneven = manifest.assign(label=[int(row % 4 == 0) for row in range(60)])
-    data = nodes.collect_data(images, uneven, CLASSES, RECORD)
+    data = LabelledImages(images, uneven, CLASSES, RECORD)
     assert data.class_weight() == pytest.approx({0: 36 / (2 * 27), 1: 36 / (2 * 9)})
 
 

@@ -10,12 +10,8 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from dogs_vs_cats.parameters.compute import ComputeParameters
-
-if TYPE_CHECKING:
-    pass
 
 
 def prepare_environment(compute: ComputeParameters) -> None:
@@ -32,9 +28,8 @@ def prepare_environment(compute: ComputeParameters) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         os.environ.setdefault("KERAS_BACKEND", "jax")
     if compute.threads is not None:
-        threads = str(compute.threads)
-        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
-            os.environ[name] = threads
+        names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+        os.environ.update(dict.fromkeys(names, str(compute.threads)))
 
 
 def start_keras() -> None:
@@ -42,12 +37,20 @@ def start_keras() -> None:
 
     TensorFlow's start reports which instructions the processor has and which GPU libraries it didn't find,
     from C++ and before any log level applies. If the import fails, they are shown after all.
-    """
-    with _quiet_standard_error(), _without_garbage_collection():
-        import keras
 
-        # Makes the backend choose its device now, while it is quiet.
-        keras.ops.zeros(())
+    The garbage collector never looks through what is imported. TensorFlow's modules are a million objects: collections
+    among them take 1.6 of the 5 seconds of its import, and as long again when the process exits.
+    """
+    gc.disable()
+    try:
+        with _quiet_standard_error():
+            import keras
+
+            # Makes the backend choose its device now, while it is quiet.
+            keras.ops.zeros(())
+    finally:
+        gc.enable()
+        gc.freeze()
     logging.getLogger("jax").setLevel(logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("h5py").setLevel(logging.WARNING)
@@ -68,21 +71,3 @@ def _quiet_standard_error() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Takes what the block makes for kept until the process ends, so that the collector never looks through it.
-
-    TensorFlow's modules are a million objects: collections among them take 1.6 of the 5 seconds of its import, and as
-    long again when the process exits.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        gc.freeze()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from dogs_vs_cats.compute.precision import policy, with_policy
+from dogs_vs_cats.compute.precision import dtype_policy, with_dtype_policy
 from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
@@ -15,7 +15,7 @@ BATCH_SIZE = 64
 
 def predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
     """Prepares a model to predict batches of at most `BATCH_SIZE` images in the precision of `compute`."""
-    fast = with_policy(fold_batch_normalisation(model), policy(compute, model))
+    fast = with_dtype_policy(fold_batch_normalisation(model), dtype_policy(compute, model))
     fast.compile(jit_compile=compute.jit_compile)
 
     def run(batch: np.ndarray) -> np.ndarray:

@@ -5,9 +5,9 @@ evaluation. Therefore features are extracted once, and training a head, validati
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
@@ -31,17 +31,10 @@ class CachedFeatures:
     pooling: Pooling
     base_weights: str
 
-    @classmethod
-    def of(cls, rows: np.ndarray | None, record: Mapping[str, Any] | None) -> "CachedFeatures | None":
-        """Makes one of the datasets `features` and `features_record`; None without them."""
-        if rows is None or record is None:
-            return None
-        return cls(rows, record["pooling"], record.get("base_weights", ""))
-
     def base_in(self, model: keras.Model) -> keras.Model | None:
         """The base in a model, if it is, weight for weight, the one that made these features."""
         base = find_base(model)
-        return base if base is not None and weights_digest(base) == self.base_weights else None
+        return base if base is not None and weights_hash(base.weights) == self.base_weights else None
 
     def averaged(self, channels: int) -> np.ndarray:
         """Averages each feature map over its places.
@@ -119,11 +112,11 @@ def after_base(model: keras.Model, base: keras.Model, pooling: Pooling) -> keras
     return keras.Model(row, keras.Model(start, model.outputs[0])(x), name=model.name)
 
 
-def weights_digest(model: keras.Model) -> str:
-    """SHA-256 over all weights of a model, as hex digits."""
+def weights_hash(weights: Iterable[keras.Variable]) -> str:
+    """SHA-256 over the values of some weights, as hex digits."""
     digest = hashlib.sha256()
-    for value in model.get_weights():
-        digest.update(np.ascontiguousarray(value).tobytes())
+    for weight in weights:
+        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
     return digest.hexdigest()
 
 

@@ -2,11 +2,10 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from dogs_vs_cats.parameters.base import ParameterGroup
 
-Bounds = Annotated[list[float], Field(min_length=2, max_length=2)]
 Value = bool | int | float | str | None
 
 FIXED = {
@@ -18,6 +17,9 @@ FIXED = {
 """Parameters of an approach that no search can choose, and why."""
 
 
+_TWO = Field(min_length=2, max_length=2)
+
+
 class Space(ParameterGroup):
     """The values a search may give one parameter; exactly one of the three.
 
@@ -27,28 +29,17 @@ class Space(ParameterGroup):
         choices: All values there are to choose from.
     """
 
-    uniform: Bounds | None = None
-    log_uniform: Bounds | None = None
+    uniform: Annotated[list[float], _TWO] | None = None
+    log_uniform: Annotated[list[PositiveFloat], _TWO] | None = None
     choices: Annotated[list[Value], Field(min_length=2)] | None = None
-
-    @field_validator("uniform", "log_uniform")
-    @classmethod
-    def _ordered(cls, bounds: list[float] | None) -> list[float] | None:
-        if bounds is not None and bounds[0] >= bounds[1]:
-            raise ValueError("the first bound must be below the second")
-        return bounds
-
-    @field_validator("log_uniform")
-    @classmethod
-    def _positive(cls, bounds: list[float] | None) -> list[float] | None:
-        if bounds is not None and bounds[0] <= 0:
-            raise ValueError("both bounds must be above 0")
-        return bounds
 
     @model_validator(mode="after")
     def _one(self) -> Self:
+        bounds = self.uniform or self.log_uniform
         if sum(kind is not None for kind in (self.uniform, self.log_uniform, self.choices)) != 1:
             raise ValueError("exactly one of uniform, log_uniform and choices must be given; the others may be null")
+        if bounds and bounds[0] >= bounds[1]:
+            raise ValueError("the first bound must be below the second")
         return self
 
     def extremes(self) -> list[Value]:
@@ -87,7 +78,7 @@ class TuningParameters(ParameterGroup):
             raise ValueError("it must be an environment of its own, not base or local")
         return environment
 
-    def searched(self) -> dict[str, Space]:
-        """The parameters that are searched, in the order of their names."""
-        spaces = self.search_space.get(self.approach, {})
+    def spaces(self, approach: str) -> dict[str, Space]:
+        """The parameters of an approach that are searched, in the order of their names."""
+        spaces = self.search_space.get(approach, {})
         return {name: space for name in sorted(spaces) if (space := spaces[name]) is not None}

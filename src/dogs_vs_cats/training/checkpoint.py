@@ -1,8 +1,8 @@
-"""The state of a training on disk, from which an interrupted one goes on."""
+"""How far a training has come, in memory and on disk, so that an interrupted one resumes."""
 
-import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,70 +14,74 @@ from dogs_vs_cats.storage.atomic import replace_atomically
 Rows = tuple[dict[str, Any], ...]
 
 
+@dataclass(frozen=True)
+class TrainState:
+    """How far a training has come.
+
+    Attributes:
+        history: A row for each epoch: `seed`, `epoch` (from 1, through all phases), `phase`, `loss`, `accuracy`,
+            `val_loss`, `val_accuracy` (both None without validation images), `learning_rate` (at the beginning of the
+            epoch).
+        seconds: Time spent in these epochs, those of an interrupted run included.
+        best_weights: The model's weights after the best epoch; empty unless `keep_best_epoch` is set.
+    """
+
+    history: Rows = ()
+    seconds: float = 0.0
+    best_weights: tuple[np.ndarray, ...] = ()
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The first row with the lowest validation loss; None without validation images."""
+        return best_row(self.history)
+
+
+def best_row(rows: Rows) -> dict[str, Any] | None:
+    """Returns the first row with the lowest validation loss; None without validation images."""
+    validated = [row for row in rows if row["val_loss"] is not None]
+    return min(validated, key=lambda row: row["val_loss"], default=None)
+
+
+@dataclass(frozen=True)
 class Checkpoint:
-    """Weights, random states, optimizer, best weights and history of one phase of a training."""
+    """A file with the state of a training and of its model: weights, random states and optimizer.
 
-    def __init__(self, path: Path, identity: str, model: keras.Model):
-        """Nothing is read or written yet.
+    Attributes:
+        path: The file.
+        identity: All that the training depends on, as text; a file of another identity is ignored.
+        model: The model to train, compiled before a state is saved or restored.
+    """
 
-        Args:
-            path: The file.
-            identity: All that the training depends on, as text; a file of another identity is ignored.
-            model: The model to train, compiled before the state is saved or restored.
-        """
-        self._path = path
-        self._identity = identity
-        self._model = model
+    path: Path
+    identity: str
+    model: keras.Model
 
-    def _variables(self) -> list[keras.Variable]:
-        # `variables` has the random states of dropout, which a file of weights lacks.
-        return [*without_images(self._model.variables), *self._model.optimizer.variables]
-
-    def save(self, history: Rows, seconds: float, best: Sequence[np.ndarray]) -> None:
-        """Saves the present state of the model.
-
-        Args:
-            history: A row for each finished epoch.
-            seconds: Time spent in them.
-            best: Weights of the best epoch; empty where none is kept.
-        """
+    def save(self, state: TrainState) -> None:
+        """Saves the present state."""
         arrays = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(self._variables())}
-        arrays |= {f"best_{i}": value for i, value in enumerate(best)}
-        text = json.dumps({"checkpoint_of": self._identity, "history": history, "seconds": seconds})
-        with replace_atomically(self._path) as partial:
+        arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
+        text = json.dumps({"checkpoint_of": self.identity, "history": state.history, "seconds": state.seconds})
+        with replace_atomically(self.path) as partial:
             np.savez(partial, text=np.array(text), **arrays)
 
-    def restore(self) -> tuple[Rows, float, list[np.ndarray]] | None:
-        """Puts a saved state into the model.
-
-        Returns:
-            `history`, `seconds` and `best` as they were saved; None where there is no state of this identity.
-        """
-        if not self._path.is_file():
+    def restore(self) -> TrainState | None:
+        """Puts a saved state into the model; returns None where there is none of this identity."""
+        if not self.path.is_file():
             return None
-        with np.load(self._path, allow_pickle=False) as archive:
+        with np.load(self.path, allow_pickle=False) as archive:
             content = json.loads(str(archive["text"]))
-            if content.get("checkpoint_of") != self._identity:
+            if content["checkpoint_of"] != self.identity:
                 return None
             for i, variable in enumerate(self._variables()):
                 variable.assign(archive[f"variable_{i}"])
-            count = sum(name.startswith("best_") for name in archive.files)
-            best = [archive[f"best_{i}"] for i in range(count)]
-        return tuple(content["history"]), content["seconds"], best
+            best_weights = tuple(archive[name] for name in archive.files if name.startswith("best_"))
+        return TrainState(tuple(content["history"]), content["seconds"], best_weights)
 
-    def delete(self) -> None:
-        """Deletes the file, if there is one."""
-        self._path.unlink(missing_ok=True)
+    def _variables(self) -> list[keras.Variable]:
+        # `variables` has the random states of dropout, which a file of weights lacks.
+        return [*without_images(self.model.variables), *self.model.optimizer.variables]
 
 
 def without_images(variables: Sequence[keras.Variable]) -> list[keras.Variable]:
     """Leaves out `ResidentImages`, the only bytes there are among a model's variables."""
     return [variable for variable in variables if variable.dtype != "uint8"]
-
-
-def weights_hash(text: str, model: keras.Model) -> str:
-    """SHA-256 over a text and the weights of a model, as hex digits."""
-    digest = hashlib.sha256(text.encode())
-    for variable in without_images(model.weights):
-        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(variable)).tobytes())
-    return digest.hexdigest()

@@ -31,7 +31,8 @@ class LabelledImages:
         ingestion_record: `identity` of the images and their split; `bit_depth` of the 16-bit files among them.
         backbone: The headless base; None for approaches without one.
         backbone_record: Its `identity`, `name` and `made_with`.
-        features: Features of the images in use; None where there are none.
+        features: float32 array, (images in use, features), in the manifest's order; None where there are none.
+        features_record: Which base and pooling they were extracted with.
     """
 
     images: np.ndarray
@@ -40,7 +41,8 @@ class LabelledImages:
     ingestion_record: Mapping[str, Any] = field(default_factory=dict)
     backbone: Model | None = None
     backbone_record: Mapping[str, Any] | None = None
-    features: "CachedFeatures | None" = None
+    features: np.ndarray | None = None
+    features_record: Mapping[str, Any] | None = None
 
     @property
     def classes(self) -> int:
@@ -70,6 +72,18 @@ class LabelledImages:
         weights = compute_class_weight("balanced", classes=present, y=labels)
         return dict(zip(present.tolist(), weights.tolist(), strict=True))
 
+    @property
+    def cached_features(self) -> "CachedFeatures | None":
+        """The features with what they were extracted with; None where there are none."""
+        from dogs_vs_cats.models.frozen_base import CachedFeatures
+
+        if self.features is None or self.features_record is None:
+            return None
+        # A record without the hash of the base fits no base.
+        return CachedFeatures(
+            self.features, self.features_record["pooling"], self.features_record.get("base_weights", "")
+        )
+
     def feature_rows(self, rows: "pd.Series[bool]") -> np.ndarray:
         """Numbers of the features of some rows of the manifest: features are those of the images in use."""
         return np.flatnonzero(rows[self.in_use])
@@ -78,10 +92,10 @@ class LabelledImages:
         """Batches of the features of a split; `options` are those of `RowBatches`."""
         from dogs_vs_cats.images.batches import RowBatches
 
-        if self.features is None:
-            raise ValueError("no features were extracted")
         rows = self.feature_rows(self.manifest["split"] == split)
-        return RowBatches(self.features.rows, rows, self.labels[self.in_use], batch_size=batch_size, **options)
+        return RowBatches(
+            np.asanyarray(self.features), rows, self.labels[self.in_use], batch_size=batch_size, **options
+        )
 
     def as_used_by(self, block: Mapping[str, Any]) -> "LabelledImages":
         """The same images with the splits of one approach: with `train_on_all`, it trains on validation images too."""
@@ -121,6 +135,11 @@ class TrainingInputs:
     def parameters(self) -> TrainingParameters:
         """The typed block."""
         return self.approach.Parameters.model_validate(self.block)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds to train with, one after the other."""
+        return self.parameters.seeds or [self.seed]
 
     def identity(self) -> dict[str, Any]:
         """All that a training depends on, apart from the initial weights and the seed."""

@@ -1,113 +1,94 @@
 """The search for better parameters: Optuna proposes values, a training rates them, and bad trials are stopped early.
 
-A search that was killed continues where it stopped, and ends with the same trials as one that was never disturbed:
-Optuna's proposals depend on the seed and on the finished trials alone.
+An interrupted search resumes where it stopped, and ends with the same trials as one that was never disturbed: Optuna's
+proposals depend on the seed and on the finished trials alone.
 """
 
 import hashlib
+import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
+import optuna
 import pandas as pd
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
 
 from dogs_vs_cats.errors import TrainingError, TuningError
 from dogs_vs_cats.parameters.base import written
-from dogs_vs_cats.parameters.tuning import Space
+from dogs_vs_cats.parameters.tuning import Space, TuningParameters, Value
 from dogs_vs_cats.training.events import EpochEnd, Event, TrialBegin, TrialEnd, publish, subscribe, unsubscribe
-
-if TYPE_CHECKING:
-    import optuna
-    from optuna.distributions import BaseDistribution
-    from optuna.trial import FrozenTrial
-
-    from dogs_vs_cats.training.loop import TrainResult
+from dogs_vs_cats.training.inputs import TrainingInputs
+from dogs_vs_cats.training.recipes import train_model
 
 logger = logging.getLogger(__name__)
-
-Train = Callable[[Mapping[str, Any]], "TrainResult"]
-"""Trains with an approach's block of parameters."""
 
 
 class Search:
     """A search, every trial of which is on disk as soon as it is over."""
 
-    def __init__(self, folder: Path, approach: str, identity: str, spaces: Mapping[str, Space], seed: int):
-        """Opens the search of this identity, or begins it.
+    def __init__(self, tuning: TuningParameters, inputs: TrainingInputs, folder: Path):
+        """Opens the search of these parameters, or begins it. Other searches in the folder are left alone.
 
         Args:
+            tuning: What is searched, and how long.
+            inputs: How the approach is trained; with several `seeds`, trials have the first of them. If its own values
+                lie in the search space, they are the first trial.
             folder: Holds the searches.
-            approach: Name of the approach.
-            identity: All that the outcome depends on, apart from the number of trials, as text. Searches of other
-                identities are left alone.
-            spaces: The values of each parameter.
-            seed: Seed of the proposals.
-
-        Raises:
-            TuningError: Optuna isn't installed.
         """
-        try:
-            import optuna
-        except ModuleNotFoundError as error:
-            raise TuningError(
-                "Searching parameters needs Optuna, which isn't installed. `make install` has it, or: "
-                "pip install 'optuna>=4'"
-            ) from error
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._approach = approach
-        self._seed = seed
-        self._spaces = spaces
+        own = inputs.block
+        self._tuning, self._inputs, self._folder, self._name = tuning, inputs, folder, inputs.name
+        self._spaces = tuning.spaces(inputs.name)
+        self._own = {name: own[name] for name in self._spaces}
+        self._block = {**own, "seeds": own["seeds"][:1], "epochs": tuning.epochs or own["epochs"]}
+        identity = {
+            **inputs.identity(),
+            "parameters": {name: value for name, value in self._block.items() if name not in self._spaces},
+            "own": self._own,
+            "search_space": {name: space.model_dump() for name, space in self._spaces.items()},
+            "seed": inputs.seed,
+        }
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         self._study = optuna.create_study(
             storage=f"sqlite:///{(folder / 'optuna.db').as_posix()}",
-            study_name=f"{approach} {hashlib.sha256(identity.encode()).hexdigest()}",
-            direction="minimize",
+            study_name=f"{self._name} {digest}",
+            # A third of the epochs shows too little: slow starters are often the best in the end.
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=self._block["epochs"] // 3),
             load_if_exists=True,
         )
-        for trial in self._study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
-            # Its process was killed: it starts again with the same values.
-            self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
-    def run(self, trials: int, block: Mapping[str, Any], epochs: int, train: Train) -> None:
-        """Trains until there are as many trials as wanted.
-
-        Args:
-            trials: Their number, those of earlier runs included.
-            block: The approach's own parameters. Where they lie in the search space, they are the first trial.
-            epochs: Number of epochs of a trial.
-            train: Trains with a block.
+    def run(self) -> None:
+        """Trains until there are as many trials as wanted, those of earlier runs included.
 
         Raises:
-            TuningError: No trial came to its end.
+            TuningError: No trial was finished.
         """
-        import optuna
-
-        done = len(self.trials())
+        for trial in self._trials(TrialState.RUNNING):
+            # Its process was killed: it starts again with the same values.
+            self._study.tell(trial.number, state=TrialState.FAIL)
+        done = len(self._over())
         if done:
-            logger.info("%s: going on after %d trials of an earlier search", self._approach, done)
-        # A third of the epochs shows too little: slow starters are often the best in the end.
-        self._study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=epochs // 3)
-        for number in range(done + 1, trials + 1):
-            self._study.sampler = optuna.samplers.TPESampler(seed=_seed(self._seed, number))
-            own = {name: block[name] for name in self._spaces}
-            if number == 1 and all(space.contains(own[name]) for name, space in self._spaces.items()):
-                self._study.enqueue_trial(own)
-            distributions = {name: _distribution(space) for name, space in self._spaces.items()}
-            self._try(number, self._study.ask(distributions), block, train)
-        if not self._finished():
+            logger.info("%s: going on after %d trials of an earlier search", self._name, done)
+        for number in range(done + 1, self._tuning.trials + 1):
+            # A seed for each trial, so that proposals don't depend on how often the search was interrupted.
+            seed = np.random.SeedSequence([self._inputs.seed, number]).generate_state(1)[0]
+            self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
+            if number == 1 and all(space.contains(self._own[name]) for name, space in self._spaces.items()):
+                self._study.enqueue_trial(self._own)
+            self._study.optimize(self._train, n_trials=1)
+            trial = self._over()[-1]
+            publish(TrialEnd(self._name, number, _outcome(trial), _loss(trial)))
+        shutil.rmtree(self._folder / "state", ignore_errors=True)
+        if not self._trials(TrialState.COMPLETE):
             raise TuningError(
-                f"None of the {trials} trials came to its end; see the warnings above. Narrow "
-                f"tuning.search_space.{self._approach}: a learning rate that is too high is the usual reason."
+                f"None of the {self._tuning.trials} trials was finished; see the warnings above. Narrow "
+                f"tuning.search_space.{self._name}: a learning rate that is too high is the usual reason."
             )
-
-    def trials(self) -> "list[FrozenTrial]":
-        """The trials that are over, in their order."""
-        import optuna
-
-        states = [optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED]
-        return self._study.get_trials(deepcopy=False, states=states)
 
     def table(self) -> pd.DataFrame:
         """A row for each trial: `trial` (from 1), `outcome`, `val_loss`, `epochs`, and a column for each parameter.
@@ -118,119 +99,91 @@ class Search:
         rows = [
             {
                 "trial": number,
-                "outcome": "finished" if (finished := trial.state.name == "COMPLETE") else "pruned",
-                "val_loss": trial.value if finished else None,
+                "outcome": _outcome(trial),
+                "val_loss": _loss(trial),
                 "epochs": len(trial.intermediate_values),
                 **{name: trial.params[name] for name in self._spaces},
             }
-            for number, trial in enumerate(self.trials(), start=1)
+            for number, trial in enumerate(self._over(), start=1)
         ]
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        objects = {name: pd.Series(columns[name], dtype=object) for name in self._spaces}
-        return pd.DataFrame({**columns, **objects}).astype({"val_loss": float})
+        return pd.DataFrame(rows, dtype=object).astype({"trial": int, "val_loss": float, "epochs": int})
 
-    def summary(self, own: Mapping[str, Any]) -> dict[str, Any]:
+    def summary(self) -> dict[str, Any]:
         """Returns what the search found, with values of the types that the search space gives them.
 
-        Args:
-            own: The approach's own parameters.
-
         Returns:
-            `best_trial` (its number in the table), `best_val_loss`, `best_values`, `own_val_loss` (of the own values,
-            None where they weren't tried), `trials`, `pruned` and `importance`.
+            `approach`, `environment`, `best_trial` (its number in the table), `best_val_loss`, `best_values`,
+            `own_val_loss` (of the approach's own values, None where they weren't tried), `trials`, `pruned` and
+            `importance`: the fraction of the validation loss's variation that each parameter explains, most important
+            first, by functional ANOVA (Hutter et al. 2014); empty where too few trials are finished to tell.
         """
-        trials, finished = self.trials(), self._finished()
-        best = min(finished, key=_loss)
-        with_own = [trial for trial in finished if all(own[name] == value for name, value in trial.params.items())]
+        trials, finished = self._over(), self._trials(TrialState.COMPLETE)
+        losses = [cast(float, trial.value) for trial in finished]
+        best = finished[int(np.argmin(losses))]
+        own = [loss for trial, loss in zip(finished, losses, strict=True) if trial.params == self._own]
+        importance = {}
+        if len(set(losses)) > 1:
+            importance = get_param_importances(self._study, evaluator=FanovaImportanceEvaluator(seed=self._inputs.seed))
         return {
-            "best_trial": trials.index(best) + 1,
-            "best_val_loss": _loss(best),
+            "approach": self._name,
+            "environment": self._tuning.environment,
+            "best_trial": [trial.number for trial in trials].index(best.number) + 1,
+            "best_val_loss": best.value,
             "best_values": {name: best.params[name] for name in self._spaces},
-            "own_val_loss": min(map(_loss, with_own), default=None),
+            "own_val_loss": min(own, default=None),
             "trials": len(trials),
             "pruned": len(trials) - len(finished),
-            "importance": self.importance(),
+            "importance": {name: float(share) for name, share in importance.items() if np.isfinite(share)},
         }
 
-    def importance(self) -> dict[str, float]:
-        """How much of the validation loss's variation each parameter explains, most important first.
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=states)
 
-        Returns:
-            Shares that add up to 1, by functional ANOVA on the finished trials (Hutter et al. 2014); empty where too
-            few trials are finished to tell.
-        """
-        from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+    def _over(self) -> list[FrozenTrial]:
+        """The trials that are over, in their order."""
+        return self._trials(TrialState.COMPLETE, TrialState.PRUNED)
 
-        if len({trial.value for trial in self._finished()}) < 2:
-            return {}
-        shares = get_param_importances(self._study, evaluator=FanovaImportanceEvaluator(seed=self._seed))
-        return {name: float(share) for name, share in shares.items() if np.isfinite(share)}
-
-    def _finished(self) -> "list[FrozenTrial]":
-        # A pruned trial has a value too: that of its last epoch.
-        return [trial for trial in self.trials() if trial.state.name == "COMPLETE"]
-
-    def _try(self, number: int, trial: "optuna.Trial", block: Mapping[str, Any], train: Train) -> None:
-        import optuna
-
-        values = dict(trial.params)
-        parameters = {**block, **values}
+    def _train(self, trial: optuna.Trial) -> float:
+        """Trains with proposed values; returns the validation log loss, or raises `TrialPruned`."""
+        number, values = len(self._over()) + 1, {name: _value(trial, name, self._spaces[name]) for name in self._spaces}
         settings = ", ".join(f"{name}={written(value)}" for name, value in values.items())
-        logger.info("%s: trial %d with %s", self._approach, number, settings)
-        publish(TrialBegin(self._approach, number, parameters, values))
+        logger.info("%s: trial %d with %s", self._name, number, settings)
+        inputs = replace(self._inputs, block={**self._block, **values})
+        publish(TrialBegin(self._name, number, inputs.block, values))
+
+        def report(event: Event) -> None:
+            if isinstance(event, EpochEnd):
+                trial.report(event.logs["val_loss"], event.epoch)
+                # After the last epoch there is nothing left to save, so a trial that came so far is finished.
+                if event.epoch < inputs.parameters.epochs and trial.should_prune():
+                    logger.info("%s: trial %d is stopped, half of the others were better by then", self._name, number)
+                    raise optuna.TrialPruned
+
+        subscribe(report)
         try:
-            with _reported(trial, parameters["epochs"]):
-                result = train(parameters)
-        except optuna.TrialPruned:
-            logger.info("%s: trial %d is stopped, half of the others were better by then", self._approach, number)
+            _, state = train_model(inputs, inputs.seeds[0], self._folder / "state")
         except TrainingError as error:
-            logger.warning("%s: trial %d is stopped: %s", self._approach, number, error.message)
-        else:
-            row = result.best if parameters["keep_best_epoch"] and result.best else result.history[-1]
-            value = row["val_loss"]
-            self._study.tell(trial, value)
-            publish(TrialEnd(self._approach, number, "finished", value))
-            logger.info("%s: trial %d reaches a validation log loss of %.4f", self._approach, number, value)
-            return
-        self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
-        publish(TrialEnd(self._approach, number, "pruned", None))
+            logger.warning("%s: trial %d is stopped: %s", self._name, number, error.message)
+            raise optuna.TrialPruned from error
+        finally:
+            unsubscribe(report)
+        row = state.best if inputs.parameters.keep_best_epoch and state.best else state.history[-1]
+        loss = cast(float, row["val_loss"])
+        logger.info("%s: trial %d reaches a validation log loss of %.4f", self._name, number, loss)
+        return loss
 
 
-@contextmanager
-def _reported(trial: "optuna.Trial", epochs: int) -> Iterator[None]:
-    """Reports every epoch, and stops the training where the trial is worse than half of the others.
-
-    After the last epoch there is nothing left to save, so a trial that came so far is kept.
-    """
-    import optuna
-
-    def report(event: Event) -> None:
-        if isinstance(event, EpochEnd):
-            trial.report(event.logs["val_loss"], event.epoch)
-            if event.epoch < epochs and trial.should_prune():
-                raise optuna.TrialPruned
-
-    subscribe(report)
-    try:
-        yield
-    finally:
-        unsubscribe(report)
+def _outcome(trial: FrozenTrial) -> str:
+    return "finished" if trial.state == TrialState.COMPLETE else "pruned"
 
 
-def _loss(trial: "FrozenTrial") -> float:
-    """Returns the validation log loss of a finished trial."""
-    return cast(float, trial.value)
+def _loss(trial: FrozenTrial) -> float | None:
+    # A pruned trial has a value too: that of its last epoch.
+    return trial.value if trial.state == TrialState.COMPLETE else None
 
 
-def _distribution(space: Space) -> "BaseDistribution":
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
+def _value(trial: optuna.Trial, name: str, space: Space) -> Value:
     if space.choices is not None:
-        return CategoricalDistribution(space.choices)
+        return trial.suggest_categorical(name, space.choices)
     low, high = space.log_uniform or space.uniform or []
-    return FloatDistribution(low, high, log=space.log_uniform is not None)
-
-
-def _seed(seed: int, number: int) -> int:
-    """A seed for each trial, so that proposals don't depend on how often the search was interrupted."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    return trial.suggest_float(name, low, high, log=space.log_uniform is not None)

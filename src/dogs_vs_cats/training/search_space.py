@@ -1,6 +1,6 @@
 """Checks of a search space against the approaches whose parameters it searches."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from itertools import combinations, product
 from typing import Any
@@ -23,22 +23,29 @@ def problems(parameters: Mapping[str, Any]) -> list[str]:
     """
     tuning = TuningParameters.model_validate(parameters["tuning"])
     known = [name for name, block in parameters.items() if approaches.module_name(name, block) in approaches.names()]
-    found = []
-    if tuning.approach not in known:
-        found.append(f"tuning.approach: {tuning.approach!r} is not an approach; there are {', '.join(sorted(known))}")
-    for approach, spaces in tuning.search_space.items():
-        where = f"tuning.search_space.{approach}"
-        if approach not in known:
-            found.append(f"{where}: there is no such approach; there are {', '.join(sorted(known))}")
-            continue
-        block = parameters[approach]
-        schema = approaches.approach_of(approach, block).Parameters
-        searched = {name: space for name, space in spaces.items() if space is not None}
-        wrong = [f"{where}.{name}: {problem}" for name in searched if (problem := _wrong_name(approach, name, schema))]
-        if not wrong:
-            wrong = [f"{where}.{problem}" for problem in _wrong_values(schema, block, searched)]
-            wrong = wrong or [f"{where}: {problem}" for problem in _wrong_pairs(schema, block, searched)]
-        found += wrong
+    named = {"tuning.approach": tuning.approach} | {f"tuning.search_space.{name}": name for name in tuning.search_space}
+    found = [
+        f"{where}: {name!r} is not an approach; there are {', '.join(sorted(known))}"
+        for where, name in named.items()
+        if name not in known
+    ]
+    for approach in known:
+        wrong = _problems(approach, parameters[approach], tuning.spaces(approach))
+        found += [f"tuning.search_space.{approach}.{problem}" for problem in wrong]
+    return found
+
+
+def _problems(approach: str, block: Mapping[str, Any], spaces: Mapping[str, Space]) -> list[str]:
+    schema = approaches.approach_of(approach, block).Parameters
+    found = [f"{name}: {problem}" for name in spaces if (problem := _wrong_name(approach, name, schema))]
+    for count in (1, 2):
+        # Values can be allowed each but not together: a network without dropout, and a dropout.
+        if found:
+            return found
+        for names in combinations(spaces, count):
+            for values in product(*(spaces[name].extremes() for name in names)):
+                if problem := _refusal(schema, {**block, **dict(zip(names, values, strict=True))}):
+                    found.append(f"{' and '.join(names)}: {problem}; given was {' and '.join(map(repr, values))}")
     return found
 
 
@@ -53,29 +60,10 @@ def _wrong_name(approach: str, name: str, schema: type[ParameterGroup]) -> str:
     return f"{approach} has no such parameter; {hint}"
 
 
-def _wrong_values(
-    schema: type[ParameterGroup], block: Mapping[str, Any], searched: Mapping[str, Space]
-) -> Iterable[str]:
-    for name, space in searched.items():
-        for value in space.extremes():
-            if refusal := _refusal(schema, {**block, name: value}):
-                yield f"{name}: {refusal}; given was {value!r}"
-
-
-def _wrong_pairs(
-    schema: type[ParameterGroup], block: Mapping[str, Any], searched: Mapping[str, Space]
-) -> Iterable[str]:
-    """Values that are allowed each, but not together: a network without dropout, and a dropout."""
-    for first, second in combinations(searched, 2):
-        for value, other in product(searched[first].extremes(), searched[second].extremes()):
-            if refusal := _refusal(schema, {**block, first: value, second: other}):
-                yield f"{refusal}; a trial could have {first}={value!r} and {second}={other!r}"
-
-
 def _refusal(schema: type[ParameterGroup], block: Mapping[str, Any]) -> str:
-    """What is wrong with a block of parameters; empty if nothing is."""
+    """Says why a block of parameters is refused; empty if it isn't."""
     try:
-        schema.model_validate(dict(block))
+        schema.model_validate(block)
     except ValidationError as error:
         return refusal(error.errors()[0])
     return ""

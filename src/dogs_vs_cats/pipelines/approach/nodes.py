@@ -1,7 +1,6 @@
 """Training and evaluation of one approach."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,29 +15,11 @@ from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.calibration import CalibrationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
-from dogs_vs_cats.training.seeds import train_seeds
 
 if TYPE_CHECKING:
-    from dogs_vs_cats.training.loop import TrainedModel
+    from dogs_vs_cats.training.checkpoint import TrainState
 
 logger = logging.getLogger(__name__)
-
-
-def collect_data(
-    images: np.ndarray,
-    manifest: pd.DataFrame,
-    class_names: list[str],
-    ingestion_record: dict[str, Any],
-    backbone: Model | None = None,
-    backbone_record: dict[str, Any] | None = None,
-    features: np.ndarray | None = None,
-    features_record: dict[str, Any] | None = None,
-) -> LabelledImages:
-    """Bundles the images and, for an approach that builds on a backbone, the base and its features."""
-    from dogs_vs_cats.models.frozen_base import CachedFeatures
-
-    cached = CachedFeatures.of(features, features_record)
-    return LabelledImages(images, manifest, class_names, ingestion_record, backbone, backbone_record, cached)
 
 
 def collect_inputs(
@@ -48,23 +29,11 @@ def collect_inputs(
     compute: ComputeParameters,
     seed: int,
     calibration: CalibrationParameters,
-) -> TrainingInputs:
-    """Bundles everything that an approach on features is trained with."""
-    return TrainingInputs(data.as_used_by(parameters), name, parameters, compute, seed, calibration)
-
-
-def collect_inputs_with_augmentation(
-    data: LabelledImages,
-    name: str,
-    parameters: dict[str, Any],
-    compute: ComputeParameters,
-    seed: int,
-    calibration: CalibrationParameters,
     augmentation: AugmentationParameters,
 ) -> TrainingInputs:
     """Bundles everything that an approach on images is trained with."""
-    inputs = collect_inputs(data, name, parameters, compute, seed, calibration)
-    return replace(inputs, augmentation=augmentation)
+    # Kedro types a group of parameters by its nodes, which therefore agree on a type that isn't None.
+    return TrainingInputs(data.as_used_by(parameters), name, parameters, compute, seed, calibration, augmentation)
 
 
 def train(
@@ -85,21 +54,27 @@ def train(
         BackboneError: `unfreeze_from` isn't a layer of the base.
         ParameterError: There are fewer devices than `compute.devices`.
     """
+    from dogs_vs_cats.training.recipes import train_model
+
     data = inputs.data
-    models, temperatures, metrics = [], [], {}
-    for seed, trained in train_seeds(inputs, state_folder):
-        models.append(trained)
-        temperatures.append(_calibrate(trained.model, inputs))
-        if len(inputs.parameters.seeds) > 1:
-            predictions = _predictions(trained.model, data, data.in_use, inputs.compute)
+    if not len(data.rows("validation")):
+        logger.warning("%s trains on the validation images too, so it is neither validated nor calibrated", inputs.name)
+    trained, temperatures, metrics = [], [], {}
+    for seed in inputs.seeds:
+        trained.append(train_model(inputs, seed, state_folder))
+        model, _ = trained[-1]
+        temperatures.append(_calibrate(model, inputs))
+        if len(inputs.seeds) > 1:
+            predictions = _predictions(model, data, data.in_use, inputs.compute)
             metrics[str(seed)] = classification_metrics(predictions, data.class_names)
             accuracies = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
             logger.info("%s, seed %d: accuracy %s", inputs.name, seed, accuracies)
-    history = pd.DataFrame([row for trained in models for row in trained.result.history])
+    history = pd.DataFrame([row for _, state in trained for row in state.history])
     history = history.astype({"val_loss": float, "val_accuracy": float})
-    seconds = sum(trained.result.seconds for trained in models)
-    timings = {"train_seconds": seconds / len(models), "seconds_per_epoch": seconds / len(history)}
-    return models[0].model, _model_info(inputs, models[0], temperatures[0]), history, timings, metrics
+    seconds = sum(state.seconds for _, state in trained)
+    timings = {"train_seconds": seconds / len(trained), "seconds_per_epoch": seconds / len(history)}
+    model, state = trained[0]
+    return model, _model_info(inputs, model, state, temperatures[0]), history, timings, metrics
 
 
 def evaluate(
@@ -132,12 +107,11 @@ def evaluate(
     """
     from dogs_vs_cats.evaluation.out_of_distribution import fit, with_features
     from dogs_vs_cats.inference.prediction import predict
-    from dogs_vs_cats.models.frozen_base import CachedFeatures
 
-    cached = CachedFeatures.of(features, features_record)
-    data = LabelledImages(images, manifest, model_info["classes"], features=cached)
+    classes = model_info["classes"]
+    data = LabelledImages(images, manifest, classes, features=features, features_record=features_record)
     data = data.as_used_by(model_info["made_with"]["parameters"])
-    used = data.manifest[data.in_use]
+    cached, used = data.cached_features, data.manifest[data.in_use]
     if cached and (base := cached.base_in(model)):
         predictions = _predictions(model, data, data.in_use, compute)
         described = cached.averaged(base.output_shape[-1])
@@ -167,7 +141,7 @@ def _predictions(
     from dogs_vs_cats.inference.prediction import predict
     from dogs_vs_cats.models.frozen_base import after_base
 
-    cached = data.features
+    cached = data.cached_features
     if cached and (base := cached.base_in(model)):
         head = after_base(model, base, cached.pooling)
         probabilities = predict(head, cached.rows, data.feature_rows(rows), compute, _title(model))
@@ -180,10 +154,7 @@ def _calibrate(model: Model, inputs: TrainingInputs) -> float | None:
     """Puts a temperature into a model; returns it, or None where the model stays as it is."""
     data = inputs.data
     validation = data.manifest["split"] == "validation"
-    if not inputs.calibration.temperature:
-        return None
-    if not validation.any():
-        logger.warning("%s has no validation images of its own, so that it can't be calibrated", inputs.name)
+    if not inputs.calibration.temperature or not validation.any():
         return None
     predictions = _predictions(model, data, validation, inputs.compute)
     temperature = calibration.fit_temperature(predictions, data.class_names)
@@ -191,26 +162,26 @@ def _calibrate(model: Model, inputs: TrainingInputs) -> float | None:
     return temperature
 
 
-def _model_info(inputs: TrainingInputs, trained: "TrainedModel", temperature: float | None) -> dict[str, Any]:
+def _model_info(inputs: TrainingInputs, model: Model, state: "TrainState", temperature: float | None) -> dict[str, Any]:
     """Facts about a model that later steps and other programs need."""
     data = inputs.data
-    base, history, best = data.backbone_record, trained.result.history, trained.result.best
+    base = data.backbone_record or {"name": "", "made_with": None}
     return {
         "approach": inputs.name,
         "classes": data.class_names,
         "image_size": data.images.shape[1],
         "channels": data.images.shape[3],
         "bit_depth": data.ingestion_record.get("bit_depth"),
-        "backbone": base["name"] if base else "",
-        "backbone_made_with": base["made_with"] if base else None,
-        "preprocessing": base["made_with"]["preprocessing"] if base else None,
-        "parameters": trained.model.count_params(),
-        "trainable_parameters": trained.trainable_parameters,
-        "epochs": len(history),
+        "backbone": base["name"],
+        "backbone_made_with": base["made_with"],
+        "preprocessing": base["made_with"] and base["made_with"]["preprocessing"],
+        "parameters": model.count_params(),
+        "trainable_parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
+        "epochs": len(state.history),
         # The epoch that the model's weights are from; null: the last.
-        "best_epoch": best["epoch"] if best and inputs.parameters.keep_best_epoch else None,
+        "best_epoch": state.best["epoch"] if state.best and inputs.parameters.keep_best_epoch else None,
         "validation_images": len(data.rows("validation")),
-        "seed": history[0]["seed"],
+        "seed": state.history[0]["seed"],
         "temperature": temperature,
         "made_with": inputs.identity(),
     }

@@ -49,7 +49,7 @@ def make_backbone(
         backbone = backbones.pretrained(parameters, image_size, channels)
     backbone.trainable = False
     structure = json.dumps(backbone.get_config(), sort_keys=True, default=str)
-    weights = frozen_base.weights_digest(backbone)
+    weights = frozen_base.weights_hash(backbone.weights)
     record = {
         "name": parameters.name,
         "parameters": backbone.count_params(),
@@ -117,12 +117,12 @@ def _source_model(base: Model, classes: int, task: SourceTaskParameters, compute
     """Puts a classifier on a copy of the base and compiles it."""
     import keras
 
-    from dogs_vs_cats.compute.precision import policy, with_policy
+    from dogs_vs_cats.compute.precision import dtype_policy, with_dtype_policy
 
     x = keras.layers.GlobalAveragePooling2D(name="pooling")(base.output)
     outputs = keras.layers.Dense(classes, activation="softmax", name="probabilities")(x)
     model = keras.Model(base.input, outputs, name="source_model")
-    model = with_policy(model, policy(compute, model))
+    model = with_dtype_policy(model, dtype_policy(compute, model))
     steps = task.epochs * -(-task.images // task.batch_size)
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(task.learning_rate, steps)),

@@ -5,6 +5,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,7 +52,8 @@ def extract_features(
         float32 memory map, (images in use, features), in the manifest's order; and a record of what it was
         made from.
     """
-    from dogs_vs_cats.compute.precision import policy
+    from dogs_vs_cats.compute.precision import dtype_policy
+    from dogs_vs_cats.inference.prediction import predict_batches, row_batches
     from dogs_vs_cats.models.frozen_base import pooled
 
     rows = np.flatnonzero(manifest["split"] != "unused")
@@ -64,15 +66,17 @@ def extract_features(
         "backbone": backbone_record["identity"],
         "pooling": pooling,
         "image_shape": list(images.shape[1:]),
-        "precision": policy(compute, model),
+        "precision": dtype_policy(compute, model),
     }
     name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
     store = FeatureStore(store_folder, name)
     with store.in_use():
         places = store.missing(keys)
         logger.info("Features of %d images are there already, %d are extracted", len(rows) - len(places), len(places))
-        for part_keys, part in _predicted(model, images, rows, keys, places, compute):
-            store.add(part_keys, part)
+        batches = predict_batches(model, row_batches(images, rows[places]), compute)
+        extracted = iter([keys[place] for place in places])
+        for part in _parts(batches, len(places)):
+            store.add(list(islice(extracted, len(part))), part)
         features = store.array(keys, model.output_shape[-1])
     record = {
         **identity,
@@ -84,25 +88,15 @@ def extract_features(
     return features, record
 
 
-def _predicted(
-    model: Model,
-    images: np.ndarray,
-    rows: np.ndarray,
-    keys: list[bytes],
-    places: list[int],
-    compute: ComputeParameters,
-) -> Iterator[tuple[list[bytes], np.ndarray]]:
-    """Yields keys and rows, all that was predicted since the last time."""
-    from dogs_vs_cats.inference.prediction import predict_batches, row_batches
-
-    done, waiting, since = 0, [], time.monotonic()
-    with progress("Extracting features", len(places)) as advance:
-        for batch in predict_batches(model, row_batches(images, rows[places]), compute):
+def _parts(batches: Iterator[np.ndarray], images: int) -> Iterator[np.ndarray]:
+    """Joins the batches that were computed within `SECONDS_BETWEEN_PARTS`."""
+    waiting, since = [], time.monotonic()
+    with progress("Extracting features", images) as advance:
+        for batch in batches:
             waiting.append(batch)
             advance(len(batch))
             if time.monotonic() - since >= SECONDS_BETWEEN_PARTS:
-                part = np.concatenate(waiting)
-                yield [keys[place] for place in places[done : done + len(part)]], part
-                done, waiting, since = done + len(part), [], time.monotonic()
+                yield np.concatenate(waiting)
+                waiting, since = [], time.monotonic()
     if waiting:
-        yield [keys[place] for place in places[done:]], np.concatenate(waiting)
+        yield np.concatenate(waiting)

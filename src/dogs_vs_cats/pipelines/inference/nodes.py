@@ -104,7 +104,7 @@ def _key(source: Source, reading: IngestionParameters, compute: ComputeParameter
     """Stands for everything the answers depend on."""
     import keras
 
-    from dogs_vs_cats.compute.precision import policy
+    from dogs_vs_cats.compute.precision import dtype_policy
     from dogs_vs_cats.images import decoding
 
     made_of = [
@@ -113,7 +113,7 @@ def _key(source: Source, reading: IngestionParameters, compute: ComputeParameter
         reading.decoding(classifier.bit_depth),
         decoding.VERSION,
         keras.backend.backend(),
-        policy(compute, classifier.model),
+        dtype_policy(compute, classifier.model),
     ]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
 

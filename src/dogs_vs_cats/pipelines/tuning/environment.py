@@ -6,14 +6,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from dogs_vs_cats.datasets.environments import MARK
+from dogs_vs_cats.datasets.environments import MARK, WrittenEnvironment
 from dogs_vs_cats.parameters.dvc_variables import variables
 
 
-def environment_files(
-    summary: Mapping[str, Any], parameters: Mapping[str, Any], run_record: Mapping[str, Any]
-) -> dict[str, str]:
-    """Writes all parameters of a run as the files of an environment.
+def make_environment(
+    summary: dict[str, Any], parameters: dict[str, Any], run_record: dict[str, Any]
+) -> WrittenEnvironment:
+    """Makes an environment of all parameters of a run and the best values.
 
     Args:
         summary: `environment`, `approach`, `best_trial`, `best_val_loss` and `best_values` of the search.
@@ -21,7 +21,7 @@ def environment_files(
         run_record: `command` and `globals` of the run.
 
     Returns:
-        The text of `globals.yml` and `parameters.yml`, by these names.
+        The environment, complete: what base says later doesn't change it.
     """
     name, approach = summary["environment"], summary["approach"]
     # Kedro turns the groups that nodes take as such into objects.
@@ -33,11 +33,12 @@ def environment_files(
     dvc = variables(name, groups["ingestion"]["source"])
     found = f"trial {summary['best_trial']}, validation log loss {summary['best_val_loss']:.4f}"
     best = ", ".join(summary["best_values"])
-    return {
+    files = {
         "globals.yml": f"{MARK} `{run_record['command']}`: the best of {approach}, {found}.\n"
         + _yaml({**run_record["globals"], "experiment": name, "dvc": dvc}),
         "parameters.yml": f"# {best} of {approach}: as in {found}.\n" + _yaml(groups),
     }
+    return WrittenEnvironment(name, files)
 
 
 def _yaml(content: Mapping[str, Any]) -> str:
