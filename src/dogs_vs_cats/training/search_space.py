@@ -42,10 +42,16 @@ def _problems(approach: str, block: Mapping[str, Any], spaces: Mapping[str, Spac
         # Values can be allowed each but not together: a network without dropout, and a dropout.
         if found:
             return found
-        for names in combinations(spaces, count):
-            for values in product(*(spaces[name].extremes() for name in names)):
-                if problem := _refusal(schema, {**block, **dict(zip(names, values, strict=True))}):
-                    found.append(f"{' and '.join(names)}: {problem}; given was {' and '.join(map(repr, values))}")
+        tried = [
+            dict(zip(names, values, strict=True))
+            for names in combinations(spaces, count)
+            for values in product(*(spaces[name].extremes() for name in names))
+        ]
+        found = [
+            f"{' and '.join(values)}: {problem}; given was {' and '.join(map(repr, values.values()))}"
+            for values in tried
+            if (problem := _refusal(schema, {**block, **values}))
+        ]
     return found
 
 
