@@ -58,12 +58,10 @@ def register_pipelines() -> dict[str, Pipeline]:
         **trained,
         "comparison": comparison.create_pipeline(names),
     }
-    unused = set()
-    if not any(modules[name].USES_BACKBONE for name in names):
-        unused |= {"backbone", "feature_extraction"}
-    default = sum((steps[name] for name in steps if name not in unused), Pipeline([]))
+    uses_backbone = any(modules[name].USES_BACKBONE for name in names)
+    unused = () if uses_backbone else ("backbone", "feature_extraction")
     return {
-        "__default__": default,
+        "__default__": sum((step for name, step in steps.items() if name not in unused), Pipeline([])),
         **steps,
         "inference": inference.create_pipeline(),
         "explanation": explanation.create_pipeline([explained] if explained else names),

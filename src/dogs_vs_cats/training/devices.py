@@ -109,8 +109,6 @@ class EvenBatches(keras.utils.PyDataset):
         weights[:count] = full / count
         if self._class_weight is not None:
             weights[:count] *= [self._class_weight[int(label)] for label in labels]
-        if full == count:
-            return rows, labels, weights
         places = np.arange(full) % count
         return rows[places], labels[places], weights
 
@@ -144,14 +142,7 @@ class ResidentImages(keras.layers.Layer):
             images: uint8 array, (n, height, width, channels), 0..255.
         """
         super().__init__(name="resident_images", trainable=False)
-        self._images = self.add_weight(
-            shape=images.shape,
-            dtype=images.dtype.name,
-            initializer=lambda shape, dtype: ops.convert_to_tensor(images, dtype),
-            trainable=False,
-            autocast=False,
-            name="images",
-        )
+        self._images = keras.Variable(images, dtype="uint8", trainable=False, autocast=False, name="images")
 
     def call(self, numbers: Any) -> Any:
         """Looks images up.
@@ -163,7 +154,3 @@ class ResidentImages(keras.layers.Layer):
             uint8 tensor of shape (b, height, width, channels).
         """
         return ops.take(self._images, numbers, axis=0)
-
-    def compute_output_spec(self, numbers: Any) -> keras.KerasTensor:
-        """Shape and dtype of the output."""
-        return keras.KerasTensor((*numbers.shape, *self._images.shape[1:]), dtype=self._images.dtype)

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_STATES = 5.0
 """Shorter epochs don't each save their state: writing it would take longer than training them again."""
 
+_STEPS_AT_ONCE = 20
 _FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -64,7 +65,6 @@ class Training:
         validation_model: The model for the `validation` batches, where that isn't `model`: it shares the weights of
             `model`, and takes something else than images.
         devices: How many devices share each batch. More than one need a surrounding `data_parallel`.
-        steps_per_execution: Steps in one call of the compiled function, where `compute` leaves them open.
     """
 
     inputs: TrainingInputs
@@ -75,7 +75,21 @@ class Training:
     validation: RowBatches
     validation_model: keras.Model | None = None
     devices: int = 1
-    steps_per_execution: int = 1
+
+    def shared(self, batches: RowBatches, class_weight: dict[int, float] | None = None) -> keras.utils.PyDataset:
+        """Batches that the devices can share; `class_weight` is in them where there are several."""
+        return batches if self.devices == 1 else EvenBatches(batches, self.devices, class_weight)
+
+    @property
+    def steps_per_execution(self) -> int:
+        """Steps in one call of the compiled function."""
+        steps = self.inputs.compute.steps_per_execution
+        if steps != "auto":
+            return steps
+        # A call would cost more than the step of a small head. Under JAX the loop is in Python and gains nothing.
+        is_small = self.inputs.approach.TRAINS_ON == "features" and keras.backend.backend() == "tensorflow"
+        full = len(self.inputs.data.rows("train")) // self.inputs.parameters.batch_size
+        return max(1, min(_STEPS_AT_ONCE, full)) if is_small else 1
 
 
 def train(training: Training, state_folder: Path) -> TrainState:
@@ -146,8 +160,7 @@ def _compile(training: Training, phase: Phase) -> None:
     accuracy = keras.metrics.BinaryAccuracy if is_binary else keras.metrics.SparseCategoricalAccuracy
     # Rows that only fill up a batch weigh nothing in weighted metrics.
     metrics = "metrics" if training.devices == 1 else "weighted_metrics"
-    steps = compute.steps_per_execution
-    own = {"optimizer": optimizer, "steps_per_execution": training.steps_per_execution if steps == "auto" else steps}
+    own = {"optimizer": optimizer, "steps_per_execution": training.steps_per_execution}
     for model, options in ((training.model, own), (training.validation_model, {})):
         if model is not None:
             measured = {"loss": loss_function(inputs.data.classes), metrics: [accuracy(name="accuracy")]}
@@ -158,17 +171,14 @@ def _compile(training: Training, phase: Phase) -> None:
 
 def _fit(training: Training, epochs: "_Epochs") -> None:
     inputs = training.inputs
-    batches: keras.utils.PyDataset = training.batches
     class_weight = inputs.data.class_weight() if inputs.parameters.class_weights else None
-    if training.devices > 1:
-        batches, class_weight = EvenBatches(training.batches, training.devices, class_weight), None
     try:
         training.model.fit(
-            batches,
+            training.shared(training.batches, class_weight),
             validation_data=None if training.validation_model else epochs.validation or None,
             initial_epoch=len(epochs.state.history),
             epochs=epochs.last_epoch,
-            class_weight=class_weight,
+            class_weight=class_weight if training.devices == 1 else None,
             shuffle=False,
             verbose=0,
             callbacks=[training.batches.callback(), epochs],
@@ -194,9 +204,7 @@ class _Epochs(keras.callbacks.Callback):
         self._saved_at = time.monotonic()
         self._bar = ExitStack()
         self.last_epoch = self._first + phase.epochs
-        self.validation: keras.utils.PyDataset = training.validation
-        if training.devices > 1:
-            self.validation = EvenBatches(training.validation, training.devices, None)
+        self.validation = training.shared(training.validation)
         self.state = checkpoint.restore() or state
         for row in self.state.history[self._first :]:
             self._publish(row)

@@ -19,8 +19,6 @@ from dogs_vs_cats.training.devices import ResidentImages, data_parallel, keeps_i
 from dogs_vs_cats.training.inputs import TrainingInputs
 from dogs_vs_cats.training.loop import Phase, Training, train
 
-_STEPS_AT_ONCE = 20
-
 Prepared = tuple[Training, Callable[[], Model]]
 """A training, and a function that returns the model from raw images to probabilities once it is over."""
 
@@ -58,18 +56,14 @@ def _on_features(inputs: TrainingInputs, seed: int, devices: int) -> Prepared:
     backbone, features = cast(Model, data.backbone), cast(np.ndarray, data.features)
     # Dense layers this small gain nothing from bfloat16.
     head = inputs.approach.build(parameters, features.shape[1:], data.classes)
-    batches = data.feature_batches("train", parameters.batch_size, shuffle=True, seed=seed)
-    # A call would cost more than the step of a small head. Under JAX the loop is in Python and gains nothing.
-    full_steps = max(1, len(data.rows("train")) // parameters.batch_size)
     training = Training(
         inputs=inputs,
         seed=seed,
         model=head,
         phases=[Phase("head", parameters.epochs, parameters.learning_rate)],
-        batches=batches,
+        batches=data.feature_batches("train", parameters.batch_size, shuffle=True, seed=seed),
         validation=data.feature_batches("validation", parameters.batch_size),
         devices=devices,
-        steps_per_execution=min(_STEPS_AT_ONCE, full_steps) if keras.backend.backend() == "tensorflow" else 1,
     )
     return training, lambda: join(inputs.name, backbone, with_dtype_policy(head, "float32"), parameters.pooling)
 

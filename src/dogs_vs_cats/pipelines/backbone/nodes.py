@@ -90,7 +90,6 @@ def develop_source_cnn(
     from dogs_vs_cats.models.backbones import source_cnn
 
     images, labels = source_task_images(task.images * 11 // 10, image_size, channels, seed)
-    training, held_out = slice(None, task.images), slice(task.images, None)
     base = source_cnn(image_size, channels)
     source_model = _source_model(base, len(SPECIES), task, compute)
     log = keras.callbacks.LambdaCallback(
@@ -98,9 +97,10 @@ def develop_source_cnn(
             "Source task: epoch %d/%d, accuracy %.3f", epoch + 1, task.epochs, logs["accuracy"]
         )
     )
-    options = {"batch_size": task.batch_size, "epochs": task.epochs, "callbacks": [log], "verbose": 0}
-    source_model.fit(images[training], labels[training], **options)
-    accuracy = round(float(source_model.evaluate(images[held_out], labels[held_out], verbose=0)[1]), 4)
+    training = images[: task.images], labels[: task.images]
+    source_model.fit(*training, task.batch_size, task.epochs, verbose=0, callbacks=[log])
+    _, measured = source_model.evaluate(images[task.images :], labels[task.images :], verbose=0)
+    accuracy = round(float(measured), 4)
     guessing = 1 / len(SPECIES)
     logger.info("Source task: accuracy %.3f on held-out images; guessing gives %.3f", accuracy, guessing)
     if accuracy < 1.5 * guessing:
