@@ -21,7 +21,7 @@ class Parameters(TrainingParameters):
     Attributes:
         pooling: `flatten` keeps every position of the base's output; `avg` averages over positions.
         dense_units: Units of each of the two dense layers.
-        dropout: Share of units dropped after each of them while training.
+        dropout: Fraction of units dropped after each of them while training.
     """
 
     pooling: Literal["flatten", "avg"]

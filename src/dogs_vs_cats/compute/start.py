@@ -58,15 +58,15 @@ def start_keras() -> None:
 
 @contextmanager
 def _quiet_standard_error() -> Iterator[None]:
-    """Keeps what native code writes to standard error away, unless the block raises."""
-    with tempfile.TemporaryFile() as kept:
+    """Hides the lines that native code writes to standard error, unless the block raises."""
+    with tempfile.TemporaryFile() as written:
         saved = os.dup(2)
-        os.dup2(kept.fileno(), 2)
+        os.dup2(written.fileno(), 2)
         try:
             yield
         except BaseException:
-            kept.seek(0)
-            os.write(saved, kept.read())
+            written.seek(0)
+            os.write(saved, written.read())
             raise
         finally:
             os.dup2(saved, 2)

@@ -5,15 +5,15 @@ from typing import Any
 import keras
 
 AUXILIARY_WEIGHT = 0.3
-"""Share of each auxiliary classifier's loss in the loss that is trained on."""
+"""Fraction of each auxiliary classifier's loss in the loss that is trained on."""
 
 
 class AuxiliaryLosses(keras.Model):
     """Trains a model of several answers with total loss = main + 0.3 · auxiliary 1 + 0.3 · auxiliary 2.
 
-    The auxiliary classifiers help the gradient along, and take part in training alone: evaluation and prediction are
-    the main classifier's, and so are all metrics. The model given is trained in place; save the main classifier, not
-    this. Compile it with one loss, which is that of each answer.
+    The auxiliary classifiers strengthen the gradient, and take part in training alone: evaluation, prediction and all
+    metrics use the main classifier. The given model is trained in place; save its main classifier, not this model.
+    Compile this model with one loss, which applies to each output.
 
     Args:
         model: Returns a list of probabilities of the same shape, the main classifier's first.

@@ -1,4 +1,4 @@
-"""Training on accelerators: which ones, a batch spread over several of them, images that stay on them."""
+"""Training on accelerators: which ones, a batch split among several of them, images that stay on them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def training_devices(compute: ComputeParameters) -> list[str]:
 
 @contextmanager
 def data_parallel(devices: list[str]) -> Iterator[None]:
-    """Models made and trained in this block have a copy on each device, and each batch is shared out among them.
+    """Models made and trained in this block have a copy on each device, and each batch is split among them.
 
     Under TensorFlow that is `MirroredStrategy`, since `keras.distribution` does nothing there; under JAX
     `keras.distribution.DataParallel`. Batches need `EvenBatches`.
@@ -71,13 +71,13 @@ def data_parallel(devices: list[str]) -> Iterator[None]:
             keras.distribution.set_distribution(before)
     else:
         raise ParameterError(
-            f"Training on {len(devices)} devices is there for the backends tensorflow and jax; this is {backend}. "
+            f"Only the backends tensorflow and jax train on {len(devices)} devices; this is {backend}. "
             "Set compute.devices: 1."
         )
 
 
 class EvenBatches(keras.utils.PyDataset):
-    """Batches that can be shared out evenly among several devices, with a weight for each row.
+    """Batches that can be split evenly among several devices, with a weight for each row.
 
     A batch is filled up with copies of its first rows, which weigh nothing. As each device averages over the rows it
     has, the others weigh so much more that the loss and its gradient are those of the batch as it was.
@@ -113,12 +113,12 @@ class EvenBatches(keras.utils.PyDataset):
         return rows[places], labels[places], weights
 
     def on_epoch_begin(self) -> None:
-        """Tells the wrapped batches."""
+        """Passes the event on to the wrapped batches."""
         self._batches.on_epoch_begin()
 
 
 def keeps_images(compute: ComputeParameters, size: int) -> bool:
-    """Says whether images are to stay on the training devices.
+    """Returns whether the images stay on the training devices.
 
     Args:
         compute: Its `images_on_device`: `auto` keeps them on accelerators, up to `RESIDENT_BYTES`.

@@ -1,4 +1,4 @@
-"""Tells whoever listens what happens during training: an epoch has ended, a trial of a search begins or ends.
+"""Events of training: an epoch has ended, a trial of a search begins or ends.
 
 Training publishes, tracking subscribes; neither imports the other.
 """

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from dogs_vs_cats.images.batches import RowBatches
 from dogs_vs_cats.models.frozen_base import weights_hash
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.training.checkpoint import Checkpoint, TrainState, best_row, without_images
-from dogs_vs_cats.training.devices import EvenBatches
+from dogs_vs_cats.training.devices import EvenBatches, training_devices
 from dogs_vs_cats.training.events import EpochEnd, publish
 from dogs_vs_cats.training.inputs import TrainingInputs
 
@@ -64,7 +65,6 @@ class Training:
         validation: Validation batches; empty where there are no validation images.
         validation_model: The model for the `validation` batches, where that isn't `model`: it shares the weights of
             `model`, and takes something else than images.
-        devices: How many devices share each batch. More than one need a surrounding `data_parallel`.
     """
 
     inputs: TrainingInputs
@@ -74,10 +74,14 @@ class Training:
     batches: RowBatches
     validation: RowBatches
     validation_model: keras.Model | None = None
-    devices: int = 1
+
+    @cached_property
+    def devices(self) -> int:
+        """How many devices share each batch. More than one need a surrounding `data_parallel`."""
+        return len(training_devices(self.inputs.compute))
 
     def shared(self, batches: RowBatches, class_weight: dict[int, float] | None = None) -> keras.utils.PyDataset:
-        """Batches that the devices can share; `class_weight` is in them where there are several."""
+        """Batches for all devices; where there are several, the batches include the class weights."""
         return batches if self.devices == 1 else EvenBatches(batches, self.devices, class_weight)
 
     @property
@@ -98,9 +102,9 @@ def train(training: Training, state_folder: Path) -> TrainState:
     With `keep_best_epoch` each phase starts from the best weights of those before it, and the model ends with the best
     of all phases. Early stopping compares the epochs of one phase with each other.
 
-    The state after the last finished epoch (weights, optimizer, seeds, history) is kept in `state_folder` until
-    the training ends. A training of the same identity goes on from there, and ends with the same weights as one
-    that was never disturbed.
+    The state after the last finished epoch (weights, optimizer, seeds, history) stays in `state_folder` until the
+    training ends. A training of the same identity resumes there, and ends with the same weights as one that was never
+    interrupted.
 
     Args:
         training: The model, its phases, its data and its parameters.
@@ -151,7 +155,7 @@ def _compile(training: Training, phase: Phase) -> None:
     inputs, compute = training.inputs, training.inputs.compute
     rate: Any = phase.learning_rate
     if phase.schedule == "cosine":
-        # A function of the optimizer's step counter, so that an interrupted training goes on where it was.
+        # A function of the optimizer's step counter, so that an interrupted training resumes where it was.
         rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=phase.epochs * len(training.batches))
     optimizer = type(keras.optimizers.get(inputs.parameters.optimizer))(learning_rate=rate)
     if training.devices == 1:
@@ -209,7 +213,7 @@ class _Epochs(keras.callbacks.Callback):
         for row in self.state.history[self._first :]:
             self._publish(row)
         if len(self.state.history) > self._first:
-            logger.info("%s: going on after epoch %d of an interrupted run", self._name, len(self.state.history))
+            logger.info("%s: resuming after epoch %d of an interrupted run", self._name, len(self.state.history))
 
     @property
     def is_over(self) -> bool:

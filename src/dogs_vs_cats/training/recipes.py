@@ -44,14 +44,13 @@ def train_model(inputs: TrainingInputs, seed: int, state_folder: Path) -> tuple[
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     prepare = _on_features if inputs.approach.TRAINS_ON == "features" else _on_images
-    devices = training_devices(inputs.compute)
-    with data_parallel(devices):
-        training, finish = prepare(inputs, seed, len(devices))
+    with data_parallel(training_devices(inputs.compute)):
+        training, finish = prepare(inputs, seed)
         state = train(training, state_folder)
     return finish(), state
 
 
-def _on_features(inputs: TrainingInputs, seed: int, devices: int) -> Prepared:
+def _on_features(inputs: TrainingInputs, seed: int) -> Prepared:
     data, parameters = inputs.data, cast(Any, inputs.parameters)
     backbone, features = cast(Model, data.backbone), cast(np.ndarray, data.features)
     # Dense layers this small gain nothing from bfloat16.
@@ -63,12 +62,11 @@ def _on_features(inputs: TrainingInputs, seed: int, devices: int) -> Prepared:
         phases=[Phase("head", parameters.epochs, parameters.learning_rate)],
         batches=data.feature_batches("train", parameters.batch_size, shuffle=True, seed=seed),
         validation=data.feature_batches("validation", parameters.batch_size),
-        devices=devices,
     )
     return training, lambda: join(inputs.name, backbone, with_dtype_policy(head, "float32"), parameters.pooling)
 
 
-def _on_images(inputs: TrainingInputs, seed: int, devices: int) -> Prepared:
+def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
     """While the base is frozen, its batch normalisations are folded, and validation begins at its stored features."""
     data, parameters = inputs.data, inputs.parameters
     model = inputs.approach.build(parameters, data.images.shape[1:], data.classes, data.backbone)
@@ -88,7 +86,6 @@ def _on_images(inputs: TrainingInputs, seed: int, devices: int) -> Prepared:
         batches=batches,
         validation=validation,
         validation_model=validation_model,
-        devices=devices,
     )
 
     def finish() -> Model:

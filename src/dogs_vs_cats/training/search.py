@@ -1,7 +1,7 @@
 """The search for better parameters: Optuna proposes values, a training rates them, and bad trials are stopped early.
 
-An interrupted search resumes where it stopped, and ends with the same trials as one that was never disturbed: Optuna's
-proposals depend on the seed and on the finished trials alone.
+An interrupted search resumes where it stopped, and ends with the same trials as one that was never interrupted:
+Optuna's proposals depend on the seed and on the finished trials alone.
 """
 
 import hashlib
@@ -73,7 +73,7 @@ class Search:
             self._study.tell(trial.number, state=TrialState.FAIL)
         done = len(self._over())
         if done:
-            logger.info("%s: going on after %d trials of an earlier search", self._name, done)
+            logger.info("%s: resuming after %d trials of an earlier search", self._name, done)
         for number in range(done + 1, self._tuning.trials + 1):
             # A seed for each trial, so that proposals don't depend on how often the search was interrupted.
             seed = np.random.SeedSequence([self._inputs.seed, number]).generate_state(1)[0]
@@ -133,7 +133,7 @@ class Search:
             "own_val_loss": min(own, default=None),
             "trials": len(trials),
             "pruned": len(trials) - len(finished),
-            "importance": {name: float(share) for name, share in importance.items() if np.isfinite(share)},
+            "importance": {name: float(part) for name, part in importance.items() if np.isfinite(part)},
         }
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
@@ -156,7 +156,7 @@ class Search:
                 trial.report(event.logs["val_loss"], event.epoch)
                 # After the last epoch there is nothing left to save, so a trial that came so far is finished.
                 if event.epoch < inputs.parameters.epochs and trial.should_prune():
-                    logger.info("%s: trial %d is stopped, half of the others were better by then", self._name, number)
+                    logger.info("%s: trial %d is stopped: half of the others were better by then", self._name, number)
                     raise optuna.TrialPruned
 
         subscribe(report)

@@ -1,4 +1,4 @@
-"""Bottleneck features: what the frozen base makes of each image."""
+"""Bottleneck features: the output of the frozen base for each image."""
 
 import hashlib
 import json
@@ -35,8 +35,8 @@ def extract_features(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Computes the features of every image in use that the store doesn't have yet.
 
-    Features are kept by the content of their image and of the base. So a changed head, seed, split or number of
-    epochs extracts nothing again, and a killed run goes on where it stopped.
+    The store finds features by the content of their image and of the base. So a changed head, seed, split or number
+    of epochs extracts nothing again, and a killed run resumes where it stopped.
 
     Args:
         backbone: Raw images in, feature maps (n, rows, columns, features), or a vector (n, features), out.
@@ -46,7 +46,7 @@ def extract_features(
         ingestion_record: Identity of the images and their split.
         pooling: `flatten` keeps every position of the maps, `avg` averages over positions.
         compute: How to compute; features are float32 in any precision.
-        store_folder: Where features are kept between runs.
+        store_folder: Holds the features of all runs.
 
     Returns:
         float32 memory map, (images in use, features), in the manifest's order; and a record of what it was

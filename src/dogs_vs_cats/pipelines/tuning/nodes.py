@@ -1,4 +1,4 @@
-"""Searching better parameters of one approach, and making an environment of the best."""
+"""The search for better parameters of one approach."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def search(
         approaches_run: The approaches that the environment runs.
         inputs: How the approach is trained, and on which images.
         environments: Those there are; the new one must not be among them, unless a search wrote it.
-        folder: Holds the search, so that an interrupted one goes on.
+        folder: Holds the search, so that an interrupted one resumes.
 
     Returns:
         A row for each trial, see `Search.table`; and the outcome, see `Search.summary`.
