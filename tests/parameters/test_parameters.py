@@ -96,6 +96,17 @@ def test_an_unknown_approach_and_a_missing_block_are_told():
     assert "naive_cnn: is missing; input should be a block of named parameters" in refused(values)
 
 
+def test_a_variant_with_another_pooling_than_the_features_is_refused():
+    values = parameters()
+    variant = {**values["transfer_bottleneck"], "approach": "transfer_bottleneck"}
+    values |= {"approaches": ["transfer_bottleneck", "wide"], "wide": {**variant, "dense_units": 64}}
+    check(values)
+    other = "avg" if variant["pooling"] == "flatten" else "flatten"
+    message = refused({**values, "wide": {**variant, "pooling": other}})
+    assert f"wide.pooling: {other!r} differs from transfer_bottleneck.pooling" in message
+    assert f"set it to {variant['pooling']!r}" in message
+
+
 def test_a_misspelt_name_deep_inside_a_table_of_names_names_its_neighbour():
     values = parameters("lecture")
     values["comparison"]["lecture"]["naive_cnn"]["train_accurcy"] = 0.7

@@ -144,8 +144,9 @@ def test_a_mistake_in_a_file_of_options_is_named(project: Path, text: str, named
         ),
         (
             "--nodes=naive_cnn.train",
-            "naive_cnn.training_inputs",
-            "--from-nodes=naive_cnn.collect_inputs",
+            "class_names, images, ingestion_record, manifest, naive_cnn.training_inputs",
+            "--pipelines=data_ingestion; then start at the nodes that make what is never on disk: "
+            "--from-nodes=naive_cnn.collect_data",
         ),
         ("--from-inputs=manifest --pipelines=naive_cnn", "manifest", "--pipelines=data_ingestion"),
         (
@@ -163,7 +164,9 @@ def test_a_mistake_in_a_file_of_options_is_named(project: Path, text: str, named
         (
             "--from-nodes=tabulate",
             "naive_cnn.result",
-            "--from-nodes=collect_naive_cnn,collect_transfer_bottleneck,collect_transfer_end_to_end",
+            "--from-nodes="
+            "collect_pictures_naive_cnn,collect_pictures_transfer_bottleneck,collect_pictures_transfer_end_to_end,"
+            "compare_settings_naive_cnn,compare_settings_transfer_bottleneck,compare_settings_transfer_end_to_end",
         ),
     ],
 )

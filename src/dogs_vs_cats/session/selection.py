@@ -8,7 +8,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
 from kedro.io import CatalogProtocol, MemoryDataset
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.errors import MissingInputError, SelectionError
 
@@ -123,21 +123,28 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], provide
     if not absent:
         return
     makers = {name: part for name, part in pipelines.items() if name != "__default__"}
-    in_memory = {name for name in absent if isinstance(catalog.get(name), MemoryDataset | None)}
-    if first := {node.name for part in makers.values() for node in part.nodes if in_memory.intersection(node.outputs)}:
-        raise MissingInputError(
-            f"The run starts from {', '.join(absent)}, which is not all on disk between runs. Start at the nodes that "
-            f"make it: --from-nodes={','.join(sorted(first))}"
-        )
-    wanted = set(absent)
+    everything, in_memory = sum(makers.values(), Pipeline([])), Pipeline([])
+
+    def makers_of_unsaved() -> list[Node]:
+        absent = missing(pipeline + in_memory)
+        unsaved = {name for name in absent if isinstance(catalog.get(name), MemoryDataset | None)}
+        return [node for node in everything.nodes if unsaved.intersection(node.outputs)]
+
+    while nodes := makers_of_unsaved():
+        in_memory += Pipeline(nodes)
+    wanted = set(missing(pipeline + in_memory))
+    absent = sorted({*absent, *wanted})
     needed: list[str] = []
     for name, part in reversed(makers.items()):  # a pipeline reads what earlier ones make
         if wanted & part.all_outputs():
             needed.insert(0, name)
             wanted.update(missing(part))
+    advice = [f"make it first: kedro run --pipelines={','.join(needed)}"] if needed else []
+    if in_memory.nodes:
+        first = ",".join(sorted(node.name for node in in_memory.grouped_nodes[0]))
+        advice.append(f"start at the nodes that make what is never on disk: --from-nodes={first}")
     raise MissingInputError(
-        f"The run starts from {', '.join(absent)}, which this experiment doesn't have yet. Make them first: "
-        f"kedro run --pipelines={','.join(needed)}"
+        f"The run starts from {', '.join(absent)}, which this experiment doesn't have on disk: {'; then '.join(advice)}"
     )
 
 
