@@ -11,7 +11,7 @@ from dogs_vs_cats import approaches
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
-from dogs_vs_cats.parameters.base import MISSING, Distinct, ParameterGroup, refusal
+from dogs_vs_cats.parameters.base import MISSING, Distinct, ParameterGroup, explain
 from dogs_vs_cats.parameters.calibration import CalibrationParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
@@ -135,7 +135,7 @@ def _mistakes(error: ValidationError, parameters: Mapping[str, Any]) -> list[str
     found: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
     for detail in error.errors():
         found.setdefault(_location(detail, parameters), []).append(detail)
-    return [_explain(location, details) for location, details in found.items()]
+    return [explain(location, details) for location, details in found.items()]
 
 
 def _location(detail: ErrorDetails, parameters: Mapping[str, Any]) -> tuple[str | int, ...]:
@@ -151,15 +151,3 @@ def _location(detail: ErrorDetails, parameters: Mapping[str, Any]) -> tuple[str 
             continue
         found.append(part)
     return tuple(found)
-
-
-def _explain(location: tuple[str | int, ...], details: list[ErrorDetails]) -> str:
-    # Quotes show what is no identifier: a space at its end would not be seen.
-    name = ".".join(part if part.isalnum() or part.isidentifier() else repr(part) for part in map(str, location))
-    given = details[0]["input"]
-    if details[0]["type"] == "extra_forbidden":
-        close = get_close_matches(str(location[-1]), given, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(given)}"
-        return f"{name}: there is no such parameter; {hint}"
-    allowed = ", or ".join(map(refusal, details))
-    return f"{name}: is missing; {allowed}" if given is MISSING else f"{name}: {allowed}; given was {given!r}"

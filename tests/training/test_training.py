@@ -257,7 +257,7 @@ def test_the_best_epoch_is_kept_and_training_stops_early(base, images, manifest,
     values |= {"keep_best_epoch": True, "early_stopping_patience": 2}
     model, info, history, _, _ = train_head(values, base, images, manifest, tmp_path)
     best = history["val_loss"].idxmin()
-    assert f"the model has the weights of epoch {best + 1}, which has the lowest validation loss" in caplog.text
+    assert f"the model has the weights of epoch {best + 1} (head), which has the lowest validation loss" in caplog.text
     assert len(history) == min(40, best + 3)
     predictions, metrics, _ = evaluate(model, info, {}, images, manifest)
     assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"].min(), abs=1e-3)

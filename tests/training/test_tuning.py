@@ -233,11 +233,11 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(tmp_path)
         ({"search_space": {"cnn": {}}}, "tuning.search_space.cnn: 'cnn' is not an approach; there are"),
         (
             {"search_space": {"naive_cnn": {"learning_rat": {"uniform": [0.1, 0.2]}}}},
-            "naive_cnn.learning_rat: naive_cnn has no such parameter; did you mean learning_rate?",
+            "naive_cnn.learning_rat: there is no such parameter; did you mean learning_rate?",
         ),
         (
             {"search_space": {"naive_cnn": {"dropout": {"uniform": [0.1, 0.2]}}}},
-            "naive_cnn has no such parameter; it has augment, batch_size",
+            "naive_cnn.dropout: there is no such parameter; there are approach, augment, batch_size",
         ),
         ({"search_space": {"naive_cnn": {"seeds": {"choices": [1, 2]}}}}, "seeds: can't be searched"),
         ({"search_space": {"naive_cnn": {"batch_size": {"choices": [8, 0]}}}}, "greater than 0; given was 0"),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
@@ -38,6 +39,24 @@ def refusal(error: ErrorDetails) -> str:
         return "input should be a block of named parameters"
     message = error["msg"].removeprefix("Value error, ")
     return f"{message[0].lower()}{message[1:]}"
+
+
+def explain(location: tuple[str | int, ...], details: list[ErrorDetails]) -> str:
+    """Says what is wrong with a parameter, what is allowed and what was given.
+
+    Args:
+        location: The keys and indices that lead to it.
+        details: One error, or one for every type that the parameter could have been.
+    """
+    # Quotes show what is no identifier: a space at its end would not be seen.
+    name = ".".join(part if part.isalnum() or part.isidentifier() else repr(part) for part in map(str, location))
+    given = details[0]["input"]
+    if details[0]["type"] == "extra_forbidden":
+        close = get_close_matches(str(location[-1]), given, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(given)}"
+        return f"{name}: there is no such parameter; {hint}"
+    allowed = ", or ".join(map(refusal, details))
+    return f"{name}: is missing; {allowed}" if given is MISSING else f"{name}: {allowed}; given was {given!r}"
 
 
 def _distinct(items: list[Item]) -> list[Item]:

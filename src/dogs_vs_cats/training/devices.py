@@ -50,30 +50,21 @@ def data_parallel(devices: list[str]) -> Iterator[None]:
 
     Args:
         devices: Names of the devices. A single one changes nothing.
-
-    Raises:
-        ParameterError: The backend can't do it.
     """
-    backend = keras.backend.backend()
     if len(devices) == 1:
         yield
-    elif backend == "tensorflow":
+    elif keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         with tf.distribute.MirroredStrategy([name.upper() for name in devices]).scope():
             yield
-    elif backend == "jax":
+    else:
         before = keras.distribution.distribution()
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False))
         try:
             yield
         finally:
             keras.distribution.set_distribution(before)
-    else:
-        raise ParameterError(
-            f"Only the backends tensorflow and jax train on {len(devices)} devices; this is {backend}. "
-            "Set compute.devices: 1."
-        )
 
 
 class EvenBatches(keras.utils.PyDataset):
@@ -111,10 +102,6 @@ class EvenBatches(keras.utils.PyDataset):
             weights[:count] *= [self._class_weight[int(label)] for label in labels]
         places = np.arange(full) % count
         return rows[places], labels[places], weights
-
-    def on_epoch_begin(self) -> None:
-        """Passes the event on to the wrapped batches."""
-        self._batches.on_epoch_begin()
 
 
 def keeps_images(compute: ComputeParameters, size: int) -> bool:

@@ -131,9 +131,8 @@ def train(training: Training, state_folder: Path) -> TrainState:
         state = epochs.state
     if state.best_weights and state.best:
         _assign(model, state.best_weights)
-        which = f"{state.best['epoch']} ({state.best['phase']})" if len(checkpoints) > 1 else state.best["epoch"]
-        text = "%s: the model has the weights of epoch %s, which has the lowest validation loss"
-        logger.info(text, training.inputs.name, which)
+        text = "%s: the model has the weights of epoch %d (%s), which has the lowest validation loss"
+        logger.info(text, training.inputs.name, state.best["epoch"], state.best["phase"])
     for checkpoint in checkpoints:
         checkpoint.path.unlink(missing_ok=True)
     return replace(state, best_weights=())
@@ -194,6 +193,8 @@ def _fit(training: Training, epochs: "_Epochs") -> None:
                 f"{inputs.parameters.batch_size}. Set a smaller one."
             ) from error
         raise
+    finally:
+        epochs.bar.close()
 
 
 class _Epochs(keras.callbacks.Callback):
@@ -206,7 +207,7 @@ class _Epochs(keras.callbacks.Callback):
         self._name = training.inputs.name
         self._first = len(state.history)
         self._saved_at = time.monotonic()
-        self._bar = ExitStack()
+        self.bar = ExitStack()
         self.last_epoch = self._first + phase.epochs
         self.validation = training.shared(training.validation)
         self.state = checkpoint.restore() or state
@@ -232,14 +233,14 @@ class _Epochs(keras.callbacks.Callback):
         if self._phase.schedule != "constant":
             self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         title = f"{self._name} epoch {epoch + 1}/{self.last_epoch}"
-        self._advance = self._bar.enter_context(progress(title, self.params["steps"], "steps"))
+        self._advance = self.bar.enter_context(progress(title, self.params["steps"], "steps"))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self._advance(batch + 1 - self._steps_shown)
         self._steps_shown = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._bar.close()
+        self.bar.close()
         figures = dict(logs or {})
         if validation_model := self._training.validation_model:
             validated = validation_model.evaluate(self.validation, verbose=0, return_dict=True)
@@ -260,9 +261,6 @@ class _Epochs(keras.callbacks.Callback):
         text = f"epoch {epoch + 1}/{self.last_epoch}, loss {row['loss']:.4f}, accuracy {row['accuracy']:.3f}"
         logger.info("%s: %s; %s (%.1f s)", self._name, text, validation, seconds)
         self._record(row, seconds)
-
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        self._bar.close()
 
     def _record(self, row: dict[str, Any], seconds: float) -> None:
         history, best_weights = (*self.state.history, row), self.state.best_weights
