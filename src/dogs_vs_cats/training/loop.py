@@ -143,6 +143,11 @@ def loss_function(classes: int) -> keras.losses.Loss:
     return keras.losses.BinaryCrossentropy() if classes == 2 else keras.losses.SparseCategoricalCrossentropy()
 
 
+def count_weights(weights: Sequence[keras.Variable]) -> int:
+    """Number of values in some weights."""
+    return int(sum(np.prod(weight.shape) for weight in weights))
+
+
 def _assign(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
     """Gives a model the weights of its best epoch, where one was chosen."""
     if weights:

@@ -164,6 +164,8 @@ def _calibrate(model: Model, inputs: TrainingInputs) -> float | None:
 
 def _model_info(inputs: TrainingInputs, model: Model, state: "TrainState", temperature: float | None) -> dict[str, Any]:
     """Facts about a model that later steps and other programs need."""
+    from dogs_vs_cats.training.loop import count_weights
+
     data = inputs.data
     base = data.backbone_record or {"name": "", "made_with": None}
     return {
@@ -176,7 +178,7 @@ def _model_info(inputs: TrainingInputs, model: Model, state: "TrainState", tempe
         "backbone_made_with": base["made_with"],
         "preprocessing": base["made_with"] and base["made_with"]["preprocessing"],
         "parameters": model.count_params(),
-        "trainable_parameters": int(sum(np.prod(weight.shape) for weight in model.trainable_weights)),
+        "trainable_parameters": count_weights(model.trainable_weights),
         "epochs": len(state.history),
         # The epoch that the model's weights are from; null: the last.
         "best_epoch": state.best["epoch"] if state.best and inputs.parameters.keep_best_epoch else None,
