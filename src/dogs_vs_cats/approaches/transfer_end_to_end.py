@@ -5,7 +5,7 @@ The images pass through the base in every epoch, so augmentation applies. With V
 the dense layers.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, PositiveInt
 
@@ -54,8 +54,7 @@ def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, ba
     from dogs_vs_cats.errors import BackboneError
     from dogs_vs_cats.models.output_layers import softmax_probabilities
 
-    if backbone is None:
-        raise ValueError("transfer_end_to_end builds on a backbone")
+    backbone = cast(Any, backbone)
     names = [layer.name for layer in backbone.layers]
     if parameters.unfreeze_from not in (None, *names):
         raise BackboneError(

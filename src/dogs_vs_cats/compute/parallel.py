@@ -3,8 +3,8 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -24,22 +24,21 @@ def in_order(function: Callable[[Item], Result], items: Sequence[Item], chunk: i
     Yields:
         Each item with its result, in the order of the items.
     """
-    threads = cores()
 
     def work(part: Sequence[Item]) -> list[tuple[Item, Result]]:
         return [(item, function(item)) for item in part]
 
-    with ExitStack() as stack:
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="decoding")
-        # Whatever ends the loop early: what hasn't begun isn't begun any more.
-        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-        running: deque[Future[list[tuple[Item, Result]]]] = deque()
-        for start in range(0, len(items), chunk):
-            if len(running) == 2 * threads:
-                yield from running.popleft().result()
-            running.append(pool.submit(work, items[start : start + chunk]))
+    pool = ThreadPoolExecutor(cores(), thread_name_prefix="decoding")
+    waiting = (items[start : start + chunk] for start in range(0, len(items), chunk))
+    running = deque(pool.submit(work, part) for part in islice(waiting, 2 * cores()))
+    try:
         while running:
-            yield from running.popleft().result()
+            done = running.popleft().result()
+            running.extend(pool.submit(work, part) for part in islice(waiting, 1))
+            yield from done
+    finally:
+        # Whatever ends the loop early: chunks that haven't begun are cancelled.
+        pool.shutdown(cancel_futures=True)
 
 
 def cores() -> int:

@@ -12,7 +12,6 @@ from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 DATA = ("images", "manifest", "class_names", "ingestion_record")
 FEATURES = ("features", "features_record")
 BACKBONE = ("backbone", "backbone_record", *FEATURES)
-SHARED = {"compute", "seed", "calibration", "augmentation"}
 FIGURES = [
     "learning_curves",
     "confusion_matrix",
@@ -36,7 +35,7 @@ def create_pipeline(name: str, approach: Approach) -> Pipeline:
         the approach builds on a backbone, the base and its features.
     """
     data = [*DATA, *(BACKBONE if approach.USES_BACKBONE else ())]
-    inputs = ["training_data", "name", "params:approach", "params:compute", "params:seed", "params:calibration"]
+    inputs = ["training_data", "name", f"params:{name}", "params:compute", "params:seed", "params:calibration"]
     collect_inputs: Callable[..., TrainingInputs] = TrainingInputs
     if approach.TRAINS_ON == "images":
         inputs.append("params:augmentation")
@@ -64,6 +63,5 @@ def create_pipeline(name: str, approach: Approach) -> Pipeline:
         Node(draw_figures, inputs=shown, outputs=FIGURES, name="draw_figures", tags="comparison"),
     ]
     read = Pipeline(template).inputs()
-    parameters = {f"params:{group}": f"params:{group}" for group in SHARED if f"params:{group}" in read}
-    parameters["params:approach"] = f"params:{name}"
+    parameters = {dataset for dataset in read if dataset.startswith("params:")}
     return Pipeline(template, namespace=name, inputs=read & {*DATA, *BACKBONE}, parameters=parameters)
