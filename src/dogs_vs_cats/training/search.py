@@ -40,7 +40,8 @@ class Search:
                 lie in the search space, they are the first trial.
             folder: Holds the searches.
         """
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        # What fails is reported here in one line, without Optuna's traceback.
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         own = inputs.block
         self._tuning, self._inputs, self._folder, self._name = tuning, inputs, folder, inputs.name
         self._spaces = tuning.spaces(inputs.name)
