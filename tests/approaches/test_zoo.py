@@ -142,7 +142,7 @@ def train_two_answers(folder):
     return model.get_weights(), result.history
 
 
-def test_a_training_with_auxiliary_losses_that_was_interrupted_goes_on(tmp_path, monkeypatch):
+def test_a_training_with_auxiliary_losses_that_was_interrupted_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr("dogs_vs_cats.training.loop.SECONDS_BETWEEN_STATES", 0)
     weights, history = train_two_answers(tmp_path)
 

@@ -22,11 +22,11 @@ print(IsMklEnabled())
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN's switch is there on x86 only")
-@pytest.mark.parametrize(("told", "computes"), [({}, "True"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "False")])
-def test_tensorflow_computes_with_onednn_unless_it_is_told_not_to(told, computes):
+@pytest.mark.parametrize(("variables", "computes"), [({}, "True"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "False")])
+def test_tensorflow_computes_with_onednn_unless_it_is_switched_off(variables, computes):
     started = subprocess.run(
         [sys.executable, "-c", START],
-        env={**os.environ, "PYTHONPATH": str(SOURCE), **told},
+        env={**os.environ, "PYTHONPATH": str(SOURCE), **variables},
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""Training: what is frozen stays, what is interrupted goes on, and equal seeds give equal weights."""
+"""Training: what is frozen stays, what is interrupted resumes, and equal seeds give equal weights."""
 
 from contextlib import contextmanager
 
@@ -234,7 +234,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(base, images, manife
     assert list(tmp_path.glob("*.npz")) == []
 
 
-def test_a_state_of_other_parameters_is_not_gone_on_with(base, images, manifest, tmp_path, monkeypatch):
+def test_a_state_of_other_parameters_is_ignored(base, images, manifest, tmp_path, monkeypatch):
     monkeypatch.setattr("dogs_vs_cats.training.loop.SECONDS_BETWEEN_STATES", 0)
     values = {**BOTTLENECK, "dense_units": 16, "epochs": 3}
 
@@ -347,7 +347,7 @@ def test_several_seeds_are_summarised(images, manifest, tmp_path):
     assert metrics["validation"] == seed_metrics["3"]["validation"]
 
 
-def test_a_loss_that_is_not_a_number_is_told(base, images, manifest, tmp_path):
+def test_a_loss_that_is_not_a_number_is_reported(base, images, manifest, tmp_path):
     values = {**BOTTLENECK, "dense_units": 16, "optimizer": "sgd", "learning_rate": 10.0, "epochs": 3}
     wild = images.copy()
     base.get_layer("block3_convolution2_normalization").gamma.assign(np.full(64, 1e38, np.float32))
@@ -355,7 +355,7 @@ def test_a_loss_that_is_not_a_number_is_told(base, images, manifest, tmp_path):
         train_head(values, base, wild, manifest, tmp_path)
 
 
-def test_a_batch_that_does_not_fit_into_memory_is_told_with_its_parameter(
+def test_a_batch_that_does_not_fit_into_memory_is_reported_with_its_parameter(
     base, images, manifest, tmp_path, monkeypatch
 ):
     # What a batch too large does when it is put together; the allocator's own answer.

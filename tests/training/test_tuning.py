@@ -173,7 +173,7 @@ def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path)
 
 
 @pytest.mark.medium
-def test_every_trial_is_told_with_its_epochs(found):
+def test_every_trial_is_published_with_its_epochs(found):
     trials, _, events = found
     begun = [event for event in events if isinstance(event, TrialBegin)]
     ended = [event for event in events if isinstance(event, TrialEnd)]
@@ -185,7 +185,7 @@ def test_every_trial_is_told_with_its_epochs(found):
 
 
 @pytest.mark.slow
-def test_a_killed_search_goes_on_and_ends_like_one_that_was_not(found, tmp_path):
+def test_a_killed_search_resumes_and_ends_like_one_that_was_not(found, tmp_path):
     code = (
         "from pathlib import Path; from tests.training import test_tuning; "
         f"test_tuning.search_until_killed(Path({str(tmp_path)!r}))"
@@ -254,7 +254,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(tmp_path)
         ),
     ],
 )
-def test_a_wrong_search_is_told_with_all_other_wrong_parameters(change, message):
+def test_a_wrong_search_is_reported_with_all_other_wrong_parameters(change, message):
     values = deepcopy(parameters())
     values["tuning"] |= change
     assert message in refused(values)
