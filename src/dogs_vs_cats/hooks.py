@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
+import numpy as np
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.framework.project import configure_logging
@@ -28,7 +29,7 @@ from dogs_vs_cats.session import run_lock
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from dogs_vs_cats.session.selection import check_inputs
 from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
-from dogs_vs_cats.storage.caches import GIB, remove_beyond, total
+from dogs_vs_cats.storage.caches import GIB, note_use, remove_beyond, total
 from dogs_vs_cats.tracking.store import registered_name
 from dogs_vs_cats.training.dry_build import refuse_unbuildable
 
@@ -96,6 +97,12 @@ class ProjectHooks:
             wanted, approaches = self._parameters["inference"]["model"], self._parameters["approaches"]
             registered = registered_name(self._parameters["tracking"]["registered_model"], self._experiment)
             catalog.save("classifier", load_classifier(*find_model(wanted, catalog, approaches, registered)))
+
+    @hook_impl
+    def after_dataset_saved(self, data: Any) -> None:
+        """Records that the experiment uses an entry of a cache."""
+        if isinstance(data, np.memmap) and data.filename:
+            note_use(self._root, Path(data.filename), self._experiment)
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:

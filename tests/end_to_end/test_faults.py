@@ -83,7 +83,8 @@ class Project:
         """All files that runs make, work in hidden folders included."""
         places = [self.root / "data", self.root / "conf/test_tuned", self.root / "docs"]
         files = {path for place in places for path in place.rglob("*") if path.is_file()}
-        return {path for path in files if path.suffix != ".lock"}
+        # Locks, and the names of the entries that an experiment uses, are no results.
+        return {path for path in files if path.suffix != ".lock" and path.parent.name != ".users"}
 
     def forget(self, pipeline: str) -> None:
         """Removes all that a pipeline has made."""

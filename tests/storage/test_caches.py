@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from filelock import FileLock
 
 from dogs_vs_cats.datasets import MemoryMapDataset
 from dogs_vs_cats.storage import commands
-from dogs_vs_cats.storage.caches import STORES, cache_entries, remove, remove_beyond
+from dogs_vs_cats.storage.caches import STORES, cache_entries, note_use, remove, remove_beyond
 from dogs_vs_cats.storage.content_store import ContentStore
 from tests.conftest import copy_project, kedro
 
@@ -31,6 +30,7 @@ def cache_images(root: Path, key: str, days_ago: float, mib: int = 1, experiment
     if experiment is not None:
         images = np.load(entry / "images.npy", mmap_mode="r")
         MemoryMapDataset(filepath=str(root / f"data/02_intermediate/{experiment}/images.npy")).save(images)
+        note_use(root, Path(images.filename), experiment)
     when = time.time() - 86_400 * days_ago
     os.utime(entry, (when, when))
     return entry
@@ -40,10 +40,10 @@ def test_an_entry_belongs_to_the_experiments_made_from_it(tmp_path):
     cache_images(tmp_path, "old", 3, experiment="changed")
     cache_images(tmp_path, "new", 2, experiment="changed")
     entry = cache_images(tmp_path, "shared", 1, experiment="first")
-    images = np.load(entry / "images.npy", mmap_mode="r")
-    for experiment in ("gone", "second"):
-        MemoryMapDataset(filepath=str(tmp_path / f"data/02_intermediate/{experiment}/images.npy")).save(images)
-    shutil.rmtree(tmp_path / "data/02_intermediate/gone")
+    note_use(tmp_path, entry / "images.npy", "gone")
+    note_use(tmp_path, tmp_path / "elsewhere/images.npy", "first")
+    (tmp_path / "data/02_intermediate/second").mkdir()
+    note_use(tmp_path, entry / "images.npy", "second")
     found = {entry.path.name.partition(".")[0]: entry for entry in cache_entries(tmp_path)}
     assert list(found) == ["old", "new", "shared"]
     assert {name: entry.users for name, entry in found.items()} == {
@@ -66,7 +66,7 @@ def test_what_a_run_uses_is_not_removed(tmp_path):
         assert [entry.path.name[:4] for entry in remove(tmp_path, cache_entries(tmp_path))] == ["idle"]
         assert {entry.path for entry in cache_entries(tmp_path)} == {ours, latest}
     assert len(remove(tmp_path, cache_entries(tmp_path))) == 2
-    assert list((tmp_path / STORES["decoded images"]).iterdir()) == []
+    assert list((tmp_path / STORES["decoded images"]).glob("[!.]*")) == []
     assert np.load(tmp_path / "data/02_intermediate/ours/images.npy").shape == (1, 1024, 1024, 1)
 
 

@@ -16,6 +16,9 @@ STORES = {"decoded images": "data/02_intermediate/store", "features": "data/04_f
 GIB = 1024**3
 """Bytes of a GiB."""
 
+_USERS = ".users"
+"""The folder of a cache with a file for each experiment, which names the entry that this was made from last."""
+
 
 @dataclass(frozen=True)
 class CacheEntry:
@@ -27,7 +30,7 @@ class CacheEntry:
         shape: Of its array; empty where that can't be read.
         size: Bytes of its files.
         frees: Bytes that removing it frees: files that results link to stay on the disk.
-        users: Experiments whose results link to it, sorted.
+        users: Experiments whose results were made from it, sorted.
         last_used: When it was made or used last, in seconds since 1970.
     """
 
@@ -38,6 +41,14 @@ class CacheEntry:
     frees: int
     users: list[str]
     last_used: float
+
+
+def note_use(root: Path, file: Path, experiment: str) -> None:
+    """Notes that a result of an experiment was made from a file, if that is a cache's."""
+    store = file.parent.parent
+    if store in [root / folder for folder in STORES.values()]:
+        (store / _USERS).mkdir(exist_ok=True)
+        (store / _USERS / experiment).write_text(file.parent.name, encoding="utf-8")
 
 
 def cache_entries(root: Path) -> list[CacheEntry]:
@@ -99,9 +110,10 @@ def size(count: int) -> str:
 
 def _entries(kind: str, folder: Path) -> Iterator[CacheEntry]:
     """The entries of a cache; also those that an earlier version has left there."""
-    users = defaultdict(set)
-    for result in folder.parent.glob("*/*.npy"):
-        users[result.stat().st_ino].add(result.parent.name)
+    users = defaultdict(list)
+    for mark in sorted(folder.glob(f"{_USERS}/*")):
+        if (folder.parent / mark.name).is_dir():
+            users[mark.read_text(encoding="utf-8")].append(mark.name)
     for path in folder.glob("[!.]*/"):
         files = [file.stat() for file in path.rglob("*") if file.is_file()]
         yield CacheEntry(
@@ -110,7 +122,7 @@ def _entries(kind: str, folder: Path) -> Iterator[CacheEntry]:
             _shape(path),
             size=sum(file.st_size for file in files),
             frees=sum(file.st_size for file in files if file.st_nlink == 1),
-            users=sorted(set().union(*(users[file.st_ino] for file in files))),
+            users=users[path.name],
             last_used=last_used(path),
         )
 
