@@ -126,9 +126,13 @@ def drawn(model, images, manifest):
         probability_0=answers[:, 0], probability_1=answers[:, 1], probability_2=answers[:, 2], predicted=[2, 0, 0]
     )
     chosen = nodes.choose_image(asked(image="test/3"), ingestion(), {}, images, manifest)
-    layers = nodes.draw_layers(model, chosen)
-    heat = nodes.draw_grad_cam(model, asked(image="test/3"), chosen, images, manifest, predictions, CLASSES)
-    return *layers, heat
+    info = {"made_with": {"parameters": {"batch_size": 16}}}
+    layers, *figures, record = nodes.explain(
+        model, info, asked(image="test/3"), chosen, images, manifest, predictions, CLASSES
+    )
+    assert layers["parameters"].sum() == model.count_params()
+    assert record["made_with"] == info["made_with"]
+    return figures
 
 
 def pictures(figure):

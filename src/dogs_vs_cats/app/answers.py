@@ -1,7 +1,7 @@
 """The answers that the page shows for a photo, independent of the page."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
-from dogs_vs_cats.errors import ModelFileError
 from dogs_vs_cats.evaluation.predictions import every_class
 from dogs_vs_cats.explanation.grad_cam import explainer
 from dogs_vs_cats.images.decoding import ImageRejected, decode, to_channels
@@ -84,7 +83,7 @@ class Answerer:
         """
         self._classifiers = classifiers
         self._predict = [predictor(classifier.with_features(), compute) for classifier in classifiers]
-        self._explain = [_explainer(classifier) for classifier in classifiers]
+        self._explain = [explainer(classifier.model) for classifier in classifiers]
         self._decoding = [ingestion.decoding(classifier.bit_depth) for classifier in classifiers]
 
     def photo(self, name: str, data: bytes) -> Photo:
@@ -123,13 +122,6 @@ class Answerer:
             explained=explain is not None,
             unfamiliar=distances is not None and bool(distances[0] > 1),
         )
-
-
-def _explainer(classifier: Classifier) -> Callable[[np.ndarray, int], np.ndarray] | None:
-    try:
-        return explainer(classifier.model)
-    except ModelFileError:  # a model without convolutions still answers
-        return None
 
 
 def _heated(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -58,11 +58,7 @@ def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dic
     correct = int((labels == predicted).sum())
     low, high = accuracy_interval(correct, len(labels))
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        labels,
-        predicted,
-        labels=[1] if len(class_names) == 2 else classes,
-        average="macro",
-        zero_division=0.0,
+        labels, predicted, labels=classes[-1:] if len(classes) == 2 else classes, average="macro", zero_division=0.0
     )
     return {
         "images": len(labels),
@@ -87,32 +83,31 @@ def _confusion(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[st
     if len(class_names) <= MATRIX_CLASSES:
         matrix = metrics.confusion_matrix(labels, predicted, labels=list(range(len(class_names))))
         return {"confusion_matrix": matrix.tolist()}
-    pairs = confused_pairs(predictions).head(LISTED)
-    columns = pairs["label"], pairs["predicted"], pairs["images"]
+    pairs = confused_pairs(predictions, class_names).head(LISTED)
     recalls = (labels == predicted).groupby(labels).mean().nsmallest(LISTED)
     return {
-        "confused_pairs": [
-            {"true": class_names[label], "predicted": class_names[other], "images": images}
-            for label, other, images in zip(*columns, strict=True)
-        ],
+        "confused_pairs": pairs[["true", "predicted", "images"]].to_dict("records"),
         "lowest_recalls": {class_names[label]: recalls[label] for label in recalls.index},
     }
 
 
-def confused_pairs(predictions: pd.DataFrame) -> pd.DataFrame:
+def confused_pairs(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
     """Counts the wrong answers by true and predicted class.
 
     Args:
         predictions: The rows of one split of a predictions table.
+        class_names: The classes, in the order of their labels.
 
     Returns:
-        A row for each pair that occurs, most frequent first: `label`, `predicted`, `images`, and `of`, the number of
-        images of the true class.
+        A row for each pair that occurs, most frequent first: `true` and `predicted`, the names of the classes,
+        `images`, and `of`, the number of images of the true class.
     """
     wrong = predictions[predictions["label"] != predictions["predicted"]]
     pairs = wrong.groupby(["label", "predicted"], as_index=False).size().rename(columns={"size": "images"})
     pairs["of"] = pairs["label"].map(predictions["label"].value_counts())
-    return pairs.sort_values(["images", "of", "label", "predicted"], ascending=[False, True, True, True])
+    pairs = pairs.sort_values(["images", "of", "label", "predicted"], ascending=[False, True, True, True])
+    names = np.array(class_names, dtype=object)
+    return pairs.assign(true=names[pairs["label"]], predicted=names[pairs["predicted"]])
 
 
 def seed_summary(metrics_by_seed: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:

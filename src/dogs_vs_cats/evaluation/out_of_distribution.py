@@ -13,8 +13,8 @@ The fit reads the features in parts. scikit-learn's `PCA` gives the same distanc
 images in memory, as float64.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -55,14 +55,9 @@ class Distribution:
     remaining_variance: NDArray[np.float32]
     threshold: NDArray[np.float32]
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float32]]) -> "Distribution":
-        """Makes one of what `arrays` returned."""
-        return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
-
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Everything in it, by name."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        """Returns the attributes by their names; `Distribution(**arrays)` is the same distribution."""
+        return dict(vars(self))
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Mahalanobis distance to the nearest class, relative to what is usual for so many numbers.
@@ -73,17 +68,16 @@ class Distribution:
         Returns:
             Shape (n,); about 1 for images like those of the training.
         """
-        parts = [self._distances(_described(part) / self.spread) for part in _parts(features)]
-        return np.concatenate(parts) if parts else np.empty(0)
-
-    def _distances(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         means = self.means.astype(np.float64)
-        along, along_means = points @ self.directions.T, means @ self.directions.T
-        rest = np.maximum(cdist(points, means, "sqeuclidean") - cdist(along, along_means, "sqeuclidean"), 0)
-        scale = np.sqrt(self.variances)
-        squared = cdist(along / scale, along_means / scale, "sqeuclidean") + rest / self.remaining_variance
-        distances: NDArray[np.float64] = np.sqrt(squared.min(axis=1) / points.shape[1])
-        return distances
+        along_means, scale = means @ self.directions.T, np.sqrt(self.variances)
+        found = [np.empty(0)]
+        for part in _parts(features):
+            points = _described(part) / self.spread
+            along = points @ self.directions.T
+            rest = np.maximum(cdist(points, means, "sqeuclidean") - cdist(along, along_means, "sqeuclidean"), 0)
+            squared = cdist(along / scale, along_means / scale, "sqeuclidean") + rest / self.remaining_variance
+            found.append(np.sqrt(squared.min(axis=1) / points.shape[1]))
+        return np.concatenate(found)
 
 
 def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: NDArray[np.float32]) -> Distribution:
@@ -128,7 +122,7 @@ def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: 
     )
     known = validation if len(validation) else features
     limit = np.quantile(found.distances(known), 1 - FLAGGED, method="higher")
-    return Distribution(**{**found.arrays(), "threshold": np.array([limit], np.float32)})
+    return replace(found, threshold=np.array([limit], np.float32))
 
 
 def with_features(model: keras.Model) -> keras.Model:

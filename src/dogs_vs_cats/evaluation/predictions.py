@@ -41,24 +41,20 @@ def predictions_table(
         TrainingError: A probability is not a number.
         ModelFileError: The probabilities have another shape, or leave the range 0..1.
     """
-    expected = (len(manifest), 1 if len(class_names) == 2 else len(class_names))
+    is_binary = len(class_names) == 2
+    expected = (len(manifest), 1 if is_binary else len(class_names))
     values = shortest_decimals(probabilities)
-    if values.shape != expected:
-        raise ModelFileError(
-            f"The model answered an array of shape {values.shape} for {len(manifest)} images of "
-            f"{len(class_names)} classes; it must be {expected}. Train the model again with this project's approaches."
-        )
     if np.isnan(values).any():
         raise TrainingError(
             f"The model predicts NaN (not a number) for {int(np.isnan(values).any(axis=1).sum())} of "
             f"{len(values)} images: its training diverged. Lower the approach's learning_rate and train it again."
         )
-    if values.size and (values.min() < 0 or values.max() > 1):
+    if values.shape != expected or np.any((values < 0) | (values > 1)):
         raise ModelFileError(
-            f"The model answered values from {values.min():g} to {values.max():g}; probabilities lie between 0 and 1. "
-            "Its last layer must be a sigmoid or a softmax."
+            f"The model returned an array of shape {values.shape} with values from {values.min():g} to "
+            f"{values.max():g}. For {len(manifest)} images of {len(class_names)} classes the shape must be {expected}, "
+            "with probabilities from 0 to 1: its last layer must be a sigmoid or a softmax."
         )
-    is_binary = len(class_names) == 2
     names = class_names[1:] if is_binary else class_names
     predicted = (values[:, 0] > 0.5).astype(np.int64) if is_binary else values.argmax(axis=1)
     columns = {
@@ -134,7 +130,7 @@ def most_confident(predictions: pd.DataFrame, class_names: Sequence[str], *, rig
 def majority_baseline(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
     """Predicts without looking: always the most frequent class of the training images.
 
-    Its probabilities are the classes' shares among the training images, so that its log loss is the one to beat too.
+    Its probabilities are the fractions of the classes among the training images, so that its log loss is one to beat.
 
     Args:
         manifest: Columns `path`, `label` and `split`.
@@ -143,10 +139,7 @@ def majority_baseline(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.
     Returns:
         A predictions table.
     """
-    training_labels = manifest.loc[manifest["split"] == "train", "label"].to_numpy()
-    from sklearn.dummy import DummyClassifier
-
-    dummy = DummyClassifier(strategy="prior").fit(np.zeros((len(training_labels), 1)), training_labels)
-    probabilities = np.zeros((len(manifest), len(class_names)))
-    probabilities[:, dummy.classes_] = dummy.class_prior_
-    return predictions_table(manifest, probabilities[:, 1:] if len(class_names) == 2 else probabilities, class_names)
+    labels = manifest.loc[manifest["split"] == "train", "label"]
+    fractions = labels.value_counts(normalize=True).reindex(range(len(class_names)), fill_value=0)
+    outputs = fractions[1:] if len(class_names) == 2 else fractions
+    return predictions_table(manifest, np.tile(outputs, (len(manifest), 1)), class_names)

@@ -52,20 +52,15 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame, split: str = "test") -> d
             f"Two approaches predicted different {split} images ({len(one)} and {len(other)}), so they can't be "
             "compared. Train and evaluate both again on the present images: run `kedro run`."
         )
-    other = other.loc[one.index]
-    one_correct = (one["label"] == one["predicted"]).to_numpy()
-    other_correct = (other["label"] == other["predicted"]).to_numpy()
-    only_one, only_other = int((one_correct & ~other_correct).sum()), int((other_correct & ~one_correct).sum())
-    disagreements = only_one + only_other
     from scipy.stats import binomtest
 
-    p_value = float(binomtest(only_one, disagreements, 0.5).pvalue) if disagreements else 1.0
-    return {
-        "images": len(one),
-        "only_first_correct": only_one,
-        "only_second_correct": only_other,
-        "p_value": p_value,
-    }
+    one_correct = one["label"] == one["predicted"]
+    other_correct = (other["label"] == other["predicted"])[one.index]
+    only_one, only_other = int((one_correct & ~other_correct).sum()), int((other_correct & ~one_correct).sum())
+    # Without a disagreement p is 1, as it is for a single one.
+    p_value = float(binomtest(only_one, max(only_one + only_other, 1)).pvalue)
+    counts = {"images": len(one), "only_first_correct": only_one, "only_second_correct": only_other}
+    return {**counts, "p_value": p_value}
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -11,11 +11,10 @@ import keras
 import numpy as np
 
 from dogs_vs_cats.compute.backend import gradient
-from dogs_vs_cats.errors import ModelFileError
 from dogs_vs_cats.models.graph import dissect
 
 
-def explainer(model: keras.Model) -> Callable[[np.ndarray, int], np.ndarray]:
+def explainer(model: keras.Model) -> Callable[[np.ndarray, int], np.ndarray] | None:
     """Prepares Grad-CAM for a model, so that many images can be explained.
 
     Args:
@@ -24,14 +23,11 @@ def explainer(model: keras.Model) -> Callable[[np.ndarray, int], np.ndarray]:
     Returns:
         A function of an image, (height, width, channels) in 0..255, and a label. It returns a heat map, float32 of
         shape (height, width) in 0..1: how much each place supports the class, 1 at the strongest; 0 everywhere if none
-        does.
-
-    Raises:
-        ModelFileError: The model has no convolutions, so there is no map to weight.
+        does. None for a model without convolutions, which has no map to weight.
     """
     parts = dissect(model)
     if parts.feature_map is None:
-        raise ModelFileError(f"{model.name} has no convolutions, which Grad-CAM needs.")
+        return None
     to_maps = keras.Model(parts.image, parts.feature_map, name="to_maps")
     to_logits = keras.Model(parts.feature_map, parts.logits, name="to_logits")
 

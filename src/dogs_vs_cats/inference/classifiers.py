@@ -198,7 +198,7 @@ def _distribution(path: Path) -> "Distribution":
     from dogs_vs_cats.evaluation.out_of_distribution import Distribution
 
     try:
-        return Distribution.from_arrays(ArraysDataset(filepath=str(path)).load())
+        return Distribution(**ArraysDataset(filepath=str(path)).load())
     except Exception as error:
         raise ModelFileError(
             f"{path}, which says where the training images of the model beside it lie, is damaged: {error}. "

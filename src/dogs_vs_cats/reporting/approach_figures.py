@@ -7,6 +7,14 @@ import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Figure
 
+DRAWN = {
+    "learning_curves": "Learning curves",
+    "confusion_matrix": "Confusion matrix",
+    "roc_curve": "ROC curve",
+    "calibration_curve": "Calibration curve",
+}
+"""The figures that the page shows as SVG elements, with their titles."""
+
 
 def draw_figures(
     model_info: dict[str, Any],
@@ -28,32 +36,17 @@ def draw_figures(
     from dogs_vs_cats.reporting.inline_svg import inline_svg
     from dogs_vs_cats.reporting.learning_figures import learning_curves
 
-    drawn = {
-        "learning_curves": learning_curves(history),
-        "confusion_matrix": figures.confusion_matrix(predictions, class_names),
-        "roc_curve": figures.roc_curve(predictions, class_names),
-        "calibration_curve": figures.calibration_curve(predictions, class_names, metrics.get("calibration")),
-    }
-    learning, confusion, roc, calibrated = drawn.values()
-    approach, test = model_info["approach"], metrics["test"]
-    confusions = test.get("confusion_matrix", "the most confused pairs")
-    descriptions = (
-        f"Learning curves of {approach}",
-        f"Confusion matrix of {approach} on the test images: {confusions}",
-        f"ROC curve of {approach} on the test images",
-        f"Calibration of {approach} on the test images",
+    drawn = (
+        learning_curves(history),
+        figures.confusion_matrix(predictions, class_names),
+        figures.roc_curve(predictions, class_names),
+        figures.calibration_curve(predictions, class_names, metrics.get("calibration")),
     )
+    approach = model_info["approach"]
     drawings = {
-        name: inline_svg(figure, f"{approach}-{name}", description)
-        for (name, figure), description in zip(drawn.items(), descriptions, strict=True)
+        name: inline_svg(figure, f"{approach}-{name}", f"{title} of {approach}")
+        for (name, title), figure in zip(DRAWN.items(), drawn, strict=True)
     }
     mistakes = figures.mistakes_gallery(predictions, images, manifest, class_names)
-    return (
-        learning,
-        confusion,
-        roc,
-        calibrated,
-        mistakes,
-        figures.accuracy_coverage_curve(predictions, class_names),
-        drawings,
-    )
+    coverage = figures.accuracy_coverage_curve(predictions, class_names)
+    return (*drawn, mistakes, coverage, drawings)

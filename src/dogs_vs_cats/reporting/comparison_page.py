@@ -50,35 +50,32 @@ def render(
     dots = "Test and validation accuracy of every approach with its 95% interval; the numbers are in the table below"
     curves = "Accuracy and loss of every approach on training and validation images over the epochs"
     styles = {result.name: series_style(index) for index, result in enumerate(results)}
-    return (
-        environment("dogs_vs_cats.reporting")
-        .get_template("comparison.html.jinja")
-        .render(
-            summary=summary,
-            results=results,
-            experiment=run_record.get("experiment"),
-            command=run_record.get("command"),
-            headline=findings.headline(summary),
-            finding=" ".join(findings.sentences(summary)),
-            baseline=BASELINE,
-            marks={name: (THEMED[colour], MARKERS[marker]) for name, (colour, marker) in styles.items()},
-            links={name: link for name, link in tracking_links.items() if link.startswith(("http://", "https://"))},
-            changed={result.name: differences(result.settings) for result in results},
-            dots=inline_svg(accuracy_dots(rows), "dots", dots),
-            curves=inline_svg(comparison_curves({result.name: result.history for result in results}), "curves", curves),
-            timings={result.name: result.timings for result in results},
-            lecture={
-                result.name: list(_lecture_lines(figures, rows[result.name], result.timings))
-                for result in results
-                if (figures := (parameters.lecture or {}).get(result.name)) is not None
-            },
-            has_validation=has_validation,
-            pair=partial(findings.pair, summary),
-            splits=SPLITS,
-            classes=classes if len(classes) <= MATRIX_CLASSES else [],
-            rejected=rejected_images.to_dict("records"),
-            ingestion=flattened(ingestion_record),
-        )
+    template = environment("dogs_vs_cats.reporting").get_template("comparison.html.jinja")
+    return template.render(
+        summary=summary,
+        results=results,
+        experiment=run_record.get("experiment"),
+        command=run_record.get("command"),
+        headline=findings.headline(summary),
+        finding=" ".join(findings.sentences(summary)),
+        baseline=BASELINE,
+        marks={name: (THEMED[colour], MARKERS[marker]) for name, (colour, marker) in styles.items()},
+        links={name: link for name, link in tracking_links.items() if link.startswith(("http://", "https://"))},
+        changed={result.name: differences(result.settings) for result in results},
+        dots=inline_svg(accuracy_dots(rows), "dots", dots),
+        curves=inline_svg(comparison_curves({result.name: result.history for result in results}), "curves", curves),
+        timings={result.name: result.timings for result in results},
+        lecture={
+            result.name: list(_lecture_lines(figures, rows[result.name], result.timings))
+            for result in results
+            if (figures := (parameters.lecture or {}).get(result.name)) is not None
+        },
+        has_validation=has_validation,
+        pair=partial(findings.pair, summary),
+        splits=SPLITS,
+        classes=classes if len(classes) <= MATRIX_CLASSES else [],
+        rejected=rejected_images.to_dict("records"),
+        ingestion=flattened(ingestion_record),
     )
 
 

@@ -44,17 +44,17 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
         curves += [{**approach, **point} for point in history.where(history.notna(), None).to_dict("records")]
         tested = result.predictions[result.predictions["split"] == "test"]
         confusions += [
-            {**approach, "actual": class_names[label], "predicted": class_names[predicted]}
-            for label, predicted in _confusions(tested, len(class_names)).itertuples(index=False)
+            {**approach, "actual": actual, "predicted": predicted}
+            for actual, predicted in _confusions(tested, class_names).itertuples(index=False)
         ]
         for name, rates in roc_curves(tested, class_names).items():
             roc += [{**approach, "class": name, **point} for point in rates.to_dict("records")]
     return curves, confusions, roc
 
 
-def _confusions(rows: pd.DataFrame, classes: int) -> pd.DataFrame:
-    """Returns `label` and `predicted` of every image; of many classes, of those in the most confused pairs."""
-    if classes > MATRIX_CLASSES:
-        pairs = confused_pairs(rows).head(LISTED)
-        rows = pairs.loc[pairs.index.repeat(pairs["images"])]
-    return rows[["label", "predicted"]]
+def _confusions(rows: pd.DataFrame, class_names: list[str]) -> pd.DataFrame:
+    """Returns the true and the predicted class of every image; of many classes, of those in the most confused pairs."""
+    if len(class_names) <= MATRIX_CLASSES:
+        return rows[["label", "predicted"]].map(class_names.__getitem__)
+    pairs = confused_pairs(rows, class_names).head(LISTED)
+    return pairs.loc[pairs.index.repeat(pairs["images"]), ["true", "predicted"]]

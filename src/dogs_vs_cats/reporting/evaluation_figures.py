@@ -14,15 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from sklearn import metrics
 
+from dogs_vs_cats.evaluation import curves
 from dogs_vs_cats.evaluation.calibration import counterpart
-from dogs_vs_cats.evaluation.curves import (
-    ROC_CLASSES,
-    accuracy_coverage,
-    expected_calibration_error,
-    reliability_curve,
-    roc_curves,
-    stated_and_observed,
-)
 from dogs_vs_cats.evaluation.metrics import MATRIX_CLASSES, confused_pairs
 from dogs_vs_cats.evaluation.predictions import most_confident
 from dogs_vs_cats.reporting import style
@@ -94,12 +87,10 @@ def _write_cells(axes: Axes, counts: NDArray[np.integer], fractions: NDArray[np.
 
 
 def _draw_confused_pairs(axes: Axes, rows: pd.DataFrame, class_names: Sequence[str]) -> None:
-    pairs = confused_pairs(rows)
+    pairs = confused_pairs(rows, class_names)
     shown = pairs.head(PAIRS_DRAWN)
-    names = [
-        f"{_shortened(class_names[label], 16)}\n→ {_shortened(class_names[other], 16)}"
-        for label, other in zip(shown["label"], shown["predicted"], strict=True)
-    ]
+    pairs_shown = zip(shown["true"], shown["predicted"], strict=True)
+    names = [f"{_shortened(true, 16)}\n→ {_shortened(predicted, 16)}" for true, predicted in pairs_shown]
     # Positions, because two shortened names may be equal.
     bars = axes.barh(range(len(shown)), shown["images"], height=0.6)
     texts = [f"{images:,} of {of:,}" for images, of in zip(shown["images"], shown["of"], strict=True)]
@@ -125,24 +116,24 @@ def roc_curve(figure: Figure, predictions: pd.DataFrame, class_names: Sequence[s
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
     """
-    curves = roc_curves(predictions[predictions["split"] == "test"], class_names)
+    shown = curves.roc_curves(predictions[predictions["split"] == "test"], class_names)
     axes = figure.subplots()
     axes.set_prop_cycle(ROC_LINES)
     _draw_diagonal(axes)
-    for name, rates in curves.items():
+    for name, rates in shown.items():
         false_positive, true_positive = rates["false_positive_rate"], rates["true_positive_rate"]
         label = f"{_shortened(name, 30)} (AUC {metrics.auc(false_positive, true_positive):.3f})"
         axes.plot(false_positive, true_positive, label=label, clip_on=False)
-    if curves:
-        axes.legend(loc="lower right", fontsize=9 if len(curves) <= 4 else 7.5)
+    if shown:
+        axes.legend(loc="lower right", fontsize=9 if len(shown) <= 4 else 7.5)
     else:
         axes.text(0.5, 0.6, "The test images are all of one class:\nno curve", ha="center", color=MUTED)
     style.percentages(axes.xaxis, axes.yaxis)
     of_class = class_names[1] if len(class_names) == 2 else "each class"
     axes.set(xlim=(0, 1), ylim=(0, 1.005), aspect="equal", title="ROC curve, test")
     axes.set(xlabel=f"false positive rate ({of_class})", ylabel=f"true positive rate ({of_class})")
-    if len(curves) < len(class_names) > ROC_CLASSES:
-        style.subtitle(axes, f"worst {len(curves)} of {len(class_names):,} classes")
+    if len(shown) < len(class_names) > curves.ROC_CLASSES:
+        style.subtitle(axes, f"worst {len(shown)} of {len(class_names):,} classes")
 
 
 @style.figure(*SQUARE)
@@ -167,23 +158,23 @@ def calibration_curve(
     _draw_diagonal(axes)
     label = "as trained"
     if calibration is not None:
-        other = counterpart(rows, class_names, calibration["temperature"], calibration["in_model"])
-        at_temperature = f"temperature {calibration['temperature']:.2f}"
-        name = "before calibration" if calibration["in_model"] else f"if calibrated, {at_temperature}"
-        label = f"at {at_temperature}" if calibration["in_model"] else label
-        name += f" (ECE {expected_calibration_error(other, class_names):.3f})"
-        points = reliability_curve(other, class_names)
+        temperature, in_model = calibration["temperature"], calibration["in_model"]
+        other = counterpart(rows, class_names, temperature, in_model)
+        at = f"temperature {temperature:.2f}"
+        label, name = (f"at {at}", "before calibration") if in_model else (label, f"if calibrated, {at}")
+        name += f" (ECE {curves.expected_calibration_error(other, class_names):.3f})"
+        points = curves.reliability_curve(other, class_names)
         line: dict[str, Any] = {"marker": "D", "markersize": 4, "linewidth": 1.3, "linestyle": DASHED}
         axes.plot(points["stated"], points["observed"], color=SERIES[2], label=name, clip_on=False, **line)
-    points = reliability_curve(rows, class_names)
+    points = curves.reliability_curve(rows, class_names)
     axes.plot(points["stated"], points["observed"], color=SERIES[0], marker="o", label=label, clip_on=False)
     axes.vlines(points["stated"], points["low"], points["high"], color=SERIES[0], alpha=0.6, label="95% interval")
     axes.legend(loc="best", fontsize=8)
-    style.subtitle(axes, f"ECE {expected_calibration_error(rows, class_names):.3f}")
+    style.subtitle(axes, f"ECE {curves.expected_calibration_error(rows, class_names):.3f}")
     style.percentages(axes.xaxis, axes.yaxis)
     happens = f"are {class_names[1]}" if len(class_names) == 2 else "are right"
     axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=happens, title="Calibration, test")
-    stated, _ = stated_and_observed(rows, class_names)
+    stated, _ = curves.stated_and_observed(rows, class_names)
     histogram.hist(stated, bins=np.linspace(0, 1, 11), color=SERIES[0], edgecolor=PAPER)
     histogram.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     stands_for = f"predicted P({class_names[1]})" if len(class_names) == 2 else "confidence in the prediction"
@@ -211,7 +202,7 @@ def accuracy_coverage_curve(figure: Figure, predictions: pd.DataFrame, class_nam
         rows = predictions[predictions["split"] == split]
         if rows.empty:
             continue
-        points = accuracy_coverage(rows, class_names)
+        points = curves.accuracy_coverage(rows, class_names)
         # The accuracy on a handful of images only jumps up and down.
         start = min(max(9, len(points) // 20), len(points) - 1)
         shown = points[start:]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import CenteredNorm
 from matplotlib.figure import Figure
 
 from dogs_vs_cats.reporting import style
@@ -59,9 +60,7 @@ def first_filters(figure: Figure, name: str, filters: np.ndarray) -> None:
         if kernel.shape[-1] == 3:
             panel.imshow((kernel - kernel.min()) / max(float(np.ptp(kernel)), 1e-12))
         else:
-            values = kernel.mean(axis=-1)
-            limit = max(float(np.abs(values).max()), 1e-12)
-            _show_values(panel, values, -limit, limit)
+            panel.imshow(kernel.mean(axis=-1), cmap="gray", norm=CenteredNorm(), interpolation="nearest")
         panel.set_title(str(number), fontsize=7, color=MUTED, loc="center", pad=2, fontweight="normal")
     height, width, channels = filters.shape[1:]
     rest = "" if len(shown) == len(filters) else f", the first {len(shown)}"

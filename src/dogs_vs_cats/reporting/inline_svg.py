@@ -25,7 +25,7 @@ def inline_svg(figure: Figure, prefix: str, description: str) -> str:
     Args:
         figure: The figure.
         prefix: Distinguishes the ids inside the drawing from those of the page's other drawings.
-        description: Read aloud by a screen reader.
+        description: Read aloud by a screen reader, before the numbers in the figure.
 
     Returns:
         An `svg` element without width and height: it fills its container.
@@ -38,5 +38,6 @@ def inline_svg(figure: Figure, prefix: str, description: str) -> str:
     text = re.sub(r"\b(id=\"|xlink:href=\"#|url\(#)", rf"\g<1>{prefix}-", text)
     for colour, variable in THEMED.items():
         text = text.replace(colour, variable)
+    spoken = [description, *(drawn.get_text() for axes in figure.axes for drawn in axes.texts)]
     view_box, body = re.findall(r'<svg [^>]*(viewBox="[^"]*")[^>]*>(.*)', text, flags=re.DOTALL)[0]
-    return f'<svg {view_box} role="img" aria-label="{escape(description)}">{body}'
+    return f'<svg {view_box} role="img" aria-label="{escape(", ".join(spoken))}">{body}'

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 Parameters = ParamSpec("Parameters")
+Drawing = Callable[Concatenate[Figure, Parameters], None]
 
 INK = "#1f2430"
 MUTED = "#667085"
@@ -62,9 +63,7 @@ PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}%")
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
-def figure(
-    width: float, height: float
-) -> Callable[[Callable[Concatenate[Figure, Parameters], None]], Callable[Parameters, Figure]]:
+def figure(width: float, height: float) -> Callable[[Drawing[Parameters]], Callable[Parameters, Figure]]:
     """Decorates a function that draws on an empty figure, its first argument: it then returns the styled figure.
 
     Args:
@@ -72,7 +71,7 @@ def figure(
         height: Its height, likewise.
     """
 
-    def decorate(draw: Callable[Concatenate[Figure, Parameters], None]) -> Callable[Parameters, Figure]:
+    def decorate(draw: Drawing[Parameters]) -> Callable[Parameters, Figure]:
         @wraps(draw)
         def drawn(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
             with mpl.rc_context(STYLE):
@@ -118,9 +117,8 @@ def panels(figure: FigureBase, lines: int, columns: int, width_ratios: Sequence[
 
 def show_image(axes: Axes, image: np.ndarray) -> None:
     """Draws raw pixels, uint8 of shape (height, width, 1 or 3), without axes."""
-    axes.imshow(
-        image[..., 0] if image.shape[-1] == 1 else image, cmap="gray", vmin=0, vmax=255, interpolation="nearest"
-    )
+    pixels = image[..., 0] if image.shape[-1] == 1 else image
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()
 
 

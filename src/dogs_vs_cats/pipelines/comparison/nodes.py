@@ -71,10 +71,9 @@ def compare_settings(
     if changed := differences(compared):
         logger.warning(
             "%s was trained with other parameters than the present ones (%s); the comparison shows the former. "
-            "To train it with the present ones, run its pipeline, %s, before the comparison",
+            "To train it with the present ones, run the pipeline of that name before the comparison",
             model_info["approach"],
             changed,
-            model_info["approach"],
         )
     return compared
 
@@ -109,10 +108,7 @@ def summarise(
           `keras:NAME` or `files`; `test_images`, a digest of the test images' pixels (or files) and labels
     """
     baseline = majority_baseline(manifest, class_names)
-    baseline_metrics = {
-        **{"backbone": None, "parameters": 0, "trainable_parameters": 0, "epochs": 0},
-        **classification_metrics(baseline, class_names),
-    }
+    untrained = {"backbone": None, "parameters": 0, "trainable_parameters": 0, "epochs": 0}
     lecture = parameters.lecture or {}
     rows = {
         result.name: _summary_row(result.metrics, result.trained_with, lecture.get(result.name, LectureFigures()))
@@ -120,10 +116,12 @@ def summarise(
     }
     losses = {name: row["validation_log_loss"] for name, row in rows.items()}
     best = min(losses, key=lambda name: math.inf if losses[name] is None else losses[name])
-    rows[BASELINE] = _summary_row(baseline_metrics, {}, LectureFigures())
+    measured = classification_metrics(baseline, class_names)
+    rows[BASELINE] = _summary_row({**untrained, **measured}, {}, LectureFigures())
     shown = ("validation_log_loss", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
     source = ingestion_record["parameters"]["source"]
     counts = manifest.groupby(["split", "label"]).size()
+    tested = manifest.loc[manifest["split"] == "test", ["sha256", "label"]].itertuples(index=False)
     return {
         "best": {"approach": best, **{name: rows[best][name] for name in shown}},
         "approaches": rows,
@@ -137,17 +135,9 @@ def summarise(
             "rejected": len(rejected_images),
             # The same on every machine: the place of files is left out.
             "source": source if source == "sample" or source.startswith("keras:") else "files",
-            "test_images": _digest(manifest[manifest["split"] == "test"]),
+            "test_images": hashlib.sha256("".join(map(json.dumps, tested)).encode()).hexdigest(),
         },
     }
-
-
-def _digest(images: pd.DataFrame) -> str:
-    """Returns the SHA-256 over the digest and the label of each image, in their order."""
-    digest = hashlib.sha256()
-    for row in images[["sha256", "label"]].itertuples(index=False):
-        digest.update(json.dumps(row).encode())
-    return digest.hexdigest()
 
 
 def _summary_row(

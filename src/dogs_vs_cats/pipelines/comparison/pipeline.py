@@ -10,16 +10,8 @@ from dogs_vs_cats.reporting import comparison_page
 from dogs_vs_cats.reporting.dvc_views import headline_metrics, plot_data
 from dogs_vs_cats.reporting.results import ApproachResult, Pictures
 
-PICTURES = [
-    "drawings",
-    "mistakes",
-    "explanation_record",
-    "explanation_layers",
-    "explanation_filters",
-    "explanation_feature_maps",
-    "explanation_pooling",
-    "explanation_grad_cam",
-]
+EXPLANATION = ["record", "layers", "filters", "feature_maps", "pooling", "grad_cam"]
+PICTURES = ["drawings", "mistakes", *(f"explanation_{part}" for part in EXPLANATION)]
 
 
 def create_pipeline(approaches: Sequence[str]) -> Pipeline:

@@ -6,26 +6,11 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Figure, Model
-from dogs_vs_cats.errors import ModelFileError, ParameterError
+from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.evaluation.predictions import every_class, most_confident
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import resolve
-
-
-def summarise_layers(model: Model, settings: dict[str, Any]) -> pd.DataFrame:
-    """Lists the layers of a model with shapes, counts, receptive field and memory.
-
-    Args:
-        model: The model.
-        settings: The parameters of its approach; gives the batch size.
-
-    Returns:
-        See `inspection.summarise_layers`.
-    """
-    from dogs_vs_cats.explanation import inspection
-
-    return inspection.summarise_layers(model, settings["batch_size"])
 
 
 def choose_image(
@@ -70,41 +55,22 @@ def choose_image(
     return file.name, decoded.pixels
 
 
-def draw_layers(model: Model, chosen: tuple[str, np.ndarray]) -> tuple[Figure, Figure, Figure]:
-    """Draws a model's first filters, and the outputs of its layers for one image.
-
-    Args:
-        model: The model.
-        chosen: The path of the image, and its pixels.
-
-    Returns:
-        The filters; the feature maps after convolutions and poolings; one map before and after its pooling.
-    """
-    from dogs_vs_cats.explanation import inspection
-    from dogs_vs_cats.reporting import explanation_figures
-
-    path, image = chosen
-    return (
-        explanation_figures.first_filters(*inspection.first_filters(model)),
-        explanation_figures.feature_maps(image, inspection.feature_maps(model, image), path),
-        explanation_figures.pooling(inspection.first_pooling(model, image)),
-    )
-
-
-def draw_grad_cam(
+def explain(
     model: Model,
+    model_info: dict[str, Any],
     explanation: ExplanationParameters,
     chosen: tuple[str, np.ndarray],
     images: np.ndarray,
     manifest: pd.DataFrame,
     predictions: pd.DataFrame,
     class_names: list[str],
-) -> Figure:
-    """Draws the regions behind a model's most confident wrong and right answers on test images.
+) -> tuple[pd.DataFrame, Figure, Figure, Figure, Figure, dict[str, Any]]:
+    """Shows the inside of a model: layers, filters, outputs for one image, and the regions behind its answers.
 
     Args:
         model: The model.
-        explanation: Says how many answers; an image named in it comes first.
+        model_info: Facts about it; gives the batch size and the record.
+        explanation: Says how many answers Grad-CAM explains; an image named in it comes first.
         chosen: The path of that image, and its pixels.
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
         manifest: Gives each image's path and label.
@@ -112,36 +78,38 @@ def draw_grad_cam(
         class_names: Names in the order of the labels.
 
     Returns:
-        A figure; for a model without convolutions it says so.
+        See `inspection.summarise_layers`; the filters; the feature maps after convolutions and poolings; one map before
+        and after its pooling; Grad-CAM of the most confident wrong and right answers on test images; and a record of
+        the model, so that a report doesn't show the inside of an earlier one.
     """
+    from dogs_vs_cats.explanation import inspection
     from dogs_vs_cats.explanation.grad_cam import explainer
-    from dogs_vs_cats.reporting.explanation_figures import Explained, grad_cam
+    from dogs_vs_cats.reporting import explanation_figures as figures
 
-    try:
-        explain = explainer(model)
-    except ModelFileError:  # it has no convolutions
-        return grad_cam({})
+    path, image = chosen
     row_of_path = {path: row for row, path in enumerate(manifest["path"])}
+    rows: dict[str, list[figures.Explained]] = {}
+    if (heat := explainer(model)) is not None:
 
-    def explained(path: str, image: np.ndarray, predicted: int, confidence: float) -> Explained:
-        truth = class_names[manifest["label"].iloc[row_of_path[path]]] if path in row_of_path else None
-        return Explained(image, explain(image, predicted), class_names[predicted], confidence, truth, path)
+        def explained(path: str, image: np.ndarray, predicted: int, confidence: float) -> figures.Explained:
+            truth = class_names[manifest["label"].iloc[row_of_path[path]]] if path in row_of_path else None
+            return figures.Explained(image, heat(image, predicted), class_names[predicted], confidence, truth, path)
 
-    rows = {}
-    if explanation.image is not None:
-        path, image = chosen
-        probabilities = every_class(np.asarray(model.predict_on_batch(image[np.newaxis]), np.float64))[0]
-        answer = explained(path, image, int(probabilities.argmax()), float(probabilities.max()))
-        rows["The image asked for"] = [answer]
-    for title, right in (("Most confident wrong answers", False), ("Most confident right answers", True)):
-        answers: Any = most_confident(predictions, class_names, right=right, count=explanation.examples).itertuples()
-        rows[title] = [
-            explained(each.path, np.asarray(images[row_of_path[each.path]]), each.predicted, each.confidence)
-            for each in answers
-        ]
-    return grad_cam(rows)
-
-
-def record(model_info: dict[str, Any], explanation: ExplanationParameters) -> dict[str, Any]:
-    """Records which model was explained, so that a report doesn't show the inside of an earlier one."""
-    return {"made_with": model_info["made_with"], "explanation": explanation.model_dump()}
+        if explanation.image is not None:
+            output = every_class(np.asarray(model.predict_on_batch(image[np.newaxis]), np.float64))[0]
+            rows["The image asked for"] = [explained(path, image, int(output.argmax()), float(output.max()))]
+        for title, right in (("Most confident wrong answers", False), ("Most confident right answers", True)):
+            found = most_confident(predictions, class_names, right=right, count=explanation.examples)
+            columns = found["path"], found["predicted"], found["confidence"]
+            rows[title] = [
+                explained(path, np.asarray(images[row_of_path[path]]), predicted, confidence)
+                for path, predicted, confidence in zip(*columns, strict=True)
+            ]
+    return (
+        inspection.summarise_layers(model, model_info["made_with"]["parameters"]["batch_size"]),
+        figures.first_filters(*inspection.first_filters(model)),
+        figures.feature_maps(image, inspection.feature_maps(model, image), path),
+        figures.pooling(inspection.first_pooling(model, image)),
+        figures.grad_cam(rows),
+        {"made_with": model_info["made_with"], "explanation": explanation.model_dump()},
+    )

@@ -26,41 +26,18 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
 
 
 def _of_approach(name: str) -> Pipeline:
-    answers = ["images", "manifest", "predictions", "class_names"]
-    template = Pipeline(
-        [
-            Node(
-                nodes.summarise_layers,
-                inputs=["model", "params:approach"],
-                outputs="explanation_layers",
-                name="summarise_layers",
-                tags="keras",
-            ),
-            Node(
-                nodes.draw_layers,
-                inputs=["model", "explained_image"],
-                outputs=["explanation_filters", "explanation_feature_maps", "explanation_pooling"],
-                name="draw_layers",
-                tags="keras",
-            ),
-            Node(
-                nodes.draw_grad_cam,
-                inputs=["model", "params:explanation", "explained_image", *answers],
-                outputs="explanation_grad_cam",
-                name="draw_grad_cam",
-                tags="keras",
-            ),
-            Node(
-                nodes.record,
-                inputs=["model_info", "params:explanation"],
-                outputs="explanation_record",
-                name="record_explanation",
-            ),
-        ]
+    data = ["images", "manifest", "predictions", "class_names"]
+    parts = ["layers", "filters", "feature_maps", "pooling", "grad_cam", "record"]
+    explaining = Node(
+        nodes.explain,
+        inputs=["model", "model_info", "params:explanation", "explained_image", *data],
+        outputs=[f"explanation_{part}" for part in parts],
+        name="explain",
+        tags="keras",
     )
     return Pipeline(
-        template,
+        [explaining],
         namespace=name,
         inputs={"images", "manifest", "class_names", "explained_image"},
-        parameters={"params:explanation": "params:explanation", "params:approach": f"params:{name}"},
+        parameters={"params:explanation"},
     )
