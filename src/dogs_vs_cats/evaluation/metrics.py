@@ -1,4 +1,4 @@
-"""How good a model is: one code path for every split, approach and number of classes."""
+"""Metrics of a model: one code path for every split, approach and number of classes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,9 +14,9 @@ from dogs_vs_cats.images.splits import SPLITS
 HELD_OUT_METRICS = ("validation_accuracy", "validation_log_loss", "test_accuracy", "test_roc_auc", "test_log_loss")
 """The metrics by which approaches are compared, as the summary of a comparison names them."""
 MATRIX_CLASSES = 30
-"""Nobody reads a confusion matrix of more classes: its largest entries stand for it."""
+"""A confusion matrix of more classes is unreadable; its largest entries are listed instead."""
 LISTED = 20
-"""Pairs and classes that are listed of so many."""
+"""Number of pairs and of classes in these lists."""
 
 
 def classification_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -111,7 +111,7 @@ def confused_pairs(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd.
 
 
 def seed_summary(metrics_by_seed: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Summarises what an approach reached when it was trained several times.
+    """Summarises the metrics of an approach that was trained with several seeds.
 
     Args:
         metrics_by_seed: For each seed what `classification_metrics` returned.

@@ -6,8 +6,8 @@ unusual proportions.
 Around the mean of each class the training images are assumed to be normally distributed, all classes alike (Lee et al.
 2018, *A Simple Unified Framework for Detecting Out-of-Distribution Samples and Adversarial Attacks*), with a variance
 of their own along the main directions and one common variance in all others (Tipping and Bishop 1999, *Probabilistic
-Principal Component Analysis*). An image farther from every class than nearly all validation images is flagged. It is a
-hint, no proof; docs/inference.md gives its error rates.
+Principal Component Analysis*). An image farther from every class than nearly all validation images is flagged. The flag
+is a hint, not a proof; docs/inference.md gives its error rates.
 
 The fit reads the features in parts. scikit-learn's `PCA` gives the same distances, but holds the descriptions of all
 images in memory, as float64.
@@ -45,7 +45,7 @@ class Distribution:
         directions: float32 (directions, numbers), orthonormal.
         variances: float32 (directions,).
         remaining_variance: float32 (1,): that of each other direction.
-        threshold: float32 (1,): distance above which a picture is flagged.
+        threshold: float32 (1,): distance above which an image is flagged.
     """
 
     spread: NDArray[np.float32]
@@ -126,7 +126,7 @@ def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: 
 
 
 def with_features(model: keras.Model) -> keras.Model:
-    """A model that returns its features beside its answer.
+    """Returns a model that returns its features beside its answer.
 
     Args:
         model: Images in, probabilities out.

@@ -24,7 +24,7 @@ BASELINE = "majority_class"
 def predictions_table(
     manifest: pd.DataFrame, probabilities: NDArray[np.floating], class_names: Sequence[str]
 ) -> pd.DataFrame:
-    """Puts a model's answers beside the truth.
+    """Joins a model's predictions with the true classes.
 
     Args:
         manifest: The images that were predicted: columns `path`, `label` and `split`. Rows whose split is not
@@ -128,7 +128,7 @@ def most_confident(predictions: pd.DataFrame, class_names: Sequence[str], *, rig
 
 
 def majority_baseline(manifest: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
-    """Predicts without looking: always the most frequent class of the training images.
+    """Predicts the most frequent class of the training images for every image.
 
     Its probabilities are the fractions of the classes among the training images, so that its log loss is one to beat.
 

@@ -1,4 +1,4 @@
-"""Is a difference more than chance? Confidence intervals of accuracies, and McNemar's test corrected for many pairs."""
+"""Confidence intervals of accuracies, and McNemar's test with a correction for multiple comparisons."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -32,8 +32,8 @@ def accuracy_interval(correct: int, images: int) -> tuple[float, float]:
 def mcnemar(first: pd.DataFrame, second: pd.DataFrame, split: str = "test") -> dict[str, Any]:
     """Tests whether two approaches differ in accuracy on the same images: McNemar's exact test (McNemar 1947).
 
-    Only images that exactly one of the two gets right say anything; were both equally good, each would be the right
-    one for half of these (a two-sided binomial test).
+    Only images that exactly one of the two classifies correctly count. If both were equally good, each would be correct
+    on half of these (a two-sided binomial test).
 
     Args:
         first: Predictions table of one approach.

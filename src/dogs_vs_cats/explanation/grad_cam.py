@@ -22,8 +22,8 @@ def explainer(model: keras.Model) -> Callable[[np.ndarray, int], np.ndarray] | N
 
     Returns:
         A function of an image, (height, width, channels) in 0..255, and a label. It returns a heat map, float32 of
-        shape (height, width) in 0..1: how much each place supports the class, 1 at the strongest; 0 everywhere if none
-        does. None for a model without convolutions, which has no map to weight.
+        shape (height, width) in 0..1: the support of each place for the class, 1 at the strongest; 0 everywhere if none
+        supports it. None for a model without convolutions, which has no map to weight.
     """
     parts = dissect(model)
     if parts.feature_map is None:

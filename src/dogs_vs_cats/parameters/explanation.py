@@ -1,4 +1,4 @@
-"""Parameters of the look inside trained models."""
+"""Parameters of the explanation of trained models."""
 
 from typing import Annotated
 
@@ -8,11 +8,11 @@ from dogs_vs_cats.parameters.base import ParameterGroup
 
 
 class ExplanationParameters(ParameterGroup):
-    """Whose inside is shown, and on which picture.
+    """The models that are explained, and the images.
 
     Attributes:
         approach: One of the environment's approaches; None takes all of them, each of which must have been trained.
-        image: The picture whose feature maps are shown: a path in the manifest, or a file (relative paths count from
+        image: The image whose feature maps are shown: a path in the manifest, or a file (relative paths count from
             the project root). None takes the first test image.
         examples: How many right and how many wrong answers on test images Grad-CAM explains.
     """
