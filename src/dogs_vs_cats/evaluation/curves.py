@@ -1,5 +1,6 @@
 """The points of curves: reliability, ROC, and accuracy against coverage. `reporting` draws them."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -78,7 +79,7 @@ def reliability_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
 
 
 def areas_under_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the area under the ROC curve of each class against the rest, from the ranks (Hanley and McNeil 1982).
+    """Returns the area under the ROC curve of each class against the rest.
 
     Args:
         labels: True classes, shape (n,).
@@ -87,14 +88,12 @@ def areas_under_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float
     Returns:
         Shape (classes,), 0..1; NaN for a class that no image or every image is of.
     """
-    from scipy.stats import rankdata
+    from sklearn.exceptions import UndefinedMetricWarning
+    from sklearn.metrics import roc_auc_score
 
-    ranks = rankdata(probabilities, axis=0)
-    positive = labels[:, np.newaxis] == np.arange(probabilities.shape[1])
-    count = positive.sum(axis=0)
-    above = np.where(positive, ranks, 0).sum(axis=0) - count * (count + 1) / 2
-    with np.errstate(invalid="ignore"):
-        areas: NDArray[np.float64] = above / (count * (len(labels) - count))
+    is_class = labels[:, np.newaxis] == np.arange(probabilities.shape[1])
+    with warnings.catch_warnings(action="ignore", category=UndefinedMetricWarning):
+        areas: NDArray[np.float64] = roc_auc_score(is_class, probabilities, average=None)
     return areas
 
 
