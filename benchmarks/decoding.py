@@ -105,7 +105,7 @@ def _bare(folder: Path) -> float:
     import simplejpeg
 
     from dogs_vs_cats.compute.parallel import cores
-    from dogs_vs_cats.images.decoding import shrink_factor
+    from dogs_vs_cats.images.decoding.resizing import shrink_factor
 
     files = sorted(folder.rglob("*.jpg")) * OFTEN
 

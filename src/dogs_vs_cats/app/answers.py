@@ -12,7 +12,8 @@ from PIL import Image
 
 from dogs_vs_cats.evaluation.predictions import every_class
 from dogs_vs_cats.explanation.grad_cam import explainer
-from dogs_vs_cats.images.decoding import ImageRejected, decode, to_channels
+from dogs_vs_cats.images.decoding import ImageRejected, decode
+from dogs_vs_cats.images.decoding.resizing import to_channels
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.predictor import predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters

@@ -42,7 +42,7 @@ def thumbnail(pixels: np.ndarray) -> np.ndarray:
     Returns:
         uint8 array of shape (`THUMBNAIL_SIZE`, `THUMBNAIL_SIZE`).
     """
-    from dogs_vs_cats.images.decoding import resize, to_channels
+    from dogs_vs_cats.images.decoding.resizing import resize, to_channels
 
     return resize(to_channels(pixels, 1), THUMBNAIL_SIZE)[..., 0]
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from dogs_vs_cats.compute.parallel import in_order
 from dogs_vs_cats.errors import SourceError
-from dogs_vs_cats.images.decoding import BIT_DEPTHS, DecodedImage, ImageRejected, decode, needed_bits
+from dogs_vs_cats.images.decoding import DecodedImage, ImageRejected, decode
+from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS, needed_bits
 from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE, thumbnail
 from dogs_vs_cats.images.sources import Entry, ImageReadError, Source
 from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters

@@ -25,21 +25,10 @@ from PIL import UnidentifiedImageError
 from dogs_vs_cats.images.decoding.heif import decode_heif, is_heif
 from dogs_vs_cats.images.decoding.jpeg import decode_jpeg
 from dogs_vs_cats.images.decoding.other_formats import FORMATS, decode_other
-from dogs_vs_cats.images.decoding.raw_image import DecodedImage, ImageRejected, Wanted
-from dogs_vs_cats.images.decoding.resizing import resize, shrink_factor, to_channels
-from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS, needed_bits
+from dogs_vs_cats.images.decoding.raw_image import TRUNCATED, UNUSUAL_PIXELS, DecodedImage, ImageRejected, Wanted
+from dogs_vs_cats.images.decoding.resizing import resize, to_channels
 
-__all__ = [
-    "BIT_DEPTHS",
-    "VERSION",
-    "DecodedImage",
-    "ImageRejected",
-    "decode",
-    "needed_bits",
-    "resize",
-    "shrink_factor",
-    "to_channels",
-]
+__all__ = ["VERSION", "DecodedImage", "ImageRejected", "decode"]
 
 VERSION = 4
 """Version of the pixels: raise it with every change to them, so that cached images are decoded again."""
@@ -90,16 +79,14 @@ def decode(
         extent = raw.height / raw.factor, raw.width / raw.factor
         square = _upright(resize(raw.pixels, image_size, extent), raw.orientation)
         # An image that wasn't resized lies in memory that this thread reuses for the next one.
-        square = square.copy() if square.size == raw.pixels.size else np.ascontiguousarray(square)
+        square = square.copy()
     except ImageRejected:
         raise
     except MemoryError:
         raise ImageRejected("needs more memory than there is", may_pass=True) from None
     except UnidentifiedImageError:
         if data.startswith((b"II*\0", b"MM\0*")):
-            raise ImageRejected(
-                "a TIFF file that is damaged, or whose pixels are neither 8-bit nor 16-bit integers: save it as such"
-            ) from None
+            raise ImageRejected(f"a damaged TIFF file, or {UNUSUAL_PIXELS}") from None
         raise ImageRejected(f"not an image in a known format ({', '.join(sorted((*FORMATS, 'HEIC')))})") from None
     except Exception as error:
         raise ImageRejected(_reason(error)) from None
@@ -124,5 +111,5 @@ def _reason(error: Exception) -> str:
     if re.search(
         "truncated|premature end of jpeg|end of file|insufficient image data|empty input", text, re.IGNORECASE
     ):
-        return "truncated: the end of the file is missing"
+        return TRUNCATED
     return f"damaged: {text}"

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from dogs_vs_cats.images.decoding.png import check_png
-from dogs_vs_cats.images.decoding.raw_image import ImageRejected, RawImage, Wanted, check_size, one_at_a_time
+from dogs_vs_cats.images.decoding.raw_image import TRUNCATED, ImageRejected, RawImage, Wanted, one_at_a_time
 from dogs_vs_cats.images.decoding.sixteen_bit import to_eight_bits
 
 Image.init()
@@ -26,17 +26,17 @@ def decode_other(data: bytes, wanted: Wanted) -> RawImage:
     """Decodes anything but ordinary JPEG."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
-        check_size(width, height, wanted)
+        wanted.check_size(width, height)
         if image.format == "PNG":
             check_png(data)
         # Pillow accepts a GIF file as soon as its first image is complete.
         if image.format == "GIF" and not data.rstrip(b"\0").endswith(b";"):
-            raise ImageRejected("truncated: the end of the file is missing")
+            raise ImageRejected(TRUNCATED)
         with one_at_a_time(width, height):
             eight_bits, deeper = to_eight_bits(image, data, wanted.bit_depth)
             pixels = to_array(eight_bits, wanted.channels)
         height, width, _ = pixels.shape
-        return RawImage(pixels, 1, orientation(image), width, height, deeper)
+        return RawImage(pixels, 1, exif_orientation(image), width, height, deeper)
 
 
 def to_array(image: Image.Image, channels: int) -> np.ndarray:
@@ -51,7 +51,7 @@ def to_array(image: Image.Image, channels: int) -> np.ndarray:
     return pixels if channels == 3 else pixels[..., np.newaxis]
 
 
-def orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
     """Returns the EXIF orientation, 1 to 8; 1 where there is none, or none that can be understood."""
     try:
         number = image.getexif().get(_ORIENTATION_TAG, 1)

@@ -6,6 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+TRUNCATED = "truncated: the end of the file is missing"
+UNUSUAL_PIXELS = (
+    "unsupported pixels (only unsigned integers of 8 bits are read, and of 16 bits in interleaved RGB, RGBA or grey): "
+    "save the image as a PNG file"
+)
+
 _LARGE_PIXELS = 25_000_000
 _large_image = threading.Lock()
 _no_wait = nullcontext()
@@ -33,6 +39,13 @@ class Wanted(NamedTuple):
     max_pixels: int
     min_side: int
     bit_depth: int | None
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuses images of the wrong size by their header, before anything is decoded."""
+        if min(width, height) < self.min_side:
+            raise ImageRejected(f"too small: {width}x{height} pixels, ingestion.min_side is {self.min_side}")
+        if width * height > self.max_pixels:
+            raise ImageRejected(f"too large: {width}x{height} pixels, ingestion.max_pixels is {self.max_pixels}")
 
 
 class DecodedImage(NamedTuple):
@@ -75,11 +88,3 @@ class RawImage(NamedTuple):
 def one_at_a_time(width: int, height: int) -> AbstractContextManager[object]:
     """Makes large images wait for each other, so that many threads don't multiply their memory."""
     return _large_image if width * height > _LARGE_PIXELS else _no_wait
-
-
-def check_size(width: int, height: int, wanted: Wanted) -> None:
-    """Refuses images of the wrong size by their header, before anything is decoded."""
-    if min(width, height) < wanted.min_side:
-        raise ImageRejected(f"too small: {width}x{height} pixels, ingestion.min_side is {wanted.min_side}")
-    if width * height > wanted.max_pixels:
-        raise ImageRejected(f"too large: {width}x{height} pixels, ingestion.max_pixels is {wanted.max_pixels}")
