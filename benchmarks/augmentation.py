@@ -1,4 +1,4 @@
-"""CPU time of augmenting images: Keras's `ImageDataGenerator.flow()` against `ImageBatches` with our generator.
+"""CPU time of augmenting images: Keras's `ImageDataGenerator.flow()` against `RowBatches` with our generator.
 
 Run it with `PYTHONPATH=src python benchmarks/augmentation.py`.
 """
@@ -26,13 +26,13 @@ def augmentation() -> dict[str, Any]:
     Returns:
         Milliseconds of CPU an image: the median over the rounds of `usual` and `ours`, and of their ratios.
     """
-    from dogs_vs_cats.images.augmentation import FastImageDataGenerator, ImageDataGenerator
-    from dogs_vs_cats.images.batches import ImageBatches
+    from dogs_vs_cats.images.augmentation.generator import FastImageDataGenerator, ImageDataGenerator
+    from dogs_vs_cats.images.batches import RowBatches
 
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, SIZE, SIZE, 3), dtype=np.uint8)
     labels = np.arange(IMAGES) % 2
     flow = ImageDataGenerator(**LECTURE).flow(images, labels, batch_size=BATCH_SIZE, seed=0)
-    ours = ImageBatches(
+    ours = RowBatches(
         images,
         np.arange(IMAGES),
         labels,

@@ -15,14 +15,13 @@ from hypothesis import strategies as st
 from keras import ops
 from pydantic import ValidationError
 
-from dogs_vs_cats.images.augmentation import (
-    DeviceAugmentation,
+from dogs_vs_cats.images.augmentation.device import DeviceAugmentation, affine_transform, transform_matrices
+from dogs_vs_cats.images.augmentation.generator import (
     FastImageDataGenerator,
     ImageDataGenerator,
     choose_engine,
     create_generator,
 )
-from dogs_vs_cats.images.augmentation.device import affine_transform, transform_matrices
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.pipelines.augmentation import create_pipeline
 from dogs_vs_cats.pipelines.augmentation.nodes import ORIGINALS, VERSIONS, preview

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from dogs_vs_cats.images.augmentation import FastImageDataGenerator, ImageDataGenerator
-from dogs_vs_cats.images.batches import ImageBatches, RowBatches
+from dogs_vs_cats.images.augmentation.generator import FastImageDataGenerator, ImageDataGenerator
+from dogs_vs_cats.images.batches import RowBatches
 
 SETTINGS: dict[str, Any] = {
     "rotation_range": 40,
@@ -41,7 +41,7 @@ def test_batches_are_bit_for_bit_those_of_flow(settings: dict[str, Any], batch_s
     array = images()
     generator = ImageDataGenerator(**settings)
     flow = generator.flow(array[ROWS], LABELS[ROWS], batch_size=batch_size, shuffle=shuffle, seed=7)
-    ours = ImageBatches(array, ROWS, LABELS, batch_size=batch_size, shuffle=shuffle, seed=7, augmenter=generator)
+    ours = RowBatches(array, ROWS, LABELS, batch_size=batch_size, shuffle=shuffle, seed=7, augmenter=generator)
     assert len(ours) == len(flow)
     for epoch in range(3):
         for index in range(len(ours)):
@@ -56,7 +56,7 @@ def test_fast_batches_are_bit_for_bit_those_of_its_own_flow() -> None:
     array = images(channels=1)
     generator = FastImageDataGenerator(**SETTINGS)
     flow = generator.flow(array[ROWS], LABELS[ROWS], batch_size=4, seed=2)
-    ours = ImageBatches(array, ROWS, LABELS, batch_size=4, shuffle=True, seed=2, augmenter=generator)
+    ours = RowBatches(array, ROWS, LABELS, batch_size=4, shuffle=True, seed=2, augmenter=generator)
     for epoch, index in product(range(2), range(3)):
         np.testing.assert_array_equal(ours.batch(epoch, index)[0], next(flow)[0])
 
@@ -64,7 +64,7 @@ def test_fast_batches_are_bit_for_bit_those_of_its_own_flow() -> None:
 @pytest.mark.parametrize("kind", [ImageDataGenerator, FastImageDataGenerator])
 def test_threads_and_any_order_give_the_same_batches(kind: type[ImageDataGenerator]) -> None:
     single, ours = (
-        ImageBatches(
+        RowBatches(
             images(),
             ROWS,
             LABELS,
@@ -88,7 +88,7 @@ def test_threads_and_any_order_give_the_same_batches(kind: type[ImageDataGenerat
 
 def test_without_augmenter_batches_are_the_stored_images() -> None:
     array = images()
-    ours = ImageBatches(array, ROWS, LABELS, batch_size=4)
+    ours = RowBatches(array, ROWS, LABELS, batch_size=4)
     batches = [ours[index] for index in range(len(ours))]
     assert [len(batch) for batch, _ in batches] == [4, 4, 3]
     assert batches[0][0].dtype == np.uint8
@@ -112,13 +112,13 @@ def test_labels_stay_with_their_images_when_shuffled() -> None:
 def test_only_the_rows_of_a_batch_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", images())
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
-    batch, _ = ImageBatches(mapped, ROWS, LABELS, batch_size=4)[0]
+    batch, _ = RowBatches(mapped, ROWS, LABELS, batch_size=4)[0]
     assert batch.shape == (4, 12, 12, 3)
     assert not isinstance(batch, np.memmap)
 
 
 def test_the_global_random_state_is_left_alone() -> None:
-    ours = ImageBatches(images(), ROWS, LABELS, batch_size=4, augmenter=ImageDataGenerator(**SETTINGS))
+    ours = RowBatches(images(), ROWS, LABELS, batch_size=4, augmenter=ImageDataGenerator(**SETTINGS))
     np.random.seed(5)  # noqa: NPY002
     expected = np.random.random(3)  # noqa: NPY002
     np.random.seed(5)  # noqa: NPY002
@@ -142,8 +142,8 @@ def model(steps_per_execution: int = 1) -> keras.Model:
     return network
 
 
-def batches(workers: int) -> ImageBatches:
-    return ImageBatches(
+def batches(workers: int) -> RowBatches:
+    return RowBatches(
         images(),
         ROWS,
         LABELS,
@@ -180,7 +180,7 @@ def test_training_goes_on_as_if_never_interrupted() -> None:
 @pytest.mark.parametrize("changing", [{"shuffle": True}, {"augmenter": ImageDataGenerator(**SETTINGS)}])
 def test_fit_without_the_callback_is_refused(changing: dict[str, Any]) -> None:
     with pytest.raises(RuntimeError, match=r"batches\.callback\(\)"):
-        model().fit(ImageBatches(images(), ROWS, LABELS, batch_size=4, **changing), verbose=0)
+        model().fit(RowBatches(images(), ROWS, LABELS, batch_size=4, **changing), verbose=0)
 
 
 def test_class_weights_of_fit_reach_the_batches() -> None:

@@ -7,7 +7,7 @@ and training can resume at any epoch.
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import keras
@@ -21,11 +21,11 @@ _global_random_state = threading.Lock()
 
 
 class RowBatches(keras.utils.PyDataset):
-    """Batches of some rows of an array, such as bottleneck features or validation images, in their own dtype.
+    """Batches of some rows of an array, such as bottleneck features or images, in their own dtype or augmented.
 
-    The order is that of `ImageDataGenerator.flow(array[rows], labels[rows], batch_size, shuffle, seed)` read with
-    `next()`. For training, pass it to `fit` with `shuffle=False`, since it shuffles by itself, and with its
-    `callback()`.
+    Without an augmenter, the order is that of `ImageDataGenerator.flow(array[rows], labels[rows], batch_size, shuffle,
+    seed)` read with `next()`. With one, batches are float32, 0..255, and bit for bit those of `augmenter.flow(…)`. For
+    training, pass them to `fit` with `shuffle=False`, since they shuffle by themselves, and with their `callback()`.
     """
 
     def __init__(
@@ -37,16 +37,22 @@ class RowBatches(keras.utils.PyDataset):
         batch_size: int,
         shuffle: bool = False,
         seed: int = 0,
+        augmenter: ImageDataGenerator | None = None,
+        workers: int | Literal["auto"] = "auto",
     ):
         """Prepares the batches; nothing is read yet.
 
         Args:
-            array: Any array, preferably a memory map.
-            rows: Which of its rows to use, int array of shape (n,).
+            array: Any array, preferably a memory map; with an augmenter, uint8 images of shape (n, height, width,
+                channels), 0..255.
+            rows: Which of its rows to use, int array of shape (m,).
             labels: A label for each row of `array`, used or not.
             batch_size: Rows in a batch; the last one has what is left.
             shuffle: Draws a new order in each epoch.
             seed: Seed of order and transforms, at least 0.
+            augmenter: Transforms each image; it may draw random numbers in `get_random_transform` only.
+            workers: Threads that transform the images of a batch, which doesn't depend on their number. `auto`
+                takes one on up to four cores, which the training step needs itself, else half of the cores up to 8.
         """
         super().__init__()
         self._array = array
@@ -55,10 +61,13 @@ class RowBatches(keras.utils.PyDataset):
         self._batch_size = batch_size
         self._shuffle = shuffle
         self._seed = seed
-        self._changes = shuffle
+        self._augmenter = augmenter
+        # Not Keras's workers: those hand batches of one `fit` on to the next when a backend stops them early.
+        threads = _threads() if workers == "auto" else workers
+        self._pool = ThreadPoolExecutor(threads) if augmenter is not None and threads > 1 else None
         self._epoch = 0
         self._has_callback = False
-        self._drawn_order = (-1, np.arange(0))
+        self._order = lru_cache(maxsize=1)(self._draw_order)
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -89,100 +98,44 @@ class RowBatches(keras.utils.PyDataset):
         Raises:
             RuntimeError: Epochs differ from each other, and `fit` wasn't given the `callback()`.
         """
-        if self._changes and not self._has_callback:
+        if (self._shuffle or self._augmenter is not None) and not self._has_callback:
             raise RuntimeError("these batches differ from epoch to epoch: give fit(callbacks=[batches.callback()])")
 
     def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Reads any batch of any epoch.
+        """Reads, and with an augmenter transforms, any batch of any epoch.
 
         Args:
             epoch: Counted from 0.
             index: 0..len-1.
 
         Returns:
-            The rows, in the array's dtype, and their labels.
+            The rows, in the array's dtype or, with an augmenter, float32; and their labels.
         """
-        order = self._order(epoch)[index * self._batch_size : (index + 1) * self._batch_size]
-        rows = self._rows[order]
-        return np.asarray(self._array[rows]), self._labels[rows]
-
-    def _random(self, epoch: int, index: int) -> np.random.RandomState:
-        """The random state with which Keras's iterator enters a batch."""
-        return np.random.RandomState(self._seed + epoch * len(self) + index)
-
-    def _order(self, epoch: int) -> np.ndarray:
-        """The order of an epoch, which Keras draws at its first batch."""
-        drawn_epoch, order = self._drawn_order
-        if drawn_epoch != epoch:
-            count = len(self._rows)
-            order = self._random(epoch, 0).permutation(count) if self._shuffle else np.arange(count)
-            # One assignment, so that other threads see the old pair or the new one.
-            self._drawn_order = (epoch, order)
-        return order
-
-
-class ImageBatches(RowBatches):
-    """Batches of uint8 images, augmented or as they are.
-
-    With an augmenter, batches are float32, 0..255, and bit for bit those of `augmenter.flow(images[rows],
-    labels[rows], batch_size, shuffle, seed)` read with `next()`; without, uint8.
-    """
-
-    def __init__(
-        self,
-        images: np.ndarray,
-        rows: np.ndarray,
-        labels: np.ndarray,
-        *,
-        batch_size: int,
-        shuffle: bool = False,
-        seed: int = 0,
-        augmenter: ImageDataGenerator | None = None,
-        workers: int | Literal["auto"] = "auto",
-    ):
-        """Prepares the batches; nothing is read yet.
-
-        Args:
-            images: uint8 array, preferably a memory map, of shape (n, height, width, channels), 0..255. Without an
-                augmenter, any other representation of images.
-            rows: Which images to use, int array of shape (m,).
-            labels: A label for each image, used or not.
-            batch_size: Images in a batch; the last one has what is left.
-            shuffle: Draws a new order in each epoch.
-            seed: Seed of order and transforms, at least 0.
-            augmenter: Transforms each image; it may draw random numbers in `get_random_transform` only.
-            workers: Threads that transform the images of a batch, which doesn't depend on their number. `auto`
-                takes one on up to four cores, which the training step needs itself, else half of the cores up to 8.
-        """
-        super().__init__(images, rows, labels, batch_size=batch_size, shuffle=shuffle, seed=seed)
-        self._augmenter = augmenter
-        self._changes = shuffle or augmenter is not None
-        # Not Keras's workers: those hand batches of one `fit` on to the next when a backend stops them early.
-        threads = _threads() if workers == "auto" else workers
-        self._pool = ThreadPoolExecutor(threads) if augmenter is not None and threads > 1 else None
-
-    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Reads and transforms any batch of any epoch.
-
-        Args:
-            epoch: Counted from 0.
-            index: 0..len-1.
-
-        Returns:
-            Images of shape (b, height, width, channels), uint8 or, with an augmenter, float32; and their labels.
-        """
-        images, labels = super().batch(epoch, index)
+        places = slice(index * self._batch_size, (index + 1) * self._batch_size)
+        rows = self._rows[self._order(epoch)[places]]
+        original, labels = np.asarray(self._array[rows]), self._labels[rows]
         if self._augmenter is None:
-            return images, labels
-        transforms = self._draw(self._augmenter, epoch, index, len(images))
-        transformed = np.empty(images.shape, np.float32)
-        work = (partial(_transform, self._augmenter), transformed, images, transforms)
+            return original, labels
+        transforms = self._draw_transforms(self._augmenter, epoch, index, len(rows))
+        transformed = np.empty(original.shape, np.float32)
+        work = (partial(_transform, self._augmenter), transformed, original, transforms)
         # Going through the results raises what a thread raised.
         for _ in self._pool.map(*work) if self._pool else map(*work):
             pass
         return transformed, labels
 
-    def _draw(self, augmenter: ImageDataGenerator, epoch: int, index: int, count: int) -> list[dict[str, Any]]:
+    def _random(self, epoch: int, index: int) -> np.random.RandomState:
+        """The random state with which Keras's iterator enters a batch."""
+        return np.random.RandomState(self._seed + epoch * len(self) + index)
+
+    def _draw_order(self, epoch: int) -> np.ndarray:
+        """The order of an epoch, which Keras draws at its first batch."""
+        count = len(self._rows)
+        return self._random(epoch, 0).permutation(count) if self._shuffle else np.arange(count)
+
+    def _draw_transforms(
+        self, augmenter: ImageDataGenerator, epoch: int, index: int, count: int
+    ) -> list[dict[str, Any]]:
         """Draws the transforms of a batch, and leaves NumPy's global random state as it was."""
         random = self._random(epoch, index)
         if index == 0 and self._shuffle:

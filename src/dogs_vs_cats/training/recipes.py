@@ -9,8 +9,9 @@ import numpy as np
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.compute.precision import dtype_policy, with_dtype_policy
-from dogs_vs_cats.images.augmentation import DeviceAugmentation, choose_engine, create_generator
-from dogs_vs_cats.images.batches import ImageBatches, RowBatches
+from dogs_vs_cats.images.augmentation.device import DeviceAugmentation
+from dogs_vs_cats.images.augmentation.generator import choose_engine, create_generator
+from dogs_vs_cats.images.batches import RowBatches
 from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
 from dogs_vs_cats.models.frozen_base import after_base, find_base, join
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
@@ -99,7 +100,7 @@ def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
     return training, finish
 
 
-def _feed(inputs: TrainingInputs, seed: int) -> tuple[ImageBatches, RowBatches, list[keras.layers.Layer]]:
+def _feed(inputs: TrainingInputs, seed: int) -> tuple[RowBatches, RowBatches, list[keras.layers.Layer]]:
     """How images reach the model: as they are, augmented on the host or on the device, or by their numbers.
 
     Images that stay on the device are copied there once, and a batch is the numbers of its images.
@@ -121,7 +122,7 @@ def _feed(inputs: TrainingInputs, seed: int) -> tuple[ImageBatches, RowBatches, 
         layers.insert(0, ResidentImages(data.images[used]))
         array = np.zeros(len(data.images), np.int32)
         array[used] = np.arange(len(used))
-    batches = ImageBatches(
+    batches = RowBatches(
         array,
         train_rows,
         data.labels,

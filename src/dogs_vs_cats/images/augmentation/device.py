@@ -1,12 +1,12 @@
 """Augmentation on the accelerator: the transforms of `ImageDataGenerator` as operations of the training step."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
+from dogs_vs_cats.images.augmentation.warp import linear_part
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 
 
@@ -103,13 +103,7 @@ def transform_matrices(transforms: Mapping[str, Any], height: int, width: int) -
     Returns:
         float32 tensor of shape (n, 2, 3) for `affine_transform`.
     """
-    angle = transforms["theta"] * (math.pi / 180)
-    sheared = angle + transforms["shear"] * (math.pi / 180)
-    cosine, sine = ops.cos(angle), ops.sin(angle)
-    a, b = cosine * transforms["zx"], -ops.sin(sheared) * transforms["zy"]
-    d, e = sine * transforms["zx"], ops.cos(sheared) * transforms["zy"]
-    c = cosine * transforms["tx"] - sine * transforms["ty"]
-    f = sine * transforms["tx"] + cosine * transforms["ty"]
+    a, b, c, d, e, f = linear_part(transforms, ops.cos, ops.sin)
     # A flip negates the distance from the image's centre; Keras turns around another point unless it is square.
     horizontal, vertical = transforms["horizontal"], transforms["vertical"]
     aside, below = (1 - horizontal) / 2 * (width - height), (1 - vertical) / 2 * (height - width)

@@ -1,7 +1,10 @@
 """One affine warp of an image, with the pixels of `scipy.ndimage.affine_transform` and a tenth of its time."""
 
+import math
 import threading
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +26,38 @@ REACH_ON_GRID = 256.0
 REACH = 512.0
 # Far outside, `nearest` needs no exact places, only ones that OpenCV can convert to integers.
 REACH_CLAMPED = 2.0**15
+
+
+def linear_part(
+    transform: Mapping[str, Any], cos: Callable[[Any], Any] = math.cos, sin: Callable[[Any], Any] = math.sin
+) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """Combines rotation, shift, shear and zoom around the origin as Keras's `apply_affine_transform` does.
+
+    Args:
+        transform: As `ImageDataGenerator.get_random_transform` draws it; or tensors of many. Any but those of the
+            affine step are ignored, and any may be left out.
+        cos: Cosine of what `transform` holds.
+        sin: Sine of what `transform` holds.
+
+    Returns:
+        The numbers of a `Matrix`.
+    """
+    angle = transform.get("theta", 0) * (math.pi / 180)
+    sheared = angle + transform.get("shear", 0) * (math.pi / 180)
+    shift_x, shift_y = transform.get("tx", 0), transform.get("ty", 0)
+    zoom_x, zoom_y = transform.get("zx", 1), transform.get("zy", 1)
+    cosine, sine = cos(angle), sin(angle)
+    a, b = cosine * zoom_x, -sin(sheared) * zoom_y
+    d, e = sine * zoom_x, cos(sheared) * zoom_y
+    return a, b, cosine * shift_x - sine * shift_y, d, e, sine * shift_x + cosine * shift_y
+
+
+def matrix_of(transform: Mapping[str, Any], height: int, width: int) -> Matrix:
+    """The matrix that takes a pixel of the transformed image to its place in the original."""
+    a, b, c, d, e, f = linear_part(transform)
+    # The centre it turns around. That columns take the height and rows the width is Keras's doing.
+    centre_x, centre_y = height / 2 - 0.5, width / 2 - 0.5
+    return a, b, c + centre_x - a * centre_x - b * centre_y, d, e, f + centre_y - d * centre_x - e * centre_y
 
 
 def is_exact(matrix: Matrix, height: int, width: int, fill_mode: str) -> bool:
@@ -51,9 +86,9 @@ def affine(image: np.ndarray, matrix: Matrix, fill_mode: str) -> np.ndarray:
         A new float32 array of the same shape.
     """
     height, width, channels = image.shape
-    space = _workspace(height, width, channels)
-    places = _places(matrix, height, width, space.places)
-    inner = space.source[:height, :width]
+    places, bordered, target = _workspace(threading.get_ident(), height, width, channels)
+    _compute_places(matrix, height, width, places)
+    inner = bordered[:height, :width]
     if channels == 3:
         # OpenCV takes two thirds of the time for four channels that it takes for three.
         cv2.cvtColor(image, cv2.COLOR_RGB2RGBA, dst=inner)
@@ -63,7 +98,7 @@ def affine(image: np.ndarray, matrix: Matrix, fill_mode: str) -> np.ndarray:
     if fill_mode == "nearest":
         # Places outside cost OpenCV several times as much as those inside, so they are moved onto the border. The
         # pixels beyond it are only read, with weight 0.
-        source = space.source
+        source = bordered
         source[height] = source[height - 1]
         source[:, width] = source[:, width - 1]
         np.clip(places[0], 0, width - 1, out=places[0])
@@ -74,34 +109,22 @@ def affine(image: np.ndarray, matrix: Matrix, fill_mode: str) -> np.ndarray:
         places[0],
         places[1],
         cv2.INTER_LINEAR,
-        dst=space.target,
+        dst=target,
         borderMode=BORDERS[fill_mode],
         hint=cv2.ALGO_HINT_ACCURATE,
     )
     if channels == 3:
-        return cv2.cvtColor(space.target, cv2.COLOR_RGBA2RGB)
-    return space.target.reshape(image.shape).copy()
+        return cv2.cvtColor(target, cv2.COLOR_RGBA2RGB)
+    return target.reshape(image.shape).copy()
 
 
-class _Workspace:
-    """Arrays of one thread for one shape of image: to allocate them anew costs as much as to fill them."""
-
-    def __init__(self, height: int, width: int, channels: int):
-        pixel = () if channels == 1 else (4,)
-        self.shape = (height, width, channels)
-        self.places = np.empty((2, height, width), np.float32)
-        self.source = np.zeros((height + 1, width + 1, *pixel), np.float32)
-        self.target = np.empty((height, width, *pixel), np.float32)
-
-
-_of_thread = threading.local()
-
-
-def _workspace(height: int, width: int, channels: int) -> _Workspace:
-    space: _Workspace | None = getattr(_of_thread, "workspace", None)
-    if space is None or space.shape != (height, width, channels):
-        space = _of_thread.workspace = _Workspace(height, width, channels)
-    return space
+@lru_cache(maxsize=64)
+def _workspace(thread: int, height: int, width: int, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places, source and target of one thread for one shape: to allocate them anew costs as much as to fill them."""
+    pixel = () if channels == 1 else (4,)
+    places = np.empty((2, height, width), np.float32)
+    source = np.zeros((height + 1, width + 1, *pixel), np.float32)
+    return places, source, np.empty((height, width, *pixel), np.float32)
 
 
 def _reach(matrix: Matrix, height: int, width: int) -> float:
@@ -113,14 +136,13 @@ def _reach(matrix: Matrix, height: int, width: int) -> float:
     return max(map(abs, numbers))
 
 
-def _places(matrix: Matrix, height: int, width: int, out: np.ndarray) -> np.ndarray:
+def _compute_places(matrix: Matrix, height: int, width: int, out: np.ndarray) -> None:
     """Computes where each pixel is taken from: float32 of shape (2, height, width), columns and rows."""
     parts = np.array(matrix).reshape(2, 3) @ _positions(height, width)
     if _reach(matrix, height, width) <= REACH_ON_GRID:
         # Numbers on the grid add up without an error in float32, which is faster.
         parts = (np.rint(parts * GRID) / GRID).astype(np.float32)
     np.add(parts[:, width:, None], parts[:, None, :width], out=out, casting="same_kind")
-    return out
 
 
 @lru_cache(maxsize=16)

@@ -23,12 +23,12 @@ def preview(images: np.ndarray, manifest: pd.DataFrame, augmentation: Augmentati
     Returns:
         A figure with the first training images, taking turns through the classes, on top.
     """
-    from dogs_vs_cats.images.augmentation import create_generator
-    from dogs_vs_cats.images.batches import ImageBatches
+    from dogs_vs_cats.images.augmentation.generator import create_generator
+    from dogs_vs_cats.images.batches import RowBatches
 
     rows = _first_of_each_class(manifest, ORIGINALS)
     labels = manifest["label"].to_numpy()
-    versions = ImageBatches(
+    versions = RowBatches(
         images, rows, labels, batch_size=len(rows), seed=seed, augmenter=create_generator(augmentation)
     )
     lines = [images[rows], *(versions.batch(version, 0)[0] for version in range(VERSIONS))]

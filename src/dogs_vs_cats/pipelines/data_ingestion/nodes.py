@@ -57,13 +57,14 @@ def read_images(
         ProjectError: The decoded images can't be written.
     """
     # Not at the top: commands that decode nothing shouldn't have to wait for the image libraries.
-    from dogs_vs_cats.images.decoded_cache import decoded_source
+    from dogs_vs_cats.images.reading import decoded_source
 
     decoded = decoded_source(ingestion, _sample_count(ingestion), seed, store_folder)
-    _report_decoded(decoded, without_credentials(ingestion.source))
+    constant = decoded.constant()
+    _report_decoded(decoded, constant, without_credentials(ingestion.source))
     grouped = ingestion.near_duplicates == "group"
     groups = find_groups(decoded.thumbnails) if grouped else np.arange(len(decoded.images))
-    facts = {"bit_depth": decoded.bit_depth, "constant": len(decoded.constant)}
+    facts = {"bit_depth": decoded.bit_depth, "constant": len(constant)}
     return decoded.images, decoded.usable.assign(group=groups), decoded.rejected, decoded.class_names, facts
 
 
@@ -116,7 +117,7 @@ def split_images(
     return manifest, record
 
 
-def _report_decoded(decoded: "DecodedSource", source: str) -> None:
+def _report_decoded(decoded: "DecodedSource", constant: list[str], source: str) -> None:
     """Refuses a source without usable images, and warns of images that can't be used or hold nothing."""
     usable, rejected = len(decoded.usable), len(decoded.rejected)
     if not usable:
@@ -126,12 +127,12 @@ def _report_decoded(decoded: "DecodedSource", source: str) -> None:
         logger.warning(
             "%d of %d images can't be used; rejected_images.csv lists the reasons", rejected, rejected + usable
         )
-    if len(decoded.constant) > _FEW:
+    if len(constant) > _FEW:
         logger.warning(
             "%d of %d usable images have one colour all over, so that there is nothing to learn from them: %s",
-            len(decoded.constant),
+            len(constant),
             usable,
-            listed(decoded.constant, _FEW),
+            listed(constant, _FEW),
         )
 
 
