@@ -27,12 +27,12 @@ def decode_other(data: bytes, wanted: Wanted) -> RawImage:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         wanted.check_size(width, height)
-        if image.format == "PNG":
-            check_png(data)
         # Pillow accepts a GIF file as soon as its first image is complete.
         if image.format == "GIF" and not data.rstrip(b"\0").endswith(b";"):
             raise ImageRejected(TRUNCATED)
         with one_at_a_time(width, height):
+            if image.format == "PNG":
+                check_png(data)
             eight_bits, deeper = to_eight_bits(image, data, wanted.bit_depth)
             pixels = to_array(eight_bits, wanted.channels)
         height, width, _ = pixels.shape

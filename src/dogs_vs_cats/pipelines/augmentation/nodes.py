@@ -49,35 +49,15 @@ def _draw(lines: list[np.ndarray], names: np.ndarray) -> Figure:
 
     from dogs_vs_cats.reporting.style import INK, MUTED, STYLE
 
-    mosaic, columns, rows = _mosaic(lines)
     with mpl.rc_context(STYLE):
-        figure = mpl_figure.Figure(figsize=(1.5 * len(names), 1.5 * len(lines) + 0.3))
-        axes = figure.subplots()
-        axes.imshow(mosaic[..., 0] if mosaic.shape[-1] == 1 else mosaic, cmap="gray", vmin=0, vmax=255)
-        axes.set_xticks(columns, names, color=INK, fontsize=11, fontweight="bold")
-        axes.xaxis.tick_top()
-        labels = ["original", *(f"version {version}" for version in range(1, len(lines)))]
-        axes.set_yticks(rows, labels, rotation="vertical", va="center")
-        axes.tick_params(axis="y", labelcolor=MUTED)
-        axes.grid(visible=False)
+        figure = mpl_figure.Figure(figsize=(1.5 * len(names), 1.5 * len(lines) + 0.3), layout="constrained")
+        grid = figure.subplots(len(lines), len(names), squeeze=False)
+    for axes, image in zip(grid.flat, np.concatenate(lines), strict=True):
+        axes.imshow(np.clip(image, 0, 255).astype(np.uint8), cmap="gray", vmin=0, vmax=255)
+        axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
+    for axes, name in zip(grid[0], names, strict=True):
+        axes.set_title(name, loc="center", color=INK, fontsize=11, fontweight="bold")
+    for number, axes in enumerate(grid[:, 0]):
+        axes.set_ylabel(f"version {number}" if number else "original", color=MUTED)
     return figure
-
-
-def _mosaic(lines: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Puts pictures into one, with white between them: drawn one by one, they take twice as long.
-
-    Args:
-        lines: For each line uint8 or float32 pictures of one size, (n, side, side, 1 or 3), 0..255.
-
-    Returns:
-        uint8 picture; where the middles of its columns and of its lines are.
-    """
-    pictures = np.clip(np.stack(lines), 0, 255).astype(np.uint8)
-    side = pictures.shape[2]
-    gap = max(1, side // 16)
-    framed = np.pad(pictures, [(0, 0), (0, 0), (0, gap), (0, gap), (0, 0)], constant_values=255)
-    height, width, step, _, channels = framed.shape
-    mosaic = framed.transpose(0, 2, 1, 3, 4).reshape(height * step, width * step, channels)[:-gap, :-gap]
-    middles = np.arange(max(height, width)) * step + (side - 1) / 2
-    return mosaic, middles[:width], middles[:height]
