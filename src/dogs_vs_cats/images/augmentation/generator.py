@@ -22,54 +22,30 @@ class FastImageDataGenerator(ImageDataGenerator):
     """Keras's `ImageDataGenerator`, with its affine step (nearly all of its time) done by one OpenCV remap.
 
     Interface, random draws and all other steps are Keras's own code: the same seed gives the same transforms in the
-    same order, and pixels within 0.01 of 255 of Keras's.
-
-    These cases go through Keras's own code at its speed, because the warp can't keep to that bound:
-
-    * `fill_mode` other than `nearest` and `reflect`, and `interpolation_order` other than 1,
-    * `brightness_range`, which truncates to whole numbers and so can turn a difference of 0.001 into 1; likewise
-      `samplewise_std_normalization` and `zca_whitening`, which can enlarge differences without bound,
-    * images that aren't float32 (`flow()` makes them so), don't have their channels last, or have another number of
-      channels than 1, 3 or 4,
-    * images larger than 512 pixels; with `reflect`, also transforms that reach further than 512 pixels.
-
-    Objects are thread-safe.
+    same order, and pixels within 0.01 of 255 of Keras's. Images larger than 512 pixels go through Keras's own affine
+    step, because the warp can't keep to that bound; with `reflect`, so do transforms that reach further than 512
+    pixels. `create_generator` knows the settings that the warp is for. Objects are thread-safe.
     """
 
     def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
         """Applies one transform to one image.
 
         Args:
-            x: Image of rank 3, axes as in `data_format`.
+            x: float32 image of shape (height, width, 1 or 3).
             transform_parameters: As `get_random_transform` draws them; any may be left out.
 
         Returns:
             The transformed image; shape and dtype are those of `x`.
         """
-        if self._can_warp(x, transform_parameters):
-            height, width, _ = x.shape
-            matrix = warp.matrix_of(transform_parameters, height, width)
-            if warp.is_exact(matrix, height, width, self.fill_mode):
-                x = warp.affine(x, matrix, self.fill_mode)
-                given = {name: transform_parameters.get(name) for name in AFTER_WARP}
-                transform_parameters = {name: value for name, value in given.items() if value}
-                if not transform_parameters:
-                    return x
+        height, width, _ = x.shape
+        matrix = warp.matrix_of(transform_parameters, height, width)
+        if warp.is_exact(matrix, height, width, self.fill_mode):
+            x = warp.affine(x, matrix, self.fill_mode)
+            transform_parameters = {name: transform_parameters.get(name) for name in AFTER_WARP}
+            if not any(transform_parameters.values()):
+                return x
         transformed: np.ndarray = super().apply_transform(x, transform_parameters)
         return transformed
-
-    def _can_warp(self, x: np.ndarray, transform: dict[str, Any]) -> bool:
-        return (
-            self.fill_mode in warp.BORDERS
-            and self.interpolation_order == 1
-            and self.data_format == "channels_last"
-            and transform.get("brightness") is None
-            and not self.samplewise_std_normalization
-            and not self.zca_whitening
-            and x.ndim == 3
-            and x.dtype == np.float32
-            and x.shape[2] in (1, 3, 4)
-        )
 
 
 def choose_engine(parameters: AugmentationParameters) -> Engine:
@@ -87,7 +63,9 @@ def choose_engine(parameters: AugmentationParameters) -> Engine:
 def create_generator(parameters: AugmentationParameters, engine: Engine = "warp") -> ImageDataGenerator:
     """Creates the generator that transforms images on the host.
 
-    It has no `rescale`: images stay 0..255, since models do their own scaling.
+    It has no `rescale`: images stay 0..255, since models do their own scaling. `FastImageDataGenerator` is left out
+    where it couldn't keep to its bound: with other fill modes and interpolations, and with a change of brightness,
+    which truncates to whole numbers and so can turn a difference of 0.001 into 1.
 
     Args:
         parameters: The transforms.
@@ -96,6 +74,8 @@ def create_generator(parameters: AugmentationParameters, engine: Engine = "warp"
     Returns:
         A generator for float32 images of shape (height, width, channels).
     """
-    generator = ImageDataGenerator if engine == "keras" else FastImageDataGenerator
+    can_warp = parameters.fill_mode in warp.BORDERS and parameters.interpolation_order == 1
+    is_fast = engine != "keras" and can_warp and parameters.brightness_range is None
+    generator = FastImageDataGenerator if is_fast else ImageDataGenerator
     settings = parameters.model_dump(exclude={"engine"})
     return generator(**settings, data_format="channels_last", dtype="float32")

@@ -1,6 +1,5 @@
 """HEIC images, as phones take them. libheif runs in a separate process, since damaged files can crash its decoder."""
 
-import importlib.util
 import json
 import re
 import struct
@@ -26,11 +25,6 @@ def is_heif(data: bytes) -> bool:
 
 def decode_heif(data: bytes, wanted: Wanted) -> RawImage:
     """Decodes a HEIC photo. libheif turns and mirrors it; the EXIF orientation only repeats that."""
-    if importlib.util.find_spec("pi_heif") is None:
-        raise ImageRejected(
-            "a HEIC photo, for which the package pi-heif is missing: .venv/bin/python -m pip install pi-heif",
-            may_pass=True,
-        )
     # The file holds several sizes: of the image, its tiles and its thumbnail.
     sizes = [struct.unpack(">II", size) for size in _SIZE_BOX.findall(data)]
     command = [sys.executable, "-I", str(_WORKER), str(wanted.min_side), str(wanted.max_pixels)]
