@@ -24,8 +24,6 @@ BORDERS = {"nearest": cv2.BORDER_REPLICATE, "reflect": cv2.BORDER_REFLECT}
 GRID = 2.0**16
 REACH_ON_GRID = 256.0
 REACH = 512.0
-# Far outside, `nearest` needs no exact places, only ones that OpenCV can convert to integers.
-REACH_CLAMPED = 2.0**15
 
 
 def linear_part(
@@ -69,9 +67,8 @@ def is_exact(matrix: Matrix, height: int, width: int, fill_mode: str) -> bool:
         width: Pixels of the image.
         fill_mode: One of `BORDERS`.
     """
-    return max(height, width) <= REACH and _reach(matrix, height, width) <= (
-        REACH if fill_mode == "reflect" else REACH_CLAMPED
-    )
+    # Far outside, `nearest` needs no exact places.
+    return max(height, width) <= REACH and (fill_mode == "nearest" or _reach(matrix, height, width) <= REACH)
 
 
 def affine(image: np.ndarray, matrix: Matrix, fill_mode: str) -> np.ndarray:
@@ -88,6 +85,7 @@ def affine(image: np.ndarray, matrix: Matrix, fill_mode: str) -> np.ndarray:
     height, width, channels = image.shape
     places, bordered, target = _workspace(threading.get_ident(), height, width, channels)
     _compute_places(matrix, height, width, places)
+    columns, rows = places
     inner = bordered[:height, :width]
     if channels == 3:
         # OpenCV takes two thirds of the time for four channels that it takes for three.
@@ -101,24 +99,16 @@ def affine(image: np.ndarray, matrix: Matrix, fill_mode: str) -> np.ndarray:
         source = bordered
         source[height] = source[height - 1]
         source[:, width] = source[:, width - 1]
-        np.clip(places[0], 0, width - 1, out=places[0])
-        np.clip(places[1], 0, height - 1, out=places[1])
+        np.clip(columns, 0, width - 1, out=columns)
+        np.clip(rows, 0, height - 1, out=rows)
     # Without the hint OpenCV may round places to 1/32 of a pixel.
-    cv2.remap(
-        source,
-        places[0],
-        places[1],
-        cv2.INTER_LINEAR,
-        dst=target,
-        borderMode=BORDERS[fill_mode],
-        hint=cv2.ALGO_HINT_ACCURATE,
-    )
+    cv2.remap(source, columns, rows, cv2.INTER_LINEAR, target, BORDERS[fill_mode], hint=cv2.ALGO_HINT_ACCURATE)
     if channels == 3:
         return cv2.cvtColor(target, cv2.COLOR_RGBA2RGB)
     return target.reshape(image.shape).copy()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _workspace(thread: int, height: int, width: int, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places, source and target of one thread for one shape: to allocate them anew costs as much as to fill them."""
     pixel = () if channels == 1 else (4,)
