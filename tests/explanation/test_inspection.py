@@ -67,6 +67,45 @@ def test_the_receptive_field_is_that_of_the_widest_path():
     assert table.loc["inception_3a", "receptive_field"] == 59
 
 
+def receptive_field(layers, size):
+    """The receptive field of the last of some layers, each a convolution's kernel and stride, as the table has it."""
+    image = x = keras.Input((size, size, 1))
+    for kernel, stride in layers:
+        x = keras.layers.Conv2D(1, kernel, stride)(x)
+    outputs = keras.layers.Dense(1, activation="sigmoid")(x)
+    return inspection.summarise_layers(keras.Model(image, outputs), 1)["receptive_field"].iloc[-1]
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([], 1),
+        ([(3, 1)], 3),
+        ([(3, 1), (3, 1)], 5),  # two 3×3 see as much as one 5×5,
+        ([(3, 1), (3, 1), (3, 1)], 7),  # three as much as one 7×7
+        ([(3, 1), (2, 2), (3, 1), (2, 2), (3, 1), (2, 2)], 22),  # the naive CNN
+        ([(5, 1), (2, 2), (5, 1), (2, 2), (5, 1)], 32),  # C5 of LeNet-5: all of its 32×32 pixels
+        ([(11, 4), (3, 2), (5, 1), (3, 2)], 67),
+    ],
+)
+def test_the_receptive_field_against_hand_computed_figures(layers, expected):
+    assert receptive_field(layers, 99) == expected
+
+
+def test_the_receptive_field_is_what_an_output_depends_on():
+    layers = [(3, 1), (2, 2), (3, 2), (5, 1)]
+    size = 61
+    reached = 0
+    for row in range(size):
+        # Pixels of one row at a time: an output value that changes depends on that row.
+        x = np.zeros((size, size))
+        x[row] = 1
+        for kernel, stride in layers:
+            x = convolution.convolve2d(x, np.ones((kernel, kernel)), stride)
+        reached += int(x[0, 0] > 0)
+    assert reached == receptive_field(layers, size)
+
+
 def test_models_within_a_model_are_laid_open():
     inside = build_architecture("lenet5", (28, 28, 1), 3)
     image = keras.Input((28, 28, 1), name="image")

@@ -3,17 +3,14 @@
 import math
 
 import keras
-import numpy as np
 import pytest
 
-from dogs_vs_cats.lectures.convolution import convolve2d
 from dogs_vs_cats.models.layer_arithmetic import (
     convolution_parameters,
     dense_parameters,
     map_bytes,
     mlp_parameters,
     output_size,
-    receptive_field,
     same_padding,
 )
 
@@ -168,33 +165,3 @@ def test_inception_side_by_side_and_in_sequence():
     work_beside = sum(size**2 * 1 * 32 for size in (1, 3, 5))
     work_sequence = sum(s**2 * c * 32 for s, c in ((1, 1), (3, 32), (5, 32)))
     assert work_sequence / work_beside == pytest.approx(31.1, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    ("layers", "expected"),
-    [
-        ([], 1),
-        ([(3, 1)], 3),
-        ([(3, 1), (3, 1)], 5),  # two 3×3 see as much as one 5×5,
-        ([(3, 1), (3, 1), (3, 1)], 7),  # three as much as one 7×7
-        ([(3, 1), (2, 2), (3, 1), (2, 2), (3, 1), (2, 2)], 22),  # the naive CNN
-        ([(5, 1), (2, 2), (5, 1), (2, 2), (5, 1)], 32),  # C5 of LeNet-5: all of its 32×32 pixels
-        ([(11, 4), (3, 2), (5, 1), (3, 2)], 67),
-    ],
-)
-def test_receptive_field(layers, expected):
-    assert receptive_field(layers) == expected
-
-
-def test_receptive_field_is_what_an_output_depends_on():
-    layers = [(3, 1), (2, 2), (3, 2), (5, 1)]
-    size = 61
-    reached = np.zeros((size, size))
-    for row in range(size):
-        # Pixels of one row at a time: an output value that changes depends on that row.
-        x = np.zeros((size, size))
-        x[row] = 1
-        for kernel, stride in layers:
-            x = convolve2d(x, np.ones((kernel, kernel)), stride)
-        reached[row, 0] = x[0, 0] > 0
-    assert reached.sum() == receptive_field(layers)

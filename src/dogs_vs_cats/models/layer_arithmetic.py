@@ -1,4 +1,4 @@
-"""Sizes, parameters, memory and receptive fields of layers, with pencil and paper.
+"""Sizes, parameters and memory of layers, with pencil and paper.
 
 The formulas of the lectures, for square kernels. Sizes are in pixels along one axis.
 """
@@ -86,21 +86,3 @@ def map_bytes(height: int, width: int, maps: int, batch: int = 1, bytes_per_valu
         Bytes; 2²⁰ of them are a MiB.
     """
     return height * width * maps * batch * bytes_per_value
-
-
-def receptive_field(layers: Iterable[tuple[int, int]]) -> int:
-    """Side of the square of input pixels that one value depends on, after layers one after the other.
-
-    A layer sees (k − 1) more steps, each as wide as the strides before it make it.
-
-    Args:
-        layers: Kernel (or window) size and stride of each convolution and pooling, in order.
-
-    Returns:
-        Pixels, 1 for no layer at all. The image may be smaller.
-    """
-    field, step = 1, 1
-    for kernel, stride in layers:
-        field += (kernel - 1) * step
-        step *= stride
-    return field
