@@ -1,12 +1,15 @@
 """What several test modules share."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
@@ -106,6 +109,75 @@ def kedro(project: Path, *arguments: str, check: bool = True, **environment: str
     if check and result.returncode:
         pytest.fail(f"kedro {' '.join(arguments)} exited with {result.returncode}:\n{result.stdout}\n{result.stderr}")
     return result
+
+
+IN_TURN = """
+import json
+import sys
+from kedro.framework.cli import main
+
+opened = []
+
+def note(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(".keras") and arguments[1] in ("r", "rb"):
+        opened.append(str(arguments[0]))
+
+sys.addaudithook(note)
+for number, command in enumerate(json.loads(sys.argv[1])):
+    sys.argv[1:] = command
+    opened.clear()
+    try:
+        code = main()
+    except SystemExit as end:
+        code = end.code
+    for stream in (sys.stdout, sys.stderr):
+        print("\\nEND OF COMMAND", json.dumps([code or 0, opened]), file=stream, flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The end of one of several commands in a process.
+
+    Attributes:
+        returncode: Its exit status.
+        stdout: Its standard output.
+        stderr: Its standard error.
+        models_read: Paths of the `.keras` files that it opened for reading.
+    """
+
+    returncode: int
+    stdout: str
+    stderr: str
+    models_read: list[str]
+
+
+def kedro_in_turn(project: Path, *commands: Sequence[str], **environment: str) -> list[Answer]:
+    """Runs kedro commands one after another in one process, as a notebook does; TensorFlow is imported only once.
+
+    Args:
+        project: Root of the project.
+        *commands: What follows `kedro` in each of them.
+        **environment: Variables set for the process.
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", IN_TURN, json.dumps(commands)],
+        cwd=project,
+        env={**os.environ, "COLUMNS": "200", "DO_NOT_TRACK": "1", "DOGS_VS_CATS_TRACKING": "off", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    streams = [re.split(r"\nEND OF COMMAND (.*)\n", text) for text in (result.stdout, result.stderr)]
+    if len(streams[0]) != 2 * len(commands) + 1:
+        pytest.fail(f"the process ended early, with {result.returncode}:\n{result.stdout}\n{result.stderr}")
+    (stdout, ends), (stderr, _) = ((stream[:-1:2], stream[1::2]) for stream in streams)
+    answers = []
+    for end, output, errors in zip(ends, stdout, stderr, strict=True):
+        code, models_read = json.loads(end)
+        answers.append(Answer(code, output, errors, models_read))
+    return answers
 
 
 @pytest.fixture(scope="session")

@@ -122,22 +122,24 @@ LOAD_ELSEWHERE = """
 import sys
 import keras
 import numpy as np
-model = keras.models.load_model(sys.argv[1], safe_mode=True)
-assert not any(name.startswith("dogs_vs_cats") for name in sys.modules)
 images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
-np.save(sys.argv[2], model.predict(images, verbose=0))
+for name in sys.argv[1:]:
+    model = keras.models.load_model(f"{name}.keras", safe_mode=True)
+    np.save(f"{name}.npy", model.predict(images, verbose=0))
+assert not any(name.startswith("dogs_vs_cats") for name in sys.modules)
 """
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("name", ["naive_cnn", "transfer_end_to_end", "transfer_bottleneck"])
-def test_a_model_file_predicts_the_same_in_a_process_without_this_package(tmp_path, name):
-    model = built(name, 2)
-    KerasModelDataset(filepath=str(tmp_path / "model.keras")).save(model)
-    command = [sys.executable, "-I", "-c", LOAD_ELSEWHERE, "model.keras", "answers.npy"]
+def test_a_model_file_predicts_the_same_in_a_process_without_this_package(tmp_path):
+    models = {name: built(name, 2) for name in ("naive_cnn", "transfer_end_to_end", "transfer_bottleneck")}
+    for name, model in models.items():
+        KerasModelDataset(filepath=str(tmp_path / f"{name}.keras")).save(model)
+    command = [sys.executable, "-I", "-c", LOAD_ELSEWHERE, *models]
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     images = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
-    assert np.array_equal(np.load(tmp_path / "answers.npy"), model.predict(images, verbose=0))
+    for name, model in models.items():
+        assert np.array_equal(np.load(tmp_path / f"{name}.npy"), model.predict(images, verbose=0)), name
 
 
 def test_augmenting_bottleneck_features_is_refused_with_the_reason():

@@ -14,7 +14,7 @@ from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
 from dogs_vs_cats.training.inputs import LabelledImages
 from dogs_vs_cats.training.loop import Phase, Training, train
-from tests.conftest import copy_project, kedro
+from tests.conftest import copy_project, kedro_in_turn
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.parameters.test_parameters import refused
 from tests.training.test_training import inputs, killed_in_epoch
@@ -39,14 +39,15 @@ def zoo(tmp_path_factory):
     network = "approaches=[from_scratch],from_scratch.architecture=googlenet,from_scratch.epochs=1"
     # So slow that the losses stay those of the first guess.
     slowly = "from_scratch.learning_rate=0.0000001,from_scratch.augment=false"
-    kedro(project, "run", "--env=test", f"--params={shared},{network},{slowly}", DOGS_VS_CATS_TRACKING="off")
     transfer = "approaches=[transfer_bottleneck],backbone.name=earlier_model,backbone.kwargs.drop_layers=2"
     weights = "backbone.weights=data/06_models/test/from_scratch.keras"
     names = "backbone,feature_extraction,transfer_bottleneck"
-    kedro(
-        project, "run", "--env=test", f"--pipelines={names}", f"--params={shared},{transfer},{weights}",
-        DOGS_VS_CATS_TRACKING="off",
-    )  # fmt: skip
+    for answer in kedro_in_turn(
+        project,
+        ["run", "--env=test", f"--params={shared},{network},{slowly}"],
+        ["run", "--env=test", f"--pipelines={names}", f"--params={shared},{transfer},{weights}"],
+    ):
+        assert answer.returncode == 0, answer.stdout + answer.stderr
     return project
 
 

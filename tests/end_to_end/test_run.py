@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import copy_project, kedro
+from tests.conftest import copy_project, kedro, kedro_in_turn
 
 APPROACHES = ["naive_cnn", "transfer_end_to_end", "transfer_bottleneck"]
 COLUMNS = [
@@ -67,34 +67,34 @@ def test_the_last_lines_say_where_the_comparison_is_and_nothing_warns(finished_p
         assert noise not in output
 
 
-OPENED = """
-import sys
-
-def note(event, arguments):
-    if event == "open" and str(arguments[0]).endswith(".keras") and arguments[1] in ("r", "rb"):
-        with open("opened.txt", "a") as file:
-            print(arguments[0], file=file)
-
-sys.addaudithook(note)
-"""
+PIPELINES = ["data_ingestion", "augmentation", "backbone", "feature_extraction", *APPROACHES, "comparison"]
 
 
-def test_a_run_reads_none_of_the_models_that_it_makes(finished_project, tmp_path):
-    site = tmp_path / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(OPENED, encoding="utf-8")
-    project = copy_project(tmp_path / "project")
-    shutil.copytree(finished_project / "data", project / "data", dirs_exist_ok=True)
-    run = ("run", "--env=test", "--pipelines=naive_cnn")
-    kedro(project, *run, PYTHONPATH=str(site), DOGS_VS_CATS_TRACKING="off")
-    assert not (project / "opened.txt").exists()
-    kedro(project, *run, "--from-nodes=naive_cnn.evaluate", PYTHONPATH=str(site), DOGS_VS_CATS_TRACKING="off")
-    assert "naive_cnn.keras" in (project / "opened.txt").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory):
+    """A project in which each pipeline ran alone, in the order of a whole run, and how each run ended."""
+    project = copy_project(tmp_path_factory.mktemp("one_by_one") / "project")
+    runs = [["run", "--env=test", f"--pipelines={name}"] for name in PIPELINES]
+    evaluation = ["run", "--env=test", "--pipelines=naive_cnn", "--from-nodes=naive_cnn.evaluate"]
+    answers = kedro_in_turn(project, *runs, evaluation)
+    return project, dict(zip([*PIPELINES, "evaluation"], answers, strict=True))
 
 
-def test_equal_seeds_give_equal_files(finished_project, tmp_path):
-    project = copy_project(tmp_path / "project")
-    kedro(project, "run", "--env=test", DOGS_VS_CATS_TRACKING="off")
+def test_each_pipeline_runs_alone_once_its_inputs_exist(one_by_one):
+    _, answers = one_by_one
+    for name, answer in answers.items():
+        assert answer.returncode == 0, f"{name}: {answer.stdout}\n{answer.stderr}"
+
+
+def test_a_run_reads_none_of_the_models_that_it_makes(one_by_one):
+    _, answers = one_by_one
+    for approach in APPROACHES:
+        assert not [path for path in answers[approach].models_read if approach in path]
+    assert any("naive_cnn.keras" in path for path in answers["evaluation"].models_read)
+
+
+def test_equal_seeds_give_equal_files(finished_project, one_by_one):
+    project, _ = one_by_one
     names = [f"06_models/test/{name}.keras" for name in (*APPROACHES, "backbone")]
     names += [
         "08_reporting/test/comparison.json",
@@ -106,47 +106,44 @@ def test_equal_seeds_give_equal_files(finished_project, tmp_path):
         assert (project / "data" / name).read_bytes() == (finished_project / "data" / name).read_bytes(), name
 
 
-@pytest.mark.parametrize(
-    "name", ["data_ingestion", "augmentation", "backbone", "feature_extraction", *APPROACHES, "comparison"]
-)
-def test_each_pipeline_runs_alone_once_its_inputs_exist(finished_project, tmp_path, name):
-    project = copy_project(tmp_path / "project")
-    shutil.copytree(finished_project / "data", project / "data", dirs_exist_ok=True)
-    kedro(project, "run", "--env=test", f"--pipelines={name}", DOGS_VS_CATS_TRACKING="off")
-
-
-def refused(project, *arguments):
-    result = kedro(project, *arguments, check=False, DOGS_VS_CATS_TRACKING="off")
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert "Traceback" not in result.stdout + result.stderr
-    return re.sub(r"\s+", " ", result.stderr)
+def refusal(answer):
+    """The message of a command that was refused."""
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert "Traceback" not in answer.stdout + answer.stderr
+    return re.sub(r"\s+", " ", answer.stderr)
 
 
 def test_inputs_made_with_other_parameters_are_refused(finished_project, tmp_path):
     project = copy_project(tmp_path / "project")
     shutil.copytree(finished_project / "data", project / "data", dirs_exist_ok=True)
-    message = refused(project, "run", "--env=test", "--pipelines=naive_cnn", "--params=ingestion.train_size=40")
-    assert "train_size: 48 then, 40 now" in message
-    assert "kedro run --pipelines=data_ingestion" in message
-    message = refused(
-        project, "run", "--env=test", "--pipelines=transfer_bottleneck", "--params=transfer_bottleneck.pooling=avg"
+    run = ("run", "--env=test")
+    sizes, pooling, ingestion, comparison = kedro_in_turn(
+        project,
+        [*run, "--pipelines=naive_cnn", "--params=ingestion.train_size=40"],
+        [*run, "--pipelines=transfer_bottleneck", "--params=transfer_bottleneck.pooling=avg"],
+        [*run, "--pipelines=data_ingestion", "--params=seed=9"],
+        [*run, "--pipelines=comparison", "--params=seed=9"],
     )
-    assert "pooling: 'flatten' then, 'avg' now" in message
-    kedro(project, "run", "--env=test", "--pipelines=data_ingestion", "--params=seed=9")
-    message = refused(project, "run", "--env=test", "--pipelines=comparison", "--params=seed=9")
-    assert "naive_cnn was trained on other images" in message
+    assert "train_size: 48 then, 40 now" in refusal(sizes)
+    assert "kedro run --pipelines=data_ingestion" in refusal(sizes)
+    assert "pooling: 'flatten' then, 'avg' now" in refusal(pooling)
+    assert ingestion.returncode == 0
+    assert "naive_cnn was trained on other images" in refusal(comparison)
 
 
 def test_wrong_parameters_and_too_few_images_are_one_clean_line(tmp_path):
     project = copy_project(tmp_path / "project")
-    message = refused(project, "run", "--env=test", "--params=naive_cnn.epochs=0")
-    assert "Error: 1 parameter is wrong, and nothing was run: - naive_cnn.epochs: " in message
-    assert not (project / "data/02_intermediate").exists()
     folder = tmp_path / "photos"
     for name in ("cat", "dog"):
         (folder / name).mkdir(parents=True)
-    message = refused(project, "run", "--env=test", f"--params=ingestion.source={folder}")
-    assert "Error: " in message
+    epochs, source = kedro_in_turn(
+        project,
+        ["run", "--env=test", "--params=naive_cnn.epochs=0"],
+        ["run", "--env=test", f"--params=ingestion.source={folder}"],
+    )
+    assert "Error: 1 parameter is wrong, and nothing was run: - naive_cnn.epochs: " in refusal(epochs)
+    assert "Error: " in refusal(source)
+    assert not list((project / "data").rglob("*.npy"))
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from dogs_vs_cats.inference.journal import Journal
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.inference import nodes
-from tests.conftest import PROJECT, copy_project, kedro
+from tests.conftest import PROJECT, copy_project, kedro, kedro_in_turn
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.training.test_training import COMPUTE
 
@@ -453,13 +453,14 @@ def test_what_can_not_be_classified_is_refused_in_one_line(finished_project, tmp
     project = copy_project(tmp_path / "project")
     shutil.copytree(finished_project / "data", project / "data", dirs_exist_ok=True)
     shutil.copy(project / "data/06_models/test/naive_cnn.keras", project / "own.keras")
-    for given, message in (
-        ("inference.format=csv", "inference.source is missing"),
-        ("inference.source=nowhere", "can't be opened"),
-        ("inference.source=data,inference.model=best", "'best'"),
-        ("inference.source=data,inference.model=own.keras", "own.keras has 2 classes, but their names aren't known"),
-    ):
-        result = kedro(project, "run", "--env=test", "--pipelines=inference", f"--params={given}", check=False)
-        assert result.returncode == 1
-        assert "Traceback" not in result.stdout + result.stderr
-        assert message in " ".join(result.stderr.split())
+    refusals = {
+        "inference.format=csv": "inference.source is missing",
+        "inference.source=nowhere": "can't be opened",
+        "inference.source=data,inference.model=best": "'best'",
+        "inference.source=data,inference.model=own.keras": "own.keras has 2 classes, but their names aren't known",
+    }
+    commands = (["run", "--env=test", "--pipelines=inference", f"--params={given}"] for given in refusals)
+    for answer, message in zip(kedro_in_turn(project, *commands), refusals.values(), strict=True):
+        assert answer.returncode == 1
+        assert "Traceback" not in answer.stdout + answer.stderr
+        assert message in " ".join(answer.stderr.split())

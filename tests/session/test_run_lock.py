@@ -7,9 +7,11 @@ import sys
 import pytest
 from filelock import FileLock
 
-from tests.conftest import copy_project, kedro
+from tests.conftest import copy_project, kedro, kedro_in_turn
 
 pytestmark = pytest.mark.medium
+
+OFF = {"DOGS_VS_CATS_TRACKING": "off"}
 
 # As in a notebook: several sessions in one process, which outlives them all.
 NOTEBOOK = """
@@ -66,7 +68,7 @@ def test_a_refused_or_interrupted_run_in_a_notebook_does_not_lock_the_next_one_o
     result = subprocess.run(
         [sys.executable, "-c", NOTEBOOK],
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project / "src"), "DO_NOT_TRACK": "1"},
+        env={**os.environ, "PYTHONPATH": str(project / "src"), "DO_NOT_TRACK": "1", **OFF},
         capture_output=True,
         text=True,
         check=False,
@@ -90,8 +92,8 @@ def test_a_run_beside_another_of_the_experiment_is_refused_and_one_of_another_en
     (project / "conf/test").rename(other)
     (other / "globals.yml").write_text("experiment: other\n")
     with FileLock(project / "data/.sample.lock"):
-        refused = kedro(project, "run", "--env=base", "--pipelines=data_ingestion", check=False)
-        kedro(project, "run", "--env=other", "--pipelines=data_ingestion")
+        refused = kedro(project, "run", "--env=base", "--pipelines=data_ingestion", check=False, **OFF)
+        kedro(project, "run", "--env=other", "--pipelines=data_ingestion", **OFF)
     assert refused.returncode == 1
     assert "Another run of this experiment is going on" in refused.stderr
     assert "Traceback" not in refused.stdout + refused.stderr
@@ -99,22 +101,23 @@ def test_a_run_beside_another_of_the_experiment_is_refused_and_one_of_another_en
     assert not (project / "data/02_intermediate/sample").exists()
 
 
-@pytest.mark.parametrize("runner", ["ParallelRunner", "ThreadRunner"])
-def test_a_runner_that_keras_does_not_stand_is_refused_in_one_line(tmp_path, runner):
+def test_a_runner_that_keras_does_not_stand_is_refused_in_one_line(tmp_path):
     project = copy_project(tmp_path / "project")
-    result = kedro(project, "run", "--env=test", f"--runner={runner}", check=False)
-    assert result.returncode == 1
-    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
-    assert len(errors) == 1
-    assert f"--runner={runner} can't run" in errors[0]
-    assert "kedro run without --runner" in errors[0]
-    assert "Traceback" not in result.stdout + result.stderr
+    runners = ("ParallelRunner", "ThreadRunner")
+    answers = kedro_in_turn(project, *(["run", "--env=test", f"--runner={runner}"] for runner in runners))
+    for runner, answer in zip(runners, answers, strict=True):
+        assert answer.returncode == 1
+        errors = [line for line in answer.stderr.splitlines() if line.startswith("Error: ")]
+        assert len(errors) == 1
+        assert f"--runner={runner} can't run" in errors[0]
+        assert "kedro run without --runner" in errors[0]
+        assert "Traceback" not in answer.stdout + answer.stderr
     assert not list((project / "data").rglob("*.npy"))
 
 
 @pytest.mark.parametrize("runner", ["ParallelRunner", "ThreadRunner"])
 def test_pipelines_without_keras_can_have_any_runner(tmp_path, runner):
     project = copy_project(tmp_path / "project")
-    kedro(project, "run", "--env=test", f"--runner={runner}", "--pipelines=data_ingestion")
+    kedro(project, "run", "--env=test", f"--runner={runner}", "--pipelines=data_ingestion", **OFF)
     assert (project / "data/02_intermediate/test/images.npy").is_file()
     assert (project / "data/02_intermediate/test/manifest.csv").is_file()

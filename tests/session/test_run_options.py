@@ -12,7 +12,7 @@ from kedro.framework.session import KedroSession
 
 from dogs_vs_cats.cli import run
 from dogs_vs_cats.parameters.command_line import parse
-from tests.conftest import SOURCE, copy_project, kedro
+from tests.conftest import SOURCE, copy_project, kedro_in_turn
 
 
 @pytest.fixture(scope="module")
@@ -248,16 +248,16 @@ def test_values_may_be_lists_and_blocks_and_have_commas(text: str, expected: dic
 @pytest.mark.medium
 def test_every_command_answers_so(unchanged: Path) -> None:
     """Real processes, and with them the commands that aren't ours."""
-    environment = {"PYTHONPATH": str(SOURCE)}
-    for arguments in (["run", "--env=tset"], ["catalog", "list-patterns", "--env=tset"]):
-        result = kedro(unchanged, *arguments, check=False, **environment)
-        assert result.returncode == 1
-        assert "Traceback" not in result.stdout + result.stderr
-        assert "Error: There is no environment 'tset'. Did you mean test?" in result.stderr
-    assert "- naive_cnn" in kedro(unchanged, "registry", "list").stdout
-    described = kedro(unchanged, "registry", "describe", "comparsion", check=False)
+    unknown = (["run", "--env=tset"], ["catalog", "list-patterns", "--env=tset"])
+    registry = (["registry", "list"], ["registry", "describe", "comparsion"])
+    *refused, pipelines, described = kedro_in_turn(unchanged, *unknown, *registry, PYTHONPATH=str(SOURCE))
+    for answer in refused:
+        assert answer.returncode == 1
+        assert "Traceback" not in answer.stdout + answer.stderr
+        assert "Error: There is no environment 'tset'. Did you mean test?" in answer.stderr
+    assert "- naive_cnn" in pipelines.stdout
     assert described.returncode == 1
-    assert described.stderr.startswith("Error: 'comparsion' pipeline not found. Existing pipelines: [")
+    assert described.stderr.strip().startswith("Error: 'comparsion' pipeline not found. Existing pipelines: [")
     assert "None" not in described.stdout + described.stderr
     command = [sys.executable, "-m", "IPython", "--ext=kedro.ipython", "-c", "print(sorted(pipelines), context.env)"]
     session = subprocess.run(command, cwd=unchanged, capture_output=True, text=True, timeout=300, check=True)

@@ -14,7 +14,7 @@ from dogs_vs_cats.datasets import MemoryMapDataset
 from dogs_vs_cats.storage import commands
 from dogs_vs_cats.storage.caches import STORES, cache_entries, note_use, remove, remove_beyond
 from dogs_vs_cats.storage.content_store import ContentStore
-from tests.conftest import copy_project, kedro
+from tests.conftest import copy_project, kedro, kedro_in_turn
 
 MIB = 1024**2
 
@@ -122,8 +122,8 @@ def test_caches_are_pruned_by_environment_and_by_age(tmp_path, cache):
 def test_a_run_keeps_to_the_limit_and_keeps_what_it_uses(tmp_path):
     project = copy_project(tmp_path / "project")
     ingest = ("run", "--env=test", "--pipelines=data_ingestion")
-    kedro(project, *ingest)
-    limited = kedro(project, *ingest, "--params=ingestion.image_size=24,storage.cache_limit_gib=0.000001")
+    smaller = "--params=ingestion.image_size=24,storage.cache_limit_gib=0.000001"
+    _, limited = kedro_in_turn(project, ingest, [*ingest, smaller])
     output = " ".join((limited.stdout + limited.stderr).split())
     assert "because storage.cache_limit_gib is 1e-06: 1 entry, 0." in output
     (entry,) = cache_entries(project)
