@@ -12,9 +12,9 @@ Unusual files:
 * EXIF orientation is applied. Of animations and multi-page files, the first image is used.
 * Images are stretched to a square, as by Keras's `flow_from_directory`.
 * HEIC images are rotated as their container says, all others as EXIF says.
-* Rejected with a reason: empty, truncated or damaged files, what is not an image, floating-point and negative pixels
-  (they have no fixed range), fewer than `min_side` pixels on a side, and more than `max_pixels` pixels. Sizes are read
-  from the header, before anything is decoded.
+* Rejected with a reason: empty, truncated or damaged files; files that aren't images; floating-point and negative
+  pixels (they have no fixed range); 16-bit colours in separate planes; fewer than `min_side` pixels on a side; and more
+  than `max_pixels` pixels. Sizes are read from the header, before anything is decoded.
 """
 
 import re
@@ -79,7 +79,7 @@ def decode(
         extent = raw.height / raw.factor, raw.width / raw.factor
         square = _upright(resize(raw.pixels, image_size, extent), raw.orientation)
         # An image that wasn't resized lies in memory that this thread reuses for the next one.
-        square = square.copy()
+        square = square.copy() if square.size == raw.pixels.size else np.ascontiguousarray(square)
     except ImageRejected:
         raise
     except MemoryError:

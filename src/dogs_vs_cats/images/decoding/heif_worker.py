@@ -1,7 +1,7 @@
 """Decodes one HEIC file in a process of its own, which `heif` starts with `min_side` and `max_pixels`.
 
-It reads the file, and writes a line of JSON with the size and the mode, followed by the pixels unless the size is
-outside these limits. A file that can't be decoded gives a line with the error.
+It reads the file from its standard input, and writes a line of JSON with the size and the mode. The pixels follow
+unless the size is outside these limits. For a file that can't be decoded, the line has the error instead.
 """
 
 import json
