@@ -64,10 +64,24 @@ def test_scale_offset_and_epsilon_are_taken_into_account(options):
     np.testing.assert_allclose(answers(folded, pictures(8)), answers(model, pictures(8)), atol=1e-5)
 
 
-@pytest.mark.parametrize("case", [{"activation": "relu"}, {"used_twice": True}])
-def test_what_cannot_be_folded_stays(case):
-    model = small(**case)
+def test_what_cannot_be_folded_stays():
+    model = small(activation="relu")
     assert fold_batch_normalisation(model) is model
+
+
+def test_a_convolution_that_is_used_elsewhere_too_stays_as_it_is():
+    model = small(used_twice=True)
+    folded = fold_batch_normalisation(model)
+    np.testing.assert_allclose(answers(folded, pictures(8)), answers(model, pictures(8)), atol=1e-5)
+
+
+@pytest.mark.parametrize("frozen_only", [False, True])
+def test_the_model_itself_stays_as_it_is(frozen_only):
+    model = nested()
+    expected, trainable = answers(model, pictures(8)), [weight.path for weight in model.trainable_weights]
+    fold_batch_normalisation(model, frozen_only=frozen_only)
+    assert np.array_equal(answers(model, pictures(8)), expected)
+    assert [weight.path for weight in model.trainable_weights] == trainable
 
 
 def nested():

@@ -49,7 +49,7 @@ def test_output_size_counts_the_places_of_a_kernel():
                     if fitting:
                         assert output_size(size, kernel, stride, padding) == len(fitting)
                     else:
-                        with pytest.raises(ValueError, match="doesn't fit"):
+                        with pytest.raises(ValueError, match="must fit"):
                             output_size(size, kernel, stride, padding)
 
 

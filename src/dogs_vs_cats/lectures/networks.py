@@ -2,18 +2,16 @@
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dogs_vs_cats.approaches import approach_of
+from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.lectures.claims import content
-
-if TYPE_CHECKING:
-    import keras
 
 _PHOTO = (150, 150, 3)
 
 
-def networks(lecture: Mapping[str, Any]) -> "dict[str, keras.Model]":
+def networks(lecture: Mapping[str, Any]) -> dict[str, Model]:
     """Builds every network without drawing its weights, which takes little time and memory.
 
     Args:
@@ -27,12 +25,10 @@ def networks(lecture: Mapping[str, Any]) -> "dict[str, keras.Model]":
     from dogs_vs_cats.models.architectures import build_architecture
     from dogs_vs_cats.models.architectures.mlp import boston_mlp, iris_mlp
 
+    zoo = content()["networks"].items()
     with keras.StatelessScope(initialize_variables=False):
         return {
-            **{
-                name: build_architecture(name, tuple(shape), classes)
-                for name, (*shape, classes) in content()["networks"].items()
-            },
+            **{name: build_architecture(name, tuple(shape), classes) for name, (*shape, classes) in zoo},
             **_approaches(lecture),
             **_inception_modules(),
             "iris_mlp": iris_mlp(),
@@ -41,10 +37,10 @@ def networks(lecture: Mapping[str, Any]) -> "dict[str, keras.Model]":
         }
 
 
-def _approaches(lecture: Mapping[str, Any]) -> "dict[str, keras.Model]":
+def _approaches(lecture: Mapping[str, Any]) -> dict[str, Model]:
     import keras
 
-    def build(name: str, input_shape: tuple[int, ...], backbone: keras.Model | None = None) -> keras.Model:
+    def build(name: str, input_shape: tuple[int, ...], backbone: Model | None = None) -> Model:
         module = approach_of(name, lecture[name])
         return module.build(module.Parameters.model_validate(lecture[name]), input_shape, 2, backbone)
 
@@ -57,12 +53,12 @@ def _approaches(lecture: Mapping[str, Any]) -> "dict[str, keras.Model]":
     }
 
 
-def _inception_modules() -> "dict[str, keras.Model]":
+def _inception_modules() -> dict[str, Model]:
     import keras
 
     from dogs_vs_cats.models.architectures.inception import convolutions_in_sequence, naive_module, reduced_module
 
-    def module(channels: int, build: Any, filters: Any) -> keras.Model:
+    def module(channels: int, build: Any, filters: Any) -> Model:
         maps = keras.Input((28, 28, channels))
         return keras.Model(maps, build(maps, filters, "m"))
 

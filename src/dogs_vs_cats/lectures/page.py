@@ -15,7 +15,5 @@ def render(claims: pd.DataFrame) -> str:
         claims: A row for each claim, filled in.
     """
     template = environment("dogs_vs_cats.lectures", ".").get_template("page.md.jinja")
-    text = template.render(
-        claims=claims.to_dict("records"), counts=Counter(claims["verdict"]), commands=content()["commands"]
-    )
+    text = template.render(content(), claims=claims.to_dict("records"), counts=Counter(claims["verdict"]))
     return f"{text}\n"

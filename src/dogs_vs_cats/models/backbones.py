@@ -19,7 +19,7 @@ from keras import layers
 from dogs_vs_cats.datasets.keras_model import load_model
 from dogs_vs_cats.errors import BackboneError, ProjectError
 from dogs_vs_cats.models.building import Shape, for_images
-from dogs_vs_cats.models.graph import Anatomy, dissect
+from dogs_vs_cats.models.graph import dissect
 from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, BackboneParameters
 from dogs_vs_cats.project import resolve
 
@@ -47,19 +47,20 @@ def pretrained(parameters: BackboneParameters, image_size: int, channels: int) -
         The base, uncompiled, its layers named by Keras.
 
     Raises:
-        BackboneError: The name or an argument is unknown, the images are too small for the base, its ImageNet
-            weights can't be fetched, or the weights file is missing or doesn't fit.
+        ParameterError: The images are too small for the base.
+        BackboneError: The name or an argument is unknown, the ImageNet weights can't be downloaded, or the weights file
+            is missing or doesn't fit.
     """
     shape = (image_size, image_size, channels)
     if parameters.weights == "imagenet":
-        return _with_imagenet_weights(parameters, shape)
-    base = _construct(parameters, None, shape)
-    _load_weights(base, resolve(parameters.weights), parameters)
+        return _application(parameters, "imagenet", shape)
+    base = _application(parameters, None, shape)
+    _load_weights(base, _existing_file(parameters), parameters)
     return base
 
 
 def untrained(parameters: BackboneParameters, image_size: int, channels: int) -> keras.Model:
-    """Builds a base without its trained weights, to see that it can be built; an earlier model comes with them.
+    """Builds a base without its trained weights, to check that it can be built; an earlier model has its weights.
 
     Args:
         parameters: As for `pretrained` and `earlier_model`.
@@ -76,24 +77,11 @@ def untrained(parameters: BackboneParameters, image_size: int, channels: int) ->
     if parameters.name == EARLIER_MODEL:
         return earlier_model(parameters, image_size, channels)
     if parameters.weights != "imagenet":
-        _refuse_missing(resolve(parameters.weights), parameters)
-    return _construct(parameters, None, (image_size, image_size, channels))
+        _existing_file(parameters)
+    return _application(parameters, None, (image_size, image_size, channels))
 
 
-def _preprocess(
-    image: keras.KerasTensor, preprocessing: str, application: Callable[..., keras.Model]
-) -> keras.KerasTensor:
-    """Prepares raw images as the base was trained, or by the lectures' division by 255."""
-    x = keras.ops.cast(image, "float32")
-    if image.shape[-1] == 1:
-        x = keras.ops.repeat(x, 3, axis=-1)
-    if preprocessing == "rescale":
-        return x / 255
-    # Each class lives in a module beside the preprocessing that it was trained with.
-    return sys.modules[application.__module__].preprocess_input(x)
-
-
-def _construct(parameters: BackboneParameters, weights: str | None, input_shape: Shape) -> keras.Model:
+def _application(parameters: BackboneParameters, weights: str | None, input_shape: Shape) -> keras.Model:
     if parameters.name not in application_names():
         raise BackboneError(
             f"backbone.name={parameters.name!r} is unknown. Use {SOURCE_CNN}, {EARLIER_MODEL}, or one of "
@@ -102,66 +90,70 @@ def _construct(parameters: BackboneParameters, weights: str | None, input_shape:
     application = getattr(keras.applications, parameters.name)
 
     def build(shape: Shape, weights: str | None = weights) -> keras.Model:
-        x = _preprocess(keras.Input(shape, name="image"), parameters.preprocessing, application)
+        x = _preprocessed(keras.Input(shape, name="image"), parameters.preprocessing, application)
         return application(include_top=False, weights=weights, input_tensor=x, **parameters.kwargs)
 
     try:
         with warnings.catch_warnings():
-            # Weights made for 224 pixels fit any size without the top; Keras warns of it all the same.
+            # Without the top, weights made for 224 pixels fit any size, but Keras warns about other sizes.
             warnings.filterwarnings("ignore", message="`input_shape` is undefined")
             return for_images(parameters.name, input_shape, build, partial(build, weights=None))
+    except ProjectError:
+        raise
     except (TypeError, ValueError) as error:
         raise BackboneError(
             f"{parameters.name} can't be built with backbone.kwargs={parameters.kwargs} for images of "
             f"{input_shape[0]}×{input_shape[1]} pixels: {_first_line(error)}"
         ) from error
-
-
-def _with_imagenet_weights(parameters: BackboneParameters, input_shape: Shape) -> keras.Model:
-    try:
-        return _construct(parameters, "imagenet", input_shape)
-    except ProjectError:
-        raise
     except Exception as error:
         raise BackboneError(
-            f"The ImageNet weights of {parameters.name} can't be fetched: {_first_line(error)}\n"
-            "Connect to the network once (Keras keeps them in ~/.keras/models), or fetch the file named above on "
+            f"The ImageNet weights of {parameters.name} can't be downloaded: {_first_line(error)}\n"
+            "Connect to the network once (Keras caches them in ~/.keras/models), or download the file named above on "
             "another machine and set backbone.weights to it, or use backbone.name=source_cnn and "
             "backbone.weights=generated, which need no download."
         ) from error
 
 
+def _preprocessed(
+    image: keras.KerasTensor, preprocessing: str, application: Callable[..., keras.Model]
+) -> keras.KerasTensor:
+    """Prepares raw images as the base was trained, or with the lectures' division by 255."""
+    x = keras.ops.cast(image, "float32")
+    if image.shape[-1] == 1:
+        x = keras.ops.repeat(x, 3, axis=-1)
+    if preprocessing == "rescale":
+        return x / 255
+    # Each class is in a module with the preprocessing that it was trained with.
+    return sys.modules[application.__module__].preprocess_input(x)
+
+
 def _load_weights(base: keras.Model, path: Path, parameters: BackboneParameters) -> None:
     """Loads a weights file, and makes sure that it sets every weight of the base."""
-    _refuse_missing(path, parameters)
+    misfit = f"{path} doesn't fit {parameters.name} with backbone.kwargs={parameters.kwargs}"
+    advice = "Give the file that belongs to these arguments, made without the top (include_top=False)."
     base.set_weights([np.full(weight.shape, np.nan, weight.dtype) for weight in base.weights])
     try:
         base.load_weights(path)
     except Exception as error:
-        raise BackboneError(
-            f"{path} doesn't fit {parameters.name} with backbone.kwargs={parameters.kwargs}: {_first_line(error)} "
-            "Give the file that belongs to these arguments, made without the top (include_top=False)."
-        ) from error
-    values = zip(base.weights, base.get_weights(), strict=True)
-    unset = [weight.path for weight, value in values if np.isnan(value).any()]
+        raise BackboneError(f"{misfit}: {_first_line(error)} {advice}") from error
+    unset = [weight.path for weight in base.weights if np.isnan(weight).any()]
     if unset:
-        raise BackboneError(
-            f"{path} leaves {len(unset)} of {len(base.weights)} weights of {parameters.name} unset, first {unset[0]}. "
-            f"Give the file that belongs to backbone.kwargs={parameters.kwargs}."
-        )
+        raise BackboneError(f"{misfit}: it leaves {len(unset)} of {len(base.weights)} weights unset. {advice}")
 
 
-def _refuse_missing(path: Path, parameters: BackboneParameters) -> None:
+def _existing_file(parameters: BackboneParameters) -> Path:
+    path = resolve(parameters.weights)
     if not path.is_file():
         raise BackboneError(
-            f"backbone.weights={parameters.weights!r}: there is no file {path}. Give `imagenet`, or a file of weights "
-            f"for {parameters.name} without its top; relative paths count from the project's root."
+            f"backbone.weights={parameters.weights!r}: there is no file {path}. {EARLIER_MODEL} takes the model file "
+            "of a training, other bases take `imagenet` or a file of weights without the top. Relative paths start at "
+            "the project's root."
         )
+    return path
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def refuse_settings_of_source_cnn(parameters: BackboneParameters) -> None:
@@ -170,11 +162,11 @@ def refuse_settings_of_source_cnn(parameters: BackboneParameters) -> None:
     Raises:
         BackboneError: One of them is given.
     """
-    if parameters.weights != "generated" or parameters.kwargs or parameters.preprocessing != "own":
+    given = parameters.model_dump(include={"weights", "preprocessing", "kwargs"})
+    if given != {"weights": "generated", "preprocessing": "own", "kwargs": {}}:
         raise BackboneError(
-            f"{SOURCE_CNN} trains itself: it takes backbone.weights=generated (given was {parameters.weights!r}), "
-            f"backbone.preprocessing=own (given was {parameters.preprocessing!r}) and no backbone.kwargs (given "
-            f"were {parameters.kwargs})."
+            f"{SOURCE_CNN} trains itself: it takes backbone.weights=generated, backbone.preprocessing=own and no "
+            f"backbone.kwargs; given were {', '.join(f'{name}={value!r}' for name, value in given.items())}."
         )
 
 
@@ -214,63 +206,43 @@ def earlier_model(parameters: BackboneParameters, image_size: int, channels: int
         BackboneError: There is no such file, it takes other images, or it can't be cut there.
         ModelFileError: The file is damaged.
     """
-    path = resolve(parameters.weights)
-    if not path.is_file():
-        raise BackboneError(
-            f"backbone.weights={parameters.weights!r}: there is no file {path}. Give a model file that a training "
-            "left, such as data/06_models/mnist/lenet5.keras; relative paths count from the project's root."
-        )
+    path = _existing_file(parameters)
     model = load_model(path)
-    if tuple(model.input_shape[1:]) != (image_size, image_size, channels):
-        taken, given = (
-            "×".join(map(str, shape)) for shape in (model.input_shape[1:], (image_size, image_size, channels))
-        )
+    taken, given = tuple(model.input_shape[1:]), (image_size, image_size, channels)
+    if taken != given:
         raise BackboneError(
-            f"{path} takes images of {taken}, but here they are {given}. Set ingestion.image_size and "
-            "ingestion.channels to those of the earlier model."
+            f"{path} takes images of {'×'.join(map(str, taken))}, but here they are {'×'.join(map(str, given))}. Set "
+            "ingestion.image_size and ingestion.channels to those of the earlier model."
         )
-    drop = parameters.kwargs["drop_layers"]
-    base = without_last_layers(model, drop)
-    if base is None:
-        parts = dissect(model)
-        count = sum(not isinstance(layer, layers.InputLayer) for layer in parts.layers)
-        possible = [number for number in range(1, count) if _cut(parts, number) is not None]
-        nearest = sorted(sorted(possible, key=lambda number: abs(number - drop))[:3])
-        raise BackboneError(
-            f"backbone.kwargs.drop_layers={drop}: {path.name} has {count} layers, and those that are left must all "
-            f"lead to one map or vector. Possible is, for instance, {', '.join(map(str, nearest))}."
-        )
-    return base
+    return without_last_layers(model, parameters.kwargs["drop_layers"])
 
 
-def without_last_layers(model: keras.Model, drop: int) -> keras.Model | None:
-    """Copies a model but for its last layers; `earlier_` is put before the names of those that are left.
+def without_last_layers(model: keras.Model, drop: int) -> keras.Model:
+    """Copies a model except for its last layers; `earlier_` precedes the names of the others.
 
     Args:
-        model: A functional model of stock layers from images on; models within it are laid open.
+        model: A functional model of stock layers that takes images, also with models inside it.
         drop: How many layers to leave out, at least 1.
 
     Returns:
-        The copy, uncompiled, with the weights of `model`; None where the layers that are left aren't one whole that
-        ends in maps or a vector.
+        The copy, uncompiled, with the weights of `model`.
+
+    Raises:
+        BackboneError: No layer is left, or those that are left don't all lead to one map or vector.
     """
     parts = dissect(model)
-    count = sum(not isinstance(layer, layers.InputLayer) for layer in parts.layers)
-    cut = _cut(parts, drop) if drop < count else None
-    if cut is None:
-        return None
+    left = len(parts.layers) - drop
+    base = keras.Model(parts.image, parts.outputs[max(left, 1) - 1], name=EARLIER_MODEL)
+    # A model consists of the layers that lead to its output, and its input.
+    if left < 1 or len(base.operations) != left + 1 or len(base.output_shape) not in (2, 4):
+        raise BackboneError(
+            f"backbone.kwargs.drop_layers={drop}: {model.name} has {len(parts.layers)} layers, and those that are left "
+            "must all lead to one map or vector. Choose a number that doesn't cut between branches."
+        )
 
     def renamed(layer: keras.layers.Layer) -> keras.layers.Layer:
         return type(layer).from_config({**layer.get_config(), "name": f"earlier_{layer.name}"})
 
-    copy = keras.models.clone_model(cut, clone_function=renamed)
-    copy.set_weights(cut.get_weights())
+    copy = keras.models.clone_model(base, clone_function=renamed)
+    copy.set_weights(base.get_weights())
     return keras.Model(copy.inputs[0], copy.outputs[0], name=EARLIER_MODEL)
-
-
-def _cut(parts: Anatomy, drop: int) -> keras.Model | None:
-    """A model without its last layers; None where what is left isn't one whole that ends in maps or a vector."""
-    base = keras.Model(parts.image, parts.outputs[-1 - drop], name=EARLIER_MODEL)
-    kept = [layer for layer in parts.layers[:-drop] if not isinstance(layer, layers.InputLayer)]
-    is_whole = len(base.operations) == len(kept) + 1
-    return base if is_whole and len(base.output_shape) in (2, 4) else None

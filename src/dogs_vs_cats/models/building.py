@@ -8,7 +8,8 @@ from dogs_vs_cats.errors import ParameterError
 
 Shape = tuple[int, ...]
 
-_LARGEST_SIZE = 4096
+# No network needs more; every doubling is one more attempt.
+_LARGEST_SIZE = 512
 # Keras's words for a convolution or pooling whose window is larger than what it is given.
 _NOTHING_LEFT = "Computed output size"
 
@@ -42,18 +43,15 @@ def for_images(
         ) from error
 
 
-def _least_size(too_small: Shape, build: Callable[[Shape], Model]) -> int:
+def _least_size(shape: Shape, build: Callable[[Shape], Model]) -> int:
     def is_enough(size: int) -> bool:
         try:
-            without_weights(lambda: build((size, size, too_small[2])))
+            without_weights(lambda: build((size, size, shape[2])))
         except ValueError:
             return False
         return True
 
-    size = 2 * too_small[0]
-    while size < _LARGEST_SIZE and not is_enough(size):
-        size *= 2
-    return bisect_left(range(size), True, lo=size // 2 + 1, key=is_enough)
+    return bisect_left(range(_LARGEST_SIZE), True, lo=shape[0] + 1, key=is_enough)
 
 
 def without_weights(build: Callable[[], Model]) -> Model:

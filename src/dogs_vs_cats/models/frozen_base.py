@@ -14,8 +14,6 @@ import numpy as np
 
 Pooling = Literal["flatten", "avg"]
 
-_ROWS_AT_ONCE = 1024
-
 
 @dataclass(frozen=True)
 class CachedFeatures:
@@ -37,7 +35,7 @@ class CachedFeatures:
         return base if base is not None and weights_hash(base.weights) == self.base_weights else None
 
     def averaged(self, channels: int) -> np.ndarray:
-        """Averages each feature map over its places.
+        """Averages each feature map over its positions.
 
         Args:
             channels: Number of the base's feature maps.
@@ -45,8 +43,8 @@ class CachedFeatures:
         Returns:
             float32 array of shape (images in use, channels).
         """
-        parts = [self.rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(self.rows), _ROWS_AT_ONCE)]
-        return np.concatenate([part.reshape(len(part), -1, channels).mean(axis=1) for part in parts])
+        averages: np.ndarray = self.rows.reshape(len(self.rows), -1, channels).mean(axis=1)
+        return averages
 
 
 def pooled(backbone: keras.Model, pooling: Pooling) -> keras.Model:
@@ -105,8 +103,8 @@ def after_base(model: keras.Model, base: keras.Model, pooling: Pooling) -> keras
     Returns:
         A model with the weights of `model`: rows, (n, features), in, what `model` returns out.
     """
-    maps, pooled = base_output(model, base), _layer_after(model, base).output
-    start = pooled if pooling == "avg" else maps
+    after = _layer_after(model, base)
+    start = after.output if pooling == "avg" else after.input
     row = keras.Input((int(np.prod(start.shape[1:])),), name="features")
     x = keras.layers.Reshape(start.shape[1:], dtype="float32", name="feature_maps")(row)
     return keras.Model(row, keras.Model(start, model.outputs[0])(x), name=model.name)

@@ -73,6 +73,7 @@ def dissect(model: keras.Model) -> Anatomy:
     flat = keras.models.clone_model(
         keras.Model(model.inputs, model.outputs, name=model.name), clone_function=same, call_function=apply
     )
+    last = max((i for i, layer in enumerate(layers) if getattr(layer, "weights", [])), default=0)
     return Anatomy(
         image=flat.inputs[0],
         probability=outputs[-1],
@@ -80,8 +81,8 @@ def dissect(model: keras.Model) -> Anatomy:
         inputs=tuple(inputs),
         outputs=tuple(outputs),
         feature_map=_last_map(layers, outputs),
-        logits=_logits(layers, inputs, outputs),
-        last_input=inputs[_last_with_weights(layers)],
+        logits=_logits(layers[last], inputs[last], outputs[-1]),
+        last_input=inputs[last],
     )
 
 
@@ -96,16 +97,11 @@ def _last_map(layers: list[Any], outputs: list[Any]) -> keras.KerasTensor | None
     return outputs[last]
 
 
-def _logits(layers: list[Any], inputs: list[Any], outputs: list[Any]) -> keras.KerasTensor:
-    last = _last_with_weights(layers)
-    dense = layers[last]
-    if isinstance(dense, keras.layers.Dense) and ends_in_probabilities(dense):
-        linear = keras.layers.Dense(dense.units, use_bias=dense.use_bias, dtype=dense.dtype_policy, name="logits")
-        logits = linear(inputs[last])
-        linear.set_weights(dense.get_weights())
+def _logits(last: Any, given: Any, probability: keras.KerasTensor) -> keras.KerasTensor:
+    """What the last layer with weights makes of its input, without its activation."""
+    if isinstance(last, keras.layers.Dense) and ends_in_probabilities(last):
+        linear = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype=last.dtype_policy, name="logits")
+        logits = linear(given)
+        linear.set_weights(last.get_weights())
         return logits
-    return keras.ops.log(keras.ops.maximum(outputs[-1], keras.config.epsilon()))
-
-
-def _last_with_weights(layers: list[Any]) -> int:
-    return max((i for i, layer in enumerate(layers) if getattr(layer, "weights", [])), default=0)
+    return keras.ops.log(keras.ops.maximum(probability, keras.config.epsilon()))

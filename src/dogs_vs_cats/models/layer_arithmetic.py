@@ -26,13 +26,10 @@ def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> in
     Raises:
         ValueError: An argument is out of range, or the kernel is larger than the padded input.
     """
-    if size < 1 or kernel < 1 or stride < 1 or padding < 0:
+    if min(size, kernel, stride) < 1 or padding < 0 or kernel > size + 2 * padding:
         raise ValueError(
-            f"size {size}, kernel {kernel} and stride {stride} must be at least 1, padding {padding} at least 0"
-        )
-    if kernel > size + 2 * padding:
-        raise ValueError(
-            f"a kernel of {kernel} doesn't fit into {size} pixels with a padding of {padding} on each side"
+            f"size {size}, kernel {kernel} and stride {stride} must be at least 1, padding {padding} at least 0, and "
+            "the kernel must fit into the padded input"
         )
     return (size + 2 * padding - kernel) // stride + 1
 

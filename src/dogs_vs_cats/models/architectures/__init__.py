@@ -11,22 +11,10 @@ on tables (`mlp`).
 """
 
 from dogs_vs_cats.compute.lazy_types import Model
-from dogs_vs_cats.models.architectures import alexnet, inception, lenet, mlp, mnist_cnn, resnet, vgg
-from dogs_vs_cats.models.architectures.registry import ARCHITECTURES, register
+from dogs_vs_cats.models.architectures import alexnet, inception, lenet, mlp, mnist_cnn, resnet, vgg  # noqa: F401
+from dogs_vs_cats.models.architectures.registry import ARCHITECTURES
 
-__all__ = [
-    "ARCHITECTURES",
-    "alexnet",
-    "build_architecture",
-    "inception",
-    "known_architecture",
-    "lenet",
-    "mlp",
-    "mnist_cnn",
-    "register",
-    "resnet",
-    "vgg",
-]
+__all__ = ["ARCHITECTURES", "build_architecture", "known_architecture"]
 
 
 def known_architecture(name: str) -> str:

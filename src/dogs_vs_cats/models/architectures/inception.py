@@ -30,10 +30,6 @@ MODULES = {
 }
 """Filters of GoogLeNet's modules, from the paper's table 1; their order is that of `reduced_module`."""
 
-_FIRST_OF_A_STAGE = ("4a", "5a")
-_TAPPED = ("inception_4a", "inception_4d")
-_AUXILIARY_POOLING = 5
-
 
 def naive_module(x: KerasTensor, filters: int, name: str) -> KerasTensor:
     """Lays 1×1, 3×3 and 5×5 convolutions and a max pooling side by side.
@@ -48,10 +44,7 @@ def naive_module(x: KerasTensor, filters: int, name: str) -> KerasTensor:
     """
     from keras import layers
 
-    branches = [
-        layers.Conv2D(filters, size, padding="same", activation="relu", name=f"{name}_{size}x{size}")(x)
-        for size in (1, 3, 5)
-    ]
+    branches = [_convolved(x, filters, size, f"{name}_{size}x{size}") for size in (1, 3, 5)]
     pooled = layers.MaxPooling2D(3, strides=1, padding="same", name=f"{name}_pooling")(x)
     return layers.Concatenate(name=name)([*branches, pooled])
 
@@ -67,10 +60,8 @@ def convolutions_in_sequence(x: KerasTensor, filters: int, name: str) -> KerasTe
     Returns:
         Feature maps, shape (n, height, width, filters).
     """
-    from keras import layers
-
     for size in (1, 3, 5):
-        x = layers.Conv2D(filters, size, padding="same", activation="relu", name=f"{name}_{size}x{size}")(x)
+        x = _convolved(x, filters, size, f"{name}_{size}x{size}")
     return x
 
 
@@ -89,16 +80,18 @@ def reduced_module(x: KerasTensor, filters: tuple[int, int, int, int, int, int],
     from keras import layers
 
     single, reduce_3, filters_3, reduce_5, filters_5, after_pooling = filters
-
-    def convolve(inputs: KerasTensor, kernels: int, size: int, branch: str) -> KerasTensor:
-        return layers.Conv2D(kernels, size, padding="same", activation="relu", name=f"{name}_{branch}")(inputs)
-
-    branch_1 = convolve(x, single, 1, "1x1")
-    branch_3 = convolve(convolve(x, reduce_3, 1, "3x3_reduction"), filters_3, 3, "3x3")
-    branch_5 = convolve(convolve(x, reduce_5, 1, "5x5_reduction"), filters_5, 5, "5x5")
+    branch_1 = _convolved(x, single, 1, f"{name}_1x1")
+    branch_3 = _convolved(_convolved(x, reduce_3, 1, f"{name}_3x3_reduction"), filters_3, 3, f"{name}_3x3")
+    branch_5 = _convolved(_convolved(x, reduce_5, 1, f"{name}_5x5_reduction"), filters_5, 5, f"{name}_5x5")
     pooled = layers.MaxPooling2D(3, strides=1, padding="same", name=f"{name}_pooling")(x)
-    branch_pooling = convolve(pooled, after_pooling, 1, "pooling_1x1")
+    branch_pooling = _convolved(pooled, after_pooling, 1, f"{name}_pooling_1x1")
     return layers.Concatenate(name=name)([branch_1, branch_3, branch_5, branch_pooling])
+
+
+def _convolved(x: KerasTensor, filters: int, size: int, name: str) -> KerasTensor:
+    from keras import layers
+
+    return layers.Conv2D(filters, size, padding="same", activation="relu", name=name)(x)
 
 
 def with_auxiliary_classifiers(network: Model, classes: int, dropout: float = 0.7) -> Model:
@@ -114,7 +107,7 @@ def with_auxiliary_classifiers(network: Model, classes: int, dropout: float = 0.
     """
     import keras
 
-    taps = [network.get_layer(name).output for name in _TAPPED]
+    taps = [network.get_layer(name).output for name in ("inception_4a", "inception_4d")]
     auxiliaries = [
         _auxiliary_classifier(tap.shape[1:], classes, dropout, f"auxiliary_{number}")(tap)
         for number, tap in enumerate(taps, start=1)
@@ -148,7 +141,7 @@ def googlenet(input_shape: tuple[int, int, int], classes: int, *, dropout: float
     x = layers.Conv2D(192, 3, padding="same", activation="relu", name="convolution_2")(x)
     x = layers.MaxPooling2D(3, strides=2, padding="same", name="pooling_2")(x)
     for module, filters in MODULES.items():
-        if module in _FIRST_OF_A_STAGE:
+        if module in ("4a", "5a"):  # the first of a stage
             x = layers.MaxPooling2D(3, strides=2, padding="same", name=f"pooling_before_{module}")(x)
         x = reduced_module(x, filters, name=f"inception_{module}")
     x = layers.GlobalAveragePooling2D(name="pooling")(x)
@@ -162,7 +155,7 @@ def _auxiliary_classifier(maps: tuple[int, int, int], classes: int, dropout: flo
 
     features = keras.Input(maps, name="features")
     # Images below 65×65 pixels leave fewer than 5×5 positions.
-    window = (min(_AUXILIARY_POOLING, maps[0]), min(_AUXILIARY_POOLING, maps[1]))
+    window = (min(5, maps[0]), min(5, maps[1]))
     x = layers.AveragePooling2D(window, strides=3, name="pooling")(features)
     x = layers.Conv2D(128, 1, activation="relu", name="convolution")(x)
     x = layers.Flatten(name="flatten")(x)

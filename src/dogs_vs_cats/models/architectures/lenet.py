@@ -30,8 +30,8 @@ def digit_pictures() -> np.ndarray:
     Returns:
         float32 array of shape (10, 84): for each digit the 12 rows of 7 pixels of its picture, 1 for ink, −1 for paper.
     """
-    rows = [row.split() for row in _PICTURES.split("\n") if row]
-    pictures = ["".join(row[digit] for row in rows) for digit in range(10)]
+    parts = _PICTURES.split()
+    pictures = ["".join(parts[digit::10]) for digit in range(10)]
     return np.array([[1 if pixel == "#" else -1 for pixel in picture] for picture in pictures], dtype=np.float32)
 
 
@@ -100,15 +100,10 @@ def lenet5_original(input_shape: tuple[int, int, int], classes: int) -> Model:
     from keras import layers
 
     pictures = digit_pictures()
-    if classes != len(pictures):
+    if classes != len(pictures) or input_shape[:2] not in ((28, 28), (32, 32)):
         raise ParameterError(
-            f"lenet5_original has a picture of each of the ten digits in its output layer; it can't tell {classes} "
-            "classes apart. Use lenet5, which takes any number."
-        )
-    if input_shape[:2] not in ((28, 28), (32, 32)):
-        raise ParameterError(
-            f"lenet5_original takes images of 32×32, or of 28×28, which it pads; these are {input_shape[0]}×"
-            f"{input_shape[1]}. Set ingestion.image_size to 32, or use lenet5."
+            "lenet5_original takes images of 32×32, or of 28×28, which it pads, of the ten digits; these are of "
+            f"{input_shape[0]}×{input_shape[1]}, in {classes} classes. Set ingestion.image_size to 32, or use lenet5."
         )
     image = keras.Input(input_shape, name="image")
     x = layers.Rescaling(1 / 255, name="rescale")(image)
