@@ -1,4 +1,4 @@
-"""What a convolution does, in plain NumPy that can be read, checked against Keras's layers in the tests.
+"""Convolution, pooling and activations in plain NumPy that is meant to be read; the tests compare them with Keras.
 
 As in all deep learning (and as L2 says), "convolution" means cross-correlation: the kernel isn't flipped. The
 convolution of mathematics is `numpy.convolve`.

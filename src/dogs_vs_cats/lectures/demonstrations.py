@@ -1,4 +1,4 @@
-"""What has to be run to be known: how networks behave, and what Keras does with pixels."""
+"""Figures that only a run can show: how networks behave, and how Keras treats pixels."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""The functions that expressions in `claims.yml` use: what is counted on networks, and how arrays are written."""
+"""The functions that expressions in `claims.yml` use: counts on networks, and texts of arrays."""
 
 import inspect
 import math
@@ -75,7 +75,7 @@ def same_row(values: ArrayLike) -> str:
 
 
 def answers(kernel: ArrayLike) -> str:
-    """What a kernel answers to two edges and to none."""
+    """The answers of a kernel to two edges and to none."""
     above = np.repeat([[10], [10], [0]], 3, axis=1)
     horizontal, vertical, none = (rows(convolve2d(image, kernel)) for image in (above, above.T, np.full((3, 3), 10)))
     return f"10 above 0: {horizontal}; 10 left of 0: {vertical}; uniform 10: {none}."

@@ -1,4 +1,4 @@
-"""Headless bases for transfer learning: every class of `keras.applications`, `source_cnn`, and one's own earlier model.
+"""Headless bases for transfer learning: the classes of `keras.applications`, `source_cnn`, and an earlier model.
 
 A base is a Keras model from raw images, (n, height, width, channels) in 0..255, to feature maps,
 (n, rows, columns, features); an earlier model that was cut among its dense layers ends in a vector, (n, features). Its
@@ -189,10 +189,10 @@ def source_cnn(image_size: int, channels: int) -> keras.Model:
 
 
 def earlier_model(parameters: BackboneParameters, image_size: int, channels: int) -> keras.Model:
-    """Takes the first layers of a model that was trained before, as the lectures do (L1, L4): they pop the last two.
+    """Takes the first layers of a trained model, as the lectures do (L1, L4), which drop the last two.
 
-    Layers are counted as the explanation lists them: those of models within the model too, the input not. Their names
-    get `earlier_` put before them, so that no layer of a new head has the same.
+    Layers are counted as the explanation lists them: with those of models inside the model, without the input. The
+    prefix `earlier_` keeps their names different from those of a new head.
 
     Args:
         parameters: The file, and how many of its last layers are left out.

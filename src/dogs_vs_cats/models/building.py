@@ -1,4 +1,4 @@
-"""Building networks without weights, and refusing images that are too small with the least size that will do."""
+"""Building networks without weights, and refusing images that are too small by naming the least sufficient size."""
 
 from bisect import bisect_left
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def for_images(
         sketch: Likewise but without trained weights, where `build` loads some.
 
     Returns:
-        What `build` returns.
+        The result of `build`.
 
     Raises:
         ParameterError: The images are too small for the network.
@@ -55,12 +55,12 @@ def _least_size(shape: Shape, build: Callable[[Shape], Model]) -> int:
 
 
 def without_weights(build: Callable[[], Model]) -> Model:
-    """Builds a network whose weights have shapes and no values, which takes little time and memory."""
+    """Builds a network whose weights have shapes but no values, which takes little time and memory."""
     import keras
 
     try:
         with keras.StatelessScope(initialize_variables=False):
             return build()
     finally:
-        # Else Keras would give them values later.
+        # Otherwise Keras would initialise them later.
         keras.utils.clear_session()

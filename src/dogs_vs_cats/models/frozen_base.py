@@ -87,7 +87,7 @@ def find_base(model: keras.Model) -> keras.Model | None:
 
 
 def base_output(model: keras.Model, base: keras.Model) -> keras.KerasTensor:
-    """The feature maps of a base as they stand in the graph of the model around it."""
+    """The feature maps of a base in the graph of the model around it."""
     return _layer_after(model, base).input
 
 
@@ -97,8 +97,8 @@ def after_base(model: keras.Model, base: keras.Model, pooling: Pooling) -> keras
     Args:
         model: Any model whose base is followed by a pooling or flattening layer.
         base: See `find_base`.
-        pooling: How the rows that it will be given are made of the base's feature maps. Averages don't do for a model
-            that looks at every place.
+        pooling: How its rows are made from the base's feature maps. Averages don't suffice for a model
+            that uses every position.
 
     Returns:
         A model with the weights of `model`: rows, (n, features), in, what `model` returns out.

@@ -17,19 +17,19 @@ _KEEPS_MAPS = (
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A model of stock layers laid open, models within it (a backbone, a head) dissolved into their layers.
+    """A model of stock layers, flattened: models inside it (a backbone, a head) are replaced by their layers.
 
     Attributes:
         image: Its input.
         probability: Its output.
         layers: Every layer in the order in which they are applied; weights are shared with the model.
-        inputs: What each of `layers` takes, in the same order: a tensor or a list of them.
-        outputs: What each returns, likewise.
+        inputs: The input of each of `layers`, in the same order: a tensor or a list of them.
+        outputs: Their outputs, likewise.
         feature_map: The last feature map with its full resolution, (n, rows, columns, features): before the pooling
             that follows it, if one does. None for a model without convolutions.
-        logits: What the last sigmoid or softmax is applied to, (n, 1) or (n, classes); where a model doesn't end in a
+        logits: The input of the last sigmoid or softmax, (n, 1) or (n, classes); where a model doesn't end in a
             dense layer with one of them, the logarithm of its output.
-        last_input: What the last layer with weights takes.
+        last_input: The input of the last layer with weights.
     """
 
     image: keras.KerasTensor
@@ -43,7 +43,7 @@ class Anatomy:
 
 
 def dissect(model: keras.Model) -> Anatomy:
-    """Lays a model open.
+    """Flattens a model.
 
     Args:
         model: A functional model of stock layers that takes images and returns probabilities.
@@ -87,7 +87,7 @@ def dissect(model: keras.Model) -> Anatomy:
 
 
 def _last_map(layers: list[Any], outputs: list[Any]) -> keras.KerasTensor | None:
-    """The output of the last layer that still has places, passing over those that only shrink it."""
+    """The output of the last layer with positions, before any pooling or dropout that follows it."""
     convolutions = [i for i, layer in enumerate(layers) if "Conv" in type(layer).__name__]
     if not convolutions:
         return None
@@ -98,7 +98,7 @@ def _last_map(layers: list[Any], outputs: list[Any]) -> keras.KerasTensor | None
 
 
 def _logits(last: Any, given: Any, probability: keras.KerasTensor) -> keras.KerasTensor:
-    """What the last layer with weights makes of its input, without its activation."""
+    """The output of the last layer with weights before its activation."""
     if isinstance(last, keras.layers.Dense) and ends_in_probabilities(last):
         linear = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype=last.dtype_policy, name="logits")
         logits = linear(given)

@@ -1,4 +1,4 @@
-"""Sizes, parameters and memory of layers, with pencil and paper.
+"""Sizes, parameters and memory of layers, by formula.
 
 The formulas of the lectures, for square kernels. Sizes are in pixels along one axis.
 """
@@ -10,7 +10,7 @@ MEBIBYTE = 2**20
 
 
 def output_size(size: int, kernel: int, stride: int = 1, padding: int = 0) -> int:
-    """How many positions a kernel or pooling window takes along one axis: floor((n + 2p − k)/s + 1).
+    """Number of positions of a kernel or pooling window along one axis: floor((n + 2p − k)/s + 1).
 
     The lecture that prints the formula without the floor (L3) gets 54.25 for AlexNet's first layer on 224 pixels.
 

@@ -1,6 +1,6 @@
 """Inception modules and GoogLeNet (Szegedy et al. 2014; L1).
 
-What L1 counts, each with its biases:
+L1 counts these parameters, biases included:
 
 | module | branches | parameters |
 | --- | --- | --- |
