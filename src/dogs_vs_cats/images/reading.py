@@ -130,7 +130,7 @@ def read_image(
     try:
         data = source.read(entry)
     except ImageReadError as error:
-        raise ImageRejected(error.reason, may_pass=True) from error
+        raise ImageRejected(str(error), may_pass=True) from error
     return data, decoding.decode(data, image_size=image_size, channels=channels, **options)
 
 

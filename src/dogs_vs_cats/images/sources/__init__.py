@@ -7,14 +7,14 @@ from pathlib import Path
 from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.archive import ZipSource, check_sha256
 from dogs_vs_cats.images.sources.arrays import idx_source, is_idx_name, keras_source
-from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source, fingerprint
+from dogs_vs_cats.images.sources.base import Entry, ImageReadError, Source, fingerprint
 from dogs_vs_cats.images.sources.files import FolderSource, listed_paths
 from dogs_vs_cats.images.sources.names import has_image_name
 from dogs_vs_cats.images.sources.reading import as_value
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 
-__all__ = ["UNLABELLED", "Entry", "ImageReadError", "Source", "fingerprint", "open_source"]
+__all__ = ["Entry", "ImageReadError", "Source", "fingerprint", "open_source"]
 
 DOWNLOADS = "data/01_raw/downloads"
 """Folder of downloaded archives, relative to the project root."""
@@ -130,11 +130,11 @@ def _open_path(path: Path, ingestion: IngestionParameters, labelled: bool) -> So
 
 def _check_parts(source: Source) -> None:
     """A class that only the test part has can't be learnt; more likely two spellings are meant to be one."""
-    labels = {part: {entry.label for entry in source.entries() if entry.part == part} for part in ("train", "test")}
-    if unknown := labels["test"] - labels["train"] if labels["train"] else set():
-        names = listed([source.class_names[label] for label in sorted(unknown)])
-        learnt = [source.class_names[label] for label in sorted(labels["train"])]
-        select = f", or set {as_value(learnt)}" if len(learnt) > 1 and labels["test"] & labels["train"] else ""
+    train, test = ({entry.label for entry in source.entries() if entry.part == part} for part in ("train", "test"))
+    if train and not test <= train:
+        names = listed([source.class_names[label] for label in sorted(test - train)])
+        learnt = [source.class_names[label] for label in sorted(train)]
+        select = f", or set {as_value(learnt)}" if len(learnt) > 1 and test & train else ""
         raise SourceError(
             f"The test part has classes that the training part lacks: {names} (training has {listed(learnt)}). "
             f"Rename the folders{select}."

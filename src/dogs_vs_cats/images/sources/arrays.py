@@ -47,7 +47,7 @@ class ArraySource(Source):
     ) -> None:
         self._images = {part: images.reshape(*images.shape[:3], -1) for part, (images, _) in parts.items()}
         entries = [
-            Entry(f"{part}/{index}", int(label), part if len(parts) > 1 else "", _token(image))
+            Entry(f"{part}/{index}", int(label), part if len(parts) > 1 else "", f"{zlib.crc32(image.copy()):08x}")
             for part, (images, labels) in parts.items()
             for index, (image, label) in enumerate(zip(images, labels, strict=True))
         ]
@@ -127,10 +127,6 @@ def keras_source(name: str) -> ArraySource:
         ) from error
     parts = {"train": (train_images, train_labels.ravel()), "test": (test_images, test_labels.ravel())}
     return ArraySource(f"keras:{name}", parts, KERAS_CLASSES[name])
-
-
-def _token(image: np.ndarray) -> str:
-    return f"{zlib.crc32(np.ascontiguousarray(image).data):08x}"
 
 
 def _read_idx(path: Path, dimensions: int) -> np.ndarray:

@@ -19,15 +19,7 @@ UNLABELLED = -1
 
 
 class ImageReadError(Exception):
-    """One file of a source can't be read; the others still can.
-
-    Attributes:
-        reason: Why, in a few words that fit into a row of the rejected images.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """One file of a source can't be read; the others still can. Its text fits into a row of the rejected images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +116,5 @@ def fingerprint(source: Source) -> str:
         SHA-256, as hex digits, over the class names, every entry's path, label, part and token in their order, and
         what was rejected while listing.
     """
-    digest = hashlib.sha256()
-    rows: list[tuple[object, ...]] = [("classes", *source.class_names)]
-    rows += [(entry.path, entry.label, entry.part, entry.token) for entry in source.entries()]
-    rows += [("rejected", *row) for row in source.rejected]
-    for row in rows:
-        digest.update(repr(row).encode())
-    return digest.hexdigest()
+    content = source.class_names, source.entries(), source.rejected
+    return hashlib.sha256(repr(content).encode()).hexdigest()
