@@ -29,8 +29,8 @@ MIN_CONTRAST = 2.0
 _FREQUENCIES = 8
 _BANDS = 4
 _BAND_BITS = 16
-# Small enough for the arrays of one step to take a few megabytes.
-_BLOCK = 4096
+# Small enough for the arrays of one step to take some tens of megabytes.
+_BLOCK = 1 << 14
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:

@@ -128,15 +128,12 @@ def check_sha256(path: Path, expected: str | None, shown: str | None = None) -> 
         shown: Its name in messages, if not the path.
 
     Raises:
-        SourceError: The file has another checksum, or can't be read.
+        SourceError: The file has another checksum.
     """
     if expected is None:
         return
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(f"{path} can't be read: {error.strerror}.") from error
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected.lower():
         raise SourceError(
             f"{shown or path} isn't the expected file: its SHA-256 is {found}, ingestion.sha256 is {expected.lower()}. "
