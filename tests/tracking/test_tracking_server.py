@@ -326,10 +326,10 @@ def test_the_champion_answers_photos_over_http_as_the_model_file_does(photos, tm
             assert [a["predicted"] for a in answers] == ["dog" if p > 0.5 else "cat" for p in expected]
             assert all(abs(sum(a["probabilities"].values()) - 1) < 1e-6 for a in answers)
         for wrong, reason in (
-            ([files[0], "no base64!"], "inputs[1] is not valid base64 text"),
+            ([files[0], "no base64!"], "inputs[1] is neither valid base64 text nor an array of numbers"),
             ([base64.b64encode(photos[0][:2000]).decode()], "inputs[0] is not a usable image file: truncated"),
             (pixels[:, :16].tolist(), "inputs[0] has the shape [16, 32, 3]; the model takes [32, 32, 3]"),
-            ([[["a"]]], "inputs[0] is neither base64 text nor an array of numbers"),
+            ([[["a"]]], "inputs[0] is neither valid base64 text nor an array of numbers"),
             ((pixels.astype(int) * 2).tolist(), "has values outside of 0..255"),
         ):
             with pytest.raises(urllib.error.HTTPError) as refusal:

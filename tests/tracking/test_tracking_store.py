@@ -445,6 +445,7 @@ def test_a_locked_store_costs_nothing_and_is_filled_later(root, caplog):
     assert steps(client_of(root), run, "loss") == [1, 2, 3]
     assert run.info.status == "FINISHED"
     assert run.info.end_time - run.info.start_time < 120_000
+    assert "system/cpu_utilization_percentage" in run.data.metrics
     assert client_of(root).get_model_version_by_alias("pets-stub", "champion").tags["approach"] == "naive_cnn"
     assert upload().output == "Nothing is waiting to be uploaded.\n"
 

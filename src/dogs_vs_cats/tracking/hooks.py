@@ -33,7 +33,7 @@ class TrackingHooks:
         """Stores the parameters, the environment and the experiment."""
         # Kedro turns the groups that nodes take as objects into objects.
         self._parameters = {
-            name: value.model_dump() if isinstance(value, BaseModel) else value
+            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
             for name, value in context.params.items()
         }
         self._experiment = context.config_loader["globals"]["experiment"]

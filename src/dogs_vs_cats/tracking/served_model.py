@@ -72,30 +72,23 @@ class ServedModel(PythonModel):
 
     def _pixels(self, number: int, entry: Any) -> np.ndarray:
         """The pixels of one entry, float32, (height, width, channels), 0..255."""
+        from dogs_vs_cats.images.decoding import ImageRejected, decode
+
         shape = tuple(self._model.input_shape[1:])
-        if isinstance(entry, str):
-            return self._decoded(number, entry, shape)
         try:
+            if isinstance(entry, str):
+                data = base64.b64decode(entry, validate=True)
+                entry = decode(data, image_size=shape[0], channels=shape[2], **self._decoding).pixels
             pixels = np.asarray(entry, dtype=np.float32)
+        except ImageRejected as error:
+            raise _refusal(number, f"is not a usable image file: {error.reason}") from None
         except (TypeError, ValueError):
-            raise _refusal(number, "is neither base64 text nor an array of numbers") from None
+            raise _refusal(number, "is neither valid base64 text nor an array of numbers") from None
         if pixels.shape != shape:
             raise _refusal(number, f"has the shape {list(pixels.shape)}; the model takes {list(shape)}")
         if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 255):
             raise _refusal(number, "has values outside of 0..255")
         return pixels
-
-    def _decoded(self, number: int, text: str, shape: tuple[int, ...]) -> np.ndarray:
-        from dogs_vs_cats.images.decoding import ImageRejected, decode
-
-        try:
-            data = base64.b64decode(text, validate=True)
-            image = decode(data, image_size=shape[0], channels=shape[2], **self._decoding)
-        except ImageRejected as error:
-            raise _refusal(number, f"is not a usable image file: {error.reason}") from None
-        except ValueError:
-            raise _refusal(number, "is not valid base64 text") from None
-        return image.pixels.astype(np.float32)
 
     def _prediction(self, output: np.ndarray) -> Prediction:
         row = [1 - float(output[0]), float(output[0])] if len(self._classes) == 2 else [float(p) for p in output]

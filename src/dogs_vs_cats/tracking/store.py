@@ -150,8 +150,6 @@ def prepare_mlflow() -> None:
         ("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
         ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
         ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
-        ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"),
-        ("MLFLOW_LOGGING_LEVEL", "CRITICAL"),
         ("GIT_PYTHON_REFRESH", "quiet"),
     ):
         os.environ.setdefault(name, value)
