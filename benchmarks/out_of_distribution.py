@@ -104,10 +104,9 @@ def main(experiment: str, data: Path, mnist: Path | None) -> None:
         with_features = classifier.with_features()
         for kind, pictures in kinds:
             outputs = predict(with_features, pictures, np.arange(len(pictures)), compute, kind)
-            probabilities, distances = classifier.split_outputs(outputs)
-            assert distances is not None
-            sure = np.mean(np.maximum(probabilities, 1 - probabilities) > 0.9)
-            column[kind] = f"{np.mean(distances > 1):.1%} ({sure:.0%} sure)"
+            probabilities, unfamiliar = classifier.answers(outputs)
+            sure = np.mean(probabilities.max(axis=1) > 0.9)
+            column[kind] = f"{np.mean(np.array(unfamiliar, bool)):.1%} ({sure:.0%} sure)"
         table[path.stem] = column
     click.echo(pd.DataFrame(table).to_string())
 

@@ -61,9 +61,8 @@ class _Variant(ParameterGroup):
     @model_validator(mode="before")
     @classmethod
     def _approach_alone(cls, block: Any) -> Any:
-        if not isinstance(block, Mapping):
-            return block
-        return {name: value for name, value in block.items() if get_close_matches(str(name).lower(), ["approach"])}
+        named = block if isinstance(block, Mapping) else {}
+        return {name: value for name, value in named.items() if get_close_matches(str(name).lower(), ["approach"])}
 
 
 def root_schema(parameters: Mapping[str, Any]) -> type[ParameterGroup]:
@@ -71,17 +70,14 @@ def root_schema(parameters: Mapping[str, Any]) -> type[ParameterGroup]:
 
     Args:
         parameters: All parameters of an environment. An approach is a module of `approaches`, a block that names one
-            as its `approach`, or a block that the parameter `approaches` lists; the blocks that it lists are required.
+            as its `approach`, or one that the parameter `approaches` lists; the blocks of these are required.
     """
     listed = parameters.get("approaches")
     required = listed if isinstance(listed, list) else []
-    names = {
-        name
-        for name, block in parameters.items()
-        if isinstance(name, str) and (name in required or (isinstance(block, Mapping) and "approach" in block))
-    }
+    variants = [name for name, block in parameters.items() if isinstance(block, Mapping) and "approach" in block]
+    names = {name for name in (*approaches.names(), *required, *variants) if isinstance(name, str)}
     blocks: dict[str, Any] = {}
-    for name in sorted({*names, *approaches.names()} - SharedParameters.model_fields.keys()):
+    for name in sorted(names - SharedParameters.model_fields.keys()):
         module = approaches.module_name(name, parameters.get(name))
         schema = approaches.approach_of(module, {}).Parameters if module in approaches.names() else _Variant
         blocks[name] = (schema, ... if name in required else None)
@@ -98,9 +94,9 @@ def check(parameters: Mapping[str, Any]) -> None:
         ParameterError: One message with a line for each wrong parameter: its name, what was given and what is
             allowed. Whether parameters contradict each other is checked once each is right by itself.
     """
-    schema = root_schema(parameters)
     try:
-        problems = _contradictions(schema.model_validate(dict(parameters))) + tuning_problems(parameters)
+        problems = _contradictions(root_schema(parameters).model_validate(dict(parameters)))
+        problems += tuning_problems(parameters)
     except ValidationError as error:
         problems = _mistakes(error, parameters)
     if problems:
@@ -111,12 +107,7 @@ def check(parameters: Mapping[str, Any]) -> None:
 
 def _contradictions(parameters: Any) -> list[str]:
     listed, explained = parameters.approaches, parameters.explanation.approach
-    problems = [
-        f"approaches: {name!r} is not an approach; there are {', '.join(approaches.names())}. A block of another name "
-        "says which of them it is: approach: from_scratch"
-        for name in listed
-        if name not in type(parameters).model_fields
-    ]
+    problems = []
     if explained not in (None, *listed):
         problems.append(f"explanation.approach: {explained!r} isn't one of the approaches {', '.join(listed)}")
     extracted = getattr(parameters.transfer_bottleneck, "pooling", None)

@@ -304,7 +304,7 @@ def test_without_a_model_the_page_says_what_to_do(tmp_path):
     process = start(copy_project(tmp_path / "project"))
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 1
-    assert "Train first (make run)" in " ".join(output.split())
+    assert "Train first (kedro run), or name a model" in " ".join(output.split())
     assert "Traceback" not in output
 
 
@@ -314,5 +314,6 @@ def test_a_port_in_use_is_said_in_one_line(project, address):
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 1
     assert output.splitlines()[-1] == (
-        f"Error: The page can't listen on 127.0.0.1: port {port} is in use. Name another one: --port=PORT"
+        f"Error: The page can't listen on 127.0.0.1, port {port}: Address already in use. Name another one: "
+        "--host=ADDRESS --port=PORT"
     )

@@ -280,7 +280,7 @@ def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):
         f"models:/{run.outputs.model_outputs[0].model_id}",
     ]
     catalog = DataCatalog({"fetched_models": LoggedModelsDataset(filepath=str(root / "fetched"))})
-    assert find_model("champion", catalog, [], "pets-stub")[0] == "champion of pets-stub"
+    assert find_model("champion", catalog, [], "pets-stub")[0] == "models:/pets-stub@champion"
     for address in (*addresses, f"runs:/{run.info.run_id}/naive_cnn"):
         name, fetched = find_model(address, catalog, [], None)
         assert name == address

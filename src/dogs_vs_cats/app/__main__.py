@@ -7,7 +7,6 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from dogs_vs_cats.compute.start import start_keras
-from dogs_vs_cats.errors import ModelFileError, ProjectError
 from dogs_vs_cats.inference.classifiers import find_model, load_classifier, trained
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
@@ -39,30 +38,20 @@ def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) 
         context = cast(KedroSession, session).load_context()
         parameters, catalog = context.config_loader["parameters"], context.catalog
         experiment = context.config_loader["globals"]["experiment"]
-    names = wanted or trained(catalog, parameters["approaches"])
-    if not names:
-        raise ModelFileError(
-            "No approach has been trained yet, so there is nothing to ask. Train first (make run), or name a model: "
-            "make app MODELS=champion"
-        )
+    approaches = parameters["approaches"]
+    # Where nothing is trained, None finds no best model either, and says what to do.
+    names: list[str | None] = [*(wanted or trained(catalog, approaches))] or [None]
+    registered = registered_name(parameters["tracking"]["registered_model"], experiment)
     click.echo("Loading the models …")
     start_keras()
-    registered = registered_name(parameters["tracking"]["registered_model"], experiment)
-    classifiers = [load_classifier(*find_model(name, catalog, parameters["approaches"], registered)) for name in names]
-    different = {tuple(classifier.classes) for classifier in classifiers}
-    if len(different) > 1:
-        raise ProjectError(
-            f"The models have different classes ({'; '.join(sorted(', '.join(classes) for classes in different))}), so "
-            "their answers can't be compared. Name models with the same classes: make app MODELS=…"
-        )
-    from dogs_vs_cats.app.answers import Answerer
+    classifiers = [load_classifier(*find_model(name, catalog, approaches, registered)) for name in names]
+    from dogs_vs_cats.app.answers import Expert
     from dogs_vs_cats.app.page import build, serve
 
     compute = ComputeParameters.model_validate(parameters["compute"])
     ingestion = IngestionParameters.model_validate(parameters["ingestion"])
-    models = [classifier.name for classifier in classifiers]
-    page = build(Answerer(classifiers, compute, ingestion), classifiers[0].classes, models, ingestion.max_bytes)
-    serve(page, host, port)
+    experts = [Expert(classifier, compute, ingestion) for classifier in classifiers]
+    serve(build(experts, ingestion.max_bytes), host, port)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 
-from dogs_vs_cats.app.answers import Answerer, Photo
+from dogs_vs_cats.app.answers import Expert, Photo, answer_photo
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.reporting.html import environment
 
@@ -36,18 +36,16 @@ _POLICY = (
 _UNANSWERED = Photo("", "it couldn’t be sent (is it a folder?), or the program that serves this page has ended")
 
 
-def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str], max_bytes: int) -> FastAPI:
+def build(experts: Sequence[Expert], max_bytes: int) -> FastAPI:
     """Builds the application.
 
     Args:
-        answerer: Answers for one photo.
-        classes: Names of the classes, for the heading.
-        models: Names of the models, for the introduction.
+        experts: The models that answer.
         max_bytes: Size limit of a file.
     """
     templates = environment("dogs_vs_cats.app")
-    question = f"{', '.join(classes[:-1]).capitalize()} or {classes[-1]}?"
-    page = templates.get_template("page.html.jinja").render(question=question, models=models, photo=_UNANSWERED)
+    models = [expert.model for expert in experts]
+    page = templates.get_template("page.html.jinja").render(models=models, photo=_UNANSWERED)
     application = FastAPI(openapi_url=None)
     application.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")))
     uploads, one_at_a_time = asyncio.Semaphore(MAX_UPLOADS), asyncio.Lock()
@@ -59,12 +57,15 @@ def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str], max
     @application.post("/answer")
     async def answer(request: Request, name: str) -> HTMLResponse:
         async with uploads:
-            data = await _received(request, max_bytes)
-            if data is None:
+            data = bytearray()
+            async for chunk in request.stream():  # to its end, or browsers don't read the answer
+                if len(data) <= max_bytes:
+                    data += chunk
+            if len(data) > max_bytes:
                 status, photo = 413, Photo(name, f"it is larger than {max_bytes:,} bytes, ingestion.max_bytes")
             else:
                 async with one_at_a_time:
-                    photo = await run_in_threadpool(answerer.photo, name, data)
+                    photo = await run_in_threadpool(answer_photo, name, bytes(data), experts)
                 status = 422 if photo.problem else 200
         return HTMLResponse(templates.get_template("photo.html.jinja").render(photo=photo), status)
 
@@ -73,19 +74,6 @@ def build(answerer: Answerer, classes: Sequence[str], models: Sequence[str], max
         return Response(status_code=499)  # which nobody reads
 
     return application
-
-
-async def _received(request: Request, max_bytes: int) -> bytes | None:
-    """Reads the whole request, so that browsers read the answer; returns None if it is larger than `max_bytes`."""
-    data = bytearray()
-    too_large = False
-    async for chunk in request.stream():
-        too_large = too_large or len(data) + len(chunk) > max_bytes
-        if too_large:
-            data.clear()
-        else:
-            data += chunk
-    return None if too_large else bytes(data)
 
 
 def serve(application: FastAPI, host: str, port: int | None) -> None:
@@ -107,12 +95,14 @@ def serve(application: FastAPI, host: str, port: int | None) -> None:
 
 
 def _listen(host: str, ports: Sequence[int]) -> socket.socket:
+    """Listens on the first free port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in ports:
-        try:
-            return socket.create_server((host, port), family=family)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise ProjectError(f"The page can't listen on {host}, port {port}: {error.strerror}.") from error
-    wanted = f"port {ports[0]} is" if len(ports) == 1 else f"ports {ports[0]} to {ports[-1]} are"
-    raise ProjectError(f"The page can't listen on {host}: {wanted} in use. Name another one: --port=PORT")
+    try:
+        return socket.create_server((host, ports[0]), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and len(ports) > 1:
+            return _listen(host, ports[1:])
+        reason = str(error.strerror).partition(" (")[0]  # Python repeats the address in parentheses
+        raise ProjectError(
+            f"The page can't listen on {host}, port {ports[0]}: {reason}. Name another one: --host=ADDRESS --port=PORT"
+        ) from error

@@ -7,6 +7,5 @@ from dogs_vs_cats.datasets.formats import AtomicDataset as AtomicDataset
 from dogs_vs_cats.datasets.formats import FigureDataset as FigureDataset
 from dogs_vs_cats.datasets.formats import JSONDataset as JSONDataset
 from dogs_vs_cats.datasets.formats import MemoryMapDataset as MemoryMapDataset
-from dogs_vs_cats.datasets.formats import RowTableDataset as RowTableDataset
 from dogs_vs_cats.datasets.keras_model import KerasModelDataset as KerasModelDataset
 from dogs_vs_cats.datasets.local_file import FolderDataset as FolderDataset

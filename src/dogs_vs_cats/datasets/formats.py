@@ -1,9 +1,7 @@
 """File formats: what is in a file, and how it is read and written."""
 
-import csv
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,22 +61,6 @@ class JSONDataset(LocalFileDataset[Any, Any]):
     def _write(self, data: Any, path: Path) -> None:
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
         path.write_text(f"{text}\n", encoding="utf-8")
-
-
-class RowTableDataset(LocalFileDataset[Iterable[Sequence[Any]], Iterator[list[str]]]):
-    """A CSV file that is written row by row, so that it may be larger than memory.
-
-    Saves rows, the header first, as they arrive; loads an iterator over rows of text. Characters that UTF-8 can't
-    represent are written as escapes.
-    """
-
-    def _read(self) -> Iterator[list[str]]:
-        with self._filepath.open(encoding="utf-8", newline="") as file:
-            yield from csv.reader(file)
-
-    def _write(self, data: Iterable[Sequence[Any]], path: Path) -> None:
-        with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(data)
 
 
 class FigureDataset(LocalFileDataset["Figure", bytes]):

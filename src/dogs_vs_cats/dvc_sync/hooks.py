@@ -14,7 +14,7 @@ from kedro.framework.hooks import hook_impl
 
 from dogs_vs_cats.dvc_sync.conf_files import PRIVATE, merged, read_parameters
 from dogs_vs_cats.errors import ReproductionError
-from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, covers, is_path, on_disk
+from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, is_path, on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def check_source(source: str, raw_data: str, root: Path, environment: str) -> No
             source,
             track,
         )
-    elif not covers(raw_data, inside):
+    elif not Path(inside).is_relative_to(raw_data):
         raise ReproductionError(
             f"ingestion.source is {source}, but the stage depends on {raw_data}: DVC wouldn't notice when the images "
             f"change. Set the source in conf/{environment}/parameters.yml and run `kedro dvc sync`, or add "

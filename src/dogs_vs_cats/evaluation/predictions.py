@@ -41,20 +41,8 @@ def predictions_table(
         TrainingError: A probability is not a number.
         ModelFileError: The probabilities have another shape, or leave the range 0..1.
     """
+    values = checked_probabilities(probabilities, len(manifest), len(class_names))
     is_binary = len(class_names) == 2
-    expected = (len(manifest), 1 if is_binary else len(class_names))
-    values = shortest_decimals(probabilities)
-    if np.isnan(values).any():
-        raise TrainingError(
-            f"The model predicts NaN (not a number) for {int(np.isnan(values).any(axis=1).sum())} of "
-            f"{len(values)} images: its training diverged. Lower the approach's learning_rate and train it again."
-        )
-    if values.shape != expected or np.any((values < 0) | (values > 1)):
-        raise ModelFileError(
-            f"The model returned an array of shape {values.shape} with values from {values.min():g} to "
-            f"{values.max():g}. For {len(manifest)} images of {len(class_names)} classes the shape must be {expected}, "
-            "with probabilities from 0 to 1: its last layer must be a sigmoid or a softmax."
-        )
     names = class_names[1:] if is_binary else class_names
     predicted = (values[:, 0] > 0.5).astype(np.int64) if is_binary else values.argmax(axis=1)
     columns = {
@@ -68,16 +56,37 @@ def predictions_table(
     return pd.concat([table[table["split"] == split] for split in SPLITS], ignore_index=True)
 
 
-def shortest_decimals(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Rounds each float32 to the shortest decimal that names it: a CSV file then holds exactly what is computed with.
+def checked_probabilities(outputs: NDArray[np.floating], images: int, classes: int) -> NDArray[np.float64]:
+    """Checks a model's outputs, and rounds each float32 to the shortest decimal that names it.
+
+    A CSV file then holds exactly what is computed with.
 
     Args:
-        probabilities: Of any shape.
+        outputs: What the model returned.
+        images: Number of the images.
+        classes: Number of the classes.
 
     Returns:
-        The same shape, float64.
+        P(class 1), (images, 1), for two classes, else (images, classes); float64.
+
+    Raises:
+        TrainingError: An output is not a number.
+        ModelFileError: The outputs have another shape, or leave the range 0..1.
     """
-    return np.asarray(probabilities, np.float32).astype(str).astype(np.float64)
+    expected = (images, 1 if classes == 2 else classes)
+    values = np.asarray(outputs, np.float32).astype(str).astype(np.float64)
+    if np.isnan(values).any():
+        raise TrainingError(
+            f"The model predicts NaN (not a number) for {int(np.isnan(values).any(axis=1).sum())} of "
+            f"{len(values)} images: its training diverged. Lower the approach's learning_rate and train it again."
+        )
+    if values.shape != expected or np.any((values < 0) | (values > 1)):
+        raise ModelFileError(
+            f"The model returned an array of shape {values.shape} with values from {values.min():g} to "
+            f"{values.max():g}. For {images} images of {classes} classes the shape must be {expected}, with "
+            "probabilities from 0 to 1: its last layer must be a sigmoid or a softmax."
+        )
+    return values
 
 
 def every_class(outputs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,19 +1,22 @@
 """Trained models as others use them: found by name, loaded with everything that is needed to ask them."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from kedro.io import CatalogProtocol
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ModelFileError, ParameterError
+from dogs_vs_cats.evaluation.predictions import checked_probabilities, every_class
+from dogs_vs_cats.parameters.base import refusal
 from dogs_vs_cats.project import ROOT, resolve
 
 if TYPE_CHECKING:
@@ -54,11 +57,6 @@ class Classifier:
     bit_depth: int | None
     distribution: "Distribution | None"
 
-    @property
-    def title(self) -> str:
-        """The name, with the experiment."""
-        return f"{self.name} (experiment {self.experiment or 'unknown'})"
-
     def with_features(self) -> Model:
         """Returns the model to run; where the distribution is known, its output has the features beside the answer."""
         if self.distribution is None:
@@ -67,20 +65,35 @@ class Classifier:
 
         return with_features(self.model)
 
-    def split_outputs(self, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Splits the outputs of the model that `with_features` returns.
+    def answers(self, outputs: NDArray[np.float32]) -> tuple[NDArray[np.float64], list[bool | None]]:
+        """Reads the outputs of the model that `with_features` returns.
 
         Args:
-            outputs: float32 array of shape (n, outputs).
+            outputs: Shape (n, outputs).
 
         Returns:
-            Probabilities as of `model`, and the distance of each image from the training images, relative to the
-            largest usual one; None where that isn't known.
+            The probability of every class, (n, classes); and of each image whether it is out of the distribution of
+            the training images, None where that isn't known.
+
+        Raises:
+            TrainingError: An output is not a number.
+            ModelFileError: The outputs aren't probabilities of the classes.
         """
-        if self.distribution is None:
-            return outputs, None
         probabilities, features = np.split(outputs, [self.model.output_shape[-1]], axis=1)
-        return probabilities, self.distribution.distances(features) / self.distribution.threshold
+        unfamiliar: list[bool | None] = [None] * len(outputs)
+        if self.distribution is not None:
+            unfamiliar = (self.distribution.distances(features) > self.distribution.threshold).tolist()
+        return every_class(checked_probabilities(probabilities, len(outputs), len(self.classes))), unfamiliar
+
+
+class _Description(BaseModel):
+    """What inference reads of the `.json` file beside a model."""
+
+    model_config = ConfigDict(strict=True)
+
+    classes: list[str]
+    experiment: str | None = None
+    bit_depth: Annotated[int, Field(ge=8, le=16)] | None = None
 
 
 def find_model(
@@ -100,24 +113,57 @@ def find_model(
 
     Raises:
         ParameterError: There is no such model.
-        ModelFileError: No approach has been trained yet.
+        ModelFileError: It hasn't been trained yet, or isn't a `.keras` file.
         ProjectError: MLflow has no such model, or doesn't answer.
     """
     if wanted is None:
-        return _best(catalog, approach_names)
+        wanted = _best(catalog, approach_names)
     if wanted in (*approach_names, *approaches.names()):
-        return wanted, _file(catalog, wanted)
-    if wanted == CHAMPION:
-        if registered_model is None:
-            raise ParameterError(
-                "The model champion is the one in MLflow's registry, but tracking.registered_model is null. "
-                "Name the registered model there, or give an approach or a .keras file."
-            )
-        address = f"models:/{registered_model}@{CHAMPION}"
-        return f"{CHAMPION} of {registered_model}", catalog.load("fetched_models")(address)
+        dataset = catalog.get(f"{wanted}.model")
+        if dataset is None or not dataset.exists():
+            raise ModelFileError(f"{wanted} has not been trained in this experiment: kedro run --pipelines={wanted}")
+        return wanted, Path(str(dataset._describe()["filepath"]))
+    if wanted == CHAMPION and registered_model is not None:
+        wanted = f"models:/{registered_model}@{CHAMPION}"
     if wanted.startswith(ADDRESSES):
         return wanted, catalog.load("fetched_models")(wanted)
-    return wanted, _model_file(wanted)
+    path = resolve(wanted)
+    if not path.is_file():
+        raise ParameterError(
+            f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {CHAMPION} (unless "
+            "tracking.registered_model is null), an address in MLflow (models:/NAME/VERSION or runs:/RUN/APPROACH), "
+            f"and the path of a .keras file, which {path} isn't."
+        )
+    if path.suffix != ".keras":
+        raise ModelFileError(
+            f"{path} is no .keras file. A model is one file in Keras's own format; this line writes a whole model in "
+            f"it: python -c \"import keras; keras.models.load_model('{path}', compile=False)"
+            f".save('{path.with_suffix('.keras')}')\""
+        )
+    return wanted, path
+
+
+def trained(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str]) -> list[str]:
+    """Those approaches of an experiment that have a model on disk."""
+    return [name for name in approach_names if catalog.exists(f"{name}.model")]
+
+
+def _best(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str]) -> str:
+    losses = {
+        name: metrics["validation"]["log_loss"]
+        for name in trained(catalog, approach_names)
+        # An approach that was trained on the validation images has no such metrics.
+        if catalog.exists(f"{name}.metrics") and "validation" in (metrics := catalog.load(f"{name}.metrics"))
+    }
+    if not losses:
+        raise ModelFileError(
+            f"No approach of this experiment has been trained and evaluated yet ({', '.join(approach_names)}). "
+            "Train first (kedro run), or name a model: --params=inference.model=FILE.keras, or make app MODELS=champion"
+        )
+    best = min(losses, key=losses.__getitem__)
+    compared = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
+    logger.info("Model: %s, the best by validation log loss (%s)", best, compared)
+    return best
 
 
 def load_classifier(name: str, path: Path) -> Classifier:
@@ -143,54 +189,20 @@ def load_classifier(name: str, path: Path) -> Classifier:
             f"{path} takes {shape} and returns {outputs}. A model takes square images of a fixed size, "
             "(n, size, size, channels), and returns probabilities, (n, 1) for two classes or (n, classes)."
         )
-    information = _information(path, max(2, outputs[1]))
+    description = _description(path, max(2, outputs[1]))
     beside = path.with_suffix(".npz")
-    digest = hashlib.sha256()
-    for file in (path, beside):
-        digest.update(file.read_bytes() if file.is_file() else b"")
+    files = [file for file in (path, beside) if file.is_file()]
     return Classifier(
         name=name,
-        experiment=information.get("experiment") or _experiment_of(path),
+        experiment=description.experiment or _experiment_of(path),
         model=model,
-        classes=information["classes"],
+        classes=description.classes,
         image_size=shape[1],
         channels=shape[3],
-        digest=digest.hexdigest(),
-        bit_depth=information.get("bit_depth"),
-        distribution=_distribution(beside) if beside.is_file() else None,
+        digest=hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
+        bit_depth=description.bit_depth,
+        distribution=_distribution(beside) if beside in files else None,
     )
-
-
-def trained(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str]) -> list[str]:
-    """Those approaches of an experiment that have a model on disk."""
-    return [name for name in approach_names if catalog.exists(f"{name}.model")]
-
-
-def _best(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str]) -> tuple[str, Path]:
-    losses = {
-        name: metrics["validation"]["log_loss"]
-        for name in trained(catalog, approach_names)
-        # An approach that was trained on the validation images has no such metrics.
-        if catalog.exists(f"{name}.metrics") and "validation" in (metrics := catalog.load(f"{name}.metrics"))
-    }
-    if not losses:
-        raise ModelFileError(
-            f"No approach of this experiment has been trained and evaluated yet ({', '.join(approach_names)}). "
-            "Train first (kedro run), or say which model is meant: --params=inference.model=FILE.keras"
-        )
-    best = min(losses, key=losses.__getitem__)
-    others = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items() if name != best)
-    logger.info(
-        "Model: %s, the best by validation log loss (%.4f%s)", best, losses[best], f"; {others}" if others else ""
-    )
-    return best, _file(catalog, best)
-
-
-def _file(catalog: CatalogProtocol[Any, Any], approach: str) -> Path:
-    dataset = catalog.get(f"{approach}.model")
-    if dataset is None or not dataset.exists():
-        raise ModelFileError(f"{approach} has not been trained in this experiment: kedro run --pipelines={approach}")
-    return Path(str(dataset._describe()["filepath"]))
 
 
 def _distribution(path: Path) -> "Distribution":
@@ -206,56 +218,28 @@ def _distribution(path: Path) -> "Distribution":
         ) from error
 
 
-def _information(path: Path, count: int) -> dict[str, Any]:
-    """What is written beside a model file; at least the names of its classes."""
+def _description(path: Path, count: int) -> _Description:
+    """Reads the `.json` file beside a model with `count` classes."""
     beside = path.with_suffix(".json")
-    form = '{"classes": ["cat", "dog"]}'
     try:
-        content = json.loads(beside.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelFileError(
-            f"{path} has {count} classes, but their names aren't known. Write them, in the order of their labels, "
-            f"into {beside.name} beside it: {form}"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"{beside}, which describes the model beside it, can't be read: {error}") from error
-    classes = content.get("classes") if isinstance(content, dict) else None
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise ModelFileError(f"{beside} must hold the names of the classes: {form}")
-    if len(classes) != count:
-        raise ModelFileError(
-            f"{beside} names {len(classes)} classes ({', '.join(classes)}), but the model beside it has {count}. "
-            "Write one name for each class, in the order of their labels."
-        )
-    if content.get("bit_depth") not in (None, *range(8, 17)):
-        raise ModelFileError(f"{beside} has the bit_depth {content['bit_depth']!r}; allowed are 8 to 16, and null.")
-    return dict(content)
+        description = _Description.model_validate_json(beside.read_bytes())
+    except OSError as error:
+        problem = f"{beside} can't be read ({error.strerror})"
+    except ValidationError as error:
+        details = error.errors()[0]
+        where = ".".join(map(str, details["loc"]))
+        problem = f"in {beside}, {where}: {refusal(details)}; given was {details['input']!r}"
+    else:
+        if len(description.classes) == count:
+            return description
+        problem = f"{beside} names {len(description.classes)} classes ({', '.join(description.classes)})"
+    raise ModelFileError(
+        f"{path} has {count} classes, whose names belong in the file beside it, but {problem}. Write one name for "
+        'each class, in the order of their labels: {"classes": ["cat", "dog"]}'
+    )
 
 
 def _experiment_of(path: Path) -> str | None:
     """The experiment in whose folder a model file lies."""
     folder = path.absolute().parent
     return folder.name if folder.parent == ROOT / "data" / "06_models" else None
-
-
-def _model_file(wanted: str) -> Path:
-    """The `.keras` file that a user named."""
-    path = resolve(wanted)
-    if path.suffix == ".keras" and path.is_file():
-        return path
-    if path.is_dir():
-        found = sorted(file.name for file in path.glob("*.keras"))
-        there = f" It holds {', '.join(found[:5])}." if found else ""
-        raise ModelFileError(f"{path} is a folder; inference.model names one .keras file.{there}")
-    if path.is_file():
-        raise ModelFileError(
-            f"{path} is no .keras file. A model is one file in Keras's own format; this line writes a whole model in "
-            f"it: python -c \"import keras; keras.models.load_model('{path}', compile=False)"
-            f".save('{path.with_suffix('.keras')}')\""
-        )
-    if path.suffix or "/" in wanted:
-        raise ModelFileError(f"There is no model file {path}.")
-    raise ParameterError(
-        f"There is no model {wanted!r}. Allowed are {', '.join(approaches.names())}, {CHAMPION}, an address in "
-        "MLflow (models:/NAME/VERSION or runs:/RUN/APPROACH), and the path of a .keras file."
-    )

@@ -1,79 +1,50 @@
-"""What an inference has found out so far, safe on disk after every batch."""
+"""The answers of an inference, safe on disk after every batch."""
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypedDict
 
-
-class Prediction(TypedDict):
-    """What a model says of a picture.
-
-    Attributes:
-        probabilities: As the model returns them: P(class 1) for two classes, one of each class for more.
-        out_of_distribution: Whether it is unlike all that the model was trained on; None where that isn't known.
-    """
-
-    probabilities: list[float]
-    out_of_distribution: bool | None
-
-
-Answer = Prediction | str
-"""What a model says of a file, or why it could not be classified."""
-
-_CHUNK = 1 << 20
+Answer = tuple[str, bool | None, list[float]]
+"""Why a file can't be used, or ""; whether the image is out of the distribution of the training images, None where that
+isn't known; and the probability of each class. The latter two mean nothing where there is a reason."""
 
 
 class Journal:
     """Answers for the files of a source, in the source's order; a file that only grows.
 
-    A line is an answer. What a killed process has written of a line is cut off when the journal is opened, so that
-    every file before the end has exactly one answer, and every file after it none.
+    A line is an answer. The constructor truncates a line that a killed process left incomplete, so that the first
+    `count` files have exactly one answer each, and the others none.
 
     Attributes:
-        count: How many answers there are.
+        path: The file.
+        count: The number of answers.
     """
 
     def __init__(self, path: Path):
-        """Opens the journal, or makes it.
+        """Opens the journal, or creates it.
 
         Args:
-            path: Its file, named after all that the answers depend on.
+            path: Its file, named after everything that the answers depend on.
         """
-        self._path = path
+        self.path = path
+        self.count = end = 0
         path.touch()
-        self.count = self._mend()
+        with path.open("r+b") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    self.count, end = self.count + 1, end + len(line)
+            file.truncate(end)
 
-    def append(self, answers: Sequence[Answer]) -> None:
-        """Adds answers; when this returns, they outlive the process and the machine.
-
-        Args:
-            answers: Those of the next files.
-        """
-        lines = "".join(json.dumps(answer, ensure_ascii=True) + "\n" for answer in answers)
-        with self._path.open("ab") as file:
-            file.write(lines.encode())
+    def append(self, answers: Iterable[Answer]) -> None:
+        """Adds answers; when this returns, they outlive the process and the machine."""
+        lines = [json.dumps(answer) + "\n" for answer in answers]
+        with self.path.open("a", encoding="ascii") as file:
+            file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())
-        self.count += len(answers)
+        self.count += len(lines)
 
     def __iter__(self) -> Iterator[Answer]:
-        with self._path.open("rb") as file:
-            for line in file:
-                yield json.loads(line)
-
-    def delete(self) -> None:
-        """Forgets everything."""
-        self._path.unlink(missing_ok=True)
-
-    def _mend(self) -> int:
-        complete = position = count = 0
-        with self._path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                count += chunk.count(b"\n")
-                if (last := chunk.rfind(b"\n")) >= 0:
-                    complete = position + last + 1
-                position += len(chunk)
-        os.truncate(self._path, complete)
-        return count
+        with self.path.open("rb") as file:
+            yield from map(json.loads, file)

@@ -46,27 +46,17 @@ class BackboneParameters(ParameterGroup):
     preprocessing: Literal["own", "rescale"]
     source_task: SourceTaskParameters
 
-    @field_validator("weights")
+    @field_validator("weights", "kwargs", "preprocessing")
     @classmethod
-    def _earlier_file(cls, weights: str, others: ValidationInfo) -> str:
-        if others.data.get("name") == EARLIER_MODEL and not weights.endswith(".keras"):
+    def _fits_an_earlier_model(cls, value: Any, others: ValidationInfo) -> Any:
+        if others.data.get("name") != EARLIER_MODEL:
+            return value
+        if others.field_name == "weights" and not value.endswith(".keras"):
             raise ValueError(f"{EARLIER_MODEL} takes a model file, such as data/06_models/mnist/lenet5.keras")
-        return weights
-
-    @field_validator("kwargs")
-    @classmethod
-    def _layers_to_drop(cls, kwargs: dict[str, Any], others: ValidationInfo) -> dict[str, Any]:
-        number = kwargs.get("drop_layers")
-        is_number = isinstance(number, int) and not isinstance(number, bool) and number >= 1
-        if others.data.get("name") == EARLIER_MODEL and not (is_number and len(kwargs) == 1):
-            raise ValueError(
-                f"{EARLIER_MODEL} takes drop_layers alone, how many of its last layers are left out, at least 1"
-            )
-        return kwargs
-
-    @field_validator("preprocessing")
-    @classmethod
-    def _preprocessing_inside(cls, preprocessing: str, others: ValidationInfo) -> str:
-        if others.data.get("name") == EARLIER_MODEL and preprocessing != "own":
+        if others.field_name == "kwargs":
+            drop_layers = value.get("drop_layers")
+            if len(value) != 1 or type(drop_layers) is not int or drop_layers < 1:
+                raise ValueError(f"{EARLIER_MODEL} takes drop_layers alone, its last layers to drop, at least 1")
+        if others.field_name == "preprocessing" and value != "own":
             raise ValueError(f"{EARLIER_MODEL} has its preprocessing inside, so it takes own")
-        return preprocessing
+        return value

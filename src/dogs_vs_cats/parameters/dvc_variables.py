@@ -20,10 +20,8 @@ def variables(environment: str, source: str) -> dict[str, str]:
         which DVC looks for the environment's own parameters.
     """
     path = Path(source)
-    if is_path(source) and covers(RAW_DATA, source):
-        raw_data = RAW_DATA
-    elif is_path(source) and not path.is_absolute() and not {"..", "~"} & set(path.parts):
-        raw_data = on_disk(source)
+    if is_path(source) and not path.is_absolute() and not {"..", "~"} & set(path.parts):
+        raw_data = RAW_DATA if path.is_relative_to(RAW_DATA) else on_disk(source)
     else:
         # DVC can't leave a dependency out. This file takes the place of one that isn't there.
         raw_data = f"conf/{environment}/globals.yml"
@@ -40,8 +38,3 @@ def on_disk(source: str) -> str:
     path = Path(source)
     zips = [parent for parent in path.parents if parent.suffix.lower() == ".zip"]
     return str(zips[-1]) if zips else source
-
-
-def covers(raw_data: str, source: str) -> bool:
-    """Whether a source is the raw data that DVC watches, or lies in it; both are relative to the project root."""
-    return Path(source).is_relative_to(raw_data)

@@ -11,22 +11,11 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 classify,
-                inputs={
-                    "inference": "params:inference",
-                    "ingestion": "params:ingestion",
-                    "compute": "params:compute",
-                    "classifier": "classifier",
-                    "journal_folder": "inference_journals",
-                },
+                inputs=["params:inference", "params:ingestion", "params:compute", "classifier", "inference_journals"],
                 outputs=["inference_result", "inference_journal"],
                 name="classify",
                 tags="keras",
             ),
-            Node(
-                forget_journal,
-                inputs=["inference_journal", "inference_result"],
-                outputs=None,
-                name="forget_journal",
-            ),
+            Node(forget_journal, inputs=["inference_journal", "inference_result"], outputs=None, name="forget_journal"),
         ]
     )
