@@ -265,7 +265,9 @@ def test_the_password_to_a_source_comes_into_no_record_and_no_report(monkeypatch
     assert nodes.made_with(settings(secret), 0)["source"] == "https://example.org/photos.zip"
     monkeypatch.setattr(sys, "argv", ["/bin/kedro", "run", f"--params=ingestion.source={secret},seed=1"])
     catalog = DataCatalog({"run_record": MemoryDataset()})
-    ProjectHooks().after_catalog_created(catalog)
+    hooks = ProjectHooks()
+    monkeypatch.setattr(hooks, "_globals", {"experiment": "any"})
+    hooks.after_catalog_created(catalog)
     command = catalog.load("run_record")["command"]
     assert command == "kedro run --params=ingestion.source=https://example.org/photos.zip,seed=1"
 
