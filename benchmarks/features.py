@@ -106,12 +106,12 @@ def _extract_again(folder: str) -> float:
 
 @cache
 def _backbone() -> Any:
-    from dogs_vs_cats.models.backbones import pretrained
+    from dogs_vs_cats.models.backbones import build
     from dogs_vs_cats.parameters.backbone import BackboneParameters
 
     with tempfile.TemporaryDirectory() as folder:
         settings = {**lecture_parameters()["backbone"], "weights": str(random_vgg16(Path(folder)))}
-        return pretrained(BackboneParameters.model_validate(settings), 150, 3)
+        return build(BackboneParameters.model_validate(settings), 150, 3)
 
 
 @cache

@@ -48,12 +48,12 @@ def batch_normalisation() -> Result:
     Returns:
         Milliseconds a batch of 64 photos, in float32.
     """
-    from dogs_vs_cats.models.backbones import pretrained
+    from dogs_vs_cats.models.backbones import build
     from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
     from dogs_vs_cats.parameters.backbone import BackboneParameters
 
     values = {"name": "MobileNetV2", "kwargs": {"alpha": 0.35}, "weights": str(MOBILENET)}
-    model = pretrained(BackboneParameters.model_validate({**lecture_parameters()["backbone"], **values}), 150, 3)
+    model = build(BackboneParameters.model_validate({**lecture_parameters()["backbone"], **values}), 150, 3)
     folded = fold_batch_normalisation(model)
     images = photos()[0][:PREDICTED]
     usual, ours = _side_by_side(lambda: model.predict_on_batch(images), lambda: folded.predict_on_batch(images))

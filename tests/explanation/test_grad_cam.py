@@ -82,8 +82,8 @@ def test_a_model_without_convolutions_has_no_heat_map():
 def test_a_dissected_model_computes_the_same(picture):
     model = bright_corner_model(nested=True)
     parts = dissect(model)
-    assert [layer.name for layer in parts.layers][-4:] == ["convolution", "pooling", "average", "probability"]
+    assert [step.layer.name for step in parts.steps][-4:] == ["convolution", "pooling", "average", "probability"]
     assert parts.feature_map.shape == (None, 24, 24, 2)
-    again = keras.Model(parts.image, [parts.probability, parts.logits]).predict_on_batch(picture[np.newaxis])
+    again = keras.Model(parts.image, [parts.probability, parts.logits()]).predict_on_batch(picture[np.newaxis])
     np.testing.assert_array_equal(np.asarray(again[0]), np.asarray(model.predict_on_batch(picture[np.newaxis])))
     np.testing.assert_allclose(1 / (1 + np.exp(-np.asarray(again[1]))), np.asarray(again[0]), atol=1e-6)

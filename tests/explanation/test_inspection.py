@@ -119,8 +119,8 @@ def test_the_first_map_is_what_the_first_filter_gives_by_hand(lenet5, images):
     name, filters = inspection.first_filters(lenet5)
     assert name == "convolution_1"
     assert filters.shape == (6, 5, 5, 1)
-    stages = inspection.feature_maps(lenet5, images[0])
-    assert [stage.name for stage in stages] == [
+    maps = dict(inspection.feature_maps(lenet5, images[0]))
+    assert list(maps) == [
         "convolution_1",
         "pooling_1",
         "convolution_2",
@@ -129,13 +129,13 @@ def test_the_first_map_is_what_the_first_filter_gives_by_hand(lenet5, images):
     ]
     bias = lenet5.get_layer("convolution_1").get_weights()[1][0]
     by_hand = convolution.convolve2d(images[0, ..., 0] / 255, filters[0, ..., 0], padding=2) + bias
-    assert np.allclose(stages[0].maps[..., 0], convolution.relu(by_hand), atol=1e-4)
+    assert np.allclose(maps["convolution_1"][..., 0], convolution.relu(by_hand), atol=1e-4)
 
 
 def test_the_first_pooling_is_shown_before_and_after(lenet5, images):
-    pooled = inspection.first_pooling(lenet5, images[0])
-    assert pooled.window == 2
-    assert np.allclose(pooled.after, convolution.average_pool(pooled.before, 2), atol=1e-4)
+    caption, before, after = inspection.first_pooling(lenet5, images[0])
+    assert caption.startswith("pooling_1, windows of 2×2, map ")
+    assert np.allclose(after, convolution.average_pool(before, 2), atol=1e-4)
 
 
 def test_a_model_without_convolutions_shows_what_it_has(images):
@@ -151,9 +151,8 @@ def test_a_model_without_convolutions_shows_what_it_has(images):
 
 def test_deep_models_show_the_last_map_of_each_size():
     base = build_architecture("resnet18", (64, 64, 3), 2)
-    stages = inspection.feature_maps(base, np.zeros((64, 64, 3), np.uint8))
-    sizes = [stage.maps.shape[0] for stage in stages]
-    assert len(stages) <= inspection.MOST_STAGES
+    sizes = [maps.shape[0] for _, maps in inspection.feature_maps(base, np.zeros((64, 64, 3), np.uint8))]
+    assert len(sizes) <= inspection.MOST_MAPS
     assert len(set(sizes)) == len(sizes)
     assert sizes == sorted(sizes, reverse=True)
 
@@ -199,8 +198,8 @@ def test_the_pictures_show_filters_maps_pooling_and_heat(lenet5, images, manifes
     kernels = inspection.first_filters(lenet5)[1][..., 0]
     assert np.array_equal(pictures(filters), kernels)
 
-    stages = inspection.feature_maps(lenet5, images[3])
-    expected = [stage.maps[..., number] for stage in stages for number in range(min(12, stage.maps.shape[-1]))]
+    layers = inspection.feature_maps(lenet5, images[3])
+    expected = [values[..., number] for _, values in layers for number in range(min(12, values.shape[-1]))]
     assert np.array_equal(pictures(maps)[0], images[3, ..., 0])
     assert all(np.array_equal(shown, made) for shown, made in zip(pictures(maps)[1:], expected, strict=True))
     assert "pooling_1\n14×14×6" in words(maps)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from dogs_vs_cats.datasets.environments import EnvironmentsDataset
-from dogs_vs_cats.lectures import page
 from dogs_vs_cats.lectures.claims import Claim, Verdict, content, table
 from dogs_vs_cats.lectures.quantities import same_row
 from dogs_vs_cats.pipelines.replication import nodes
@@ -157,7 +156,7 @@ def test_a_row_that_all_rows_are():
 
 @pytest.mark.medium
 def test_the_page_has_every_claim_once_and_stays_tables(claims):
-    text = page.render(claims)
+    text = nodes.write(claims)[1]
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.count(" | ") for line in rows} <= {2, 4, 6}
     for claim in claims["claim"]:
@@ -173,7 +172,7 @@ def test_the_page_in_the_repository_has_what_is_computed_now(claims):
     # Found when the page is written, without results of experiments.
     computed = claims.loc[claims["verdict"].isin([Verdict.SAME, Verdict.SLIP, Verdict.OTHER]), "claim"]
     starts = tuple(f"| {claim} |" for claim in computed)
-    rows = [line for line in page.render(claims).splitlines() if line.startswith(starts)]
+    rows = [line for line in nodes.write(claims)[1].splitlines() if line.startswith(starts)]
     assert len(rows) == len(computed)
     missing = [row for row in rows if row not in in_repository]
     assert missing == [], "kedro run --pipelines=replication writes the page anew"

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from dogs_vs_cats.compute.precision import with_dtype_policy
 from dogs_vs_cats.errors import ParameterError
-from dogs_vs_cats.models.architectures import ARCHITECTURES, build_architecture
+from dogs_vs_cats.models.architectures import ARCHITECTURES, build_architecture, has_dropout
 from dogs_vs_cats.models.architectures.inception import (
     convolutions_in_sequence,
     googlenet,
@@ -395,7 +395,7 @@ def test_an_unknown_network_is_refused_with_the_names_there_are():
 
 
 def test_a_network_has_dropout_where_its_builder_takes_one():
-    with_dropout = [name for name in sorted(ARCHITECTURES) if ARCHITECTURES[name].has_dropout]
+    with_dropout = [name for name in sorted(ARCHITECTURES) if has_dropout(name)]
     assert with_dropout == ["googlenet", "mnist_cnn", "mnist_cnn_batchnorm", "mnist_cnn_pytorch"]
 
 

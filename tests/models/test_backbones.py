@@ -26,9 +26,9 @@ def backbone(**changes):
 
 
 def build(parameters, size=96, channels=3):
-    from dogs_vs_cats.models.backbones import pretrained
+    from dogs_vs_cats.models import backbones
 
-    return pretrained(parameters, size, channels)
+    return backbones.build(parameters, size, channels)
 
 
 @pytest.fixture(scope="module")

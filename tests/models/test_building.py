@@ -6,7 +6,7 @@ import pytest
 
 from dogs_vs_cats.errors import BackboneError, ProjectError
 from dogs_vs_cats.models.architectures import ARCHITECTURES
-from dogs_vs_cats.models.backbones import untrained
+from dogs_vs_cats.models.backbones import build
 from dogs_vs_cats.models.building import without_weights
 from dogs_vs_cats.training.dry_build import dry_build, refuse_unbuildable
 from tests.approaches.test_approaches import BOTTLENECK, COMMON, END_TO_END
@@ -47,7 +47,7 @@ def build_network(name, size):
     approach, block = NETWORKS[name]
     base = None
     if approach.startswith("transfer"):
-        base = without_weights(lambda: untrained(source_cnn(), size, 3))
+        base = without_weights(lambda: build(source_cnn(), size, 3, trained=False))
     dry_build(approach, block, (size, size, 3), base)
 
 
@@ -76,9 +76,9 @@ def test_the_original_lenet5_takes_images_of_32_or_28_pixels_alone(size):
 def test_a_base_takes_small_images_or_names_the_least_size(name):
     least = LEAST.get(name, 8)
     wanted = backbone(name=name, weights="imagenet", kwargs={})
-    message = refusal(lambda: without_weights(lambda: untrained(wanted, least - 1, 3)))
+    message = refusal(lambda: without_weights(lambda: build(wanted, least - 1, 3, trained=False)))
     assert message.endswith(f"too small for {name}. Set ingestion.image_size to at least {least}.") or least == 8
-    assert without_weights(lambda: untrained(wanted, least, 3)).output_shape[1:3] == (1, 1)
+    assert without_weights(lambda: build(wanted, least, 3, trained=False)).output_shape[1:3] == (1, 1)
 
 
 def test_a_network_that_no_machine_holds_is_refused():

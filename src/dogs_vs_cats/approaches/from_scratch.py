@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from dogs_vs_cats.compute.lazy_types import Model
-from dogs_vs_cats.models.architectures import ARCHITECTURES, known_architecture
+from dogs_vs_cats.models.architectures import ARCHITECTURES, has_dropout, known_architecture
+from dogs_vs_cats.models.architectures.inception import with_auxiliary_classifiers
 from dogs_vs_cats.parameters.training import TrainingParameters
 
 TRAINS_ON: Literal["images", "features"] = "images"
@@ -37,8 +38,8 @@ class Parameters(TrainingParameters):
     @classmethod
     def _has_dropout(cls, dropout: float | None, others: ValidationInfo) -> float | None:
         architecture = others.data.get("architecture")
-        if dropout is not None and architecture is not None and not ARCHITECTURES[architecture].has_dropout:
-            with_dropout = ", ".join(name for name, network in ARCHITECTURES.items() if network.has_dropout)
+        if dropout is not None and architecture is not None and not has_dropout(architecture):
+            with_dropout = ", ".join(filter(has_dropout, ARCHITECTURES))
             raise ValueError(f"{architecture} has no dropout to set: set it to null, or take one of {with_dropout}")
         return dropout
 
@@ -85,5 +86,4 @@ def with_auxiliaries(parameters: Parameters, model: Model, classes: int) -> Mode
     Returns:
         A model with the same weights, whose first output is that of `model`; `model` itself where there are none.
     """
-    add = ARCHITECTURES[parameters.architecture].with_auxiliaries
-    return add(model, classes) if add else model
+    return with_auxiliary_classifiers(model, classes) if parameters.architecture == "googlenet" else model

@@ -119,24 +119,18 @@ def put_into(model: Model, temperature: float) -> None:
     Raises:
         ModelFileError: The model doesn't end in a dense layer with a sigmoid or softmax.
     """
-    dense = _last_layer(model)
-    dense.set_weights([weight / np.float32(temperature) for weight in dense.get_weights()])
-
-
-def _last_layer(model: Model) -> Any:
     import keras
 
     from dogs_vs_cats.compute.precision import ends_in_probabilities
+    from dogs_vs_cats.models.graph import dissect
 
-    layer: Any = model
-    while isinstance(layer, keras.Model):
-        layer = next((inner for inner in reversed(layer.layers) if inner.weights), None)
+    layer = dissect(model).last.layer
     if not isinstance(layer, keras.layers.Dense) or not ends_in_probabilities(layer):
         raise ModelFileError(
             f"{model.name} doesn't end in a dense layer with a sigmoid or a softmax, so it can't be calibrated by a "
             "temperature. Set calibration.temperature to false."
         )
-    return layer
+    layer.set_weights([weight / np.float32(temperature) for weight in layer.get_weights()])
 
 
 def _log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:

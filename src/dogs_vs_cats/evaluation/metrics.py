@@ -122,9 +122,8 @@ def seed_summary(metrics_by_seed: Mapping[int, Mapping[str, Mapping[str, Any]]])
     """
     runs = {
         str(seed): {
-            f"{split}_{name}": float(splits[split][name])
-            for split in SPLITS
-            if split in splits
+            f"{split}_{name}": float(measured[name])
+            for split, measured in splits.items()
             for name in ("accuracy", "log_loss")
         }
         for seed, splits in metrics_by_seed.items()

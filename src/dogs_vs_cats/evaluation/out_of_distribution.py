@@ -141,7 +141,7 @@ def with_features(model: keras.Model) -> keras.Model:
     else:
         parts = dissect(model)
         image, probability = parts.image, parts.probability
-        described = parts.last_input if parts.feature_map is None else parts.feature_map
+        described = parts.last.given if parts.feature_map is None else parts.feature_map
     if len(described.shape) == 4:
         described = keras.layers.GlobalAveragePooling2D(dtype="float32", name="features_of_image")(described)
     both = keras.layers.Concatenate(dtype="float32", name="answer_and_features")([probability, described])

@@ -29,8 +29,8 @@ def accuracy_interval(correct: int, images: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def mcnemar(first: pd.DataFrame, second: pd.DataFrame, split: str = "test") -> dict[str, Any]:
-    """Tests whether two approaches differ in accuracy on the same images: McNemar's exact test (McNemar 1947).
+def mcnemar(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
+    """Tests whether two approaches differ in accuracy on the same test images: McNemar's exact test (McNemar 1947).
 
     Only images that exactly one of the two classifies correctly count. If both were equally good, each would be correct
     on half of these (a two-sided binomial test).
@@ -38,7 +38,6 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame, split: str = "test") -> d
     Args:
         first: Predictions table of one approach.
         second: Predictions table of the other.
-        split: The split to compare on.
 
     Returns:
         `images`, `only_first_correct`, `only_second_correct` and `p_value`.
@@ -46,10 +45,10 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame, split: str = "test") -> d
     Raises:
         StaleInputError: The two tables are not about the same images.
     """
-    one, other = (table[table["split"] == split].set_index("path") for table in (first, second))
+    one, other = (table[table["split"] == "test"].set_index("path") for table in (first, second))
     if set(one.index) != set(other.index):
         raise StaleInputError(
-            f"Two approaches predicted different {split} images ({len(one)} and {len(other)}), so they can't be "
+            f"Two approaches predicted different test images ({len(one)} and {len(other)}), so they can't be "
             "compared. Train and evaluate both again on the present images: run `kedro run`."
         )
     from scipy.stats import binomtest
@@ -83,19 +82,18 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def mcnemar_pairs(predictions: Mapping[str, pd.DataFrame], split: str = "test") -> list[dict[str, Any]]:
+def mcnemar_pairs(predictions: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """Runs McNemar's test on every pair of approaches, corrected for the number of pairs.
 
     Args:
         predictions: The predictions table of each approach.
-        split: The split to compare on.
 
     Returns:
         For each pair `first` and `second` (names), what `mcnemar` returns, `p_value_adjusted` (see `holm`) and
         `significant` (adjusted p-value below 0.05).
     """
     pairs = [
-        {"first": first, "second": second, **mcnemar(predictions[first], predictions[second], split)}
+        {"first": first, "second": second, **mcnemar(predictions[first], predictions[second])}
         for first, second in combinations(predictions, 2)
     ]
     adjusted = holm([pair["p_value"] for pair in pairs])

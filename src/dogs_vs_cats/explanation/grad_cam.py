@@ -29,7 +29,7 @@ def explainer(model: keras.Model) -> Callable[[np.ndarray, int], np.ndarray] | N
     if parts.feature_map is None:
         return None
     to_maps = keras.Model(parts.image, parts.feature_map, name="to_maps")
-    to_logits = keras.Model(parts.feature_map, parts.logits, name="to_logits")
+    to_logits = keras.Model(parts.feature_map, parts.logits(), name="to_logits")
 
     def explain(image: np.ndarray, label: int) -> np.ndarray:
         maps = np.asarray(to_maps(image[np.newaxis].astype(np.float32), training=False), dtype=np.float32)

@@ -4,7 +4,7 @@
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,42 +13,12 @@ import pandas as pd
 from dogs_vs_cats.models.graph import Anatomy, dissect
 from dogs_vs_cats.models.layer_arithmetic import MEBIBYTE
 
-MOST_STAGES = 10
+MOST_MAPS = 10
 """Deeper models show only the last map of each size."""
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 _POOLINGS = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 _MIX_PLACES = (keras.layers.Flatten, keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
-
-
-class Stage(NamedTuple):
-    """The output of a convolution or pooling for an image.
-
-    Attributes:
-        name: Name of the layer.
-        maps: float32, (height, width, maps).
-    """
-
-    name: str
-    maps: np.ndarray
-
-
-class Pooled(NamedTuple):
-    """One map before and after its pooling.
-
-    Attributes:
-        name: Name of the pooling layer.
-        window: Side of its window, in pixels.
-        number: The position of the map among the others, from 0.
-        before: float32, (height, width).
-        after: float32, (height, width).
-    """
-
-    name: str
-    window: int
-    number: int
-    before: np.ndarray
-    after: np.ndarray
 
 
 def summarise_layers(model: keras.Model, batch_size: int) -> pd.DataFrame:
@@ -64,11 +34,10 @@ def summarise_layers(model: keras.Model, batch_size: int) -> pd.DataFrame:
         the square of pixels of the image that one value depends on, at most the image's own; on the widest path) and
         `mebibytes` (of the outputs of one batch, in float32).
     """
-    parts = dissect(model)
     side = max(model.input_shape[1:3])
     fields: dict[int, tuple[float, int]] = {}
     rows = []
-    for layer, given, output in zip(parts.layers, parts.inputs, parts.outputs, strict=True):
+    for layer, given, output in dissect(model).steps:
         widest = max(fields.get(id(tensor), (1, 1)) for tensor in keras.tree.flatten(given))
         fields[id(output)] = _receptive_field(layer, *widest)
         shape = output.shape[1:]
@@ -109,14 +78,14 @@ def first_filters(model: keras.Model) -> tuple[str, np.ndarray]:
         dense layer's are as large as the image.
     """
     kinds = (keras.layers.Conv2D, keras.layers.Dense)
-    layer = next(layer for layer in dissect(model).layers if isinstance(layer, kinds))
+    layer = next(step.layer for step in dissect(model).steps if isinstance(step.layer, kinds))
     filters = np.moveaxis(layer.get_weights()[0], -1, 0)
     if isinstance(layer, keras.layers.Dense):
         filters = filters.reshape(-1, *model.input_shape[1:])
     return layer.name, filters
 
 
-def feature_maps(model: keras.Model, image: np.ndarray) -> list[Stage]:
+def feature_maps(model: keras.Model, image: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Computes the outputs of each convolution and pooling for an image.
 
     Args:
@@ -124,18 +93,18 @@ def feature_maps(model: keras.Model, image: np.ndarray) -> list[Stage]:
         image: Raw pixels, (height, width, channels) in 0..255.
 
     Returns:
-        The stages in the order of computation, at most `MOST_STAGES` unless there are more sizes; none for a model
-        without convolutions.
+        The name of each layer and its maps, float32 (height, width, maps), in the order of computation: at most
+        `MOST_MAPS` unless there are more sizes; none for a model without convolutions.
     """
     parts = dissect(model)
-    shown = [index for index, layer in enumerate(parts.layers) if isinstance(layer, _CONVOLUTIONS + _POOLINGS)]
-    if len(shown) > MOST_STAGES:
-        shown = sorted({parts.outputs[index].shape[1:3]: index for index in shown}.values())
-    maps = _computed(parts, [parts.outputs[index] for index in shown], image)
-    return [Stage(parts.layers[index].name, values) for index, values in zip(shown, maps, strict=True)]
+    shown = [step for step in parts.steps if isinstance(step.layer, _CONVOLUTIONS + _POOLINGS)]
+    if len(shown) > MOST_MAPS:
+        shown = list({step.output.shape[1:3]: step for step in shown}.values())
+    maps = _computed(parts, [step.output for step in shown], image)
+    return [(step.layer.name, values) for step, values in zip(shown, maps, strict=True)]
 
 
-def first_pooling(model: keras.Model, image: np.ndarray) -> Pooled | None:
+def first_pooling(model: keras.Model, image: np.ndarray) -> tuple[str, np.ndarray, np.ndarray] | None:
     """Computes the effect of the first pooling on the map with the strongest contrasts.
 
     Args:
@@ -143,14 +112,16 @@ def first_pooling(model: keras.Model, image: np.ndarray) -> Pooled | None:
         image: Raw pixels, (height, width, channels) in 0..255.
 
     Returns:
-        That map before and after; None for a model without pooling windows.
+        A caption, and that map before and after, each float32 (height, width); None for a model without pooling
+        windows.
     """
     parts = dissect(model)
-    for layer, given, output in zip(parts.layers, parts.inputs, parts.outputs, strict=True):
+    for layer, given, output in parts.steps:
         if isinstance(layer, _POOLINGS):
             before, after = _computed(parts, [given, output], image)
             number = int(before.std(axis=(0, 1)).argmax())
-            return Pooled(layer.name, layer.pool_size[0], number, before[..., number], after[..., number])
+            caption = f"{layer.name}, windows of {'×'.join(map(str, layer.pool_size))}, map {number}"
+            return caption, before[..., number], after[..., number]
     return None
 
 

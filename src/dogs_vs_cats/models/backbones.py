@@ -5,12 +5,12 @@ A base is a Keras model from raw images, (n, height, width, channels) in 0..255,
 preprocessing is inside.
 """
 
+import inspect
 import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import keras
 import numpy as np
@@ -28,57 +28,41 @@ SOURCE_CNN = "source_cnn"
 
 def application_names() -> list[str]:
     """Names of the classes of `keras.applications`, sorted."""
-    return sorted(
-        name
-        for name, value in vars(keras.applications).items()
-        if callable(value) and not isinstance(value, ModuleType) and name[0].isupper()
-    )
+    return [name for name, _ in inspect.getmembers(keras.applications, inspect.isfunction)]
 
 
-def pretrained(parameters: BackboneParameters, image_size: int, channels: int) -> keras.Model:
-    """Builds a class of `keras.applications` without its top, with pretrained weights.
+def build(parameters: BackboneParameters, image_size: int, channels: int, *, trained: bool = True) -> keras.Model:
+    """Builds a base; `source_cnn` is untrained.
 
     Args:
         parameters: Name, weights, further arguments and preprocessing.
         image_size: Height and width of the images.
-        channels: 3, or 1 for grey images, which are then repeated into three channels.
+        channels: 3, or 1 for grey images, which classes of `keras.applications` take repeated into three channels.
+        trained: Whether a class of `keras.applications` has its weights; without them it serves as a check that it can
+            be built.
 
     Returns:
-        The base, uncompiled, its layers named by Keras.
+        The base, uncompiled.
 
     Raises:
         ParameterError: The images are too small for the base.
-        BackboneError: The name or an argument is unknown, the ImageNet weights can't be downloaded, or the weights file
-            is missing or doesn't fit.
-    """
-    shape = (image_size, image_size, channels)
-    if parameters.weights == "imagenet":
-        return _application(parameters, "imagenet", shape)
-    base = _application(parameters, None, shape)
-    _load_weights(base, _existing_file(parameters), parameters)
-    return base
-
-
-def untrained(parameters: BackboneParameters, image_size: int, channels: int) -> keras.Model:
-    """Builds a base without its trained weights, to check that it can be built; an earlier model has its weights.
-
-    Args:
-        parameters: As for `pretrained` and `earlier_model`.
-        image_size: Height and width of the images.
-        channels: 1 or 3.
-
-    Raises:
-        ParameterError: The images are too small for the base.
-        BackboneError: It is unknown, has no such argument, or its file is missing or takes other images.
+        BackboneError: The name or an argument is unknown, the ImageNet weights can't be downloaded, or the file is
+            missing, doesn't fit or takes other images.
+        ModelFileError: The file of an earlier model is damaged.
     """
     if parameters.name == SOURCE_CNN:
-        refuse_settings_of_source_cnn(parameters)
+        _refuse_settings_of_source_cnn(parameters)
         return source_cnn(image_size, channels)
     if parameters.name == EARLIER_MODEL:
         return earlier_model(parameters, image_size, channels)
-    if parameters.weights != "imagenet":
-        _existing_file(parameters)
-    return _application(parameters, None, (image_size, image_size, channels))
+    shape = (image_size, image_size, channels)
+    if parameters.weights == "imagenet":
+        return _application(parameters, "imagenet" if trained else None, shape)
+    path = _existing_file(parameters)
+    base = _application(parameters, None, shape)
+    if trained:
+        _load_weights(base, path, parameters)
+    return base
 
 
 def _application(parameters: BackboneParameters, weights: str | None, input_shape: Shape) -> keras.Model:
@@ -156,12 +140,7 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def refuse_settings_of_source_cnn(parameters: BackboneParameters) -> None:
-    """Refuses what other bases take: weights, arguments, a preprocessing.
-
-    Raises:
-        BackboneError: One of them is given.
-    """
+def _refuse_settings_of_source_cnn(parameters: BackboneParameters) -> None:
     given = parameters.model_dump(include={"weights", "preprocessing", "kwargs"})
     if given != {"weights": "generated", "preprocessing": "own", "kwargs": {}}:
         raise BackboneError(
@@ -231,12 +210,12 @@ def without_last_layers(model: keras.Model, drop: int) -> keras.Model:
         BackboneError: No layer is left, or those that are left don't all lead to one map or vector.
     """
     parts = dissect(model)
-    left = len(parts.layers) - drop
-    base = keras.Model(parts.image, parts.outputs[max(left, 1) - 1], name=EARLIER_MODEL)
+    left = len(parts.steps) - drop
+    base = keras.Model(parts.image, parts.steps[max(left, 1) - 1].output, name=EARLIER_MODEL)
     # A model consists of the layers that lead to its output, and its input.
     if left < 1 or len(base.operations) != left + 1 or len(base.output_shape) not in (2, 4):
         raise BackboneError(
-            f"backbone.kwargs.drop_layers={drop}: {model.name} has {len(parts.layers)} layers, and those that are left "
+            f"backbone.kwargs.drop_layers={drop}: {model.name} has {len(parts.steps)} layers, and those that are left "
             "must all lead to one map or vector. Choose a number that doesn't cut between branches."
         )
 

@@ -1,7 +1,7 @@
 """The layers of a model as one flat graph, with its last feature map and its logits."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 
@@ -15,31 +15,70 @@ _KEEPS_MAPS = (
 )
 
 
+class Step(NamedTuple):
+    """The application of one layer.
+
+    Attributes:
+        layer: The layer; it shares its weights with the model.
+        given: Its input, a tensor or a list of them.
+        output: Its output.
+    """
+
+    layer: Any
+    given: Any
+    output: Any
+
+
 @dataclass(frozen=True)
 class Anatomy:
     """A model of stock layers, flattened: models inside it (a backbone, a head) are replaced by their layers.
 
     Attributes:
         image: Its input.
-        probability: Its output.
-        layers: Every layer in the order in which they are applied; weights are shared with the model.
-        inputs: The input of each of `layers`, in the same order: a tensor or a list of them.
-        outputs: Their outputs, likewise.
-        feature_map: The last feature map with its full resolution, (n, rows, columns, features): before the pooling
-            that follows it, if one does. None for a model without convolutions.
-        logits: The input of the last sigmoid or softmax, (n, 1) or (n, classes); where a model doesn't end in a
-            dense layer with one of them, the logarithm of its output.
-        last_input: The input of the last layer with weights.
+        steps: Every layer in the order in which they are applied.
     """
 
     image: keras.KerasTensor
-    probability: keras.KerasTensor
-    layers: tuple[Any, ...]
-    inputs: tuple[Any, ...]
-    outputs: tuple[Any, ...]
-    feature_map: keras.KerasTensor | None
-    logits: keras.KerasTensor
-    last_input: keras.KerasTensor
+    steps: list[Step]
+
+    @property
+    def probability(self) -> keras.KerasTensor:
+        """The output of the model."""
+        return self.steps[-1].output
+
+    @property
+    def last(self) -> Step:
+        """The last layer with weights."""
+        return [step for step in self.steps if getattr(step.layer, "weights", [])][-1]
+
+    @property
+    def feature_map(self) -> keras.KerasTensor | None:
+        """The last feature map, (n, rows, columns, features), before any pooling or dropout that follows it.
+
+        None for a model without convolutions.
+        """
+        convolutions = [i for i, step in enumerate(self.steps) if "Conv" in type(step.layer).__name__]
+        if not convolutions:
+            return None
+        last = max(i for i, step in enumerate(self.steps) if len(step.output.shape) == 4)
+        while last > convolutions[-1] and isinstance(self.steps[last].layer, _KEEPS_MAPS):
+            last -= 1
+        return self.steps[last].output
+
+    def logits(self) -> keras.KerasTensor:
+        """Adds a layer for the logits.
+
+        Returns:
+            The input of the last sigmoid or softmax, (n, 1) or (n, classes); where the model doesn't end in a dense
+            layer with one of them, the logarithm of its output.
+        """
+        last, given, _ = self.last
+        if not (isinstance(last, keras.layers.Dense) and ends_in_probabilities(last)):
+            return keras.ops.log(keras.ops.maximum(self.probability, keras.config.epsilon()))
+        linear = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype=last.dtype_policy, name="logits")
+        logits = linear(given)
+        linear.set_weights(last.get_weights())
+        return logits
 
 
 def dissect(model: keras.Model) -> Anatomy:
@@ -51,9 +90,7 @@ def dissect(model: keras.Model) -> Anatomy:
     Returns:
         Its parts. They compute with the weights of `model`, in inference mode.
     """
-    layers: list[Any] = []
-    inputs: list[Any] = []
-    outputs: list[Any] = []
+    steps: list[Step] = []
 
     def same(layer: Any) -> Any:
         return layer
@@ -62,46 +99,13 @@ def dissect(model: keras.Model) -> Anatomy:
         if isinstance(layer, keras.Model):
             given = keras.tree.pack_sequence_as(layer.input, keras.tree.flatten(arguments[0]))
             keras.models.clone_model(layer, input_tensors=given, clone_function=same, call_function=apply)
-            return outputs[-1]
-        if "training" in keywords:
-            keywords["training"] = False
-        layers.append(layer)
-        inputs.append(arguments[0] if arguments else None)
-        outputs.append(layer(*arguments, **keywords))
-        return outputs[-1]
+        else:
+            if "training" in keywords:
+                keywords["training"] = False
+            steps.append(Step(layer, arguments[0] if arguments else None, layer(*arguments, **keywords)))
+        return steps[-1].output
 
     flat = keras.models.clone_model(
         keras.Model(model.inputs, model.outputs, name=model.name), clone_function=same, call_function=apply
     )
-    last = max((i for i, layer in enumerate(layers) if getattr(layer, "weights", [])), default=0)
-    return Anatomy(
-        image=flat.inputs[0],
-        probability=outputs[-1],
-        layers=tuple(layers),
-        inputs=tuple(inputs),
-        outputs=tuple(outputs),
-        feature_map=_last_map(layers, outputs),
-        logits=_logits(layers[last], inputs[last], outputs[-1]),
-        last_input=inputs[last],
-    )
-
-
-def _last_map(layers: list[Any], outputs: list[Any]) -> keras.KerasTensor | None:
-    """The output of the last layer with positions, before any pooling or dropout that follows it."""
-    convolutions = [i for i, layer in enumerate(layers) if "Conv" in type(layer).__name__]
-    if not convolutions:
-        return None
-    last = max(i for i, output in enumerate(outputs) if len(output.shape) == 4)
-    while last > convolutions[-1] and isinstance(layers[last], _KEEPS_MAPS):
-        last -= 1
-    return outputs[last]
-
-
-def _logits(last: Any, given: Any, probability: keras.KerasTensor) -> keras.KerasTensor:
-    """The output of the last layer with weights before its activation."""
-    if isinstance(last, keras.layers.Dense) and ends_in_probabilities(last):
-        linear = keras.layers.Dense(last.units, use_bias=last.use_bias, dtype=last.dtype_policy, name="logits")
-        logits = linear(given)
-        linear.set_weights(last.get_weights())
-        return logits
-    return keras.ops.log(keras.ops.maximum(probability, keras.config.epsilon()))
+    return Anatomy(flat.inputs[0], steps)

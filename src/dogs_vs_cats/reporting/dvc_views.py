@@ -1,6 +1,6 @@
 """The results that DVC's commands show: a few numbers for its tables, and the points of its plots."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -35,26 +35,25 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
         `class`, `false_positive_rate`, `true_positive_rate`. Of many classes only the most confused and the worst are
         there, as in the figures.
     """
-    curves: Points = []
-    confusions: Points = []
-    roc: Points = []
-    for result in results:
-        approach: dict[Hashable, Any] = {"approach": result.name}
-        history = result.history[["seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]].astype(object)
-        curves += [{**approach, **point} for point in history.where(history.notna(), None).to_dict("records")]
-        tested = result.predictions[result.predictions["split"] == "test"]
-        confusions += [
-            {**approach, "actual": actual, "predicted": predicted}
-            for actual, predicted in _confusions(tested, class_names).itertuples(index=False)
-        ]
-        for name, rates in roc_curves(tested, class_names).items():
-            roc += [{**approach, "class": name, **point} for point in rates.to_dict("records")]
-    return curves, confusions, roc
+    columns = ["seed", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]
+    histories = {result.name: result.history[columns] for result in results}
+    tested = {result.name: result.predictions[result.predictions["split"] == "test"] for result in results}
+    confusions = {name: _confusions(rows, class_names) for name, rows in tested.items()}
+    roc = {(name, of): rates for name, rows in tested.items() for of, rates in roc_curves(rows, class_names).items()}
+    return _points(histories, ["approach"]), _points(confusions, ["approach"]), _points(roc, ["approach", "class"])
+
+
+def _points(tables: Mapping[Any, pd.DataFrame], names: list[str]) -> Points:
+    """Returns the rows of some tables, each with the key of its table."""
+    if not tables:
+        return []
+    rows: pd.DataFrame = pd.concat(tables, names=names).reset_index(names)
+    return rows.astype(object).where(rows.notna(), None).to_dict("records")
 
 
 def _confusions(rows: pd.DataFrame, class_names: list[str]) -> pd.DataFrame:
-    """Returns the true and the predicted class of every image; of many classes, of those in the most confused pairs."""
+    """Returns the `actual` and the `predicted` class of every image; of many classes, of those confused most."""
     if len(class_names) <= MATRIX_CLASSES:
-        return rows[["label", "predicted"]].map(class_names.__getitem__)
-    pairs = confused_pairs(rows, class_names).head(LISTED)
-    return pairs.loc[pairs.index.repeat(pairs["images"]), ["true", "predicted"]]
+        return rows[["label", "predicted"]].map(class_names.__getitem__).rename(columns={"label": "actual"})
+    pairs = confused_pairs(rows, class_names).head(LISTED).rename(columns={"true": "actual"})
+    return pairs.loc[pairs.index.repeat(pairs["images"]), ["actual", "predicted"]]

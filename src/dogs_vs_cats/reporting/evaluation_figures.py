@@ -25,6 +25,7 @@ from dogs_vs_cats.reporting.wording import certainty
 CONFIDENCE_THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 LABEL_WIDTH = 0.09
 """Of the longest label along the accuracy-coverage curve, as a fraction of the axis."""
+OUTLINE = withStroke(linewidth=2.5, foreground="w")
 PAIRS_DRAWN = 10
 MISTAKES_DRAWN = 12
 
@@ -89,11 +90,11 @@ def _write_cells(axes: Axes, counts: NDArray[np.integer], fractions: NDArray[np.
 def _draw_confused_pairs(axes: Axes, rows: pd.DataFrame, class_names: Sequence[str]) -> None:
     pairs = confused_pairs(rows, class_names)
     shown = pairs.head(PAIRS_DRAWN)
-    pairs_shown = zip(shown["true"], shown["predicted"], strict=True)
-    names = [f"{_shortened(true, 16)}\n→ {_shortened(predicted, 16)}" for true, predicted in pairs_shown]
+    named = shown[["true", "predicted"]].map(_shortened, length=16)
+    names = named["true"] + "\n→ " + named["predicted"]
     # Positions, because two shortened names may be equal.
     bars = axes.barh(range(len(shown)), shown["images"], height=0.6)
-    texts = [f"{images:,} of {of:,}" for images, of in zip(shown["images"], shown["of"], strict=True)]
+    texts = [f"{images:,} of {of:,}" for images, of in shown[["images", "of"]].itertuples(index=False)]
     axes.bar_label(bars, texts, padding=4, fontsize=8, color=MUTED)
     axes.set_yticks(range(len(shown)), names, fontsize=8)
     axes.tick_params(axis="y", labelcolor=INK)
@@ -231,15 +232,11 @@ def _mark_thresholds(axes: Axes, points: pd.DataFrame, start: int) -> None:
         if not labels or labels[-1][0] - coverage >= LABEL_WIDTH:
             labels.append((coverage, accuracy, []))
         labels[-1][2].append(f"{threshold:g}")
-    # White around a label, where a curve passes behind it.
-    text: dict[str, Any] = {
-        "ha": "center",
-        "fontsize": 8.5,
-        "path_effects": [withStroke(linewidth=2.5, foreground="w")],
-    }
+    place: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center"}
     for coverage, accuracy, thresholds in labels:
         label = "–".join(dict.fromkeys((thresholds[0], thresholds[-1])))
-        axes.annotate(label, (coverage, accuracy), xytext=(0, 7), textcoords="offset points", **text)
+        # White around a label, where a curve passes behind it.
+        axes.annotate(label, (coverage, accuracy), fontsize=8.5, path_effects=[OUTLINE], **place)
 
 
 @style.figure(9, 1.2)

@@ -1,7 +1,7 @@
 """Figures of the inside of a model: filters, feature maps, pooling and Grad-CAM."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,10 +11,6 @@ from matplotlib.figure import Figure
 from dogs_vs_cats.reporting import style
 from dogs_vs_cats.reporting.style import MUTED
 from dogs_vs_cats.reporting.wording import certainty
-
-if TYPE_CHECKING:
-    # They import Keras, which drawing doesn't need.
-    from dogs_vs_cats.explanation.inspection import Pooled, Stage
 
 FILTERS_SHOWN = 48
 MAPS_SHOWN = 12
@@ -68,7 +64,7 @@ def first_filters(figure: Figure, name: str, filters: np.ndarray) -> None:
 
 
 @style.figure(12, 4)
-def feature_maps(figure: Figure, image: np.ndarray, stages: "Sequence[Stage]", path: str) -> None:
+def feature_maps(figure: Figure, image: np.ndarray, stages: Sequence[tuple[str, np.ndarray]], path: str) -> None:
     """Draws an image and, in a row for each stage, the first `MAPS_SHOWN` of its feature maps.
 
     Each map is stretched to the full range; bright is strong.
@@ -76,13 +72,13 @@ def feature_maps(figure: Figure, image: np.ndarray, stages: "Sequence[Stage]", p
     Args:
         figure: The figure.
         image: uint8, (height, width, 1 or 3), 0..255.
-        stages: The outputs of convolutions and poolings, in their order; may be empty.
+        stages: Name and output, float32 (height, width, maps), of each convolution and pooling; may be empty.
         path: Path of the image.
     """
     if not stages:
         style.notice(figure, "This model has no convolutions, so it has no feature maps.")
         return
-    columns = min(MAPS_SHOWN, max(stage.maps.shape[-1] for stage in stages))
+    columns = min(MAPS_SHOWN, max(maps.shape[-1] for _, maps in stages))
     figure.set_size_inches(1.7 + 0.85 * columns, 0.95 * len(stages) + 0.5)
     panels = style.panels(figure, len(stages), columns + 2, width_ratios=[1.4, 0.9, *[1] * columns])
     style.show_image(panels[0, 1], image)
@@ -95,19 +91,21 @@ def feature_maps(figure: Figure, image: np.ndarray, stages: "Sequence[Stage]", p
 
 
 @style.figure(7.6, 4.1)
-def pooling(figure: Figure, pooled: "Pooled | None") -> None:
-    """Draws one map before and after its pooling, in the same colours and at the same size."""
+def pooling(figure: Figure, pooled: tuple[str, np.ndarray, np.ndarray] | None) -> None:
+    """Draws one map before and after its pooling, in the same colours and at the same size.
+
+    Args:
+        figure: The figure.
+        pooled: A caption, and the map before and after, each (height, width); None for a model without pooling.
+    """
     if pooled is None:
         style.notice(figure, "This model has no pooling layers.")
         return
-    low, high = float(pooled.before.min()), float(pooled.before.max())
-    pairs = (("before", pooled.before), ("after", pooled.after))
-    for panel, (when, values) in zip(style.panels(figure, 1, 2).flat, pairs, strict=True):
-        _show_values(panel, values, low, high)
+    caption, before, after = pooled
+    for panel, when, values in zip(style.panels(figure, 1, 2).flat, ("before", "after"), (before, after), strict=True):
+        _show_values(panel, values, before.min(), before.max())
         panel.set_title(f"{when}: {values.shape[0]}×{values.shape[1]}")
-    fraction = pooled.after.size / pooled.before.size
-    windows = f"windows of {pooled.window}×{pooled.window}"
-    _heading(figure, f"{pooled.name}, {windows}, map {pooled.number}: {fraction:.0%} of the values")
+    _heading(figure, f"{caption}: {after.size / before.size:.0%} of the values")
 
 
 @style.figure(6, 4.5)

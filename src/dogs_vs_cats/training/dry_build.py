@@ -26,14 +26,14 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
         ParameterError: The images are too small for a network, or a network is too large for this machine.
         BackboneError: The base can't be built, or an approach can't be built on it.
     """
-    from dogs_vs_cats.models.backbones import untrained
+    from dogs_vs_cats.models import backbones
     from dogs_vs_cats.models.building import without_weights
 
     size, channels = parameters["ingestion"]["image_size"], parameters["ingestion"]["channels"]
     backbone = None
     if "backbone" in outputs:
         base = BackboneParameters.model_validate(parameters["backbone"])
-        backbone = without_weights(lambda: untrained(base, size, channels))
+        backbone = without_weights(lambda: backbones.build(base, size, channels, trained=False))
     for name in parameters["approaches"]:
         uses_backbone = approach_of(name, parameters[name]).USES_BACKBONE
         if f"{name}.model" in outputs and (backbone is not None or not uses_backbone):

@@ -1,20 +1,40 @@
 """The lectures' networks, found by name.
 
-Every one is a plain function `build(input_shape, classes, **options)` with the decorator `register`, which returns an
-uncompiled Keras model with freshly drawn weights. The models keep the project's model contract: raw images (n, height,
-width, channels), uint8 or float in 0..255, in; float32 probabilities out, (n, 1) for two classes (that of class 1) and
-(n, N) for N > 2. Dividing by 255 is their first layer, all layers are Keras's own, and every layer has a fixed name.
+Every one is a plain function `build(input_shape, classes, **options)`, which returns an uncompiled Keras model with
+freshly drawn weights, and imports Keras only when it is called. The models keep the project's model contract: raw
+images (n, height, width, channels), uint8 or float in 0..255, in; float32 probabilities out, (n, 1) for two classes
+(that of class 1) and (n, N) for N > 2. Dividing by 255 is their first layer, all layers are Keras's own, and every
+layer has a fixed name.
 
 The building blocks that are no classifiers of images by themselves are imported from their modules: the Inception
 modules and GoogLeNet's auxiliary classifiers (`inception`), residual blocks (`resnet`), and the multilayer perceptrons
 on tables (`mlp`).
 """
 
-from dogs_vs_cats.compute.lazy_types import Model
-from dogs_vs_cats.models.architectures import alexnet, inception, lenet, mlp, mnist_cnn, resnet, vgg  # noqa: F401
-from dogs_vs_cats.models.architectures.registry import ARCHITECTURES
+import inspect
+from collections.abc import Callable
 
-__all__ = ["ARCHITECTURES", "build_architecture", "known_architecture"]
+from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.models.architectures import alexnet, inception, lenet, mlp, mnist_cnn, resnet, vgg
+
+ARCHITECTURES: dict[str, Callable[..., Model]] = {
+    build.__name__: build
+    for build in (
+        alexnet.alexnet,
+        alexnet.alexnet_224,
+        inception.googlenet,
+        lenet.lenet5,
+        lenet.lenet5_original,
+        mlp.mlp,
+        mnist_cnn.mnist_cnn,
+        mnist_cnn.mnist_cnn_batchnorm,
+        mnist_cnn.mnist_cnn_pytorch,
+        resnet.resnet18,
+        resnet.resnet34,
+        vgg.vgg16,
+    )
+}
+"""The builders by their names."""
 
 
 def known_architecture(name: str) -> str:
@@ -26,6 +46,11 @@ def known_architecture(name: str) -> str:
     if name not in ARCHITECTURES:
         raise ValueError(f"there is no architecture {name!r}; there are {', '.join(sorted(ARCHITECTURES))}")
     return name
+
+
+def has_dropout(name: str) -> bool:
+    """Tells whether a network of the zoo has a dropout that can be set."""
+    return "dropout" in inspect.signature(ARCHITECTURES[name]).parameters
 
 
 def build_architecture(name: str, input_shape: tuple[int, ...], classes: int, **options: float) -> Model:
@@ -45,5 +70,5 @@ def build_architecture(name: str, input_shape: tuple[int, ...], classes: int, **
     """
     from dogs_vs_cats.models.building import for_images
 
-    build = ARCHITECTURES[known_architecture(name)].build
+    build = ARCHITECTURES[known_architecture(name)]
     return for_images(name, input_shape, lambda shape: build(shape, classes, **options))

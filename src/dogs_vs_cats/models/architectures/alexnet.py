@@ -24,11 +24,9 @@ parameters). With three rows and columns of zeros added, as here, all other size
 """
 
 from dogs_vs_cats.compute.lazy_types import Model
-from dogs_vs_cats.models.architectures.registry import register
 from dogs_vs_cats.models.output_layers import image_classifier
 
 
-@register()
 def alexnet(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds AlexNet for images of 227×227.
 
@@ -42,7 +40,6 @@ def alexnet(input_shape: tuple[int, int, int], classes: int) -> Model:
     return _alexnet("alexnet", input_shape, classes)
 
 
-@register()
 def alexnet_224(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds AlexNet for images of 224×224, which it pads to 227×227.
 

@@ -14,7 +14,6 @@ multiplications for each pixel); how fast a network is depends on more, and the 
 """
 
 from dogs_vs_cats.compute.lazy_types import KerasTensor, Model
-from dogs_vs_cats.models.architectures.registry import register
 from dogs_vs_cats.models.output_layers import probabilities
 
 MODULES = {
@@ -116,7 +115,6 @@ def with_auxiliary_classifiers(network: Model, classes: int, dropout: float = 0.
     return keras.Model(network.input, [*network.outputs, *auxiliaries], name="googlenet_in_training")
 
 
-@register(with_auxiliary_classifiers)
 def googlenet(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.4) -> Model:
     """Builds GoogLeNet as it is used: with its main classifier only, and without response normalisation.
 

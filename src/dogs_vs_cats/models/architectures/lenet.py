@@ -4,7 +4,6 @@ import numpy as np
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ParameterError
-from dogs_vs_cats.models.architectures.registry import register
 from dogs_vs_cats.models.output_layers import image_classifier
 
 # One picture of 12×7 pixels for each digit, as in the paper, whose own pictures aren't printed in the lectures.
@@ -35,7 +34,6 @@ def digit_pictures() -> np.ndarray:
     return np.array([[1 if pixel == "#" else -1 for pixel in picture] for picture in pictures], dtype=np.float32)
 
 
-@register()
 def lenet5(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds LeNet-5 as the tf.keras lecture (L2) does, with ReLU and a softmax.
 
@@ -64,7 +62,6 @@ def lenet5(input_shape: tuple[int, int, int], classes: int) -> Model:
     return image_classifier("lenet5", input_shape, classes, hidden)
 
 
-@register()
 def lenet5_original(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds LeNet-5 as in the table: 32×32 in, C1, S2, C3, S4, C5, F6 with tanh, and an RBF output.
 

@@ -8,11 +8,9 @@
 """
 
 from dogs_vs_cats.compute.lazy_types import Model
-from dogs_vs_cats.models.architectures.registry import register
 from dogs_vs_cats.models.output_layers import image_classifier, probabilities
 
 
-@register()
 def mlp(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds the perceptron with 128 and 64 hidden units, which sees an image as one row of numbers.
 

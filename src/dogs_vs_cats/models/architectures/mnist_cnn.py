@@ -1,11 +1,9 @@
 """Three small convolutional networks for 28×28 digits, one from each of three lectures."""
 
 from dogs_vs_cats.compute.lazy_types import Model
-from dogs_vs_cats.models.architectures.registry import register
 from dogs_vs_cats.models.output_layers import image_classifier
 
 
-@register()
 def mnist_cnn(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.2) -> Model:
     """Builds the baseline CNN of L1: 832 + 589,952 + 1,290 = 592,074 parameters on 28×28×1 images and ten classes.
 
@@ -32,7 +30,6 @@ def mnist_cnn(input_shape: tuple[int, int, int], classes: int, *, dropout: float
     return image_classifier("mnist_cnn", input_shape, classes, hidden)
 
 
-@register()
 def mnist_cnn_batchnorm(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.25) -> Model:
     """Builds the CNN with batch normalisation of L4.
 
@@ -64,7 +61,6 @@ def mnist_cnn_batchnorm(input_shape: tuple[int, int, int], classes: int, *, drop
     return image_classifier("mnist_cnn_batchnorm", input_shape, classes, hidden)
 
 
-@register()
 def mnist_cnn_pytorch(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.5) -> Model:
     """Builds the CNN of L3's PyTorch slides.
 

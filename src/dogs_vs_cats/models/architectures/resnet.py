@@ -6,11 +6,9 @@ superfluous, and with 1,000 classes there are 11,689,512 and 21,797,672 trained 
 """
 
 from dogs_vs_cats.compute.lazy_types import KerasTensor, Model
-from dogs_vs_cats.models.architectures.registry import register
 from dogs_vs_cats.models.output_layers import probabilities
 
 
-@register()
 def resnet18(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds ResNet with 18 layers: a convolution, 2 + 2 + 2 + 2 blocks of two, and the output.
 
@@ -24,7 +22,6 @@ def resnet18(input_shape: tuple[int, int, int], classes: int) -> Model:
     return _resnet(input_shape, classes, blocks=(2, 2, 2, 2), name="resnet18")
 
 
-@register()
 def resnet34(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds ResNet with 34 layers: a convolution, 3 + 4 + 6 + 3 blocks of two, and the output.
 

@@ -6,14 +6,12 @@ them in the convolutions.
 """
 
 from dogs_vs_cats.compute.lazy_types import Layer, Model
-from dogs_vs_cats.models.architectures.registry import register
 from dogs_vs_cats.models.output_layers import image_classifier
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Filters and number of the convolutions of each block."""
 
 
-@register()
 def vgg16(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds VGG-16, to be trained from scratch.
 

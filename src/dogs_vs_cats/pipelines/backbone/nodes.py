@@ -7,7 +7,7 @@ from typing import Any
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import BackboneError
-from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, BackboneParameters, SourceTaskParameters
+from dogs_vs_cats.parameters.backbone import BackboneParameters, SourceTaskParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
 logger = logging.getLogger(__name__)
@@ -39,14 +39,9 @@ def make_backbone(
 
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
-    source_accuracy = None
-    if parameters.name == backbones.SOURCE_CNN:
-        backbones.refuse_settings_of_source_cnn(parameters)
-        backbone, source_accuracy = develop_source_cnn(parameters.source_task, image_size, channels, compute, seed)
-    elif parameters.name == EARLIER_MODEL:
-        backbone = backbones.earlier_model(parameters, image_size, channels)
-    else:
-        backbone = backbones.pretrained(parameters, image_size, channels)
+    backbone = backbones.build(parameters, image_size, channels)
+    is_source_cnn = parameters.name == backbones.SOURCE_CNN
+    source_accuracy = develop(backbone, parameters.source_task, compute, seed) if is_source_cnn else None
     backbone.trainable = False
     structure = json.dumps(backbone.get_config(), sort_keys=True, default=str)
     weights = frozen_base.weights_hash(backbone.weights)
@@ -70,16 +65,20 @@ def made_with(parameters: BackboneParameters, image_size: int, channels: int, se
     return {**base, "source_task": parameters.source_task.model_dump(), "seed": seed}
 
 
-def develop_source_cnn(
-    task: SourceTaskParameters, image_size: int, channels: int, compute: ComputeParameters, seed: int
-) -> tuple[Model, float]:
+def develop(base: Model, task: SourceTaskParameters, compute: ComputeParameters, seed: int) -> float:
     """Trains `source_cnn` on the source task, the lectures' "develop model approach".
 
     The source task needs plenty of data (here: drawn animals, without cats and dogs), and the source model must be
     better than a naive guess. Its base is then reused.
 
+    Args:
+        base: The base, trained in place.
+        task: The source task.
+        compute: Precision and compilation.
+        seed: Seed of the source images.
+
     Returns:
-        The trained base, and its accuracy on source images that it wasn't trained on.
+        The accuracy of the source model on source images that it wasn't trained on.
 
     Raises:
         BackboneError: The source model is no better than guessing, so there is nothing to transfer.
@@ -87,10 +86,9 @@ def develop_source_cnn(
     import keras
 
     from dogs_vs_cats.images.generated.source_task import SPECIES, source_task_images
-    from dogs_vs_cats.models.backbones import source_cnn
 
+    image_size, _, channels = base.input_shape[1:]
     images, labels = source_task_images(task.images * 11 // 10, image_size, channels, seed)
-    base = source_cnn(image_size, channels)
     source_model = _source_model(base, len(SPECIES), task, compute)
     log = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: logger.info(
@@ -110,7 +108,7 @@ def develop_source_cnn(
             "learning_rate."
         )
     base.set_weights(source_model.get_weights()[: len(base.weights)])
-    return base, accuracy
+    return accuracy
 
 
 def _source_model(base: Model, classes: int, task: SourceTaskParameters, compute: ComputeParameters) -> Model:

@@ -120,7 +120,8 @@ def summarise(
     rows[BASELINE] = _summary_row({**untrained, **measured}, {}, LectureFigures())
     shown = ("validation_log_loss", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
     source = ingestion_record["parameters"]["source"]
-    counts = manifest.groupby(["split", "label"]).size()
+    counts = pd.crosstab(manifest["split"], manifest["label"]).reindex(SPLITS, fill_value=0)
+    counts = counts.reindex(columns=range(len(class_names)), fill_value=0).set_axis(class_names, axis="columns")
     tested = manifest.loc[manifest["split"] == "test", ["sha256", "label"]].itertuples(index=False)
     return {
         "best": {"approach": best, **{name: rows[best][name] for name in shown}},
@@ -128,10 +129,7 @@ def summarise(
         "pairs": mcnemar_pairs({result.name: result.predictions for result in results} | {BASELINE: baseline}),
         "data": {
             "classes": list(class_names),
-            "images": {
-                split: {name: int(counts.get((split, label), 0)) for label, name in enumerate(class_names)}
-                for split in SPLITS
-            },
+            "images": counts.to_dict("index"),
             "rejected": len(rejected_images),
             # The same on every machine: the place of files is left out.
             "source": source if source == "sample" or source.startswith("keras:") else "files",

@@ -100,10 +100,9 @@ def explain(
             rows["The image asked for"] = [explained(path, image, int(output.argmax()), float(output.max()))]
         for title, right in (("Most confident wrong answers", False), ("Most confident right answers", True)):
             found = most_confident(predictions, class_names, right=right, count=explanation.examples)
-            columns = found["path"], found["predicted"], found["confidence"]
             rows[title] = [
                 explained(path, np.asarray(images[row_of_path[path]]), predicted, confidence)
-                for path, predicted, confidence in zip(*columns, strict=True)
+                for path, predicted, confidence in found[["path", "predicted", "confidence"]].itertuples(index=False)
             ]
     return (
         inspection.summarise_layers(model, model_info["made_with"]["parameters"]["batch_size"]),

@@ -1,5 +1,6 @@
 """The table and the page of the replication."""
 
+from collections import Counter
 from typing import Any
 
 import pandas as pd
@@ -7,10 +8,11 @@ import pandas as pd
 from dogs_vs_cats.datasets.environments import Environments
 from dogs_vs_cats.datasets.experiments import Experiment
 from dogs_vs_cats.errors import EnvironmentFilesError
-from dogs_vs_cats.lectures import demonstrations, page, quantities
-from dogs_vs_cats.lectures.claims import table
+from dogs_vs_cats.lectures import demonstrations, quantities
+from dogs_vs_cats.lectures.claims import content, table
 from dogs_vs_cats.lectures.networks import networks
 from dogs_vs_cats.lectures.results import hold_against
+from dogs_vs_cats.reporting.html import environment
 
 COLUMNS = ["claim", "source", "lecture", "ours", "verdict", "note"]
 
@@ -49,5 +51,14 @@ def parameters(environments: Environments, name: str) -> dict[str, Any]:
 
 
 def write(claims: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Makes `replication.csv` and the page in Markdown of what `replicate` returned."""
-    return claims[COLUMNS], page.render(claims)
+    """Writes the table and the page in Markdown: the slips with their proofs first, then the rest by topic.
+
+    Args:
+        claims: The result of `replicate`.
+
+    Returns:
+        The content of `replication.csv`, and the page.
+    """
+    template = environment("dogs_vs_cats.lectures", ".").get_template("page.md.jinja")
+    text = template.render(content(), claims=claims.to_dict("records"), counts=Counter(claims["verdict"]))
+    return claims[COLUMNS], f"{text}\n"

@@ -1,16 +1,15 @@
-"""The style of all figures: colour-blind-safe, readable at the size of a report.
+"""The style of all figures, from `figures.mplstyle`, and the elements they share.
 
-Figures are drawn without pyplot, so that none stays open and no display is needed. Names of classes and images are
-drawn as they are, never parsed as mathematics.
+Figures are drawn without pyplot, so that none stays open and no display is needed.
 """
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
-from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
@@ -19,43 +18,16 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 Parameters = ParamSpec("Parameters")
 Drawing = Callable[Concatenate[Figure, Parameters], None]
 
-INK = "#1f2430"
-MUTED = "#667085"
-GRID = "#e3e6ea"
+STYLE = mpl.rc_params_from_file(Path(__file__).with_name("figures.mplstyle"), use_default_template=False)
+
+INK: str = STYLE["text.color"]
+MUTED: str = STYLE["axes.labelcolor"]
+GRID: str = STYLE["grid.color"]
 PAPER = "#ffffff"
-# Okabe and Ito's palette without its yellow, which is too light for a line on white.
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+SERIES: list[str] = STYLE["axes.prop_cycle"].by_key()["color"]
 MARKERS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚"}
 """Markers of the series, and the same signs as characters for the pages."""
 
-STYLE: dict[Any, Any] = {
-    "axes.prop_cycle": cycler(color=SERIES),
-    "text.parse_math": False,
-    "text.color": INK,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": MUTED,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 10,
-    "axes.titlecolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.facecolor": "none",
-    "grid.color": GRID,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "lines.linewidth": 2.0,
-    "lines.markersize": 5,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "figure.dpi": 110,
-    "figure.constrained_layout.use": True,
-}
 DASHED = (0, (4, 3))
 
 # Ticks as people write them: 95%, not 95.0%; 0.2, not 2 × 10⁻¹.
