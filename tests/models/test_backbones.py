@@ -123,11 +123,18 @@ def test_a_weights_file_that_leaves_weights_unset_is_refused(tmp_path):
         build(backbone(weights=str(path)))
 
 
-def test_source_cnn_takes_no_weights():
-    from dogs_vs_cats.pipelines.backbone.nodes import make_backbone
-
-    with pytest.raises(BackboneError, match="weights=generated"):
-        make_backbone(backbone(name="source_cnn", kwargs={}), 32, 3, COMPUTE, 0)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": "imagenet"}, "backbone.weights: source_cnn trains itself, so it takes generated"),
+        ({"kwargs": {"alpha": 0.35}}, "backbone.kwargs: source_cnn trains itself, so it takes {}"),
+        ({"preprocessing": "rescale"}, "backbone.preprocessing: source_cnn trains itself, so it takes own"),
+    ],
+)
+def test_source_cnn_takes_nothing_of_other_bases(changes, message):
+    values = environment_parameters()
+    values["backbone"] |= changes
+    assert message in refused(values)
 
 
 @pytest.mark.medium

@@ -96,7 +96,6 @@ def test_a_network_that_no_machine_holds_is_refused():
         ("backbone", {"name": "VGG61", "weights": "imagenet"}, "'VGG61' is unknown"),
         ("backbone", {"name": "VGG16", "weights": "none.h5"}, "there is no file"),
         ("backbone", {"name": "MobileNetV2", "weights": "imagenet", "kwargs": {"beta": 1}}, "can't be built"),
-        ("backbone", {"weights": "imagenet"}, "trains itself"),
         ("transfer_end_to_end", {"unfreeze_from": "block9"}, "'block9' isn't a layer of source_cnn. Its layers: image"),
     ],
 )

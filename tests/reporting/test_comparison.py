@@ -3,6 +3,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Mapping
+from dataclasses import fields
 from html.parser import HTMLParser
 from typing import Any
 
@@ -20,9 +21,9 @@ from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.pipelines.comparison import create_pipeline
-from dogs_vs_cats.pipelines.comparison.pipeline import PICTURES
 from dogs_vs_cats.reporting.approach_figures import draw_figures
 from dogs_vs_cats.reporting.findings import closing_lines, headline
+from dogs_vs_cats.reporting.results import Pictures
 from dogs_vs_cats.reporting.wording import p_value, percent
 from tests.parameters.test_parameters import parameters as environment_parameters
 
@@ -163,7 +164,7 @@ def compare(
             f"{approach}.drawings": drawings_of(approach, predictions, names) if drawn else dict.fromkeys(DRAWINGS, ""),
             f"{approach}.explanation_record": {},
             f"{approach}.explanation_layers": None,
-            **{f"{approach}.{picture}": b"" for picture in PICTURES[4:]},
+            **{f"{approach}.{picture.name}": b"" for picture in fields(Pictures)[4:]},
         }
     entries |= changes or {}
     catalog = DataCatalog({name: PersistentDataset(value) for name, value in entries.items()})

@@ -23,7 +23,6 @@ from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.parameters.tuning import TuningParameters
 from dogs_vs_cats.pipelines.tuning import nodes
 from dogs_vs_cats.pipelines.tuning.environment import make_environment
-from dogs_vs_cats.reporting.tuning_page import render
 from dogs_vs_cats.training.events import EpochEnd, TrialBegin, TrialEnd, subscribe, unsubscribe
 from dogs_vs_cats.training.inputs import LabelledImages
 from tests.approaches.test_approaches import BOTTLENECK
@@ -167,7 +166,7 @@ def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path)
     assert {name: (tuned[name], type(tuned[name])) for name in TYPED} == {
         name: (value, type(value)) for name, value in best.items()
     }
-    page = render(trials, summary, b"", b"")
+    page = nodes.report(trials, summary, b"", b"")
     assert "<td>null</td>" in page
     assert "nan" not in page.lower()
 
@@ -342,7 +341,7 @@ def test_figures_and_page_say_what_was_found():
     assert points.get_xdata().tolist() == [1, 3]
     assert stopped.get_xdata().tolist() == [2]
     assert [bar.get_width() for bar in importance.axes[0].patches] == [1.0]
-    page = render(trials, summary, b"history", b"importance")
+    page = nodes.report(trials, summary, b"history", b"importance")
     assert "validation log loss of 0.6000" in page
     assert "own values reach 0.7000" in page
     assert "&lt;sgd&gt;" in page

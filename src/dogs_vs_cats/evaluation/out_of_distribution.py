@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 from scipy.spatial.distance import cdist
 
-from dogs_vs_cats.models.frozen_base import base_output, find_base
+from dogs_vs_cats.models.frozen_base import find_base, layer_after
 from dogs_vs_cats.models.graph import dissect
 
 DIRECTIONS = 64
@@ -137,7 +137,7 @@ def with_features(model: keras.Model) -> keras.Model:
     """
     base = find_base(model)
     if base is not None:
-        image, probability, described = model.inputs[0], model.outputs[0], base_output(model, base)
+        image, probability, described = model.inputs[0], model.outputs[0], layer_after(model, base).input
     else:
         parts = dissect(model)
         image, probability = parts.image, parts.probability

@@ -9,7 +9,6 @@ import inspect
 import sys
 import warnings
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -20,10 +19,8 @@ from dogs_vs_cats.datasets.keras_model import load_model
 from dogs_vs_cats.errors import BackboneError, ProjectError
 from dogs_vs_cats.models.building import Shape, for_images
 from dogs_vs_cats.models.graph import dissect
-from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, BackboneParameters
+from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, SOURCE_CNN, BackboneParameters
 from dogs_vs_cats.project import resolve
-
-SOURCE_CNN = "source_cnn"
 
 
 def application_names() -> list[str]:
@@ -51,7 +48,6 @@ def build(parameters: BackboneParameters, image_size: int, channels: int, *, tra
         ModelFileError: The file of an earlier model is damaged.
     """
     if parameters.name == SOURCE_CNN:
-        _refuse_settings_of_source_cnn(parameters)
         return source_cnn(image_size, channels)
     if parameters.name == EARLIER_MODEL:
         return earlier_model(parameters, image_size, channels)
@@ -73,7 +69,7 @@ def _application(parameters: BackboneParameters, weights: str | None, input_shap
         )
     application = getattr(keras.applications, parameters.name)
 
-    def build(shape: Shape, weights: str | None = weights) -> keras.Model:
+    def build(shape: Shape) -> keras.Model:
         x = _preprocessed(keras.Input(shape, name="image"), parameters.preprocessing, application)
         return application(include_top=False, weights=weights, input_tensor=x, **parameters.kwargs)
 
@@ -81,7 +77,7 @@ def _application(parameters: BackboneParameters, weights: str | None, input_shap
         with warnings.catch_warnings():
             # Without the top, weights made for 224 pixels fit any size, but Keras warns about other sizes.
             warnings.filterwarnings("ignore", message="`input_shape` is undefined")
-            return for_images(parameters.name, input_shape, build, partial(build, weights=None))
+            return for_images(parameters.name, input_shape, build)
     except ProjectError:
         raise
     except (TypeError, ValueError) as error:
@@ -138,15 +134,6 @@ def _existing_file(parameters: BackboneParameters) -> Path:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _refuse_settings_of_source_cnn(parameters: BackboneParameters) -> None:
-    given = parameters.model_dump(include={"weights", "preprocessing", "kwargs"})
-    if given != {"weights": "generated", "preprocessing": "own", "kwargs": {}}:
-        raise BackboneError(
-            f"{SOURCE_CNN} trains itself: it takes backbone.weights=generated, backbone.preprocessing=own and no "
-            f"backbone.kwargs; given were {', '.join(f'{name}={value!r}' for name, value in given.items())}."
-        )
 
 
 def source_cnn(image_size: int, channels: int) -> keras.Model:

@@ -14,16 +14,13 @@ _LARGEST_SIZE = 512
 _NOTHING_LEFT = "Computed output size"
 
 
-def for_images(
-    what: str, shape: Shape, build: Callable[[Shape], Model], sketch: Callable[[Shape], Model] | None = None
-) -> Model:
+def for_images(what: str, shape: Shape, build: Callable[[Shape], Model]) -> Model:
     """Builds a network for images of a shape.
 
     Args:
         what: Its name, for the message.
         shape: Height, width and channels of the images, which are square.
         build: Builds it for a shape.
-        sketch: Likewise but without trained weights, where `build` loads some.
 
     Returns:
         The result of `build`.
@@ -39,7 +36,7 @@ def for_images(
         size = "×".join(map(str, shape))
         raise ParameterError(
             f"Images of {size} are too small for {what}. Set ingestion.image_size to at least "
-            f"{_least_size(shape, sketch or build)}."
+            f"{_least_size(shape, build)}."
         ) from error
 
 

@@ -86,11 +86,6 @@ def find_base(model: keras.Model) -> keras.Model | None:
     return next((part for part in model.layers if isinstance(part, keras.Model) and len(part.output_shape) == 4), None)
 
 
-def base_output(model: keras.Model, base: keras.Model) -> keras.KerasTensor:
-    """The feature maps of a base in the graph of the model around it."""
-    return _layer_after(model, base).input
-
-
 def after_base(model: keras.Model, base: keras.Model, pooling: Pooling) -> keras.Model:
     """The part of a model that comes after its base.
 
@@ -103,7 +98,7 @@ def after_base(model: keras.Model, base: keras.Model, pooling: Pooling) -> keras
     Returns:
         A model with the weights of `model`: rows, (n, features), in, what `model` returns out.
     """
-    after = _layer_after(model, base)
+    after = layer_after(model, base)
     start = after.output if pooling == "avg" else after.input
     row = keras.Input((int(np.prod(start.shape[1:])),), name="features")
     x = keras.layers.Reshape(start.shape[1:], dtype="float32", name="feature_maps")(row)
@@ -118,5 +113,6 @@ def weights_hash(weights: Iterable[keras.Variable]) -> str:
     return digest.hexdigest()
 
 
-def _layer_after(model: keras.Model, base: keras.Model) -> keras.layers.Layer:
+def layer_after(model: keras.Model, base: keras.Model) -> keras.layers.Layer:
+    """The layer of a model that takes the feature maps of its base."""
     return model.layers[model.layers.index(base) + 1]

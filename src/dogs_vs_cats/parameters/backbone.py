@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
-from dogs_vs_cats.parameters.base import ParameterGroup
+from dogs_vs_cats.parameters.base import ParameterGroup, written
 
-EARLIER_MODEL = "earlier_model"
+SOURCE_CNN, EARLIER_MODEL = "source_cnn", "earlier_model"
+SOURCE_CNN_TAKES: dict[str | None, Any] = {"weights": "generated", "kwargs": {}, "preprocessing": "own"}
 
 
 class SourceTaskParameters(ParameterGroup):
@@ -48,8 +49,11 @@ class BackboneParameters(ParameterGroup):
 
     @field_validator("weights", "kwargs", "preprocessing")
     @classmethod
-    def _fits_an_earlier_model(cls, value: Any, others: ValidationInfo) -> Any:
-        if others.data.get("name") != EARLIER_MODEL:
+    def _fits_the_base(cls, value: Any, others: ValidationInfo) -> Any:
+        name = others.data.get("name")
+        if name == SOURCE_CNN and value != SOURCE_CNN_TAKES[others.field_name]:
+            raise ValueError(f"{SOURCE_CNN} trains itself, so it takes {written(SOURCE_CNN_TAKES[others.field_name])}")
+        if name != EARLIER_MODEL:
             return value
         if others.field_name == "weights" and not value.endswith(".keras"):
             raise ValueError(f"{EARLIER_MODEL} takes a model file, such as data/06_models/mnist/lenet5.keras")

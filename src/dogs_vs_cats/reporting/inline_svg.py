@@ -13,7 +13,7 @@ from dogs_vs_cats.reporting import style
 THEMED = {
     style.INK: "var(--ink)",
     style.MUTED: "var(--muted)",
-    style.GRID: "var(--grid)",
+    style.STYLE["grid.color"]: "var(--grid)",
     style.PAPER: "var(--paper)",
     **{colour: f"var(--series-{index})" for index, colour in enumerate(style.SERIES)},
 }

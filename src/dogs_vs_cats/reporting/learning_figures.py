@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 from dogs_vs_cats.reporting import style
-from dogs_vs_cats.reporting.style import DASHED, MUTED, PLAIN, SERIES
+from dogs_vs_cats.reporting.style import DASHED, MUTED, SERIES
 
 MOST_MARKERS = 20
 """Over more epochs a marker on each would hide the line."""
@@ -106,5 +106,5 @@ def _use_logarithm_if_useful(axes: Axes, histories: Mapping[str, pd.DataFrame]) 
     if losses.min() > 0 and losses.max() > 5 * losses.min():
         axes.set(yscale="log", ylabel="cross-entropy (logarithmic)")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(PLAIN)
+        axes.yaxis.set_major_formatter("{x:g}")  # 0.2, not 2 × 10⁻¹
         axes.yaxis.set_minor_locator(NullLocator())

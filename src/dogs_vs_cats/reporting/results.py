@@ -8,32 +8,33 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Pictures:
-    """Everything that the page shows of one approach beside numbers.
+    """Everything that the page shows of one approach beside numbers; the fields are named as its datasets.
 
     Attributes:
         drawings: SVG elements by the names of the figures; see `approach_figures`.
         mistakes: PNG file of its most confident mistakes.
         explanation_record: What was explained, and the model; empty where none was.
-        layers: See `inspection.summarise_layers`; None where the model wasn't explained, as the PNG files below.
-        filters: The filters of the first layer.
-        feature_maps: The feature maps of one image.
-        pooling: One map before and after pooling.
-        grad_cam: The regions behind its answers.
+        explanation_layers: See `inspection.summarise_layers`; None where the model wasn't explained, as the PNG files
+            below.
+        explanation_filters: The filters of the first layer.
+        explanation_feature_maps: The feature maps of one image.
+        explanation_pooling: One map before and after pooling.
+        explanation_grad_cam: The regions behind its answers.
     """
 
     drawings: dict[str, str]
     mistakes: bytes
     explanation_record: dict[str, Any]
-    layers: pd.DataFrame | None
-    filters: bytes | None
-    feature_maps: bytes | None
-    pooling: bytes | None
-    grad_cam: bytes | None
+    explanation_layers: pd.DataFrame | None
+    explanation_filters: bytes | None
+    explanation_feature_maps: bytes | None
+    explanation_pooling: bytes | None
+    explanation_grad_cam: bytes | None
 
 
 @dataclass(frozen=True)
 class ApproachResult:
-    """The results of one approach.
+    """The results of one approach; the fields are named as its datasets.
 
     Attributes:
         model_info: Facts about its model.

@@ -153,8 +153,7 @@ def _auxiliary_classifier(maps: tuple[int, int, int], classes: int, dropout: flo
 
     features = keras.Input(maps, name="features")
     # Images below 65×65 pixels leave fewer than 5×5 positions.
-    window = (min(5, maps[0]), min(5, maps[1]))
-    x = layers.AveragePooling2D(window, strides=3, name="pooling")(features)
+    x = layers.AveragePooling2D((min(5, maps[0]), min(5, maps[1])), strides=3, name="pooling")(features)
     x = layers.Conv2D(128, 1, activation="relu", name="convolution")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(1024, activation="relu", name="dense")(x)

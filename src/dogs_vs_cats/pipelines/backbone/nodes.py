@@ -7,7 +7,7 @@ from typing import Any
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import BackboneError
-from dogs_vs_cats.parameters.backbone import BackboneParameters, SourceTaskParameters
+from dogs_vs_cats.parameters.backbone import SOURCE_CNN, BackboneParameters, SourceTaskParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def make_backbone(
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
     backbone = backbones.build(parameters, image_size, channels)
-    is_source_cnn = parameters.name == backbones.SOURCE_CNN
+    is_source_cnn = parameters.name == SOURCE_CNN
     source_accuracy = develop(backbone, parameters.source_task, compute, seed) if is_source_cnn else None
     backbone.trainable = False
     structure = json.dumps(backbone.get_config(), sort_keys=True, default=str)

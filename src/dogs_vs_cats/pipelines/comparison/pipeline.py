@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import fields
 
 from kedro.pipeline import Node, Pipeline
 
@@ -9,9 +10,6 @@ from dogs_vs_cats.pipelines.comparison import nodes
 from dogs_vs_cats.reporting import comparison_page
 from dogs_vs_cats.reporting.dvc_views import headline_metrics, plot_data
 from dogs_vs_cats.reporting.results import ApproachResult, Pictures
-
-EXPLANATION = ["record", "layers", "filters", "feature_maps", "pooling", "grad_cam"]
-PICTURES = ["drawings", "mistakes", *(f"explanation_{part}" for part in EXPLANATION)]
 
 
 def create_pipeline(approaches: Sequence[str]) -> Pipeline:
@@ -33,20 +31,19 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
 
 
 def _collecting(approach: str) -> list[Node]:
-    def own(*names: str) -> list[str]:
-        return [f"{approach}.{name}" for name in names]
+    def datasets(collected: type[Pictures | ApproachResult]) -> list[str]:
+        return [f"{approach}.{field.name}" for field in fields(collected)]
 
     present = [f"params:{approach}", "params:augmentation", "params:backbone", "params:seed"]
-    results = own("model_info", "settings", "metrics", "history", "predictions", "timings", "pictures")
     return [
         Node(
             nodes.compare_settings,
-            inputs=[*own("model_info"), *present],
+            inputs=[f"{approach}.model_info", *present],
             outputs=f"{approach}.settings",
             name=f"compare_settings_{approach}",
         ),
-        Node(Pictures, inputs=own(*PICTURES), outputs=f"{approach}.pictures", name=f"collect_pictures_{approach}"),
-        Node(ApproachResult, inputs=results, outputs=f"{approach}.result", name=f"collect_{approach}"),
+        Node(Pictures, inputs=datasets(Pictures), outputs=f"{approach}.pictures", name=f"collect_pictures_{approach}"),
+        Node(ApproachResult, inputs=datasets(ApproachResult), outputs=f"{approach}.result", name=f"collect_{approach}"),
     ]
 
 

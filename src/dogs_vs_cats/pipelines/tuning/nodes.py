@@ -9,6 +9,7 @@ from dogs_vs_cats.compute.lazy_types import Figure
 from dogs_vs_cats.datasets.environments import Environments, refuse_unless_free
 from dogs_vs_cats.errors import TuningError
 from dogs_vs_cats.parameters.tuning import FIXED, TuningParameters
+from dogs_vs_cats.reporting.html import environment
 from dogs_vs_cats.training.dry_build import dry_build
 from dogs_vs_cats.training.inputs import TrainingInputs
 
@@ -77,3 +78,20 @@ def draw_figures(trials: pd.DataFrame, summary: dict[str, Any]) -> tuple[Figure,
     from dogs_vs_cats.reporting import tuning_figures
 
     return tuning_figures.search_history(trials), tuning_figures.importance(summary["importance"])
+
+
+def report(trials: pd.DataFrame, summary: dict[str, Any], history: bytes, importance: bytes) -> str:
+    """Writes the page about a search, one HTML file that needs nothing else.
+
+    Args:
+        trials: A row for each trial: `trial`, `outcome`, `val_loss`, `epochs`, and the searched parameters.
+        summary: The result of the search.
+        history: PNG file of its progress.
+        importance: PNG file of the parameters' importance.
+
+    Returns:
+        The HTML text. All values are escaped.
+    """
+    template = environment("dogs_vs_cats.reporting").get_template("tuning.html.jinja")
+    ranked = trials.sort_values(["val_loss", "trial"], na_position="last").to_dict("records")
+    return template.render(trials=ranked, summary=summary, history=history, importance=importance)

@@ -6,7 +6,6 @@ from dogs_vs_cats.approaches import Approach
 from dogs_vs_cats.pipelines import approach as approach_template
 from dogs_vs_cats.pipelines.tuning import nodes
 from dogs_vs_cats.pipelines.tuning.environment import make_environment
-from dogs_vs_cats.reporting import tuning_page
 
 
 def create_pipeline(name: str, approach: Approach) -> Pipeline:
@@ -31,7 +30,7 @@ def create_pipeline(name: str, approach: Approach) -> Pipeline:
             Node(nodes.search, inputs=search, outputs=found, name="search", tags="keras"),
             Node(nodes.draw_figures, inputs=found, outputs=drawn, name="draw_search"),
             Node(make_environment, inputs=environment, outputs="tuned_environment", name="make_environment"),
-            Node(tuning_page.render, inputs=[*found, *drawn], outputs="tuning_report", name="report_search"),
+            Node(nodes.report, inputs=[*found, *drawn], outputs="tuning_report", name="report_search"),
         ],
         tags="tuning",
     )

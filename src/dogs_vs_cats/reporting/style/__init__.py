@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 Parameters = ParamSpec("Parameters")
 Drawing = Callable[Concatenate[Figure, Parameters], None]
@@ -22,17 +22,12 @@ STYLE = mpl.rc_params_from_file(Path(__file__).with_name("figures.mplstyle"), us
 
 INK: str = STYLE["text.color"]
 MUTED: str = STYLE["axes.labelcolor"]
-GRID: str = STYLE["grid.color"]
 PAPER = "#ffffff"
 SERIES: list[str] = STYLE["axes.prop_cycle"].by_key()["color"]
 MARKERS = {"o": "●", "s": "■", "D": "◆", "^": "▲", "v": "▼", "P": "✚"}
 """Markers of the series, and the same signs as characters for the pages."""
 
 DASHED = (0, (4, 3))
-
-# Ticks as people write them: 95%, not 95.0%; 0.2, not 2 × 10⁻¹.
-PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.4g}%")
-PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
 
 def figure(width: float, height: float) -> Callable[[Drawing[Parameters]], Callable[Parameters, Figure]]:
@@ -62,9 +57,9 @@ def series_style(index: int) -> tuple[str, str]:
 
 
 def percentages(*axes: Axis) -> None:
-    """Writes the ticks of axes as percentages."""
+    """Writes the ticks of axes as percentages, as people write them: 95%, not 95.0%."""
     for axis in axes:
-        axis.set_major_formatter(PERCENT)
+        axis.set_major_formatter(lambda value, _: f"{100 * value:.4g}%")
 
 
 def whole_numbers(axes: Axes, label: str) -> None:
