@@ -55,18 +55,16 @@ def _run(pipeline: str | None, pipelines: list[str], params: dict[str, Any], **o
 def _runner(name: str, arguments: dict[str, Any]) -> AbstractRunner:
     """Creates the runner of `--runner`, one of Kedro's or `package.module.Class`."""
     try:
-        runner = load_obj(name, "kedro.runner")
-        if not issubclass(runner, AbstractRunner):
-            raise TypeError(name)
-    except (ImportError, AttributeError, TypeError, ValueError):
+        runner = load_obj(name, "kedro.runner")(**arguments)
+        if not isinstance(runner, AbstractRunner):
+            raise TypeError(f"{name} is no runner")
+        return runner
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         known = ", ".join(sorted(name for name in kedro.runner.__all__ if name.endswith("Runner") and name[0] != "A"))
         raise SelectionError(
-            f"--runner={name}: there is no such runner. There are {known}, or your own as PACKAGE.MODULE.CLASS."
+            f"--runner={name}: {error}. There are {known}, or your own as PACKAGE.MODULE.CLASS; --runner-params are "
+            "its arguments."
         ) from None
-    try:
-        return cast(AbstractRunner, runner(**arguments))
-    except (TypeError, ValueError) as error:
-        raise SelectionError(f"--runner-params: {error}") from None
 
 
 def _parameters(ctx: click.Context, param: click.Parameter, values: Sequence[Any]) -> dict[str, Any]:

@@ -43,10 +43,7 @@ class ProjectHooks:
         self._root = Path()
         self._parameters: dict[str, Any] = {}
         self._globals: dict[str, Any] = {}
-
-    @property
-    def _experiment(self) -> str:
-        return str(self._globals["experiment"])
+        self._experiment = ""
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
@@ -61,7 +58,8 @@ class ProjectHooks:
         prepare_environment(ComputeParameters.model_validate(self._parameters["compute"]))
         self._root = context.project_path
         self._globals = dict(context.config_loader["globals"])
-        if "experiment" not in self._globals:
+        self._experiment = self._globals.get("experiment", "")
+        if not self._experiment:
             raise ConfigurationError(
                 "No globals.yml in conf names the experiment, the folder of its results. Write it "
                 "into conf/base/globals.yml: `experiment: NAME`"
@@ -145,8 +143,6 @@ def _refuse_runner(given: str) -> None:
 
 def _parameters(loader: ConfigLoader) -> dict[str, Any]:
     """All parameters, without those of `--params` that only a `${runtime_params:NAME}` in a file of conf reads."""
-    parameters = dict(loader["parameters"])
-    if unknown := parameters.keys() - parameter_schema.root_schema(parameters).model_fields.keys():
-        for name in unknown & loader.interpolated_parameters():
-            del parameters[name]
-    return parameters
+    parameters = loader["parameters"]
+    unused = loader.interpolated_parameters() - parameter_schema.root_schema(parameters).model_fields.keys()
+    return {name: value for name, value in parameters.items() if name not in unused}

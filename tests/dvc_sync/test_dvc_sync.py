@@ -173,7 +173,7 @@ def test_an_entry_that_does_not_say_what_dvc_makes_of_it_fails(project):
         ),
         ("{type: pandas.CSVDataset, filepath: x.csv, metadata: {dvc: out}}", "keeps files under data/"),
         ("{type: pandas.CSVDataset, filepath: data/x.csv, metadata: {dvc: out}}", "no stage makes it"),
-        ("{type: pandas.CSVDataset, filepath: data/x.csv, metadata: {dvc: {plot: {z: a}}}}", "a plot has no z"),
+        ("{type: pandas.CSVDataset, filepath: data/x.csv, metadata: {dvc: {plots: {x: a}}}}", "is not one of them"),
     ],
 )
 def test_an_entry_that_dvc_cannot_keep_fails(project, entry, message):
@@ -306,13 +306,13 @@ def test_a_source_outside_is_refused_in_a_temporary_folder_and_named_elsewhere(t
     with pytest.raises(ReproductionError, match=r"temporary folder.*dvc add"):
         check_source(source, "data/01_raw", temporary, "lecture")
     check_source(source, "data/01_raw", tmp_path / "project", "lecture")
-    assert "DVC doesn't notice when it changes" in caplog.text
+    assert f"DVC doesn't notice when {source} (ingestion.source) changes" in caplog.text
 
 
 def test_an_untracked_or_unwatched_source_is_refused(tmp_path):
     source = "data/01_raw/photos.zip"
     temporary = tmp_path / ".dvc/tmp/exps/tmp1"
-    with pytest.raises(ReproductionError, match=r"neither git nor DVC tracks.*dvc add data/01_raw/photos.zip"):
+    with pytest.raises(ReproductionError, match=r"only what git and DVC track.*`dvc add` it there"):
         check_source(source, "data/01_raw", temporary, "lecture")
     with pytest.raises(ReproductionError, match=r"-S conf/base/globals.yml:dvc.raw_data=data/01_raw"):
         check_source(source, "conf/base/globals.yml", tmp_path, "base")

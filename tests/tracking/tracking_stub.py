@@ -237,8 +237,8 @@ class Stub:
         hooks = TrackingHooks()
         manager = _create_hook_manager()
         _register_hooks(manager, (hooks,))
-        loader = {"globals": {"experiment": self.experiment}}
-        context: Any = SimpleNamespace(params=self.parameters(), config_loader=loader, env=self.env)
+        loader = {"globals": {"experiment": self.experiment}, "parameters": self.parameters()}
+        context: Any = SimpleNamespace(config_loader=loader, env=self.env)
         hooks.after_context_created(context)
         common = {"run_params": {}, "pipeline": pipeline, "catalog": self.catalog}
         manager.hook.before_pipeline_run(**common)

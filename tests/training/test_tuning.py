@@ -17,7 +17,6 @@ import yaml
 from kedro.config import OmegaConfigLoader
 
 from dogs_vs_cats.datasets import EnvironmentsDataset
-from dogs_vs_cats.datasets.environments import WrittenEnvironment
 from dogs_vs_cats.errors import EnvironmentFilesError, TuningError
 from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.parameters.tuning import TuningParameters
@@ -292,7 +291,7 @@ def test_a_written_environment_is_the_old_one_with_the_best_values(tmp_path, env
     assert written["parameters"] == expected
     check(written["parameters"])
     assert written["globals"]["experiment"] == "tuned"
-    assert made.files.keys() == {"globals.yml", "parameters.yml"}
+    assert made["tuned"].keys() == {"globals.yml", "parameters.yml"}
     raw_data = {"lecture": "data/01_raw"}.get(environment, "conf/tuned/globals.yml")
     assert written["globals"]["dvc"]["raw_data"] == raw_data
 
@@ -303,17 +302,17 @@ def test_only_an_environment_that_a_search_wrote_is_written_again(tmp_path):
     (tmp_path / "local").mkdir()
     (tmp_path / "local/globals.yml").write_text("{}")
     globals_file = {"globals.yml": "# Written by a search\nexperiment: tuned\n"}
-    dataset.save(WrittenEnvironment("tuned", {**globals_file, "old.yml": "{}\n"}))
-    dataset.save(WrittenEnvironment("tuned", globals_file))
+    dataset.save({"tuned": {**globals_file, "old.yml": "{}\n"}})
+    dataset.save({"tuned": globals_file})
     assert list(dataset.load()) == ["tuned"]
     assert [path.name for path in (tmp_path / "tuned").iterdir()] == ["globals.yml"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "local", "tuned"]
     (tmp_path / "tuned/globals.yml").write_text("experiment: tuned\n")
     with pytest.raises(EnvironmentFilesError, match="no run has written it"):
-        dataset.save(WrittenEnvironment("tuned", {"globals.yml": "# Written by a search\n"}))
+        dataset.save({"tuned": {"globals.yml": "# Written by a search\n"}})
     (tmp_path / "mine").mkdir()
     with pytest.raises(EnvironmentFilesError, match=r"without a globals\.yml"):
-        dataset.save(WrittenEnvironment("mine", {"globals.yml": "# Written by a search\n"}))
+        dataset.save({"mine": {"globals.yml": "# Written by a search\n"}})
 
 
 def test_figures_and_page_say_what_was_found():

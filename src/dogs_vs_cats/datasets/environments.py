@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from kedro.config import OmegaConfigLoader
 
@@ -20,20 +19,8 @@ Environments = dict[str, OmegaConfigLoader]
 """The configuration of each environment, base and its own merged, by its name."""
 
 
-class WrittenEnvironment(NamedTuple):
-    """An environment that a run writes.
-
-    Attributes:
-        name: Of the folder.
-        files: Text of its files, by their names.
-    """
-
-    name: str
-    files: dict[str, str]
-
-
 class EnvironmentsDataset(FolderDataset):
-    """Loads all shared environments; saves one, as a whole or not at all.
+    """Loads all shared environments; saves one, or several, each as a whole or not at all.
 
     `filepath` is the folder of all environments. An environment that a person wrote is never replaced.
     """
@@ -59,22 +46,26 @@ class EnvironmentsDataset(FolderDataset):
             if name != "local"
         }
 
-    def save(self, data: WrittenEnvironment) -> None:
-        """Writes an environment, or replaces one that a run wrote before.
+    def save(self, data: dict[str, dict[str, str]]) -> None:
+        """Writes environments, or replaces those that a run wrote before.
+
+        Args:
+            data: The text of each environment's files, by the name of the environment and of the file.
 
         Raises:
             EnvironmentFilesError: A person wrote an environment of that name.
         """
         environments = self.load()
-        refuse_unless_free(data.name, environments)
-        if (self._filepath / data.name).exists() and data.name not in environments:
-            raise EnvironmentFilesError(
-                f"conf/{data.name} is there already, without a globals.yml. Remove it, or choose another name."
-            )
-        with replace_atomically(self._filepath / data.name) as folder:
-            folder.mkdir()
-            for name, text in data.files.items():
-                (folder / name).write_text(text, encoding="utf-8")
+        for name, files in data.items():
+            refuse_unless_free(name, environments)
+            if (self._filepath / name).exists() and name not in environments:
+                raise EnvironmentFilesError(
+                    f"conf/{name} is there already, without a globals.yml. Remove it, or choose another name."
+                )
+            with replace_atomically(self._filepath / name) as folder:
+                folder.mkdir()
+                for file, text in files.items():
+                    (folder / file).write_text(text, encoding="utf-8")
 
 
 def refuse_unless_free(name: str, environments: Mapping[str, OmegaConfigLoader]) -> None:

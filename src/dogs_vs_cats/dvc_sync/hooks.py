@@ -70,24 +70,18 @@ def check_source(source: str, raw_data: str, root: Path, environment: str) -> No
     # Not resolved: DVC may link tracked files to its cache.
     path = Path(os.path.normpath(root / Path(on_disk(source)).expanduser()))
     inside = path.relative_to(root).as_posix() if path.is_relative_to(root) else None
-    track = f"dvc add {inside}"
-    if inside is None:
-        track = (
-            f"copy it to {RAW_DATA}, `dvc add` it there, commit the .dvc file, and set ingestion.source to that path"
-        )
+    track = (
+        f"copy it to {RAW_DATA} if it is outside of the repository, `dvc add` it there, commit the .dvc file, and set "
+        "ingestion.source to that path"
+    )
     if f"/{TEMPORARY}/" in f"{root.as_posix()}/" and (inside is None or not path.exists()):
-        where = "outside of the repository" if inside is None else "which neither git nor DVC tracks"
         raise ReproductionError(
-            f"ingestion.source is {source}, {where}. DVC runs this experiment in a temporary folder, which has only "
-            f"what git and DVC track. To use it here, {track}; or run the experiment in your project: dvc exp run "
-            "without --temp and --queue."
+            f"ingestion.source is {source}, but DVC runs this experiment in a temporary folder, which has only what "
+            f"git and DVC track. To use it here, {track}; or run the experiment in your project: dvc exp run without "
+            "--temp and --queue."
         )
     if inside is None:
-        logger.warning(
-            "ingestion.source is %s, outside of the repository: DVC doesn't notice when it changes. To track it, %s.",
-            source,
-            track,
-        )
+        logger.warning("DVC doesn't notice when %s (ingestion.source) changes. To track it, %s.", source, track)
     elif not Path(inside).is_relative_to(raw_data):
         raise ReproductionError(
             f"ingestion.source is {source}, but the stage depends on {raw_data}: DVC wouldn't notice when the images "

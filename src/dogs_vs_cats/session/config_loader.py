@@ -1,14 +1,13 @@
 """The configuration, with one line for whatever is wrong in its files or folders."""
 
 import re
-import tarfile
-import zipfile
+import shutil
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import fsspec
 from kedro.config import OmegaConfigLoader
 from omegaconf.errors import OmegaConfBaseException
 
@@ -24,13 +23,11 @@ class ConfigLoader(OmegaConfigLoader):
     def __init__(self, conf_source: str | Path, *arguments: Any, **options: Any):
         """Takes Kedro's arguments; an archive is unpacked for as long as the loader lives."""
         self._given = str(conf_source)
-        if Path(conf_source).is_file() and (is_zip := zipfile.is_zipfile(conf_source)) | tarfile.is_tarfile(
-            conf_source
-        ):
+        if Path(conf_source).is_file():
             self._unpacked = TemporaryDirectory()
-            archive = fsspec.filesystem("zip" if is_zip else "tar", fo=self._given)
-            archive.get("/", f"{self._unpacked.name}/", recursive=True)
-            (conf_source,) = Path(self._unpacked.name).iterdir()
+            with suppress(shutil.ReadError, ValueError):  # no archive of one folder, which is refused below
+                shutil.unpack_archive(conf_source, self._unpacked.name)
+                (conf_source,) = Path(self._unpacked.name).iterdir()
         super().__init__(str(conf_source), *arguments, **options)
 
     def __getitem__(self, key: str) -> dict[str, Any]:
@@ -49,7 +46,14 @@ class ConfigLoader(OmegaConfigLoader):
                 read_yaml(file)  # which names a wrong file and the line
             return super().__getitem__(key)
         except OmegaConfBaseException as error:
-            raise ConfigurationError(_unresolved(key, error)) from error
+            name = f"{key}: {error.full_key}" if error.full_key else key
+            reason = (
+                str(error).splitlines()[0].removeprefix("KeyError raised while resolving interpolation: ").strip('"')
+            )
+            raise ConfigurationError(
+                f"{name}: {reason.removesuffix('.')}. Set it, or give a default: ${{oc.env:NAME,DEFAULT}} or "
+                "${runtime_params:NAME,DEFAULT}. ${…} also takes a value of the same environment, or globals:NAME."
+            ) from error
         except ValueError as error:  # a name in two files
             raise ConfigurationError(f"{' '.join(str(error).split())}. Correct the file, and run again.") from error
 
@@ -81,13 +85,3 @@ class ConfigLoader(OmegaConfigLoader):
         folders = [Path(self.conf_source) / name for name in (self.base_env, self.env or self.default_run_env)]
         found = {path for folder in folders for pattern in self.config_patterns[key] for path in folder.glob(pattern)}
         return sorted(path for path in found if path.suffix in _SUFFIXES and path.is_file())
-
-
-def _unresolved(key: str, error: OmegaConfBaseException) -> str:
-    """The message for an interpolation `${…}` that can't be resolved."""
-    reason = str(error).splitlines()[0].removeprefix("KeyError raised while resolving interpolation: ").strip('"')
-    name = f"{key}: {error.full_key}" if error.full_key else key
-    return (
-        f"{name}: {reason.removesuffix('.')}. Set it, or give a default: ${{oc.env:NAME,DEFAULT}} or "
-        "${runtime_params:NAME,DEFAULT}. ${…} also takes a value of the same environment, or globals:NAME."
-    )

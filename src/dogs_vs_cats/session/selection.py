@@ -7,8 +7,8 @@ from typing import Any
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines
 from kedro.framework.session import KedroSession
-from kedro.io import CatalogProtocol, MemoryDataset
-from kedro.pipeline import Node, Pipeline
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
 
 from dogs_vs_cats.errors import MissingInputError, SelectionError
 
@@ -53,9 +53,15 @@ class ProjectSession(KedroSession):
         """Loads the configuration; the hooks then know the environment's pipelines, from which a run selects."""
         context = super().load_context()
         if self._requested:
-            names, options = self._requested
-            check_selection(pipelines, names, options)
-            check_load_versions(context.config_loader["catalog"], options.get("load_versions") or {})
+            check_selection(pipelines, *self._requested)
+            catalog, (_, options) = context.config_loader["catalog"], self._requested
+            for name in options.get("load_versions") or ():
+                # Kedro itself would load the present data without a word.
+                if not catalog.get(name, {}).get("versioned"):
+                    raise SelectionError(
+                        f"--load-versions={name}:…: Kedro has no versions of {name}. DVC has the earlier versions of "
+                        "all results: git checkout COMMIT dvc.lock, then dvc checkout."
+                    )
         return context
 
 
@@ -91,17 +97,6 @@ def check_selection(
         raise SelectionError(f"No node is left to run: {used} have none in common.") from None
 
 
-def check_load_versions(catalog: Mapping[str, Any], load_versions: Iterable[str]) -> None:
-    """Refuses versions of datasets that have none; Kedro itself would load the present data without a word."""
-    for name in load_versions:
-        _check_name("--load-versions", name, catalog)
-        if not catalog[name].get("versioned"):
-            raise SelectionError(
-                f"--load-versions={name}:…: {name} isn't versioned by Kedro. DVC has the earlier versions: "
-                "git checkout COMMIT dvc.lock, then dvc checkout."
-            )
-
-
 def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], provided: Collection[str]) -> None:
     """Checks that everything a run starts from is there.
 
@@ -111,40 +106,25 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], provide
         provided: Inputs that are made before the first node runs.
 
     Raises:
-        MissingInputError: Inputs are missing; the message names the pipelines that make them, or, for what is never
-            on disk, the nodes to start at.
+        MissingInputError: Inputs are missing; the message names the pipelines that make them.
     """
 
     def missing(part: Pipeline) -> list[str]:
         inputs = _datasets(part) & part.inputs() - set(provided)
         return sorted(name for name in inputs if not catalog.exists(name))
 
-    absent = missing(pipeline)
-    if not absent:
+    if not (absent := missing(pipeline)):
         return
-    makers = {name: part for name, part in pipelines.items() if name != "__default__"}
-    everything, in_memory = sum(makers.values(), Pipeline([])), Pipeline([])
-
-    def makers_of_unsaved() -> list[Node]:
-        absent = missing(pipeline + in_memory)
-        unsaved = {name for name in absent if isinstance(catalog.get(name), MemoryDataset | None)}
-        return [node for node in everything.nodes if unsaved.intersection(node.outputs)]
-
-    while nodes := makers_of_unsaved():
-        in_memory += Pipeline(nodes)
-    wanted = set(missing(pipeline + in_memory))
-    absent = sorted({*absent, *wanted})
+    wanted = set(absent)
     needed: list[str] = []
+    makers = {name: part for name, part in pipelines.items() if name != "__default__"}
     for name, part in reversed(makers.items()):  # a pipeline reads what earlier ones make
         if wanted & part.all_outputs():
             needed.insert(0, name)
             wanted.update(missing(part))
-    advice = [f"make it first: kedro run --pipelines={','.join(needed)}"] if needed else []
-    if in_memory.nodes:
-        first = ",".join(sorted(node.name for node in in_memory.grouped_nodes[0]))
-        advice.append(f"start at the nodes that make what is never on disk: --from-nodes={first}")
     raise MissingInputError(
-        f"The run starts from {', '.join(absent)}, which this experiment doesn't have on disk: {'; then '.join(advice)}"
+        f"The run starts from {', '.join(absent)}, which this experiment doesn't have on disk. Run the pipelines that "
+        f"make it as a whole: kedro run --pipelines={','.join(needed)}"
     )
 
 

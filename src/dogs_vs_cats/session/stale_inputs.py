@@ -36,35 +36,37 @@ def refuse_stale_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], 
     )
     ingestion, seed = IngestionParameters.model_validate(parameters["ingestion"]), parameters["seed"]
     if images and inputs & {"images", "manifest"}:
-        _compare("The images", images["parameters"], images_made_with(ingestion, seed), "data_ingestion")
+        changes = _changes(images["parameters"], images_made_with(ingestion, seed))
+        _refuse("The images on disk were made", changes, "data_ingestion")
     if base and "backbone" in inputs:
         backbone = BackboneParameters.model_validate(parameters["backbone"])
-        wanted = backbone_made_with(backbone, ingestion.image_size, ingestion.channels, seed)
-        _compare("The backbone", base["made_with"], wanted, "backbone")
+        changes = _changes(
+            base["made_with"], backbone_made_with(backbone, ingestion.image_size, ingestion.channels, seed)
+        )
+        _refuse("The backbone on disk was made", changes, "backbone")
     if features and "features" in inputs:
-        wanted = {"pooling": parameters["transfer_bottleneck"]["pooling"]}
-        wanted |= {"backbone": base["identity"]} if base else {}
-        wanted |= {"data": images["identity"]} if images else {}
-        _compare("The features", {name: features[name] for name in wanted}, wanted, "feature_extraction")
+        changes = _changes({"pooling": features["pooling"]}, {"pooling": parameters["transfer_bottleneck"]["pooling"]})
+        if base and features["backbone"] != base["identity"]:
+            changes.append("from another base")
+        if images and features["data"] != images["identity"]:
+            changes.append("from other images")
+        _refuse("The features on disk were made", changes, "feature_extraction")
     for name in sorted(inputs):
         approach, _, entry = name.rpartition(".")
-        if not (images and entry == "model_info" and catalog.exists(name)):
-            continue
-        if catalog.load(name)["made_with"]["data"] != images["identity"]:
-            raise StaleInputError(
-                f"{approach} was trained on other images than the present ones. "
-                f"Train it again: kedro run --pipelines={approach}"
-            )
+        record = catalog.load(name) if entry == "model_info" and catalog.exists(name) else None
+        if images and record and record["made_with"]["data"] != images["identity"]:
+            _refuse(f"{approach} was trained", ["on other images than the present ones"], approach)
 
 
-def _compare(what: str, found: Mapping[str, Any], wanted: Mapping[str, Any], pipeline: str) -> None:
-    differences = [
-        f"{name}: {found.get(name)!r} then, {wanted.get(name)!r} now"
+def _changes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    return [
+        f"with {name}: {found.get(name)!r} then, {wanted.get(name)!r} now"
         for name in sorted(found.keys() | wanted.keys())
         if found.get(name) != wanted.get(name)
     ]
-    if differences:
-        raise StaleInputError(
-            f"{what} on disk were made with other parameters or from other inputs ({'; '.join(differences)}). "
-            f"Renew them: kedro run --pipelines={pipeline}"
-        )
+
+
+def _refuse(what: str, changes: list[str], pipeline: str) -> None:
+    """Refuses the run if anything has changed."""
+    if changes:
+        raise StaleInputError(f"{what} {', '.join(changes)}. Run it again: kedro run --pipelines={pipeline}")

@@ -72,12 +72,6 @@ def promote(client: "MlflowClient", name: str, run: "Run", model_id: str) -> str
     return f"{_described(_facts(run))} is the champion of {name}, as version {version}"
 
 
-def champions(client: "MlflowClient") -> list[str]:
-    """Addresses of the champions of all registered models."""
-    registered = client.search_registered_models()
-    return [f"models:/{model.name}@{CHAMPION}" for model in registered if CHAMPION in model.aliases]
-
-
 def _facts(run: "Run") -> dict[str, str]:
     """The tags of a version, by which it is compared with others."""
     tags = {key: run.data.tags[key] for key in _TAGS if key in run.data.tags}

@@ -12,7 +12,7 @@ from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.tracking import champion, store
 from dogs_vs_cats.tracking.datasets import open_store
-from dogs_vs_cats.tracking.outbox import former_outboxes, md5, outboxes
+from dogs_vs_cats.tracking.outbox import FOLDER, md5, outboxes
 from dogs_vs_cats.tracking.worker import send
 
 if TYPE_CHECKING:
@@ -34,8 +34,9 @@ def tracking_commands() -> None:
 )
 def upload(target: str | None) -> None:
     """Send runs to MLflow that could not be sent when they ended."""
-    if advice := former_outboxes(store.root()):
-        click.echo(f"{advice}.", err=True)
+    folders = sorted(path for name in (FOLDER, ".tracking_spool") for path in store.root().glob(f"{name}/*/"))
+    if former := [str(path) for path in folders if not (path / "records.jsonl").exists()]:
+        click.echo(f"Written by another version of this project, which can send them: {', '.join(former)}", err=True)
     problems = []
     for outbox in outboxes(store.root()):
         wanted = target or outbox.store

@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from dogs_vs_cats.datasets.local_file import FolderDataset
 from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.inference.classifiers import CHAMPION
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.storage.atomic import replace_atomically
-from dogs_vs_cats.tracking import champion, store
+from dogs_vs_cats.tracking import store
 from dogs_vs_cats.tracking.logged_model import MODEL_FILE
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def open_store() -> "MlflowClient":
 
 def _advice(client: "MlflowClient") -> str:
     """Advice after a request for a model that doesn't exist."""
-    found = champion.champions(client)
+    registered = client.search_registered_models()
+    found = [f"models:/{model.name}@{CHAMPION}" for model in registered if CHAMPION in model.aliases]
     if not found:
         return "There is no champion yet; every tracked `kedro run` chooses one for its experiment."
     return (

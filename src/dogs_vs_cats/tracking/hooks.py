@@ -10,7 +10,6 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from pydantic import BaseModel
 
 from dogs_vs_cats.tracking.recorder import Recorder
 from dogs_vs_cats.tracking.results import is_tracked
@@ -31,11 +30,7 @@ class TrackingHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Stores the parameters, the environment and the experiment."""
-        # Kedro turns the groups that nodes take as objects into objects.
-        self._parameters = {
-            name: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-            for name, value in context.params.items()
-        }
+        self._parameters = dict(context.config_loader["parameters"])
         self._experiment = context.config_loader["globals"]["experiment"]
         self._env = context.env
 

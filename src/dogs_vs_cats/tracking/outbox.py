@@ -19,9 +19,6 @@ from dogs_vs_cats.storage.atomic import in_use
 FOLDER = ".tracking_outbox"
 """Folder in the project's root with one outbox for each run that is in progress or hasn't been sent."""
 
-FORMER = (".tracking_spool/*/header.json", f"{FOLDER}/*/events.jsonl")
-"""Outboxes of earlier versions of the project, in other formats."""
-
 Record = dict[str, Any]
 
 
@@ -152,17 +149,6 @@ class Outbox:
 def outboxes(root: Path) -> list[Outbox]:
     """All outboxes of a project, the oldest first, also those in use."""
     return [Outbox(path.parent) for path in sorted((root / FOLDER).glob("*/records.jsonl"))]
-
-
-def former_outboxes(root: Path) -> str:
-    """Advice on runs that an earlier version of the project could not send; empty if there are none."""
-    found = [str(path.parent) for pattern in FORMER for path in root.glob(pattern)]
-    return (
-        f"An earlier version of this project could not send these runs to MLflow: {', '.join(found)}. Check that "
-        "version out and send them (kedro tracking upload), or delete the folders"
-        if found
-        else ""
-    )
 
 
 def md5(path: Path) -> str:

@@ -15,7 +15,7 @@ from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.tracking import run_facts, store, worker
 from dogs_vs_cats.tracking.images import describe_images, example_image
 from dogs_vs_cats.tracking.logged_model import MODEL_FILE, requirements
-from dogs_vs_cats.tracking.outbox import FOLDER, Outbox, Report, former_outboxes
+from dogs_vs_cats.tracking.outbox import FOLDER, Outbox, Report
 from dogs_vs_cats.tracking.results import is_tracked
 from dogs_vs_cats.tracking.system_load import LoadSampler
 from dogs_vs_cats.training.events import Event, TrialBegin, TrialEnd
@@ -65,8 +65,6 @@ class Recorder:
             requirements=requirements(),
             promote=f"kedro tracking promote {f'--env={environment}' if environment else ''}".strip(),
         )
-        if advice := former_outboxes(store.root()):
-            logger.warning(advice)
         if problem := store.problem(self._address):
             logger.warning(
                 "The MLflow store %s can't take this run: %s. The run goes on, and nothing is lost: its records wait "

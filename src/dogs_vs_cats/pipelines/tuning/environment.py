@@ -6,13 +6,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from dogs_vs_cats.datasets.environments import MARK, WrittenEnvironment
+from dogs_vs_cats.datasets.environments import MARK
 from dogs_vs_cats.parameters.dvc_variables import variables
 
 
 def make_environment(
     summary: dict[str, Any], parameters: dict[str, Any], run_record: dict[str, Any]
-) -> WrittenEnvironment:
+) -> dict[str, dict[str, str]]:
     """Makes an environment of all parameters of a run and the best values.
 
     Args:
@@ -21,7 +21,8 @@ def make_environment(
         run_record: `command` and `globals` of the run.
 
     Returns:
-        The environment, complete: what base says later doesn't change it.
+        The text of the environment's files, by its name and theirs. It is complete: what base says later doesn't
+        change it.
     """
     name, approach = summary["environment"], summary["approach"]
     # Kedro turns the groups that nodes take as such into objects.
@@ -38,7 +39,7 @@ def make_environment(
         + _yaml({**run_record["globals"], "experiment": name, "dvc": dvc}),
         "parameters.yml": f"# {best} of {approach}: as in {found}.\n" + _yaml(groups),
     }
-    return WrittenEnvironment(name, files)
+    return {name: files}
 
 
 def _yaml(content: Mapping[str, Any]) -> str:
