@@ -41,12 +41,10 @@ def cli() -> None:
 
 def _run(pipeline: str | None, pipelines: list[str], params: dict[str, Any], **options: Any) -> dict[str, Any]:
     """Run pipelines; without --pipelines, everything from ingestion to comparison."""
-    if pipeline and pipelines:
-        raise SelectionError("--pipeline and --pipelines are both given; --pipelines alone takes several names.")
     del options["config"]  # its options are among the others
     arguments = {"is_async": options.pop("is_async"), **options.pop("runner_params")}
     options["runner"] = _runner(options["runner"] or "SequentialRunner", arguments)
-    names = list(dict.fromkeys(pipelines or ([pipeline] if pipeline else [])))
+    names = list(dict.fromkeys([*pipelines, pipeline] if pipeline else pipelines))
     configuration = {"env": options.pop("env"), "conf_source": options.pop("conf_source")}
     with ProjectSession.create(os.environ.get(VARIABLE), runtime_params=params, **configuration) as session:
         return cast(ProjectSession, session).run(pipeline_names=names, **options)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,8 +15,7 @@ from kedro.pipeline import Pipeline
 
 from dogs_vs_cats import parameter_schema
 from dogs_vs_cats.compute.start import prepare_environment, start_keras
-from dogs_vs_cats.datasets import KerasModelDataset
-from dogs_vs_cats.errors import ConfigurationError, ProjectError, expected_failure
+from dogs_vs_cats.errors import ProjectError, expected_failure
 from dogs_vs_cats.inference.classifiers import find_model, load_classifier
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.credentials import without_credentials
@@ -30,6 +28,7 @@ from dogs_vs_cats.session.config_loader import ConfigLoader
 from dogs_vs_cats.session.selection import check_inputs
 from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
 from dogs_vs_cats.storage.caches import GIB, note_use, remove_beyond, total
+from dogs_vs_cats.tracking.run_facts import kedro_command
 from dogs_vs_cats.tracking.store import registered_name
 from dogs_vs_cats.training.dry_build import refuse_unbuildable
 
@@ -58,17 +57,12 @@ class ProjectHooks:
         prepare_environment(ComputeParameters.model_validate(self._parameters["compute"]))
         self._root = context.project_path
         self._globals = dict(context.config_loader["globals"])
-        self._experiment = self._globals.get("experiment", "")
-        if not self._experiment:
-            raise ConfigurationError(
-                "No globals.yml in conf names the experiment, the folder of its results. Write it "
-                "into conf/base/globals.yml: `experiment: NAME`"
-            )
+        self._experiment = str(self._globals.get("experiment"))  # the catalog refuses globals without it
 
     @hook_impl
     def after_catalog_created(self, catalog: CatalogProtocol[Any, Any]) -> None:
         """Lets a report name the experiment and the command, and a search repeat the environment."""
-        command = without_credentials(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+        command = without_credentials(kedro_command())
         catalog.save("run_record", {"experiment": self._experiment, "command": command, "globals": self._globals})
 
     @hook_impl(tryfirst=True)
@@ -80,7 +74,8 @@ class ProjectHooks:
         if uses_keras:
             _refuse_runner(str(run_params["runner"]))
         # Creates all that the run reads or writes, which shows the catalog's mistakes before anything has run.
-        datasets = [catalog.get(name) for name in sorted(pipeline.datasets())]
+        for name in sorted(pipeline.datasets()):
+            catalog.get(name)
         run_lock.acquire(self._root / "data" / f".{self._experiment}.lock")
         if not run_params["only_missing_outputs"]:
             check_inputs(pipeline, catalog, provided=["classifier"])
@@ -88,9 +83,6 @@ class ProjectHooks:
         if uses_keras:
             start_keras()
             refuse_unbuildable(pipeline.all_outputs(), self._parameters)
-        for dataset in datasets:
-            if isinstance(dataset, KerasModelDataset):
-                dataset.caches = True
         if "classifier" in pipeline.inputs():
             wanted, approaches = self._parameters["inference"]["model"], self._parameters["approaches"]
             registered = registered_name(self._parameters["tracking"]["registered_model"], self._experiment)

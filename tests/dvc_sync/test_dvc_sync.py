@@ -211,10 +211,8 @@ def test_an_environment_that_dvc_cannot_follow_is_described(project):
     found = "\n".join(environments.problems(project))
     assert "conf/mine/parameters.yml lacks what DVC looks for; `kedro dvc sync` adds it" in found
     assert "conf/mine/globals.yml lacks what DVC looks for; `kedro dvc sync` adds it" in found
-    assert "conf/mine has parameters_backbone.yml, and DVC follows parameters.yml alone" in found
-    assert "cat conf/mine/parameters_*.yml >> conf/mine/parameters.yml" in found
+    assert "conf/mine has catalog.yml, parameters_backbone.yml, and DVC follows its parameters.yml and the cat" in found
     assert "conf/mine/globals.yml doesn't state experiment" in found
-    assert "conf/mine has a catalog" in found
 
 
 def test_what_dvc_looks_for_is_added_without_changing_anything(project):

@@ -52,13 +52,11 @@ def problems(root: Path = ROOT) -> list[str]:
             found.append(f"{where}/globals.yml doesn't state experiment, the folder that results go into")
         if folder.name == "base" or not _is_reproducible(folder):
             continue
-        if others := sorted(path.name for path in folder.glob("parameters_*.yml")):
+        if others := sorted(path.name for kind in ("parameters_*", "catalog*") for path in folder.glob(f"{kind}.yml")):
             found.append(
-                f"{where} has {', '.join(others)}, and DVC follows {OWN_PARAMETERS} alone; move them there: "
-                f"cat {where}/parameters_*.yml >> {where}/{OWN_PARAMETERS} && rm {where}/parameters_*.yml"
+                f"{where} has {', '.join(others)}, and DVC follows its {OWN_PARAMETERS} and the catalog of conf/base "
+                "alone: move their content there"
             )
-        if any(folder.glob("catalog*.yml")):
-            found.append(f"{where} has a catalog, which dvc.yaml doesn't know of; move its entries to conf/base")
     return found
 
 

@@ -10,7 +10,7 @@ from kedro.framework.session import KedroSession
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from dogs_vs_cats.errors import MissingInputError, SelectionError
+from dogs_vs_cats.errors import MissingInputError, SelectionError, listed
 
 LISTED = 40
 """A message lists at most so many names; of datasets there are hundreds."""
@@ -139,8 +139,5 @@ def _check_name(option: str, name: str, existing: Collection[str]) -> None:
     inner = [known for known in sorted(existing) if known.rpartition(".")[2] == name]
     close = inner or get_close_matches(name, existing, n=3)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
-    if len(existing) <= LISTED:
-        known = f"There are {', '.join(sorted(existing))}." if existing else "The pipeline has none."
-    else:
-        known = f"There are {len(existing)}; kedro catalog describe-datasets lists them."
-    raise SelectionError(f"{option}={name}: there is no {name!r}.{hint} {known}")
+    known = listed(sorted(existing), LISTED) or "none"
+    raise SelectionError(f"{option}={name}: there is no {name!r}.{hint} There are {known}.")

@@ -37,7 +37,7 @@ def list_entries() -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    click.echo(f"{total(entries)}")
+    click.echo(total(entries))
 
 
 @cache_commands.command()

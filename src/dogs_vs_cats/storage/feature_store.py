@@ -76,9 +76,11 @@ class FeatureStore:
             KeyError: There is no row for a key.
             WriteError: The disk is full, or the store can't be written to.
         """
-        while (finished := self._finished(keys)) is None:
+        while True:
+            for entry, _, rows in self._entries(self._key(keys)):
+                mark_used(entry)
+                return rows
             self._write(keys, width, self._rows(keys))
-        return finished
 
     def _rows(self, keys: Sequence[bytes]) -> Iterator[tuple[int, np.ndarray]]:
         """Yields the row of each key with its place. Entries that have no other rows are outdated afterwards."""
@@ -100,13 +102,6 @@ class FeatureStore:
             digits = np.frombuffer(b"".join(keys), dtype=np.uint8)
             save_array(entry / "keys.npy", digits.reshape(-1, KEY_BYTES))
             save_rows(entry / "rows.npy", (len(keys), width), rows)
-
-    def _finished(self, keys: Sequence[bytes]) -> np.ndarray | None:
-        """The array of exactly these keys, if there is one."""
-        for entry, _, rows in self._entries(self._key(keys)):
-            mark_used(entry)
-            return rows
-        return None
 
     def _entries(self, key: str) -> Iterator[tuple[Path, list[bytes], np.ndarray]]:
         """Yields entries with their keys and rows; a damaged one is ignored, and so extracted again."""

@@ -22,29 +22,26 @@ class TrackingHooks:
     """Tracks every run that produces results, unless tracking is off."""
 
     def __init__(self) -> None:
-        self._parameters: dict[str, Any] = {}
-        self._experiment = ""
-        self._env: str | None = None
         self._recorder: Recorder | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Stores the parameters, the environment and the experiment."""
-        self._parameters = dict(context.config_loader["parameters"])
-        self._experiment = context.config_loader["globals"]["experiment"]
-        self._env = context.env
+        """Stores the context, which has the parameters, the environment and the experiment."""
+        self._context = context
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Starts recording, if tracking is on and the pipeline produces tracked results."""
         self._close("KILLED")  # an earlier run that was interrupted, in the same notebook
-        outputs = pipeline.all_outputs()
-        if not any(is_tracked(name, self._parameters["approaches"]) for name in outputs):
+        outputs, loader = pipeline.all_outputs(), self._context.config_loader
+        parameters = loader["parameters"]
+        if not any(is_tracked(name, parameters["approaches"]) for name in outputs):
             return
         switch = os.environ.get("DOGS_VS_CATS_TRACKING", "on").lower()
-        if self._parameters["tracking"]["enabled"] and switch not in ("off", "0", "false", "no"):
-            self._recorder = Recorder(self._parameters, catalog)
-            self._record(lambda recorder: recorder.start(self._experiment, self._env, sorted(outputs)))
+        if parameters["tracking"]["enabled"] and switch not in ("off", "0", "false", "no"):
+            self._recorder = Recorder(parameters, catalog)
+            experiment, environment = loader["globals"]["experiment"], self._context.env
+            self._record(lambda recorder: recorder.start(experiment, environment, sorted(outputs)))
             subscribe(self._training_event)
         elif "tracking_links" in pipeline.inputs():
             catalog.save("tracking_links", {})  # links to the runs of earlier models would be wrong
