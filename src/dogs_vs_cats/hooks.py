@@ -78,7 +78,7 @@ class ProjectHooks:
             catalog.get(name)
         run_lock.acquire(self._root / "data" / f".{self._experiment}.lock")
         if not run_params["only_missing_outputs"]:
-            check_inputs(pipeline, catalog, provided=["classifier"])
+            check_inputs(pipeline, catalog)
         refuse_stale_inputs(pipeline, catalog, self._parameters)
         if uses_keras:
             start_keras()

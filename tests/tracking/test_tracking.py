@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -253,7 +254,7 @@ def test_what_goes_wrong_in_tracking_costs_no_result(stub, caplog):
 
 def test_a_pipeline_without_results_starts_no_process(stub):
     hooks = TrackingHooks()
-    hooks._parameters = stub.parameters()
+    hooks.after_context_created(SimpleNamespace(config_loader={"parameters": stub.parameters()}))
     hooks.before_pipeline_run(pipeline=stub.pipeline([], [], False), catalog=stub.catalog)
     assert hooks._recorder is None
     assert not (stub.root / FOLDER).exists()

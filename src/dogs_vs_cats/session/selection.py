@@ -53,11 +53,11 @@ class ProjectSession(KedroSession):
         """Loads the configuration; the hooks then know the environment's pipelines, from which a run selects."""
         context = super().load_context()
         if self._requested:
-            check_selection(pipelines, *self._requested)
-            catalog, (_, options) = context.config_loader["catalog"], self._requested
+            names, options = self._requested
+            check_selection(names, options)
             for name in options.get("load_versions") or ():
                 # Kedro itself would load the present data without a word.
-                if not catalog.get(name, {}).get("versioned"):
+                if not context.config_loader["catalog"].get(name, {}).get("versioned"):
                     raise SelectionError(
                         f"--load-versions={name}:…: Kedro has no versions of {name}. DVC has the earlier versions of "
                         "all results: git checkout COMMIT dvc.lock, then dvc checkout."
@@ -65,14 +65,11 @@ class ProjectSession(KedroSession):
         return context
 
 
-def check_selection(
-    registered: Mapping[str, Pipeline], names: Iterable[str], options: Mapping[str, Iterable[str] | None]
-) -> None:
+def check_selection(names: Iterable[str], options: Mapping[str, Iterable[str] | None]) -> None:
     """Checks that everything a run selects exists.
 
     Args:
-        registered: The pipelines of the environment.
-        names: Those that are to run.
+        names: The pipelines of the environment that are to run.
         options: The further arguments of the run, some of which select nodes.
 
     Raises:
@@ -81,8 +78,8 @@ def check_selection(
     # Kedro may have loaded those alone that were asked for.
     pipelines.set_requested(None)
     for name in names:
-        _check_name("--pipelines", name, registered)
-    pipeline = sum((registered[name] for name in names), Pipeline([]))
+        _check_name("--pipelines", name, pipelines)
+    pipeline = sum((pipelines[name] for name in names), Pipeline([]))
     given = {**options, "node_namespaces": options.get("namespaces")}
     selected = {}
     for argument, existing in _selectable(pipeline).items():
@@ -97,29 +94,27 @@ def check_selection(
         raise SelectionError(f"No node is left to run: {used} have none in common.") from None
 
 
-def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], provided: Collection[str]) -> None:
+def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
     """Checks that everything a run starts from is there.
 
     Args:
         pipeline: What is to run.
         catalog: Where its inputs lie.
-        provided: Inputs that are made before the first node runs.
 
     Raises:
         MissingInputError: Inputs are missing; the message names the pipelines that make them.
     """
 
     def missing(part: Pipeline) -> list[str]:
-        inputs = _datasets(part) & part.inputs() - set(provided)
+        inputs = _datasets(part) & part.inputs() - {"classifier"}  # which a hook loads before the first node
         return sorted(name for name in inputs if not catalog.exists(name))
 
     if not (absent := missing(pipeline)):
         return
     wanted = set(absent)
     needed: list[str] = []
-    makers = {name: part for name, part in pipelines.items() if name != "__default__"}
-    for name, part in reversed(makers.items()):  # a pipeline reads what earlier ones make
-        if wanted & part.all_outputs():
+    for name, part in reversed(list(pipelines.items())):  # a pipeline reads what earlier ones make
+        if name != "__default__" and wanted & part.all_outputs():
             needed.insert(0, name)
             wanted.update(missing(part))
     raise MissingInputError(

@@ -78,9 +78,7 @@ def _advice(client: "MlflowClient") -> str:
     """Advice after a request for a model that doesn't exist."""
     registered = client.search_registered_models()
     found = [f"models:/{model.name}@{CHAMPION}" for model in registered if CHAMPION in model.aliases]
-    if not found:
-        return "There is no champion yet; every tracked `kedro run` chooses one for its experiment."
     return (
-        f"There are {', '.join(found)}; `make mlflow` shows all models. To make one of them the champion of your "
-        f"experiment: kedro tracking promote {found[0]}"
+        f"There are {', '.join(found) or 'no champions yet'}; `make mlflow` shows all models. To make one of them the "
+        "champion of your experiment: kedro tracking promote ADDRESS"
     )
