@@ -24,9 +24,11 @@ from PIL import Image
 from dogs_vs_cats.datasets import AtomicDataset, FolderDataset, JSONDataset, MemoryMapDataset
 from dogs_vs_cats.errors import ProjectError, SourceError, SplitError
 from dogs_vs_cats.images.decoding import decode
+from dogs_vs_cats.images.sources.base import Entry
+from dogs_vs_cats.images.sources.files import FolderSource
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
-from dogs_vs_cats.pipelines.data_ingestion import create_pipeline
 from dogs_vs_cats.pipelines.data_ingestion.nodes import made_with, read_images, split_images
+from dogs_vs_cats.pipelines.data_ingestion.pipeline import create_pipeline
 from dogs_vs_cats.storage.content_store import ContentStore
 from tests.conftest import SOURCE
 
@@ -445,6 +447,22 @@ def test_the_depth_is_that_of_the_whole_source_and_spares_other_files(tmp_path: 
     assert images["Cat/0.tif"].max() == 255 >> 4
     photo = decode(jpeg(1), image_size=SIZE, channels=1, max_pixels=100_000).pixels
     np.testing.assert_array_equal(images["Cat/photo.jpg"], photo)
+
+
+def test_only_files_that_have_sixteen_bits_are_decoded_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, _ = deep_folder(tmp_path / "scans", 12)
+    (source / "Cat/photo.jpg").write_bytes(jpeg(1))
+    read = Counter[str]()
+    original = FolderSource.read
+
+    def counting(self: FolderSource, entry: Entry) -> bytes:
+        read[entry.path] += 1
+        return original(self, entry)
+
+    monkeypatch.setattr(FolderSource, "read", counting)
+    ingest(parameters(source, channels=1), tmp_path)
+    assert read.pop("Cat/photo.jpg") == 1
+    assert set(read.values()) == {2}
 
 
 def test_a_source_of_ordinary_images_has_no_depth_and_its_identity_does_not_depend_on_the_parameter(

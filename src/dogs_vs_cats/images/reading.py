@@ -3,9 +3,7 @@
 import hashlib
 import json
 import logging
-import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -14,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.compute.parallel import in_order
-from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.errors import ProjectError, SourceError
 from dogs_vs_cats.images import decoding
 from dogs_vs_cats.images.decoding import DecodedImage, ImageRejected
 from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS, needed_bits
@@ -48,7 +46,7 @@ class DecodedSource:
 
     Attributes:
         images: uint8 memory map of shape (n, image_size, image_size, channels).
-        thumbnails: uint8 memory map of shape (n, `THUMBNAIL_SIZE`, `THUMBNAIL_SIZE`), see `near_duplicates`.
+        thumbnails: uint8 memory map of shape (n, side, side), see `near_duplicates.thumbnail`.
         usable: A row for each of `images`: path, label, part, sha256, width, height.
         rejected: path and reason of everything else.
         class_names: Names of the classes, by label.
@@ -139,21 +137,29 @@ def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) 
 
     Of byte-identical files only the first one is used. A published dataset of arrays stays complete, duplicates
     included (Fashion-MNIST has some), because others report on its official parts as they are. No more than a few
-    megabytes of images are in memory at once. A source of 16-bit images is decoded a second time if it turns out to
-    use fewer bits.
+    megabytes of images are in memory at once. The 16-bit images of a source are decoded a second time if they turn out
+    to use fewer bits.
 
     Args:
         source: An open source.
         ingestion: Uses `image_size`, `channels` and the decoder's options.
         folder: An empty folder.
+
+    Raises:
+        SourceError: A 16-bit image can't be read a second time.
     """
     bit_depth = ingestion.decoding()["bit_depth"]
-    table, deeper = _write_images(source, ingestion, bit_depth or BIT_DEPTHS[-1], folder)
-    if deeper and bit_depth is None:
-        bit_depth = _find_bit_depth(deeper, len(table["usable"]))
-        if bit_depth < BIT_DEPTHS[-1]:
-            table, _ = _write_images(source, ingestion, bit_depth, folder)
-    table |= {"class_names": source.class_names, "bit_depth": bit_depth if deeper else None}
+    table, thumbnails, deep = _write_images(source, ingestion, bit_depth or BIT_DEPTHS[-1], folder / "images.npy")
+    if deep and bit_depth is None:
+        bit_depth = _find_bit_depth(list(deep.values()), len(thumbnails))
+        images = np.load(folder / "images.npy", mmap_mode="r+")
+        items = list(deep) if bit_depth < BIT_DEPTHS[-1] else []
+        for (row, entry), image in _prepared(source, ingestion, bit_depth, items):
+            if isinstance(image, ImageRejected):
+                raise SourceError(f"{entry.path} can't be read a second time: {image.reason}. Run again.")
+            images[row], thumbnails[row] = image.decoded.pixels, image.thumbnail
+    np.save(folder / "thumbnails.npy", np.array(thumbnails, np.uint8).reshape(-1, THUMBNAIL_SIZE, THUMBNAIL_SIZE))
+    table |= {"class_names": source.class_names, "bit_depth": bit_depth if deep else None}
     (folder / "table.json").write_text(json.dumps(table), encoding="utf-8")
 
 
@@ -202,27 +208,33 @@ def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters, bit_d
     return _Image(image, thumbnail(image.pixels), hashlib.sha256(content).hexdigest(), isinstance(data, bytes))
 
 
+def _prepared(
+    source: Source, ingestion: IngestionParameters, bit_depth: int, items: Sequence[tuple[int, Entry]]
+) -> Iterator[tuple[tuple[int, Entry], _Image | ImageRejected]]:
+    """Reads and decodes numbered entries on all cores."""
+    chunk = max(1, min(_CHUNK_ENTRIES, _CHUNK_BYTES // (ingestion.image_size**2 * ingestion.channels)))
+    prepared = in_order(lambda item: _prepare(source, item[1], ingestion, bit_depth), items, chunk)
+    return track(prepared, "Decoding", len(items))
+
+
 def _write_images(
-    source: Source, ingestion: IngestionParameters, bit_depth: int, folder: Path
-) -> tuple[dict[str, Any], list[tuple[float, ...]]]:
-    """Writes the images and their thumbnails.
+    source: Source, ingestion: IngestionParameters, bit_depth: int, path: Path
+) -> tuple[dict[str, Any], list[np.ndarray], dict[tuple[int, Entry], tuple[float, ...]]]:
+    """Writes the images to a `.npy` file.
+
+    Rows go through ordinary writes, because pages of a memory map would count as memory of this process.
 
     Returns:
-        The rows of `usable` and `rejected`, and `unreadable`, as in `DecodedSource`; and `DecodedImage.deeper` of the
-        images with 16 bits a sample.
+        The rows of `usable` and `rejected`, and `unreadable`, as in `DecodedSource`; the thumbnails; and
+        `DecodedImage.deeper` of the images with 16 bits a sample, by their row and entry.
     """
-    entries, side, channels = source.entries(), ingestion.image_size, ingestion.channels
     usable: list[tuple[str, int, str, str, int, int]] = []
-    rejected, unreadable = list(source.rejected), []
-    deeper: list[tuple[float, ...]] = []
+    rejected, unreadable, thumbnails = list(source.rejected), [], []
+    deep: dict[tuple[int, Entry], tuple[float, ...]] = {}
     first_of: dict[str, str] = {}
-    chunk = max(1, min(_CHUNK_ENTRIES, _CHUNK_BYTES // (side**2 * channels)))
-    prepared = in_order(lambda entry: _prepare(source, entry, ingestion, bit_depth), entries, chunk)
-    with (
-        _npy_file(folder / "images.npy", (side, side, channels), len(entries)) as images,
-        _npy_file(folder / "thumbnails.npy", (THUMBNAIL_SIZE, THUMBNAIL_SIZE), len(entries)) as thumbnails,
-    ):
-        for entry, image in track(prepared, "Decoding", len(entries)):
+    with path.open("wb") as file:
+        _write_header(file, 0, ingestion)
+        for (_, entry), image in _prepared(source, ingestion, bit_depth, list(enumerate(source.entries()))):
             if isinstance(image, ImageRejected):
                 rejected.append((entry.path, image.reason))
                 unreadable += [entry.path] if image.may_pass else []
@@ -230,32 +242,21 @@ def _write_images(
             if first_of.setdefault(image.sha256, entry.path) != entry.path and image.is_file:
                 rejected.append((entry.path, f"duplicate of {first_of[image.sha256]}"))
                 continue
+            if image.decoded.deeper:
+                deep[len(usable), entry] = image.decoded.deeper
             size = image.decoded.width, image.decoded.height
             usable.append((entry.path, entry.label, entry.part, image.sha256, *size))
-            images.write(image.decoded.pixels.tobytes())
-            thumbnails.write(image.thumbnail.tobytes())
-            deeper += [image.decoded.deeper] if image.decoded.deeper else []
-    return {"usable": usable, "rejected": rejected, "unreadable": unreadable}, deeper
-
-
-@contextmanager
-def _npy_file(path: Path, row_shape: tuple[int, ...], at_most: int) -> Iterator[BinaryIO]:
-    """Opens a uint8 `.npy` file to write rows into; their number comes into its header when the block ends well.
-
-    Rows go through ordinary writes, because pages of a memory map would count as memory of this process.
-    """
-
-    def write_header(rows: int) -> None:
-        description = {"descr": "|u1", "fortran_order": False, "shape": (rows, *row_shape)}
-        np.lib.format.write_array_header_1_0(file, description)
-
-    with path.open("wb") as file:
-        write_header(at_most)
-        start = file.tell()
-        yield file
-        rows = (file.tell() - start) // math.prod(row_shape)
+            file.write(image.decoded.pixels.tobytes())
+            thumbnails.append(image.thumbnail)
         file.seek(0)
-        write_header(rows)
+        _write_header(file, len(usable), ingestion)
+    return {"usable": usable, "rejected": rejected, "unreadable": unreadable}, thumbnails, deep
+
+
+def _write_header(file: BinaryIO, rows: int, ingestion: IngestionParameters) -> None:
+    """Writes the header of the images, which has the same length for any number of rows."""
+    shape = rows, ingestion.image_size, ingestion.image_size, ingestion.channels
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def _find_bit_depth(deeper: list[tuple[float, ...]], images: int) -> int:
