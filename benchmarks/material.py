@@ -115,8 +115,8 @@ def training_inputs(
 ) -> "TrainingInputs":
     """How `conf/lecture` trains an approach, with some parameters changed."""
     from dogs_vs_cats.parameters.augmentation import AugmentationParameters
-    from dogs_vs_cats.parameters.calibration import CalibrationParameters
     from dogs_vs_cats.parameters.compute import ComputeParameters
+    from dogs_vs_cats.parameters.training import CalibrationParameters
     from dogs_vs_cats.training.inputs import TrainingInputs
 
     parameters = lecture_parameters()

@@ -103,7 +103,7 @@ def main(experiment: str, data: Path, mnist: Path | None) -> None:
         column = {}
         with_features = classifier.with_features()
         for kind, pictures in kinds:
-            outputs = predict(with_features, pictures, np.arange(len(pictures)), compute, kind)
+            outputs = predict(with_features, pictures, np.arange(len(pictures)), compute)
             probabilities, unfamiliar = classifier.answers(outputs)
             sure = np.mean(probabilities.max(axis=1) > 0.9)
             column[kind] = f"{np.mean(np.array(unfamiliar, bool)):.1%} ({sure:.0%} sure)"

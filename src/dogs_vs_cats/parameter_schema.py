@@ -1,5 +1,6 @@
 """The one schema that checks all parameters of an environment before anything is loaded or run."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -12,7 +13,6 @@ from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.base import MISSING, Distinct, ParameterGroup, explain
-from dogs_vs_cats.parameters.calibration import CalibrationParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
@@ -20,6 +20,7 @@ from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.parameters.storage import StorageParameters
 from dogs_vs_cats.parameters.tracking import TrackingParameters
+from dogs_vs_cats.parameters.training import CalibrationParameters
 from dogs_vs_cats.parameters.tuning import TuningParameters
 from dogs_vs_cats.training.search_space import problems as tuning_problems
 
@@ -98,7 +99,11 @@ def check(parameters: Mapping[str, Any]) -> None:
         problems = _contradictions(root_schema(parameters).model_validate(dict(parameters)))
         problems += tuning_problems(parameters)
     except ValidationError as error:
-        problems = _mistakes(error, parameters)
+        # A union reports an error for every type that it could have been.
+        found: dict[tuple[str | int, ...], list[ErrorDetails]] = defaultdict(list)
+        for detail in error.errors():
+            found[_location(detail, parameters)].append(detail)
+        problems = [explain(location, details) for location, details in found.items()]
     if problems:
         count = "1 parameter is" if len(problems) == 1 else f"{len(problems)} parameters are"
         lines = "\n".join(f"  - {problem}" for problem in problems)
@@ -119,14 +124,6 @@ def _contradictions(parameters: Any) -> list[str]:
                 f"extracted with: set it to {extracted!r}"
             )
     return problems
-
-
-def _mistakes(error: ValidationError, parameters: Mapping[str, Any]) -> list[str]:
-    """A line for each wrong parameter; a union reports an error for every type that it could have been."""
-    found: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
-    for detail in error.errors():
-        found.setdefault(_location(detail, parameters), []).append(detail)
-    return [explain(location, details) for location, details in found.items()]
 
 
 def _location(detail: ErrorDetails, parameters: Mapping[str, Any]) -> tuple[str | int, ...]:

@@ -23,8 +23,8 @@ from dogs_vs_cats.images.augmentation.generator import (
     create_generator,
 )
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
-from dogs_vs_cats.pipelines.augmentation import create_pipeline
 from dogs_vs_cats.pipelines.augmentation.nodes import ORIGINALS, VERSIONS, preview
+from dogs_vs_cats.pipelines.augmentation.pipeline import create_pipeline
 from tests.conftest import PROJECT, SOURCE
 
 TOLERANCE = 0.01

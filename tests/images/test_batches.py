@@ -177,12 +177,6 @@ def test_training_goes_on_as_if_never_interrupted() -> None:
     np.testing.assert_array_equal(fit(resumed, batches(2), initial_epoch=3, epochs=4), whole)
 
 
-@pytest.mark.parametrize("changing", [{"shuffle": True}, {"augmenter": ImageDataGenerator(**SETTINGS)}])
-def test_fit_without_the_callback_is_refused(changing: dict[str, Any]) -> None:
-    with pytest.raises(RuntimeError, match=r"batches\.callback\(\)"):
-        model().fit(RowBatches(images(), ROWS, LABELS, batch_size=4, **changing), verbose=0)
-
-
 def test_class_weights_of_fit_reach_the_batches() -> None:
     start = model().get_weights()[0]
     assert np.abs(fit(model(), batches(1), epochs=1) - start).max() > 1e-4

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dogs_vs_cats.models.frozen_base import CachedFeatures, after_base, find_base
+from dogs_vs_cats.models.frozen_base import after_base, find_base
+from dogs_vs_cats.training.inputs import LabelledImages
 from tests.approaches.test_approaches import BOTTLENECK, END_TO_END, built
 from tests.training.test_training import (
     BASE_RECORD,
@@ -82,15 +83,10 @@ def test_a_base_that_was_trained_on_is_asked_itself(base, images, manifest, tmp_
     kept = {"features": features, "features_record": record}
     values = {**VALUES, "epochs": 1, "unfreeze_from": "block3_convolution1", "fine_tuning_learning_rate": 0.01}
     model, info, history, *_ = end_to_end(base, images, manifest, tmp_path, values, **kept)
-    assert CachedFeatures(features, record["pooling"], record["base_weights"]).base_in(model) is None
+    assert (
+        LabelledImages(images, manifest, [], features=features, features_record=record).base_of_features(model) is None
+    )
     predictions, metrics, _ = evaluate(model, info, {}, images, manifest, features, record)
     answers = model.predict(images[:56], verbose=0)[:, 0]
     np.testing.assert_allclose(predictions["probability_dog"], answers, atol=1e-5)
     assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"].iloc[-1], abs=1e-3)
-
-
-@pytest.mark.parametrize("pooling", ["flatten", "avg"])
-def test_features_are_averaged_over_places(pooling):
-    maps = np.random.default_rng(0).random((1500, 2, 2, 5), dtype=np.float32)
-    rows = maps.reshape(1500, -1) if pooling == "flatten" else maps.mean(axis=(1, 2))
-    np.testing.assert_allclose(CachedFeatures(rows, pooling, "").averaged(5), maps.mean(axis=(1, 2)), rtol=1e-5)

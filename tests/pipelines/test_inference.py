@@ -158,7 +158,7 @@ def test_answers_equal_those_of_the_evaluation(shared, tmp_path):
     classifier = load_classifier("small", save(small_model(), tmp_path / "m.keras", class_names))
     rows = np.arange(len(images))
     evaluated = predictions_table(
-        usable.assign(split="test"), predict(classifier.model, images, rows, COMPUTE, "test"), class_names
+        usable.assign(split="test"), predict(classifier.model, images, rows, COMPUTE), class_names
     )
     table, _ = classify(source, classifier, tmp_path)
     assert table["path"].tolist() == evaluated["path"].tolist()

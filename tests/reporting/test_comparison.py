@@ -20,7 +20,7 @@ from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
-from dogs_vs_cats.pipelines.comparison import create_pipeline
+from dogs_vs_cats.pipelines.comparison.pipeline import create_pipeline
 from dogs_vs_cats.reporting.approach_figures import draw_figures
 from dogs_vs_cats.reporting.findings import closing_lines, headline
 from dogs_vs_cats.reporting.results import Pictures

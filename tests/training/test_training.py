@@ -11,8 +11,8 @@ from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.compute.backend import compile_updates
 from dogs_vs_cats.errors import BackboneError, TrainingError
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
-from dogs_vs_cats.parameters.calibration import CalibrationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.parameters.training import CalibrationParameters
 from dogs_vs_cats.pipelines.approach import nodes
 from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features
 from dogs_vs_cats.reporting import learning_figures

@@ -66,7 +66,6 @@ class RowBatches(keras.utils.PyDataset):
         threads = _threads() if workers == "auto" else workers
         self._pool = ThreadPoolExecutor(threads) if augmenter is not None and threads > 1 else None
         self._epoch = 0
-        self._has_callback = False
         self._order = lru_cache(maxsize=1)(self._draw_order)
 
     def __len__(self) -> int:
@@ -85,21 +84,11 @@ class RowBatches(keras.utils.PyDataset):
         The hooks of a `PyDataset` can't count epochs: `fit` also calls them when it takes a batch to build a model, and
         how often depends on the backend.
         """
-        self._has_callback = True
 
         def set_epoch(epoch: int, logs: dict[str, float] | None = None) -> None:
             self._epoch = epoch
 
         return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)
-
-    def on_epoch_begin(self) -> None:
-        """Refuses to repeat the first epoch.
-
-        Raises:
-            RuntimeError: Epochs differ from each other, and `fit` wasn't given the `callback()`.
-        """
-        if (self._shuffle or self._augmenter is not None) and not self._has_callback:
-            raise RuntimeError("these batches differ from epoch to epoch: give fit(callbacks=[batches.callback()])")
 
     def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads, and with an augmenter transforms, any batch of any epoch.

@@ -16,7 +16,7 @@ from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ModelFileError, ParameterError
 from dogs_vs_cats.evaluation.predictions import checked_probabilities, every_class
-from dogs_vs_cats.parameters.base import refusal
+from dogs_vs_cats.parameters.base import explain
 from dogs_vs_cats.project import ROOT, resolve
 
 if TYPE_CHECKING:
@@ -192,9 +192,11 @@ def load_classifier(name: str, path: Path) -> Classifier:
     description = _description(path, max(2, outputs[1]))
     beside = path.with_suffix(".npz")
     files = [file for file in (path, beside) if file.is_file()]
+    folder = path.absolute().parent
+    experiment = folder.name if folder.parent == ROOT / "data" / "06_models" else None
     return Classifier(
         name=name,
-        experiment=description.experiment or _experiment_of(path),
+        experiment=description.experiment or experiment,
         model=model,
         classes=description.classes,
         image_size=shape[1],
@@ -226,9 +228,8 @@ def _description(path: Path, count: int) -> _Description:
     except OSError as error:
         problem = f"{beside} can't be read ({error.strerror})"
     except ValidationError as error:
-        details = error.errors()[0]
-        where = ".".join(map(str, details["loc"]))
-        problem = f"in {beside}, {where}: {refusal(details)}; given was {details['input']!r}"
+        details = error.errors()[:1]
+        problem = f"in {beside}, {explain(details[0]['loc'], details)}"
     else:
         if len(description.classes) == count:
             return description
@@ -237,9 +238,3 @@ def _description(path: Path, count: int) -> _Description:
         f"{path} has {count} classes, whose names belong in the file beside it, but {problem}. Write one name for "
         'each class, in the order of their labels: {"classes": ["cat", "dog"]}'
     )
-
-
-def _experiment_of(path: Path) -> str | None:
-    """The experiment in whose folder a model file lies."""
-    folder = path.absolute().parent
-    return folder.name if folder.parent == ROOT / "data" / "06_models" else None

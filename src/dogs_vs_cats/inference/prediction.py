@@ -1,19 +1,21 @@
-"""Running a model over many images in constant memory."""
+"""Running a model over many images in constant memory: one precision, and batches of one shape."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 
-from dogs_vs_cats.inference.predictor import BATCH_SIZE, predictor
+from dogs_vs_cats.compute.precision import dtype_policy, with_dtype_policy
+from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.progress import progress
 
+BATCH_SIZE = 64
+"""Images in every batch of a prediction; the last one is filled up, so that all have one shape."""
 
-def predict(
-    model: keras.Model, images: np.ndarray, rows: np.ndarray, compute: ComputeParameters, description: str
-) -> np.ndarray:
+
+def predict(model: keras.Model, images: np.ndarray, rows: np.ndarray, compute: ComputeParameters) -> np.ndarray:
     """Predicts the images of some rows.
 
     Args:
@@ -21,14 +23,13 @@ def predict(
         images: uint8 memory map, (n, height, width, channels).
         rows: Which of them, int array of shape (m,).
         compute: Gives the precision.
-        description: What the progress bar says.
 
     Returns:
         float32 array of shape (m, outputs).
     """
     outputs = np.empty((len(rows), *model.output_shape[1:]), dtype=np.float32)
     done = 0
-    with progress(description, len(rows)) as advance:
+    with progress(f"Predicting with {model.name}", len(rows)) as advance:
         for part in predict_batches(model, row_batches(images, rows), compute):
             outputs[done : done + len(part)] = part
             done += len(part)
@@ -69,6 +70,19 @@ def predict_batches(
         while (batch := upcoming.result()) is not None:
             upcoming = ahead.submit(next, reader, None)
             yield run(batch)
+
+
+def predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
+    """Prepares a model to predict batches of at most `BATCH_SIZE` images in the precision of `compute`."""
+    fast = with_dtype_policy(fold_batch_normalisation(model), dtype_policy(compute, model))
+    fast.compile(jit_compile=compute.jit_compile)
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        missing = BATCH_SIZE - len(batch)
+        full = np.pad(batch, [(0, missing), *[(0, 0)] * (batch.ndim - 1)]) if missing else batch
+        return np.asarray(fast.predict_on_batch(full), dtype=np.float32)[: len(batch)]
+
+    return run
 
 
 def row_batches(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:

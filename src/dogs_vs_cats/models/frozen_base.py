@@ -6,45 +6,12 @@ evaluation. Therefore features are extracted once, and training a head, validati
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 import keras
 import numpy as np
 
 Pooling = Literal["flatten", "avg"]
-
-
-@dataclass(frozen=True)
-class CachedFeatures:
-    """Features of the images in use, and the base that they came from.
-
-    Attributes:
-        rows: float32 array, best a memory map, (images in use, features), in the manifest's order.
-        pooling: `flatten` for every position of the feature maps, `avg` for averages over the positions.
-        base_weights: Hash of the weights of the base.
-    """
-
-    rows: np.ndarray
-    pooling: Pooling
-    base_weights: str
-
-    def base_in(self, model: keras.Model) -> keras.Model | None:
-        """The base in a model, if it is, weight for weight, the one that made these features."""
-        base = find_base(model)
-        return base if base is not None and weights_hash(base.weights) == self.base_weights else None
-
-    def averaged(self, channels: int) -> np.ndarray:
-        """Averages each feature map over its positions.
-
-        Args:
-            channels: Number of the base's feature maps.
-
-        Returns:
-            float32 array of shape (images in use, channels).
-        """
-        averages: np.ndarray = self.rows.reshape(len(self.rows), -1, channels).mean(axis=1)
-        return averages
 
 
 def pooled(backbone: keras.Model, pooling: Pooling) -> keras.Model:

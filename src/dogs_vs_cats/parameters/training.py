@@ -1,4 +1,4 @@
-"""Parameters that every approach has."""
+"""Parameters that every approach has, and those of the calibration of all models."""
 
 from typing import Annotated, Literal
 
@@ -36,3 +36,15 @@ class TrainingParameters(ParameterGroup):
     keep_best_epoch: bool
     early_stopping_patience: PositiveInt | None
     seeds: Distinct[Annotated[int, Field(ge=0, lt=2**31)]]
+
+
+class CalibrationParameters(ParameterGroup):
+    """Whether models are calibrated.
+
+    Attributes:
+        temperature: Divides the logits of every model by a number fitted on the validation images, in the model file
+            itself. Predicted classes stay the same. False leaves the models as they were trained; the metrics and
+            the report say what it would bring in any case.
+    """
+
+    temperature: bool

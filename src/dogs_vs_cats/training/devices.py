@@ -29,16 +29,14 @@ def training_devices(compute: ComputeParameters) -> list[str]:
     Raises:
         ParameterError: There are fewer devices than asked for.
     """
-    found = accelerators()
-    if compute.devices == "auto":
-        return found or keras.distribution.list_devices("cpu")[:1]
-    found = found or keras.distribution.list_devices("cpu")
-    if compute.devices > len(found):
+    found = accelerators() or keras.distribution.list_devices("cpu")
+    wanted = (len(accelerators()) or 1) if compute.devices == "auto" else compute.devices
+    if wanted > len(found):
         raise ParameterError(
-            f"compute.devices is {compute.devices}, but {keras.backend.backend()} sees {len(found)} "
+            f"compute.devices is {wanted}, but {keras.backend.backend()} sees {len(found)} "
             f"({', '.join(found)}). Allowed are auto and 1 to {len(found)}."
         )
-    return found[: compute.devices]
+    return found[:wanted]
 
 
 @contextmanager

@@ -11,13 +11,11 @@ import pandas as pd
 from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
-from dogs_vs_cats.parameters.calibration import CalibrationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
-from dogs_vs_cats.parameters.training import TrainingParameters
+from dogs_vs_cats.parameters.training import CalibrationParameters, TrainingParameters
 
 if TYPE_CHECKING:
     from dogs_vs_cats.images.batches import RowBatches
-    from dogs_vs_cats.models.frozen_base import CachedFeatures
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class LabelledImages:
         backbone: The headless base; None for approaches without one.
         backbone_record: Its `identity`, `name` and `made_with`.
         features: float32 array, (images in use, features), in the manifest's order; None where there are none.
-        features_record: Which base and pooling they were extracted with.
+        features_record: Which base and pooling they were extracted with; empty where there are none.
     """
 
     images: np.ndarray
@@ -42,7 +40,7 @@ class LabelledImages:
     backbone: Model | None = None
     backbone_record: Mapping[str, Any] | None = None
     features: np.ndarray | None = None
-    features_record: Mapping[str, Any] | None = None
+    features_record: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
@@ -72,17 +70,12 @@ class LabelledImages:
         weights = compute_class_weight("balanced", classes=present, y=labels)
         return dict(zip(present.tolist(), weights.tolist(), strict=True))
 
-    @property
-    def cached_features(self) -> "CachedFeatures | None":
-        """The features with what they were extracted with; None where there are none."""
-        from dogs_vs_cats.models.frozen_base import CachedFeatures
+    def base_of_features(self, model: Model) -> Model | None:
+        """The base in a model, if it is, weight for weight, the one that the features came from."""
+        from dogs_vs_cats.models.frozen_base import find_base, weights_hash
 
-        if self.features is None or self.features_record is None:
-            return None
-        # A record without the hash of the base fits no base.
-        return CachedFeatures(
-            self.features, self.features_record["pooling"], self.features_record.get("base_weights", "")
-        )
+        base, known = find_base(model), self.features_record.get("base_weights")
+        return base if base is not None and weights_hash(base.weights) == known else None
 
     def feature_rows(self, rows: "pd.Series[bool]") -> np.ndarray:
         """Numbers of the features of some rows of the manifest: features are those of the images in use."""

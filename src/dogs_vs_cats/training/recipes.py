@@ -76,8 +76,8 @@ def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
     fast = with_dtype_policy(fast, dtype_policy(inputs.compute, model))
     batches, validation, layers = _feed(inputs, seed)
     validation_model = None
-    if frozen and (cached := data.cached_features) and cached.base_in(model):
-        validation_model = after_base(fast, fast.get_layer(frozen.name), cached.pooling)
+    if frozen and data.base_of_features(model):
+        validation_model = after_base(fast, fast.get_layer(frozen.name), data.features_record["pooling"])
         validation = data.feature_batches("validation", parameters.batch_size)
     training = Training(
         inputs=inputs,

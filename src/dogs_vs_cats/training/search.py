@@ -82,8 +82,7 @@ class Search:
             if number == 1 and all(space.contains(self._own[name]) for name, space in self._spaces.items()):
                 self._study.enqueue_trial(self._own)
             self._study.optimize(self._train, n_trials=1)
-            trial = self._over()[-1]
-            publish(TrialEnd(self._name, number, _outcome(trial), _loss(trial)))
+            publish(TrialEnd(self._name, number, *_outcome(self._over()[-1])))
         shutil.rmtree(self._folder / "state", ignore_errors=True)
         if not self._trials(TrialState.COMPLETE):
             raise TuningError(
@@ -98,16 +97,12 @@ class Search:
         parameters hold Python objects, so that 3 beside None stays 3.
         """
         rows = [
-            {
-                "trial": number,
-                "outcome": _outcome(trial),
-                "val_loss": _loss(trial),
-                "epochs": len(trial.intermediate_values),
-                **{name: trial.params[name] for name in self._spaces},
-            }
+            (number, *_outcome(trial), len(trial.intermediate_values), *(trial.params[name] for name in self._spaces))
             for number, trial in enumerate(self._over(), start=1)
         ]
-        return pd.DataFrame(rows, dtype=object).astype({"trial": int, "val_loss": float, "epochs": int})
+        columns = ["trial", "outcome", "val_loss", "epochs", *self._spaces]
+        table = pd.DataFrame(rows, columns=columns, dtype=object)
+        return table.astype({"trial": int, "val_loss": float, "epochs": int})
 
     def summary(self) -> dict[str, Any]:
         """Returns what the search found, with values of the types that the search space gives them.
@@ -174,13 +169,9 @@ class Search:
         return loss
 
 
-def _outcome(trial: FrozenTrial) -> str:
-    return "finished" if trial.state == TrialState.COMPLETE else "pruned"
-
-
-def _loss(trial: FrozenTrial) -> float | None:
-    # A pruned trial has a value too: that of its last epoch.
-    return trial.value if trial.state == TrialState.COMPLETE else None
+def _outcome(trial: FrozenTrial) -> tuple[str, float | None]:
+    """The outcome and the loss; a pruned trial has a value too, but it is that of its last epoch."""
+    return ("finished", trial.value) if trial.state == TrialState.COMPLETE else ("pruned", None)
 
 
 def _value(trial: optuna.Trial, name: str, space: Space) -> Value:

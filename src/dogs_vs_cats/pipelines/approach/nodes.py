@@ -12,8 +12,8 @@ from dogs_vs_cats.evaluation import calibration
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
-from dogs_vs_cats.parameters.calibration import CalibrationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.parameters.training import CalibrationParameters
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 
 if TYPE_CHECKING:
@@ -109,14 +109,14 @@ def evaluate(
     from dogs_vs_cats.inference.prediction import predict
 
     classes = model_info["classes"]
-    data = LabelledImages(images, manifest, classes, features=features, features_record=features_record)
+    data = LabelledImages(images, manifest, classes, features=features, features_record=features_record or {})
     data = data.as_used_by(model_info["made_with"]["parameters"])
-    cached, used = data.cached_features, data.manifest[data.in_use]
-    if cached and (base := cached.base_in(model)):
+    used = data.manifest[data.in_use]
+    if features is not None and (base := data.base_of_features(model)):
         predictions = _predictions(model, data, data.in_use, compute)
-        described = cached.averaged(base.output_shape[-1])
+        described = features.reshape(len(features), -1, base.output_shape[-1]).mean(axis=1)  # over positions
     else:
-        both = predict(with_features(model), images, np.flatnonzero(data.in_use), compute, _title(model))
+        both = predict(with_features(model), images, np.flatnonzero(data.in_use), compute)
         probabilities, described = np.split(both, [model.output_shape[-1]], axis=1)
         predictions = predictions_table(used, probabilities, data.class_names)
     train, validation = ((used["split"] == split).to_numpy() for split in ("train", "validation"))
@@ -130,10 +130,6 @@ def evaluate(
     return predictions, metrics, distribution.arrays()
 
 
-def _title(model: Model) -> str:
-    return f"Predicting with {model.name}"
-
-
 def _predictions(
     model: Model, data: LabelledImages, rows: "pd.Series[bool]", compute: ComputeParameters
 ) -> pd.DataFrame:
@@ -141,12 +137,11 @@ def _predictions(
     from dogs_vs_cats.inference.prediction import predict
     from dogs_vs_cats.models.frozen_base import after_base
 
-    cached = data.cached_features
-    if cached and (base := cached.base_in(model)):
-        head = after_base(model, base, cached.pooling)
-        probabilities = predict(head, cached.rows, data.feature_rows(rows), compute, _title(model))
+    if data.features is not None and (base := data.base_of_features(model)):
+        head = after_base(model, base, data.features_record["pooling"])
+        probabilities = predict(head, data.features, data.feature_rows(rows), compute)
     else:
-        probabilities = predict(model, data.images, np.flatnonzero(rows), compute, _title(model))
+        probabilities = predict(model, data.images, np.flatnonzero(rows), compute)
     return predictions_table(data.manifest[rows], probabilities, data.class_names)
 
 

@@ -6,21 +6,13 @@ from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.approaches import Approach
 from dogs_vs_cats.pipelines.approach import nodes
-from dogs_vs_cats.reporting.approach_figures import draw_figures
+from dogs_vs_cats.reporting.approach_figures import DRAWN, draw_figures
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 
 DATA = ("images", "manifest", "class_names", "ingestion_record")
 FEATURES = ("features", "features_record")
 BACKBONE = ("backbone", "backbone_record", *FEATURES)
-FIGURES = [
-    "learning_curves",
-    "confusion_matrix",
-    "roc_curve",
-    "calibration_curve",
-    "mistakes",
-    "coverage_curve",
-    "drawings",
-]
+FIGURES = [*DRAWN, "mistakes", "coverage_curve", "drawings"]
 
 
 def create_pipeline(name: str, approach: Approach) -> Pipeline:

@@ -11,12 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 preview,
-                inputs={
-                    "images": "images",
-                    "manifest": "manifest",
-                    "augmentation": "params:augmentation",
-                    "seed": "params:seed",
-                },
+                inputs=["images", "manifest", "params:augmentation", "params:seed"],
                 outputs="augmentation_preview",
                 name="preview_augmentation",
                 tags="keras",

@@ -7,24 +7,19 @@ from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images, split_image
 
 def create_pipeline() -> Pipeline:
     """Two nodes: files in, pixels and a table out; then that table with its splits."""
+    read = ["usable_images", "rejected_images", "class_names", "image_facts"]
+    parameters = ["params:ingestion", "params:seed"]
     return Pipeline(
         [
             Node(
                 read_images,
-                inputs=["params:ingestion", "params:seed", "decoded_store"],
-                outputs=["images", "usable_images", "rejected_images", "class_names", "image_facts"],
+                inputs=[*parameters, "decoded_store"],
+                outputs=["images", *read],
                 name="read_images",
             ),
             Node(
                 split_images,
-                inputs=[
-                    "usable_images",
-                    "rejected_images",
-                    "class_names",
-                    "image_facts",
-                    "params:ingestion",
-                    "params:seed",
-                ],
+                inputs=[*read, *parameters],
                 outputs=["manifest", "ingestion_record"],
                 name="split_images",
             ),

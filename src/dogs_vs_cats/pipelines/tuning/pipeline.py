@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.approaches import Approach
-from dogs_vs_cats.pipelines import approach as approach_template
+from dogs_vs_cats.pipelines.approach import pipeline as approach_template
 from dogs_vs_cats.pipelines.tuning import nodes
 from dogs_vs_cats.pipelines.tuning.environment import make_environment
 
