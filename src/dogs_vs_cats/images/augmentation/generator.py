@@ -42,8 +42,6 @@ class FastImageDataGenerator(ImageDataGenerator):
         if warp.is_exact(matrix, height, width, self.fill_mode):
             x = warp.affine(x, matrix, self.fill_mode)
             transform_parameters = {name: transform_parameters.get(name) for name in AFTER_WARP}
-            if not any(transform_parameters.values()):
-                return x
         transformed: np.ndarray = super().apply_transform(x, transform_parameters)
         return transformed
 

@@ -71,7 +71,7 @@ class FolderSource(FileSource):
 
     def __init__(self, root: Path, ingestion: IngestionParameters, names: Iterable[str] | None = None) -> None:
         super().__init__(ingestion)
-        self._root = os.fspath(root)
+        self._root = root
         self._on_disk: dict[str, str] = {}
         if names is None:
             self._list_folder()
@@ -91,9 +91,9 @@ class FolderSource(FileSource):
         while folders or links:
             folder = folders.pop() if folders else links.pop(0)
             try:
-                status = os.stat(self._place(folder))  # noqa: PTH116 (any bytes)
+                status = (self._root / folder).stat()
                 earlier = seen.setdefault((status.st_dev, status.st_ino), folder)
-                items = os.listdir(self._place(folder)) if earlier == folder else []  # noqa: PTH208 (any bytes)
+                items = os.listdir(self._root / folder) if earlier == folder else []  # noqa: PTH208 (names alone)
             except OSError as error:
                 if folder == "":
                     raise SourceError(f"The folder {self._root} can't be listed: {_why(error)}.") from error
@@ -108,7 +108,7 @@ class FolderSource(FileSource):
                     continue
                 if not stat.S_ISDIR(found.st_mode):
                     self._add(path, found)
-                elif os.path.islink(self._place(path)):  # noqa: PTH114 (any bytes)
+                elif (self._root / path).is_symlink():
                     links.append(path)
                 else:
                     folders.append(path)
@@ -116,7 +116,7 @@ class FolderSource(FileSource):
         self.rejected.sort(key=lambda row: natural_key(row[0]))
 
     def _read(self, path: str) -> bytes:
-        place = Path(self._place(self._on_disk.get(path, path)))
+        place = self._root / self._on_disk[path]
         size, token = self.files[path]
         try:
             # The status comes first: opening a pipe that took the file's place would block.
@@ -128,16 +128,13 @@ class FolderSource(FileSource):
             raise ImageReadError(f"can't be read: {_why(error)}") from error
         raise ImageReadError("changed after it was listed")
 
-    def _place(self, path: str) -> str:
-        return os.path.join(self._root, path)  # noqa: PTH118 (any bytes)
-
     def _status(self, path: str) -> os.stat_result | None:
         """Returns the status of a file or folder behind all links, or rejects it."""
-        place = self._place(path)
+        place = self._root / path
         try:
-            return os.stat(place)  # noqa: PTH116 (any bytes)
+            return place.stat()
         except (OSError, ValueError) as error:
-            problem = "a broken symbolic link" if os.path.islink(place) else "can't be read"  # noqa: PTH114
+            problem = "a broken symbolic link" if place.is_symlink() else "can't be read"
             self.rejected.append((as_text(path), f"{problem}: {_why(error)}"))
             return None
 
@@ -150,8 +147,7 @@ class FolderSource(FileSource):
             self.rejected.append((shown, "listed twice, or shown by the same name as another file"))
         else:
             self.files[shown] = status.st_size, _token(status)
-            if shown != path:
-                self._on_disk[shown] = path
+            self._on_disk[shown] = path
 
 
 def listed_paths(path: Path) -> list[str]:
