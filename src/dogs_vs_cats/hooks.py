@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 
 from dogs_vs_cats import parameter_schema
 from dogs_vs_cats.compute.start import prepare_environment, start_keras
+from dogs_vs_cats.datasets import KerasModelDataset
 from dogs_vs_cats.errors import ProjectError, expected_failure
 from dogs_vs_cats.inference.classifiers import find_model, load_classifier
 from dogs_vs_cats.parameters.compute import ComputeParameters
@@ -74,8 +75,7 @@ class ProjectHooks:
         if uses_keras:
             _refuse_runner(str(run_params["runner"]))
         # Creates all that the run reads or writes, which shows the catalog's mistakes before anything has run.
-        for name in sorted(pipeline.datasets()):
-            catalog.get(name)
+        datasets = [catalog.get(name) for name in sorted(pipeline.datasets())]
         run_lock.acquire(self._root / "data" / f".{self._experiment}.lock")
         if not run_params["only_missing_outputs"]:
             check_inputs(pipeline, catalog)
@@ -83,6 +83,9 @@ class ProjectHooks:
         if uses_keras:
             start_keras()
             refuse_unbuildable(pipeline.all_outputs(), self._parameters)
+        for dataset in datasets:
+            if isinstance(dataset, KerasModelDataset):
+                dataset.caches = True
         if "classifier" in pipeline.inputs():
             wanted, approaches = self._parameters["inference"]["model"], self._parameters["approaches"]
             registered = registered_name(self._parameters["tracking"]["registered_model"], self._experiment)

@@ -75,7 +75,19 @@ def test_a_saved_model_predicts_the_same_and_has_no_optimizer(tmp_path):
         dataset.save(model)
 
 
-def test_every_load_reads_the_file(tmp_path):
+def test_a_run_does_not_read_the_model_that_it_has_just_written(tmp_path):
+    dataset = KerasModelDataset(filepath=str(tmp_path / "model.keras"))
+    dataset.caches = True
+    model = small_model()
+    dataset.save(model)
+    assert dataset.load() is model
+    dataset.release()  # as Kedro does after the last node that needs it
+    read = dataset.load()
+    assert read is not model
+    assert dataset.load() is read
+
+
+def test_outside_a_run_every_load_reads_the_file(tmp_path):
     dataset = KerasModelDataset(filepath=str(tmp_path / "model.keras"))
     model = small_model()
     dataset.save(model)

@@ -23,8 +23,19 @@ class KerasModelDataset(LocalFileDataset["keras.Model", "keras.Model"]):
     constants, so that equal models give equal files. Loading is in safe mode: no code in the file is run.
     """
 
+    caches = False
+    """Whether each load returns the model that was saved or loaded last, until Kedro releases the dataset.
+
+    It is for runs, whose nodes leave a model's weights as they are: a run doesn't read what it has just written.
+    Elsewhere each load reads the file, as for any dataset.
+    """
+
+    _cached: "keras.Model | None" = None
+
     def _read(self) -> "keras.Model":
-        return load_model(self._filepath)
+        model = self._cached or load_model(self._filepath)
+        self._cached = model if self.caches else None
+        return model
 
     def _write(self, data: "keras.Model", path: Path) -> None:
         if getattr(data, "compiled", False):
@@ -33,6 +44,10 @@ class KerasModelDataset(LocalFileDataset["keras.Model", "keras.Model"]):
         data.save(parts, zipped=False)
         _pack(parts, path)
         shutil.rmtree(parts)
+        self._cached = data if self.caches else None
+
+    def _release(self) -> None:
+        self._cached = None
 
 
 def load_model(path: Path) -> "keras.Model":
