@@ -7,16 +7,18 @@ from kedro.framework.project import pipelines as project_pipelines
 from kedro.pipeline import Pipeline
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.pipelines.approach import pipeline as approach
-from dogs_vs_cats.pipelines.augmentation import pipeline as augmentation
-from dogs_vs_cats.pipelines.backbone import pipeline as backbone
-from dogs_vs_cats.pipelines.comparison import pipeline as comparison
-from dogs_vs_cats.pipelines.data_ingestion import pipeline as data_ingestion
-from dogs_vs_cats.pipelines.explanation import pipeline as explanation
-from dogs_vs_cats.pipelines.feature_extraction import pipeline as feature_extraction
-from dogs_vs_cats.pipelines.inference import pipeline as inference
-from dogs_vs_cats.pipelines.replication import pipeline as replication
-from dogs_vs_cats.pipelines.tuning import pipeline as tuning
+from dogs_vs_cats.pipelines import (
+    approach,
+    augmentation,
+    backbone,
+    comparison,
+    data_ingestion,
+    explanation,
+    feature_extraction,
+    inference,
+    replication,
+    tuning,
+)
 
 _parameters: Mapping[str, Any] | None = None
 
