@@ -61,7 +61,8 @@ def extraction(compute: dict[str, Any], images: np.ndarray) -> float:
     """VGG16's features, images a second."""
     import keras
 
-    from dogs_vs_cats.inference.prediction import predictor, row_batches
+    from dogs_vs_cats.inference.prediction import row_batches
+    from dogs_vs_cats.inference.predictor import predictor
     from dogs_vs_cats.models.frozen_base import pooled
     from dogs_vs_cats.parameters.compute import ComputeParameters
 

@@ -116,7 +116,7 @@ def _backbone() -> Any:
 
 @cache
 def _predictor() -> Callable[[np.ndarray], np.ndarray]:
-    from dogs_vs_cats.inference.prediction import predictor
+    from dogs_vs_cats.inference.predictor import predictor
     from dogs_vs_cats.models.frozen_base import pooled
 
     return predictor(pooled(_backbone(), "flatten"), _compute())

@@ -34,8 +34,8 @@ for _name in TRACKING_VARIABLES:
     os.environ.pop(_name, None)
 
 
-# An example may have to wait for a busy machine.
-hypothesis.settings.register_profile("project", deadline=None)
+# An example may have to wait for a busy machine, and each run tries the same ones.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("project")
 
 

@@ -74,7 +74,7 @@ def test_it_survives_its_file(tmp_path):
 def test_asking_for_features_changes_no_answer(policy):
     import keras
 
-    from dogs_vs_cats.inference.prediction import predictor
+    from dogs_vs_cats.inference.predictor import predictor
     from dogs_vs_cats.models.output_layers import probabilities
     from dogs_vs_cats.parameters.compute import ComputeParameters
 

@@ -77,7 +77,7 @@ def test_a_refused_or_interrupted_run_in_a_notebook_does_not_lock_the_next_one_o
     assert lines == [
         "good True",
         "StaleInputError True",
-        "ModelFileError True",
+        "ParameterError True",
         "KeyboardInterrupt True",
         "interrupted False",
         "good True",

@@ -12,7 +12,7 @@ from PIL import Image
 from dogs_vs_cats.explanation.grad_cam import explainer
 from dogs_vs_cats.images.decoding import ImageRejected, decode
 from dogs_vs_cats.inference.classifiers import Classifier
-from dogs_vs_cats.inference.prediction import predictor
+from dogs_vs_cats.inference.predictor import predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.reporting.html import data_uri

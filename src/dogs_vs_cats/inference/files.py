@@ -19,7 +19,8 @@ from dogs_vs_cats.images.reading import read_image
 from dogs_vs_cats.images.sources import Entry, Source, fingerprint
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.journal import Journal
-from dogs_vs_cats.inference.prediction import BATCH_SIZE, predict_batches
+from dogs_vs_cats.inference.prediction import predict_batches
+from dogs_vs_cats.inference.predictor import BATCH_SIZE
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.progress import progress

@@ -1,18 +1,14 @@
-"""Running a model over many images in constant memory: one precision, and batches of one shape."""
+"""Running a model over many images in constant memory, here or on a cluster."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 
-from dogs_vs_cats.compute.precision import dtype_policy, with_dtype_policy
-from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
+from dogs_vs_cats.inference.predictor import BATCH_SIZE, predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.progress import progress
-
-BATCH_SIZE = 64
-"""Images in every batch of a prediction; the last one is filled up, so that all have one shape."""
 
 
 def predict(model: keras.Model, images: np.ndarray, rows: np.ndarray, compute: ComputeParameters) -> np.ndarray:
@@ -70,19 +66,6 @@ def predict_batches(
         while (batch := upcoming.result()) is not None:
             upcoming = ahead.submit(next, reader, None)
             yield run(batch)
-
-
-def predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
-    """Prepares a model to predict batches of at most `BATCH_SIZE` images in the precision of `compute`."""
-    fast = with_dtype_policy(fold_batch_normalisation(model), dtype_policy(compute, model))
-    fast.compile(jit_compile=compute.jit_compile)
-
-    def run(batch: np.ndarray) -> np.ndarray:
-        missing = BATCH_SIZE - len(batch)
-        full = np.pad(batch, [(0, missing), *[(0, 0)] * (batch.ndim - 1)]) if missing else batch
-        return np.asarray(fast.predict_on_batch(full), dtype=np.float32)[: len(batch)]
-
-    return run
 
 
 def row_batches(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:

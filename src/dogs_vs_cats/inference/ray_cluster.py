@@ -96,7 +96,7 @@ def _predictor(model: Any, compute: ComputeParameters) -> Callable[[np.ndarray],
 
     prepare_environment(compute)
     start_keras()
-    from dogs_vs_cats.inference.prediction import predictor
+    from dogs_vs_cats.inference.predictor import predictor
 
     return predictor(ray.get(model), compute)
 

@@ -6,7 +6,7 @@ import logging
 import re
 import shlex
 import zipfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from rich.console import Console
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources import Source, open_source
 from dogs_vs_cats.images.sources.layouts import arrange
-from dogs_vs_cats.images.sources.names import part_of
+from dogs_vs_cats.images.sources.names import class_name_of, part_of
 from dogs_vs_cats.parameters.command_line import parse
 from tests.conftest import PROJECT
 from tests.images.sources.test_sources import parameters, write_files
@@ -666,7 +666,13 @@ def test_whatever_is_refused_the_advice_works(tree):
                 assert set(arrange(names, "there", classes=classes).class_names) >= set(classes)
     else:
         if not any(part for _, _, part in found.files):
-            assert len({part_of(name) for name in found.class_names} & {"train", "validation", "test"}) < 2
+            beside = defaultdict(set)
+            for path, label, _ in found.files:
+                *folders, _ = path.split("/")
+                for depth, folder in enumerate(folders):
+                    if class_name_of(folder) == found.class_names[label]:
+                        beside["/".join(folders[:depth])].add(part_of(folder))
+            assert all(len(parts & {"train", "validation", "test"}) < 2 for parts in beside.values())
 
 
 @pytest.mark.parametrize("layout", WITHOUT_CLASSES, ids=lambda layout: layout.kind)

@@ -1,0 +1,26 @@
+"""Predicting one batch of images at a time, in one precision and one shape."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from dogs_vs_cats.compute.precision import dtype_policy, with_dtype_policy
+from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
+from dogs_vs_cats.parameters.compute import ComputeParameters
+
+BATCH_SIZE = 64
+"""Images in every batch of a prediction; the last one is filled up, so that all have one shape."""
+
+
+def predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
+    """Prepares a model to predict batches of at most `BATCH_SIZE` images in the precision of `compute`."""
+    fast = with_dtype_policy(fold_batch_normalisation(model), dtype_policy(compute, model))
+    fast.compile(jit_compile=compute.jit_compile)
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        missing = BATCH_SIZE - len(batch)
+        full = np.pad(batch, [(0, missing), *[(0, 0)] * (batch.ndim - 1)]) if missing else batch
+        return np.asarray(fast.predict_on_batch(full), dtype=np.float32)[: len(batch)]
+
+    return run
