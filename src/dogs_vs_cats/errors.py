@@ -95,8 +95,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def unwritable(place: object, error: OSError) -> WriteError:
     """The failure of a place that can't be written to."""
     return WriteError(
-        f"{place} can't be written: {error.strerror or error}. What was there before is unchanged; make room or give "
-        "the right to write, and run again."
+        f"{place} can't be written: {error.strerror or error}. Earlier results are unchanged. Make room or give the "
+        "right to write, and run again."
     )
 
 

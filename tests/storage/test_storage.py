@@ -153,7 +153,7 @@ def test_an_error_of_the_source_is_not_one_of_writing(tmp_path):
 )
 def test_an_error_of_writing_names_the_file_and_what_to_do(tmp_path, error):
     with (
-        pytest.raises(WriteError, match=r"copy\.txt can't be written: .*make room"),
+        pytest.raises(WriteError, match=r"copy\.txt can't be written: .*Make room"),
         replace_atomically(tmp_path / "copy.txt"),
     ):
         raise error

@@ -22,10 +22,10 @@ PARTIAL = ".partial"
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[Path]:
-    """Gives a path beside `path` to write to; what was written takes its place when the block ends well.
+    """Gives a path beside `path` to write to, and renames it to `path` when the block ends without an error.
 
-    The content is synced to the disk before it is renamed. When the block raises, or the process dies, `path` is as it
-    was. What a killed process has left in the folder is removed at the next write while no other process writes there.
+    The content is synced to the disk before it is renamed. If the block raises or the process dies, `path` stays as it
+    was. The next write into the folder removes partial files of dead processes, unless another one writes there.
 
     Args:
         path: The file or folder to replace or create; the folder around it is made where it is missing. An old folder

@@ -1,6 +1,6 @@
 """Tracks runs in MLflow; the nodes know nothing of it, and no run waits for it.
 
-What it promises:
+Promises:
 
 * Tracking costs no result. If the store is down, slow, locked or read-only, a warning says so at the end and, for
   servers and SQLite databases, before the first node. Whatever goes wrong, the run goes on.
