@@ -66,7 +66,7 @@ def test_a_network_of_the_zoo_is_trained_and_compared_on_three_classes_in_colour
     assert "from_scratch" in (zoo / "data/08_reporting/test/comparison.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_googlenet_is_trained_with_its_auxiliary_losses_and_kept_without(zoo):
     history = pd.read_csv(zoo / "data/08_reporting/test/from_scratch/history.csv")
     # While all three answers are guesses, main + 0.3 · auxiliary 1 + 0.3 · auxiliary 2 is 1.6 times one of them.
@@ -76,7 +76,7 @@ def test_googlenet_is_trained_with_its_auxiliary_losses_and_kept_without(zoo):
     assert not [layer.name for layer in model.layers if "auxiliary" in layer.name]
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_head_is_put_on_the_first_layers_of_the_earlier_model_which_stay_to_the_bit(zoo):
     earlier, joined = (
         keras.saving.load_model(zoo / f"data/06_models/test/{name}.keras", safe_mode=True)

@@ -139,7 +139,7 @@ def test_wrong_parameters_and_too_few_images_are_one_clean_line(tmp_path):
     epochs, source = kedro_in_turn(
         project,
         ["run", "--env=test", "--params=naive_cnn.epochs=0"],
-        ["run", "--env=test", f"--params=ingestion.source={folder}"],
+        ["run", "--env=test", "--pipelines=data_ingestion", f"--params=ingestion.source={folder}"],
     )
     assert "Error: 1 parameter is wrong, and nothing was run: - naive_cnn.epochs: " in refusal(epochs)
     assert "Error: " in refusal(source)

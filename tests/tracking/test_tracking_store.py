@@ -648,7 +648,7 @@ def test_a_champion_from_before_is_named_with_the_command_that_restores_it(root)
     tags = {"approach": "naive_cnn", "test_log_loss": "0.5", "test_split": "0a"}
     client.create_model_version("pets", f"models:/{model_id}", run_id=run.info.run_id, model_id=model_id, tags=tags)
     client.set_registered_model_alias("pets", "champion", "1")
-    with pytest.raises(ProjectError, match=r"kedro tracking promote models:/pets@champion$"):
+    with pytest.raises(ProjectError, match=r"There are models:/pets@champion; .* kedro tracking promote ADDRESS$"):
         fetch_model("models:/pets-stub@champion", root / "fetched")
     run_of(root, b"second", 0.6)
     assert champion(root).tags["validation_log_loss"] == "0.6"
