@@ -1,6 +1,5 @@
 """The points of curves: reliability, ROC, and accuracy against coverage. `reporting` draws them."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -79,7 +78,9 @@ def reliability_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
 
 
 def areas_under_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the area under the ROC curve of each class against the rest.
+    """Returns the area under the ROC curve of each class against the rest, from the ranks (Hanley and McNeil 1982).
+
+    For 1,000 classes this is several times as fast as scikit-learn, which takes the classes one by one.
 
     Args:
         labels: True classes, shape (n,).
@@ -88,12 +89,14 @@ def areas_under_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float
     Returns:
         Shape (classes,), 0..1; NaN for a class that no image or every image is of.
     """
-    from sklearn.exceptions import UndefinedMetricWarning
-    from sklearn.metrics import roc_auc_score
+    from scipy.stats import rankdata
 
+    ranks = rankdata(probabilities, axis=0)
     is_class = labels[:, np.newaxis] == np.arange(probabilities.shape[1])
-    with warnings.catch_warnings(action="ignore", category=UndefinedMetricWarning):
-        areas: NDArray[np.float64] = roc_auc_score(is_class, probabilities, average=None)
+    count = is_class.sum(axis=0)
+    above = np.where(is_class, ranks, 0).sum(axis=0) - count * (count + 1) / 2
+    with np.errstate(invalid="ignore"):
+        areas: NDArray[np.float64] = above / (count * (len(labels) - count))
     return areas
 
 

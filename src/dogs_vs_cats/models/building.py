@@ -2,11 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
+from typing import TypeVar
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ParameterError
 
 Shape = tuple[int, ...]
+Built = TypeVar("Built")
 
 # No network needs more; every doubling is one more attempt.
 _LARGEST_SIZE = 512
@@ -43,16 +45,16 @@ def for_images(what: str, shape: Shape, build: Callable[[Shape], Model]) -> Mode
 def _least_size(shape: Shape, build: Callable[[Shape], Model]) -> int:
     def is_enough(size: int) -> bool:
         try:
-            without_weights(lambda: build((size, size, shape[2])))
+            build((size, size, shape[2]))
         except ValueError:
             return False
         return True
 
-    return bisect_left(range(_LARGEST_SIZE), True, lo=shape[0] + 1, key=is_enough)
+    return without_weights(lambda: bisect_left(range(_LARGEST_SIZE), True, lo=shape[0] + 1, key=is_enough))
 
 
-def without_weights(build: Callable[[], Model]) -> Model:
-    """Builds a network whose weights have shapes but no values, which takes little time and memory."""
+def without_weights(build: Callable[[], Built]) -> Built:
+    """Builds networks whose weights have shapes but no values, which takes little time and memory."""
     import keras
 
     try:
