@@ -430,6 +430,18 @@ def test_exif_rotated_files_become_upright(kind: str, orientation: int) -> None:
         np.testing.assert_allclose(colour, COLOURS[corner], atol=6, err_msg=corner)
 
 
+def test_a_photo_is_turned_whatever_its_earlier_segments_hold() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = encoded(Image.fromarray(quadrants()).transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif, quality=95)
+    # A colour profile with the bytes of a scan's start, before the EXIF segment.
+    profile = b"ICC_PROFILE\0\1\1" + b"\xff\xda\x00\x0c" * 8
+    segment = b"\xff\xe2" + (len(profile) + 2).to_bytes(2, "big") + profile
+    image = decoded(stored[:2] + segment + stored[2:])
+    for corner, colour in corners(image.pixels).items():
+        np.testing.assert_allclose(colour, COLOURS[corner], atol=6, err_msg=corner)
+
+
 @pytest.mark.parametrize("exif", [b"Exif\0\0" + b"MM\0*\xff\xff\xff\xff", b"Exif\0\0", b"Exif\0\0nonsense" * 40])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_broken_exif_costs_nothing(kind: str, exif: bytes) -> None:

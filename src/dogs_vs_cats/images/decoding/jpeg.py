@@ -18,6 +18,7 @@ USUAL_SCANS = 12
 
 # With the upper byte of its length, so that few are found by chance. Regular expressions are faster than `bytes.count`.
 _START_OF_SCAN = re.compile(rb"\xff\xda\x00")
+_EXIF = re.compile(rb"Exif\0\0")
 _SCRATCH_BYTES = 1 << 22
 
 
@@ -69,7 +70,8 @@ def decode_jpeg(data: bytes, wanted: Wanted) -> RawImage:
         # Only Pillow knows how inks become colours; the strict decode above made sure that the file is whole.
         return decode_other(data, wanted)
     orientation = 1
-    if b"Exif\0\0" in data[: data.find(b"\xff\xda")]:
+    # Anywhere, as segments before it may have the bytes of a scan. Pillow then reads the right one.
+    if _EXIF.search(data):
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             orientation = exif_orientation(image)
     return RawImage(pixels, factor, orientation, width, height)
