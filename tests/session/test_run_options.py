@@ -9,9 +9,14 @@ import pytest
 from click.testing import CliRunner
 from kedro.framework.project import configure_project
 from kedro.framework.session import KedroSession
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.cli import run
+from dogs_vs_cats.datasets import JSONDataset
+from dogs_vs_cats.errors import MissingInputError, listed
 from dogs_vs_cats.parameters.command_line import parse
+from dogs_vs_cats.session.selection import check_inputs
 from tests.conftest import SOURCE, copy_project, kedro_in_turn
 
 
@@ -228,6 +233,12 @@ def test_a_parameter_that_no_file_reads_is_refused_as_before(project: Path) -> N
 )
 def test_values_may_be_lists_and_blocks_and_have_commas(text: str, expected: dict) -> None:
     assert parse(text) == expected
+
+
+def test_an_input_that_no_pipeline_makes_is_named_with_the_places_to_check(project: Path) -> None:
+    catalog = DataCatalog({"nowhere": JSONDataset(filepath=str(project / "nowhere.json"))})
+    with pytest.raises(MissingInputError, match=r"starts from nowhere, .* No pipeline makes it: check its name"):
+        check_inputs(Pipeline([Node(listed, "nowhere", "text", name="read")]), catalog)
 
 
 @pytest.mark.medium

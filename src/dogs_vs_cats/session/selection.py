@@ -117,9 +117,11 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None
         if name != "__default__" and wanted & part.all_outputs():
             needed.insert(0, name)
             wanted.update(missing(part))
+    advice = "No pipeline makes it: check its name in the pipeline, and its entry and file in the catalog."
+    if needed:
+        advice = f"Run the pipelines that make it as a whole: kedro run --pipelines={','.join(needed)}"
     raise MissingInputError(
-        f"The run starts from {', '.join(absent)}, which this experiment doesn't have on disk. Run the pipelines that "
-        f"make it as a whole: kedro run --pipelines={','.join(needed)}"
+        f"The run starts from {', '.join(absent)}, which this experiment doesn't have on disk. {advice}"
     )
 
 
