@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import most_confident, predictions_table
 from dogs_vs_cats.reporting import comparison_figures, evaluation_figures, learning_figures
+from tests.evaluation.test_metrics import manifest_of
 
 TWO = ["cat", "dog"]
 
@@ -99,6 +100,17 @@ def test_the_roc_curve_names_its_area_and_copes_with_a_missing_class(predictions
     assert legend is not None
     assert legend.get_texts()[0].get_text() == f"dog (AUC {area:.3f})"
     assert "all of one class" in texts(evaluation_figures.roc_curve(predictions[predictions["label"] == 1], TWO))
+
+
+def test_the_roc_curve_rounds_its_area_as_the_table_does() -> None:
+    # 38,420 of 40,000 pairs are in order: 0.9605, of which sums along the curve make 0.9604999.
+    cats, dogs = np.linspace(0.2, 0.6, 200), np.concatenate([np.linspace(0.7, 0.9, 192), [0.24], np.full(7, 0.1)])
+    labels = [0] * 200 + [1] * 200
+    table = predictions_table(manifest_of(labels, ["test"] * 400), np.concatenate([cats, dogs])[:, None], TWO)
+    assert classification_metrics(table, TWO)["test"]["roc_auc"] == 0.9605
+    legend = evaluation_figures.roc_curve(table, TWO).axes[0].get_legend()
+    assert legend is not None
+    assert legend.get_texts()[0].get_text() == "dog (AUC 0.961)"
 
 
 def test_the_calibration_curve_shows_its_error(predictions: pd.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """The points of curves: reliability, ROC, and accuracy against coverage. `reporting` draws them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,18 @@ IMAGES_PER_POINT = 20
 """On fewer images the observed frequency says little."""
 ROC_CLASSES = 12
 """Of more classes, only the worst have ROC curves."""
+
+
+class RocCurve(NamedTuple):
+    """The ROC curve of one class against the rest.
+
+    Attributes:
+        area: The area under it, 0..1, as in the metrics.
+        rates: Its points `false_positive_rate` and `true_positive_rate`, ascending from 0 to 1.
+    """
+
+    area: float
+    rates: pd.DataFrame
 
 
 def stated_and_observed(
@@ -100,7 +113,7 @@ def areas_under_roc(labels: NDArray[np.integer], probabilities: NDArray[np.float
     return areas
 
 
-def roc_curves(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, pd.DataFrame]:
+def roc_curves(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, RocCurve]:
     """Computes the ROC curves that are shown, each of one class against the rest.
 
     Args:
@@ -108,9 +121,8 @@ def roc_curves(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[st
         class_names: The classes, in the order of their labels.
 
     Returns:
-        By class the points `false_positive_rate` and `true_positive_rate`, ascending from 0 to 1: of two classes class
-        1, of up to `ROC_CLASSES` all, of more half as many, those with the smallest areas. A class that no image or
-        every image belongs to has no curve.
+        The curves by class: of two classes that of class 1, of up to `ROC_CLASSES` all, of more half as many, those
+        with the smallest areas. A class that no image or every image belongs to has no curve.
     """
     from sklearn import metrics
 
@@ -126,7 +138,7 @@ def roc_curves(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[st
     for label in shown.tolist():
         false_positives, true_positives, _ = metrics.roc_curve(labels == label, probabilities[:, label])
         rates = {"false_positive_rate": false_positives, "true_positive_rate": true_positives}
-        curves[class_names[label]] = pd.DataFrame(rates)
+        curves[class_names[label]] = RocCurve(float(areas[label]), pd.DataFrame(rates))
     return curves
 
 

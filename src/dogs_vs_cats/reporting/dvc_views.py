@@ -39,7 +39,9 @@ def plot_data(class_names: list[str], *results: ApproachResult) -> tuple[Points,
     histories = {result.name: result.history[columns] for result in results}
     tested = {result.name: result.predictions[result.predictions["split"] == "test"] for result in results}
     confusions = {name: _confusions(rows, class_names) for name, rows in tested.items()}
-    roc = {(name, of): rates for name, rows in tested.items() for of, rates in roc_curves(rows, class_names).items()}
+    roc = {
+        (name, of): curve.rates for name, rows in tested.items() for of, curve in roc_curves(rows, class_names).items()
+    }
     return _points(histories, ["approach"]), _points(confusions, ["approach"]), _points(roc, ["approach", "class"])
 
 

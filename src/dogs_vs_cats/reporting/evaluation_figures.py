@@ -121,10 +121,9 @@ def roc_curve(figure: Figure, predictions: pd.DataFrame, class_names: Sequence[s
     axes = figure.subplots()
     axes.set_prop_cycle(ROC_LINES)
     _draw_diagonal(axes)
-    for name, rates in shown.items():
-        false_positive, true_positive = rates["false_positive_rate"], rates["true_positive_rate"]
-        label = f"{_shortened(name, 30)} (AUC {metrics.auc(false_positive, true_positive):.3f})"
-        axes.plot(false_positive, true_positive, label=label, clip_on=False)
+    for name, (area, rates) in shown.items():
+        label = f"{_shortened(name, 30)} (AUC {area:.3f})"
+        axes.plot(rates["false_positive_rate"], rates["true_positive_rate"], label=label, clip_on=False)
     if shown:
         axes.legend(loc="lower right", fontsize=9 if len(shown) <= 4 else 7.5)
     else:
