@@ -211,7 +211,19 @@ def deep_png(samples: np.ndarray, colours: int) -> bytes:
     """A PNG file with 16 bits a sample in any number of channels."""
     height, width, _ = samples.shape
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
-    header = struct.pack(">IIBBBBB", width, height, 16, colours, 0, 0, 0)
+    return png_file(struct.pack(">IIBBBBB", width, height, 16, colours, 0, 0, 0), rows)
+
+
+def interlaced_png(pixels: np.ndarray, missing_bytes: int = 0) -> bytes:
+    """An RGB PNG file interlaced by Adam7, whose checksums are right even where its last rows are missing."""
+    passes = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+    rows = b"".join(b"\0" + row.tobytes() for x, y, dx, dy in passes for row in pixels[y::dy, x::dx])
+    height, width, _ = pixels.shape
+    return png_file(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 1), rows[: len(rows) - missing_bytes])
+
+
+def png_file(header: bytes, rows: bytes) -> bytes:
+    """A PNG file of a header and filtered rows."""
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
         for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
@@ -314,6 +326,14 @@ def rgb_tiff(samples: np.ndarray, orientation: int = 1, planes: bool = False) ->
 def test_pixels_without_a_range_are_rejected_with_what_to_do(data: bytes) -> None:
     with pytest.raises(ImageRejected, match=r"unsupported pixels \(only unsigned integers .*: save .* as a PNG file"):
         decode(data, image_size=SIZE, channels=3, max_pixels=10**6, bit_depth=16)
+
+
+def test_an_interlaced_png_is_used_whole_and_refused_without_its_last_bytes() -> None:
+    whole = interlaced_png(quadrants())
+    assert corners(decoded(whole).pixels) == corners(decoded(encoded(quadrants(), "PNG")).pixels)
+    for missing_bytes in (1, 30, 3 * WIDTH):
+        with pytest.raises(ImageRejected, match=r"^truncated"):
+            decoded(interlaced_png(quadrants(), missing_bytes))
 
 
 @pytest.mark.parametrize("orientation", TURNS)
