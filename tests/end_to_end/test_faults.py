@@ -242,24 +242,30 @@ def kill_after(process: int, seconds: float) -> None:
         running.kill()
 
 
-def test_a_run_that_is_killed_at_any_moment_costs_nothing(project, request, record_property):
+def kill(project: Project, pipeline: str, moment: float) -> bool:
+    """Kills a run after a part of its processor time, or returns `False` if it ends first."""
+    project.forget(pipeline)
+    process = project.start(pipeline)
+    # From the process's start on: what happens before the first node may be killed too.
+    killer = threading.Thread(target=kill_after, args=(process, moment * project.seconds[pipeline]))
+    killer.start()
+    code = project.runs.wait()
+    killer.join()
+    assert code in (-signal.SIGKILL, 0), project.runs.output()
+    if code == 0:
+        # It was faster than the run before it, so that its own time is the better measure.
+        project.seconds[pipeline] = project.runs.processor_seconds
+    return code != 0
+
+
+def test_a_run_that_is_killed_at_any_moment_costs_nothing(project, request):
     plan = kill_plan(request.config.getoption("--kills"))
-    killed = 0
     for pipeline, moment in plan:
-        project.forget(pipeline)
-        process = project.start(pipeline)
-        # From the process's start on: what happens before the first node may be killed too.
-        killer = threading.Thread(target=kill_after, args=(process, moment * project.seconds[pipeline]))
-        killer.start()
-        code = project.runs.wait()
-        killer.join()
-        assert code in (-signal.SIGKILL, 0), project.runs.output()
-        killed += code != 0
+        tries = 5
+        assert any(kill(project, pipeline, moment) for _ in range(tries)), f"{pipeline} ended first {tries} times"
         recovers(project, pipeline)
     assert left_behind(project) == []
-    print(f"{killed} of {len(plan)} runs were killed before their end; no result was lost, no file half-written")
-    # A run can be faster than it was the first time; most were not.
-    assert killed > 0.7 * len(plan)
+    print(f"{len(plan)} runs were killed before their end; no result was lost, no file half-written")
 
 
 def refused(project: Project, pipeline: str, message: str, *more: str, **limits: int) -> None:
