@@ -89,7 +89,8 @@ class ProjectHooks:
         if "classifier" in pipeline.inputs():
             wanted, approaches = self._parameters["inference"]["model"], self._parameters["approaches"]
             registered = registered_name(self._parameters["tracking"]["registered_model"], self._experiment)
-            catalog.save("classifier", load_classifier(*find_model(wanted, catalog, approaches, registered)))
+            metric = self._parameters["comparison"]["metric"]
+            catalog.save("classifier", load_classifier(*find_model(wanted, catalog, approaches, registered, metric)))
 
     @hook_impl
     def after_dataset_saved(self, data: Any) -> None:

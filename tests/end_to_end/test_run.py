@@ -22,6 +22,7 @@ COLUMNS = [
     "train_accuracy",
     "validation_accuracy",
     "test_accuracy",
+    "test_balanced_accuracy",
     "test_roc_auc",
     "test_log_loss",
     "lecture_validation_accuracy",

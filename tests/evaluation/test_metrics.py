@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dogs_vs_cats.errors import ModelFileError, StaleInputError, TrainingError
+from dogs_vs_cats.evaluation.criteria import rank
 from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error, reliability_curve
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import majority_baseline, predictions_table
-from dogs_vs_cats.evaluation.significance import accuracy_interval, holm, mcnemar, mcnemar_pairs
+from dogs_vs_cats.evaluation.significance import accuracy_interval, holm, mcnemar, mcnemar_pairs, mean_interval
 from dogs_vs_cats.images.splits import SPLITS
 
 TWO = ["cat", "dog"]
@@ -184,6 +185,48 @@ def test_wilson_interval(correct: int, images: int, low: float, high: float) -> 
     half = z / (images + z**2) * math.sqrt(share * (1 - share) * images + z**2 / 4)
     assert accuracy_interval(correct, images) == pytest.approx((centre - half, centre + half), abs=1e-12)
     assert accuracy_interval(correct, images) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_the_interval_of_a_mean_of_recalls_is_wilsons_for_one_class_and_has_a_width_where_all_are_right() -> None:
+    assert mean_interval(np.array([0.9]), np.array([30])) == pytest.approx(accuracy_interval(27, 30))
+    low, high = mean_interval(np.ones(2), np.array([10, 10]))
+    # Each class's lower end is 0.277533 below 1; the two distances add up as variances do.
+    assert (low, high) == (pytest.approx(1 - 0.277533 / math.sqrt(2), abs=1e-6), 1.0)
+
+
+def test_the_interval_of_a_mean_of_recalls_covers_the_truth_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    images, recalls = np.array([12, 40, 200]), np.array([0.85, 0.7, 0.95])
+    found = random.binomial(images, recalls, (2000, 3)) / images
+    intervals = np.array([mean_interval(fractions, images) for fractions in found])
+    covered = (intervals[:, 0] <= recalls.mean()) & (recalls.mean() <= intervals[:, 1])
+    assert 0.93 < covered.mean() < 0.98
+
+
+def test_balanced_accuracy_counts_each_class_alike_and_leaves_out_those_without_images() -> None:
+    from sklearn.metrics import balanced_accuracy_score
+
+    labels, answers = [0] * 8 + [1] * 2, [0] * 7 + [2] + [1, 0]
+    probabilities = np.full((10, 3), 0.1)
+    probabilities[range(10), answers] = 0.8
+    metrics = classification_metrics(predictions_table(manifest_of(labels, ["test"] * 10), probabilities, THREE), THREE)
+    found = metrics["test"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a prediction of a class that isn't there
+        assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, answers))
+    assert list(found["recalls"]) == ["ant", "bee"]
+    low, high = accuracy_interval(7, 8)
+    assert found["recalls"]["ant"] == {"images": 8, "recall": 7 / 8, "low": low, "high": high}
+
+
+def test_a_better_metric_decides_whichever_way_it_points_and_the_log_loss_between_equals() -> None:
+    first = {"log_loss": 0.3, "accuracy": 0.9, "roc_auc": None}
+    second = {"log_loss": 0.2, "accuracy": 0.8, "roc_auc": 0.6}
+    assert rank("log_loss", second) < rank("log_loss", first)
+    assert rank("accuracy", first) < rank("accuracy", second)
+    assert rank("roc_auc", second) < rank("roc_auc", first)
+    assert rank("accuracy", {**second, "accuracy": 0.9}) < rank("accuracy", first)
+    assert rank("balanced_accuracy", second) < rank("balanced_accuracy", {})
 
 
 def test_calibration_error_against_hand_computed_figure() -> None:

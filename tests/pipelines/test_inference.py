@@ -345,6 +345,10 @@ def test_the_best_by_validation_log_loss_is_the_default(tmp_path, caplog):
     assert (
         "transfer_end_to_end, the best by validation log loss (naive_cnn 0.6000, transfer_end_to_end 0.2000)"
     ) in caplog.text
+    for name, recall in (("naive_cnn", 0.9), ("transfer_end_to_end", 0.8)):
+        validation = {"log_loss": losses[name], "balanced_accuracy": recall}
+        catalog[f"{name}.metrics"].save({"validation": validation})
+    assert find_model(None, catalog, list(losses), "m", "balanced_accuracy")[0] == "naive_cnn"
     assert find_model("naive_cnn", catalog, list(losses), "m")[1] == tmp_path / "naive_cnn.keras"
     (tmp_path / "a.keras").touch()
     assert find_model(str(tmp_path / "a.keras"), catalog, list(losses), "m")[1] == tmp_path / "a.keras"

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import predictions_table
+from dogs_vs_cats.evaluation.significance import accuracy_interval
 from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
@@ -29,8 +30,8 @@ from tests.parameters.test_parameters import parameters as environment_parameter
 
 COLUMNS = [
     "approach", "backbone", "parameters", "trainable_parameters", "epochs", "train_seconds", "seconds_per_epoch",
-    "train_accuracy", "validation_accuracy", "test_accuracy", "test_roc_auc", "test_log_loss",
-    "lecture_validation_accuracy", "lecture_test_accuracy",
+    "train_accuracy", "validation_accuracy", "test_accuracy", "test_balanced_accuracy", "test_roc_auc",
+    "test_log_loss", "lecture_validation_accuracy", "lecture_test_accuracy",
 ]  # fmt: skip
 PNG = b"\x89PNG not really"
 DRAWINGS = ("learning_curves", "confusion_matrix", "roc_curve", "calibration_curve")
@@ -422,6 +423,80 @@ def test_many_classes_without_seconds_or_records() -> None:
     assert headline(summary) == "lenet5 is best, by more than chance explains"
     assert "Beside the lecture" not in html
     assert summary["data"]["source"] == "keras:mnist"
+
+
+def uneven(metric: str, **changes: Any) -> DataCatalog:
+    """Ninety ants, ten bees and five cows a split; `many` recognises the ants, `all` most of each class."""
+    names, counts = ["ant", "bee", "cow"], {"ant": 90, "bee": 10, "cow": 5}
+    rows = [
+        {"path": f"{split}/{name}{number}.jpg", "label": label, "split": split, "sha256": f"{split}{name}{number}"}
+        for split in SPLITS
+        for label, name in enumerate(names)
+        for number in range(counts[name])
+    ]
+    manifest = pd.DataFrame(rows)
+    labels = manifest["label"].to_numpy()
+    answers = {
+        "many": np.zeros_like(labels),
+        "all": np.where(np.arange(len(labels)) % 5 == 0, (labels + 1) % 3, labels),
+    }
+    entries: dict[str, Any] = {
+        "manifest": manifest,
+        "params:comparison": ComparisonParameters.model_validate({"metric": metric, "lecture": None}),
+    }
+    for approach, answered in answers.items():
+        probabilities = np.full((len(labels), 3), 0.05)
+        probabilities[np.arange(len(labels)), answered] = 0.9
+        predictions = predictions_table(manifest, probabilities, names)
+        facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": ""}
+        entries[f"{approach}.predictions"] = predictions
+        entries[f"{approach}.metrics"] = {**classification_metrics(predictions, names), **facts}
+    return compare({"many": 5, "all": 5}, class_names=names, changes=entries | changes)
+
+
+def test_uneven_classes_are_judged_fairly_where_that_is_asked_for() -> None:
+    by_loss, by_class = (summary_of(uneven(metric)) for metric in ("log_loss", "balanced_accuracy"))
+    assert (by_loss["best"]["approach"], by_class["best"]["approach"]) == ("many", "all")
+    rows = by_class["approaches"]
+    assert rows["many"]["test_balanced_accuracy"] == rows["majority_class"]["test_balanced_accuracy"] == 1 / 3
+    assert rows["all"]["test_balanced_accuracy"] == pytest.approx(0.8)
+    low, high = (rows["all"][f"test_balanced_accuracy_{end}"] for end in ("low", "high"))
+    assert low < 0.8 < high
+    lines = "\n".join(closing_lines(by_class, "x"))
+    # Its accuracy is below that of always guessing ants, which is no reason to call it worthless.
+    assert rows["all"]["test_accuracy"] < rows["majority_class"]["test_accuracy"]
+    assert "not significantly better than always guessing one class" not in lines.partition("\n")[0]
+    assert "It has the highest validation balanced accuracy of 80.0% and gets 80.0% of the 105 test images" in lines
+    assert f"balanced accuracy, the mean over the classes, is 80.0% (95% interval {low:.1%} to {high:.1%})" in lines
+
+
+def test_the_page_shows_the_recalls_of_uneven_classes_and_of_no_others() -> None:
+    html = report_of(uneven("balanced_accuracy"))
+    text = re.sub(r"\s+", " ", Page(html).text)
+    assert "The best approach, by validation balanced accuracy, is shaded." in text
+    (table,) = re.findall(r'aria-label="Recall of each class">.*?</table>', html, re.S)
+    cells = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", table))
+    interval = "{:.1%} {:.1f}–{:.1f}"
+    few, none = accuracy_interval(4, 5), accuracy_interval(0, 5)
+    assert interval.format(0.0, *(100 * end for end in none)) in cells
+    assert interval.format(0.8, *(100 * end for end in few)) in cells
+    assert "Class by class" not in report_of(compare({"a": 4, "b": 9}))
+
+
+def test_results_from_before_there_were_balanced_accuracies_are_compared() -> None:
+    fresh = uneven("log_loss")
+    before = {}
+    for approach in ("many", "all"):
+        metrics = json.loads(json.dumps(fresh.load(f"{approach}.metrics")))
+        for split in SPLITS:
+            del metrics[split]["recalls"]
+            metrics[split] = {name: value for name, value in metrics[split].items() if "balanced" not in name}
+        before[f"{approach}.metrics"] = metrics
+    catalog = uneven("balanced_accuracy", **before)
+    summary = summary_of(catalog)
+    assert summary["best"]["approach"] == "many"  # the log loss decides between two unknown ones
+    assert "It has no validation balanced accuracy" in "\n".join(closing_lines(summary, "x"))
+    assert "Class by class" in report_of(catalog)
 
 
 def test_several_seeds_are_told_with_mean_and_deviation() -> None:

@@ -594,6 +594,16 @@ def test_the_champion_gives_way_only_to_a_model_that_is_better_on_the_same_valid
     assert set(versions(root)) == {1, 2}
 
 
+def test_the_metric_of_the_comparison_decides_about_the_champion(root):
+    by_accuracy = {"changed": {"comparison.metric": "accuracy"}}
+    run_of(root, b"first", 0.5, **by_accuracy)
+    run_of(root, b"as accurate, and surer", 0.4, **by_accuracy)
+    assert "(experiment stub, validation accuracy 0.7500, test accuracy 0.750) is the new champion" in verdict(root)
+    run_of(root, b"without that metric", 0.1, changed={"comparison.metric": "balanced_accuracy"})
+    assert "the validation balanced accuracy of one of the two is unknown. The new model" in verdict(root)
+    assert int(champion(root).version) == 2
+
+
 def test_other_data_classes_or_sizes_dethrone_no_champion_until_someone_says_so(root, monkeypatch):
     run_of(root, b"the real one", 0.3)
     stub = Stub(root, ["naive_cnn"])

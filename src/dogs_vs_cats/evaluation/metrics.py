@@ -5,13 +5,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error
 from dogs_vs_cats.evaluation.predictions import class_probabilities
-from dogs_vs_cats.evaluation.significance import accuracy_interval
+from dogs_vs_cats.evaluation.significance import accuracy_interval, mean_interval, wilson
 from dogs_vs_cats.images.splits import SPLITS
 
-HELD_OUT_METRICS = ("validation_accuracy", "validation_log_loss", "test_accuracy", "test_roc_auc", "test_log_loss")
+HELD_OUT_METRICS = (
+    "validation_accuracy",
+    "validation_log_loss",
+    "test_accuracy",
+    "test_balanced_accuracy",
+    "test_roc_auc",
+    "test_log_loss",
+)
 """The metrics by which approaches are compared, as the summary of a comparison names them."""
 MATRIX_CLASSES = 30
 """A confusion matrix of more classes is unreadable; its largest entries are listed instead."""
@@ -31,12 +39,17 @@ def classification_metrics(predictions: pd.DataFrame, class_names: Sequence[str]
 
         * `images`: how many
         * `accuracy` with `accuracy_low` and `accuracy_high`, the ends of its 95 % Wilson interval
+        * `balanced_accuracy`: the mean of the recalls of the classes that have images (Brodersen et al. 2010), with
+          `balanced_accuracy_low` and `balanced_accuracy_high`, see `significance.mean_interval`
         * `roc_auc`: one-vs-rest, macro average, for more than two classes; None where a class has no image
         * `log_loss`: mean cross-entropy in nats
         * `precision`, `recall`, `f1`: of class 1 for two classes, else the mean over the classes; 0 where undefined
         * `expected_calibration_error`: see `curves`
-        * `confusion_matrix`: row = true class, column = predicted class; for more than `MATRIX_CLASSES` classes
-          `confused_pairs` and `lowest_recalls` instead, the `LISTED` most frequent pairs and worst classes
+        * `recalls`: see `recalls_of_classes`
+        * `confusion_matrix`: row = true class, column = predicted class
+
+        For more than `MATRIX_CLASSES` classes, `confused_pairs` and `lowest_recalls` stand in place of the last two,
+        the `LISTED` most frequent pairs and worst classes.
     """
     return {
         split: _split_metrics(rows, class_names)
@@ -65,6 +78,7 @@ def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dic
         "accuracy": correct / len(labels),
         "accuracy_low": low,
         "accuracy_high": high,
+        **_balanced_accuracy(labels, predicted),
         "roc_auc": None if np.isnan(area) else area,
         "log_loss": float(metrics.log_loss(labels, probabilities, labels=classes)),
         "precision": float(precision),
@@ -75,19 +89,62 @@ def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dic
     }
 
 
+def _balanced_accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> dict[str, float]:
+    images, recalls = _recalls(labels, predicted)
+    low, high = mean_interval(recalls[images > 0], images[images > 0])
+    return {
+        "balanced_accuracy": float(recalls[images > 0].mean()),
+        "balanced_accuracy_low": low,
+        "balanced_accuracy_high": high,
+    }
+
+
+def _recalls(
+    labels: NDArray[np.integer], predicted: NDArray[np.integer]
+) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+    """Returns for each label up to the largest how many images are of it, and the fraction recognised (0 of none)."""
+    images = np.bincount(labels)
+    right = np.bincount(labels[labels == predicted], minlength=len(images))
+    return images, right / np.maximum(images, 1)
+
+
+def recalls_of_classes(
+    images: NDArray[np.integer], recalls: NDArray[np.float64], class_names: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Describes the recall of each class that has images.
+
+    Args:
+        images: Of each class, in the order of the labels.
+        recalls: The fraction of them that is recognised, 0..1.
+        class_names: The classes, in the order of their labels.
+
+    Returns:
+        For each class `images`, `recall`, `low` and `high`, the ends of its 95 % Wilson interval.
+    """
+    shown = np.flatnonzero(images)
+    low, high = wilson(recalls[shown], images[shown])
+    columns = (images[shown], recalls[shown], low, high)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return {
+        class_names[label]: dict(zip(("images", "recall", "low", "high"), row, strict=True))
+        for label, row in zip(shown.tolist(), rows, strict=True)
+    }
+
+
 def _confusion(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[str, Any]:
-    """Returns the confusion matrix, or of many classes the pairs and classes with the most confusions."""
+    """Returns recalls and confusion matrix, or of many classes the pairs and classes with the most confusions."""
     from sklearn import metrics
 
     labels, predicted = predictions["label"], predictions["predicted"]
     if len(class_names) <= MATRIX_CLASSES:
         matrix = metrics.confusion_matrix(labels, predicted, labels=list(range(len(class_names))))
-        return {"confusion_matrix": matrix.tolist()}
+        recalls = recalls_of_classes(*_recalls(labels.to_numpy(), predicted.to_numpy()), class_names)
+        return {"recalls": recalls, "confusion_matrix": matrix.tolist()}
     pairs = confused_pairs(predictions, class_names).head(LISTED)
-    recalls = (labels == predicted).groupby(labels).mean().nsmallest(LISTED)
+    lowest = (labels == predicted).groupby(labels).mean().nsmallest(LISTED)
     return {
         "confused_pairs": pairs[["true", "predicted", "images"]].to_dict("records"),
-        "lowest_recalls": {class_names[label]: recalls[label] for label in recalls.index},
+        "lowest_recalls": {class_names[label]: lowest[label] for label in lowest.index},
     }
 
 

@@ -15,8 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ModelFileError, ParameterError
+from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.predictions import checked_probabilities, every_class
 from dogs_vs_cats.parameters.base import explain
+from dogs_vs_cats.parameters.comparison import Metric
 from dogs_vs_cats.project import ROOT, resolve
 
 if TYPE_CHECKING:
@@ -97,16 +99,21 @@ class _Description(BaseModel):
 
 
 def find_model(
-    wanted: str | None, catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str], registered_model: str | None
+    wanted: str | None,
+    catalog: CatalogProtocol[Any, Any],
+    approach_names: Sequence[str],
+    registered_model: str | None,
+    metric: Metric = criteria.DEFAULT,
 ) -> tuple[str, Path]:
     """Finds the file of a model.
 
     Args:
         wanted: An approach, `champion`, the address of a model in MLflow (`models:/…` or `runs:/…`), a `.keras` file
-            (relative paths count from the project root), or None for the approach with the lowest validation log loss.
+            (relative paths count from the project root), or None for the best approach.
         catalog: Knows where the models and metrics of the experiment lie.
         approach_names: The approaches of the environment.
         registered_model: Name in MLflow's registry.
+        metric: By which the best approach is chosen, on the validation images.
 
     Returns:
         What to call it, and its path.
@@ -117,7 +124,7 @@ def find_model(
         ProjectError: MLflow has no such model, or doesn't answer.
     """
     if wanted is None:
-        wanted = _best(catalog, approach_names)
+        wanted = _best(catalog, approach_names, metric)
     if wanted in (*approach_names, *approaches.names()):
         dataset = catalog.get(f"{wanted}.model")
         if dataset is None or not dataset.exists():
@@ -148,21 +155,23 @@ def trained(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str]) -
     return [name for name in approach_names if catalog.exists(f"{name}.model")]
 
 
-def _best(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str]) -> str:
-    losses = {
-        name: metrics["validation"]["log_loss"]
+def _best(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str], metric: Metric) -> str:
+    validated = {
+        name: metrics["validation"]
         for name in trained(catalog, approach_names)
         # An approach that was trained on the validation images has no such metrics.
         if catalog.exists(f"{name}.metrics") and "validation" in (metrics := catalog.load(f"{name}.metrics"))
     }
-    if not losses:
+    if not validated:
         raise ModelFileError(
             f"No approach of this experiment has been trained and evaluated yet ({', '.join(approach_names)}). "
             "Train first (kedro run), or name a model: --params=inference.model=FILE.keras, or make app MODELS=champion"
         )
-    best = min(losses, key=losses.__getitem__)
-    compared = ", ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
-    logger.info("Model: %s, the best by validation log loss (%s)", best, compared)
+    best = min(validated, key=lambda name: criteria.rank(metric, validated[name]))
+    # Results from before a metric existed lack it.
+    values = {name: figures.get(metric) for name, figures in validated.items()}
+    compared = ", ".join(f"{name} {'unknown' if value is None else f'{value:.4f}'}" for name, value in values.items())
+    logger.info("Model: %s, the best by validation %s (%s)", best, criteria.WORDS[metric], compared)
     return best
 
 

@@ -1,6 +1,6 @@
 """Parameters of the comparison."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,7 @@ from dogs_vs_cats.parameters.base import ParameterGroup
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+Metric = Literal["log_loss", "accuracy", "balanced_accuracy", "roc_auc"]
 
 
 class LectureFigures(ParameterGroup):
@@ -33,10 +34,13 @@ class LectureFigures(ParameterGroup):
 
 
 class ComparisonParameters(ParameterGroup):
-    """The figures that results are compared with.
+    """How the best approach is chosen, and the figures that results are compared with.
 
     Attributes:
+        metric: Chooses the best approach, the champion, and the default model of inference, on the validation images.
+            Of equal ones, the lower log loss decides.
         lecture: For each approach the lecture's figures; None where an experiment is not a lecture's.
     """
 
+    metric: Metric = "log_loss"
     lecture: dict[str, LectureFigures] | None

@@ -14,8 +14,8 @@ class InferenceParameters(ParameterGroup):
         source: A folder, a `.zip` or its address, an image file, or a list (`.txt` or `.csv`); relative paths count
             from the project root. None until something is to be classified.
         model: An approach, `champion` (the alias in MLflow's registry), the address of a model in MLflow
-            (`models:/NAME/VERSION`, `runs:/RUN/APPROACH`) or a `.keras` file; None takes the approach with the lowest
-            validation log loss of this experiment.
+            (`models:/NAME/VERSION`, `runs:/RUN/APPROACH`) or a `.keras` file; None takes the best approach of this
+            experiment, by `comparison.metric` on the validation images.
         format: `csv` writes `inference.csv`, a row for each file; `kaggle` writes `submission.csv`, with the id and
             the probability of a dog for names such as `test1/17.jpg`.
         unsure_below: Predictions with a lower probability of the predicted class are marked as unsure, 0.5..1;

@@ -57,6 +57,8 @@ def render(
         experiment=run_record.get("experiment"),
         command=run_record.get("command"),
         headline=findings.headline(summary),
+        by_metric=findings.by_metric(summary),
+        judges_classes=findings.judges_classes(summary),
         finding=" ".join(findings.sentences(summary)),
         baseline=BASELINE,
         marks={name: (THEMED[colour], MARKERS[marker]) for name, (colour, marker) in styles.items()},

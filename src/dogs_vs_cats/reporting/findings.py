@@ -3,14 +3,40 @@
 All functions take the summary of a comparison (`comparison.json`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.predictions import BASELINE
+from dogs_vs_cats.parameters.comparison import Metric
 from dogs_vs_cats.reporting.wording import listed, p_value, percent
 
 Summary = Mapping[str, Any]
+
+UNEVEN = 1.5
+"""Classes are uneven where the largest has more than this many times the images of the smallest."""
+
+ENDS = ("", "_low", "_high")
+
+
+def metric_of(summary: Summary) -> Metric:
+    """Returns the metric by which the best approach was chosen."""
+    metric: Metric = summary["best"].get("metric", criteria.DEFAULT)
+    return metric
+
+
+def by_metric(summary: Summary) -> str:
+    """Names the metric by which the best approach was chosen."""
+    return f"validation {criteria.WORDS[metric_of(summary)]}"
+
+
+def judges_classes(summary: Summary) -> bool:
+    """Tells whether accuracies are to be shown class by class: the classes are uneven, or it was asked for."""
+    counts = pd.DataFrame(summary["data"]["images"]).sum(axis="columns")
+    return metric_of(summary) == "balanced_accuracy" or bool(counts.max() > UNEVEN * counts.min())
 
 
 def pair(summary: Summary, first: str, second: str) -> dict[str, Any]:
@@ -43,7 +69,7 @@ def headline(summary: Summary) -> str:
     if not others:
         return f"{best} is better than always guessing one class"
     if better:
-        return f"{best} has the lowest validation log loss, but {listed(better)} the better test accuracy"
+        return f"{best} has {_best_figure(summary)}, but {listed(better)} the better test accuracy"
     if unsure:
         return f"{best} is best, but its difference to {listed(unsure)} could be chance"
     return f"{best} is best, by more than chance explains"
@@ -54,12 +80,11 @@ def sentences(summary: Summary) -> list[str]:
     best = summary["best"]["approach"]
     row = summary["approaches"][best]
     images = row["test_images"]
-    accuracy, low, high = (percent(row[f"test_accuracy{end}"], images) for end in ("", "_low", "_high"))
-    loss = "was trained on the validation images too"
-    if row["validation_log_loss"] is not None:
-        loss = f"has {'the lowest' if rivals(summary) else 'a'} validation log loss of {row['validation_log_loss']:.3f}"
+    accuracy, low, high = (percent(row[f"test_accuracy{end}"], images) for end in ENDS)
+    right = f"gets {accuracy} of the {images:,} test images right (95% interval {low} to {high})"
     text = [
-        f"It {loss} and gets {accuracy} of the {images:,} test images right (95% interval {low} to {high}).",
+        f"It {_validated(summary)} and {right}.",
+        *_over_classes(summary, best),
         *(_standing(summary, best, name) for name in rivals(summary)),
     ]
     poor = [name for name in rivals(summary) if not _beats_baseline(summary, name)]
@@ -67,6 +92,30 @@ def sentences(summary: Summary) -> list[str]:
         verb = "is" if len(poor) == 1 else "are"
         text.append(f"{listed(poor)} {verb} not significantly better than always guessing one class.")
     return text
+
+
+def _best_figure(summary: Summary) -> str:
+    superlative = "lowest" if criteria.is_lower_better(metric_of(summary)) else "highest"
+    return f"the {superlative} {by_metric(summary)}"
+
+
+def _validated(summary: Summary) -> str:
+    """Says how good the best approach is by the metric that it was chosen by."""
+    metric = metric_of(summary)
+    row = summary["approaches"][summary["best"]["approach"]]
+    value, images = row.get(f"validation_{metric}"), row["validation_images"]
+    if value is None:
+        return "was trained on the validation images too" if not images else f"has no {by_metric(summary)}"
+    figure = _best_figure(summary) if rivals(summary) else f"a {by_metric(summary)}"
+    return f"has {figure} of {percent(value, images) if metric.endswith('accuracy') else f'{value:.3f}'}"
+
+
+def _over_classes(summary: Summary, name: str) -> Iterator[str]:
+    """States the balanced accuracy, where the classes are judged one by one."""
+    row = summary["approaches"][name]
+    if judges_classes(summary) and row.get("test_balanced_accuracy") is not None:
+        value, low, high = (percent(row[f"test_balanced_accuracy{end}"], row["test_images"]) for end in ENDS)
+        yield f"Its balanced accuracy, the mean over the classes, is {value} (95% interval {low} to {high})."
 
 
 def closing_lines(summary: Summary, report_path: str | Path) -> list[str]:
@@ -83,7 +132,14 @@ def closing_lines(summary: Summary, report_path: str | Path) -> list[str]:
 
 
 def _beats_baseline(summary: Summary, name: str) -> bool:
-    """Tells whether an approach is significantly better than the majority-class baseline."""
+    """Tells whether an approach is significantly better than the majority-class baseline.
+
+    By the balanced accuracy, it is better where the interval lies above the baseline's, one over the number of classes.
+    On uneven classes, a fair classifier need not beat the accuracy of the baseline.
+    """
+    low = summary["approaches"][name].get("test_balanced_accuracy_low")
+    if metric_of(summary) == "balanced_accuracy" and low is not None:
+        return bool(low > summary["approaches"][BASELINE]["test_balanced_accuracy"])
     entry = pair(summary, name, BASELINE)
     return bool(entry["significant"]) and entry["lead"] > 0
 

@@ -10,7 +10,7 @@ Promises:
 * Each approach has one run with its parameters, metrics, figures, data and model. A later evaluation or explanation
   lands in the run that trained the model.
 * Everything that one `kedro run`, `dvc repro` or DVC experiment runs has one parent run.
-* The best approach by validation log loss is registered for its experiment. It becomes the champion if it is better on
+* The best approach by `comparison.metric` is registered for its experiment. It becomes the champion if it is better on
   the same validation images; otherwise a person decides, with `kedro tracking promote`.
 * A logged model is code and a `.keras` file, without pickles. It has a signature, an input example and pinned
   requirements, and answers image files over HTTP.

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.inference.classifiers import CHAMPION
+from dogs_vs_cats.parameters.comparison import Metric
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -13,15 +15,15 @@ DATA = ("validation_images", "classes", "image_size")
 """Tags of a run that describe its validation data."""
 
 _TAGS = ("approach", "experiment", "model_md5", *DATA)
-_METRICS = ("validation_log_loss", "validation_accuracy", "test_log_loss", "test_accuracy")
+_METRICS = (*(f"validation_{metric}" for metric in criteria.WORDS), "test_log_loss", "test_accuracy")
 
 
-def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promote: str) -> str:
+def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promote: str, metric: Metric) -> str:
     """Gives the alias to a model, if it is better than the present champion on the same validation images.
 
-    The better of two models has the lower validation log loss; the test images have no part in it. A champion that was
-    validated on other images, classes or image sizes can't be compared and stays; only a person can then promote the
-    new version.
+    The better of two models is better by `metric` on the validation images; the test images have no part in it. A
+    champion that was validated on other images, classes or image sizes, or without that metric, can't be compared and
+    stays; only a person can then promote the new version.
 
     Args:
         client: Of the store.
@@ -29,26 +31,26 @@ def consider(client: "MlflowClient", name: str, run: "Run", model_id: str, promo
         run: The run of the best approach of a comparison.
         model_id: MLflow's id of its model.
         promote: The command that promotes a version, without the version.
+        metric: Decides which of two models is better; the log loss decides between equal ones.
 
     Returns:
         The outcome, in one sentence.
     """
     facts, champion = _facts(run), _champion(client, name)
-    who = _described(facts)
+    who = _described(facts, metric)
     if champion is None:
         version = _register(client, name, run, model_id, make_champion=True)
         return f"{who} is the first champion of {name}, as version {version}"
     if champion.tags.get("model_md5") == facts["model_md5"]:
         return f"{who} is the champion of {name} already, as version {champion.version}"
-    holder = f"version {champion.version}, {_described(champion.tags)}"
-    validated = "validation_log_loss" in facts and "validation_log_loss" in champion.tags
-    if not validated or any(champion.tags.get(key) != facts.get(key) for key in DATA):
+    holder = f"version {champion.version}, {_described(champion.tags, metric)}"
+    if reason := _incomparable(champion.tags, facts, metric):
         version = _register(client, name, run, model_id)
         return (
-            f"{name} keeps its champion, {holder}: the two were not validated on the same images, classes and image "
-            f"size. The new model, {who}, is version {version}; to make it the champion: {promote} {version}"
+            f"{name} keeps its champion, {holder}: {reason}. The new model, {who}, is version {version}; to make it "
+            f"the champion: {promote} {version}"
         )
-    if float(champion.tags["validation_log_loss"]) <= float(facts["validation_log_loss"]):
+    if _rank(metric, champion.tags) <= _rank(metric, facts):
         return f"{name} keeps its champion, {holder}, which is better on the same validation images than {who}"
     version = _register(client, name, run, model_id, make_champion=True)
     return (
@@ -78,10 +80,25 @@ def _facts(run: "Run") -> dict[str, str]:
     return tags | {key: repr(run.data.metrics[key]) for key in _METRICS if key in run.data.metrics}
 
 
-def _described(facts: dict[str, str]) -> str:
+def _incomparable(champion: dict[str, str], challenger: dict[str, str], metric: Metric) -> str:
+    """Says why two models can't be compared; empty where they can."""
+    validated = "validation_log_loss" in champion and "validation_log_loss" in challenger
+    if not validated or any(champion.get(key) != challenger.get(key) for key in DATA):
+        return "the two were not validated on the same images, classes and image size"
+    if any(f"validation_{metric}" not in facts for facts in (champion, challenger)):
+        return f"the validation {criteria.WORDS[metric]} of one of the two is unknown"
+    return ""
+
+
+def _rank(metric: Metric, facts: dict[str, str]) -> tuple[float, float]:
+    known = {name: facts.get(f"validation_{name}") for name in criteria.WORDS}
+    return criteria.rank(metric, {name: float(value) for name, value in known.items() if value is not None})
+
+
+def _described(facts: dict[str, str], metric: Metric = criteria.DEFAULT) -> str:
     details = [f"experiment {facts.get('experiment', 'unknown')}"]
-    if "validation_log_loss" in facts:
-        details.append(f"validation log loss {float(facts['validation_log_loss']):.4f}")
+    if f"validation_{metric}" in facts:
+        details.append(f"validation {criteria.WORDS[metric]} {float(facts[f'validation_{metric}']):.4f}")
     if "test_accuracy" in facts:
         details.append(f"test accuracy {float(facts['test_accuracy']):.3f}")
     return f"{facts.get('approach', 'a model')} ({', '.join(details)})"

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.tracking import champion, store
 from dogs_vs_cats.tracking.logged_model import MODEL_FILE, log_model, model_of
 from dogs_vs_cats.tracking.outbox import Outbox, Record, Report, md5_of_attached
@@ -278,7 +279,9 @@ class Writer:
             self._tag(approach, **data)
         run = self._get(best) if best in compared else None
         if run and (model_id := model_of(run)):
-            verdict = champion.consider(self._client, name, run, model_id, self._run["promote"])
+            # A record that an earlier version left has no metric.
+            metric = self._parameters["comparison"].get("metric", criteria.DEFAULT)
+            verdict = champion.consider(self._client, name, run, model_id, self._run["promote"], metric)
             self._tag(best, champion=verdict)
         else:
             verdict = f"{best} is the best approach, but no tracked run has its model: the champion is unchanged"

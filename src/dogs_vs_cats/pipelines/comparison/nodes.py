@@ -3,12 +3,12 @@
 import hashlib
 import json
 import logging
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import BASELINE, majority_baseline
 from dogs_vs_cats.evaluation.significance import mcnemar_pairs
@@ -32,11 +32,20 @@ TABLE_COLUMNS = [
     "train_accuracy",
     "validation_accuracy",
     "test_accuracy",
+    "test_balanced_accuracy",
     "test_roc_auc",
     "test_log_loss",
     "lecture_validation_accuracy",
     "lecture_test_accuracy",
 ]
+
+ROW_METRICS = [
+    "images",
+    *(f"{name}{end}" for name in ("accuracy", "balanced_accuracy") for end in ("", "_low", "_high")),
+    "roc_auc",
+    "log_loss",
+]
+"""Metrics of every split in the summary of a comparison."""
 
 
 def compare_settings(
@@ -89,7 +98,7 @@ def summarise(
     """Compares the approaches with each other and with the majority-class baseline.
 
     Args:
-        parameters: The lecture's figures.
+        parameters: What chooses the best approach, and the lecture's figures.
         manifest: The images, with `label` and `split`.
         class_names: The classes, in the order of their labels.
         rejected_images: The images that were not usable.
@@ -99,8 +108,8 @@ def summarise(
     Returns:
         The same for the same results on any day and machine, ready for JSON:
 
-        * `best`: the approach with the lowest validation log loss; one that was trained on the validation images has
-          none, and is the best only where it is the first of approaches that were all trained so
+        * `best`: the approach that is best by `metric` on the validation images; one that was trained on these images
+          has no such figure, and is the best only where it is the first of approaches that were all trained so
         * `approaches`: for each, the baseline last: the columns of the table but its seconds, 95 % intervals,
           `seeds` with mean and standard deviation where there are several, `trained_with`
         * `pairs`: McNemar's test on the test images, for each pair
@@ -114,17 +123,18 @@ def summarise(
         result.name: _summary_row(result.metrics, result.trained_with, lecture.get(result.name, LectureFigures()))
         for result in results
     }
-    losses = {name: row["validation_log_loss"] for name, row in rows.items()}
-    best = min(losses, key=lambda name: math.inf if losses[name] is None else losses[name])
+    validated = {result.name: result.metrics.get("validation", {}) for result in results}
+    best = min(validated, key=lambda name: criteria.rank(parameters.metric, validated[name]))
     measured = classification_metrics(baseline, class_names)
     rows[BASELINE] = _summary_row({**untrained, **measured}, {}, LectureFigures())
-    shown = ("validation_log_loss", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
+    shown = dict.fromkeys(f"validation_{metric}" for metric in (criteria.DEFAULT, parameters.metric))
+    shown |= dict.fromkeys(f"test_accuracy{end}" for end in ("", "_low", "_high"))
     source = ingestion_record["parameters"]["source"]
     counts = pd.crosstab(manifest["split"], manifest["label"]).reindex(SPLITS, fill_value=0)
     counts = counts.reindex(columns=range(len(class_names)), fill_value=0).set_axis(class_names, axis="columns")
     tested = manifest.loc[manifest["split"] == "test", ["sha256", "label"]].itertuples(index=False)
     return {
-        "best": {"approach": best, **{name: rows[best][name] for name in shown}},
+        "best": {"approach": best, "metric": parameters.metric, **{name: rows[best][name] for name in shown}},
         "approaches": rows,
         "pairs": mcnemar_pairs({result.name: result.predictions for result in results} | {BASELINE: baseline}),
         "data": {
@@ -144,7 +154,7 @@ def _summary_row(
     """Returns the row of one approach in the summary."""
     row = {name: metrics[name] for name in ("backbone", "parameters", "trainable_parameters", "epochs")}
     for split in SPLITS:
-        for name in ("images", "accuracy", "accuracy_low", "accuracy_high", "roc_auc", "log_loss"):
+        for name in ROW_METRICS:
             row[f"{split}_{name}"] = metrics.get(split, {}).get(name)
     row["lecture_validation_accuracy"] = lecture.validation_accuracy
     row["lecture_test_accuracy"] = lecture.test_accuracy

@@ -1,0 +1,40 @@
+"""The metrics by which the best approach can be chosen, and which way each of them is better."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from dogs_vs_cats.parameters.comparison import Metric
+
+WORDS: dict[Metric, str] = {
+    "log_loss": "log loss",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "roc_auc": "AUC",
+}
+"""What each is called in sentences."""
+
+DEFAULT: Metric = "log_loss"
+"""Decides where another metric leaves a tie, and is that of results from before there was a choice."""
+
+
+def is_lower_better(metric: Metric) -> bool:
+    """Whether a smaller value is better: a loss, not a score."""
+    return metric == "log_loss"
+
+
+def rank(metric: Metric, figures: Mapping[str, Any]) -> tuple[float, float]:
+    """Returns what approaches are sorted by, the best first.
+
+    Args:
+        metric: Decides; a tie is decided by the log loss.
+        figures: The metrics of an approach on the validation images. One that is missing or None is the worst.
+    """
+    first, second = (_cost(name, figures.get(name)) for name in (metric, DEFAULT))
+    return first, second
+
+
+def _cost(metric: Metric, value: float | None) -> float:
+    if value is None:
+        return math.inf
+    return value if is_lower_better(metric) else -value
