@@ -112,7 +112,7 @@ def _bare(folder: Path) -> float:
     def read(file: Path) -> None:
         data = file.read_bytes()
         height, width, *_ = simplejpeg.decode_jpeg_header(data)
-        factor = shrink_factor(height, width, SIZE)
+        factor = shrink_factor(height, width, SIZE, SIZE)
         pixels = simplejpeg.decode_jpeg(
             data, "RGB", fastdct=False, min_height=-(-height // factor), min_width=-(-width // factor)
         )

@@ -248,6 +248,11 @@ def test_a_picture_comes_from_the_manifest_or_from_a_file(images, manifest, tmp_
     assert path == "seven.png"
     assert image.shape == (28, 28, 1)
     assert (image == 200).all()
+    wide = np.zeros((28, 56), np.uint8)
+    wide[:, 14:42] = 200
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    found = nodes.choose_image(asked(image=str(tmp_path / "wide.png")), ingestion(), {"fit": "crop"}, images, manifest)
+    assert (found[1] == 200).all()
     with pytest.raises(ParameterError, match="neither a path of the manifest"):
         nodes.choose_image(asked(image="test/99"), ingestion(), {}, images, manifest)
     (tmp_path / "broken.png").write_bytes(b"no picture")

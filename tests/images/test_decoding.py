@@ -16,9 +16,9 @@ import simplejpeg
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
-from dogs_vs_cats.images.decoding import DecodedImage, ImageRejected, decode
+from dogs_vs_cats.images.decoding import DecodedImage, Fit, ImageRejected, decode
 from dogs_vs_cats.images.decoding.resizing import resize, shrink_factor, to_channels
 from dogs_vs_cats.images.decoding.sixteen_bit import needed_bits
 from tests.conftest import PROJECT
@@ -636,9 +636,106 @@ def test_channels() -> None:
     np.testing.assert_array_equal(to_channels(picture[..., :1], 3), np.repeat(picture[..., :1], 3, axis=2))
 
 
+BANDS = {"red": (0, 16), "green": (16, 80), "blue": (80, 96)}
+"""Columns of a picture of 64 rows whose central square is green."""
+
+
+def bands() -> np.ndarray:
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    for channel, (start, end) in enumerate(BANDS.values()):
+        picture[:, start:end, channel] = 255
+    return picture
+
+
+def fitted(data: bytes | np.ndarray, fit: Fit, size: int, **options: int) -> np.ndarray:
+    return decode(data, image_size=size, max_pixels=10**8, fit=fit, **{"channels": 3, "min_side": 1, **options}).pixels
+
+
+@pytest.mark.parametrize("tall", [False, True])
+def test_an_image_becomes_a_square_as_the_fit_says(tall: bool) -> None:
+    picture = bands()
+    padded = np.zeros((WIDTH, WIDTH, 3), np.uint8)
+    padded[16:80] = picture
+    cropped = picture[:, 16:80]
+    if tall:
+        picture, padded, cropped = (array.transpose(1, 0, 2).copy() for array in (picture, padded, cropped))
+    png, jpeg = encoded(picture, "PNG"), encoded(picture, "JPEG", quality=98, subsampling=0)
+    for data in (picture, png):
+        np.testing.assert_array_equal(fitted(data, "crop", HEIGHT), cropped)
+        np.testing.assert_array_equal(fitted(data, "pad", WIDTH), padded)
+    # Both shrink while decoding; the edges between colours blur.
+    small_crop, small_pad = fitted(jpeg, "crop", 16), fitted(jpeg, "pad", 24)
+    np.testing.assert_allclose(small_crop[2:-2, 2:-2], np.tile((0, 255, 0), (12, 12, 1)), atol=8)
+    bars = small_pad[:, [0, 1, 2, 3, 20, 21, 22, 23]] if tall else small_pad[[0, 1, 2, 3, 20, 21, 22, 23]]
+    assert not bars.any()
+    np.testing.assert_allclose(small_pad[8:16, 8:16], np.tile((0, 255, 0), (8, 8, 1)), atol=8)
+    stretched = fitted(png, "stretch", 24)
+    colours = stretched[[2, 12, 21], 12] if tall else stretched[12, [2, 12, 21]]
+    np.testing.assert_allclose(colours, np.eye(3) * 255, atol=8)
+    assert fitted(png, "pad", 24, channels=1).shape == (24, 24, 1)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+@pytest.mark.parametrize("shape", [(37, 100), (101, 38), (50, 51)])
+def test_a_turned_or_mirrored_photo_gives_the_same_square(fit: Fit, shape: tuple[int, int]) -> None:
+    """Whatever is left over when a side is halved, both ends of it are treated alike."""
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    photo = Image.fromarray(noise).resize((shape[1], shape[0]))
+    upright = fitted(encoded(photo, "PNG"), fit, 24)
+    for orientation, turn in TURNS.items():
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        stored = photo if turn is None else photo.transpose(turn)
+        pixels = fitted(encoded(stored, "PNG", exif=exif), fit, 24)
+        assert np.abs(pixels.astype(int) - upright).max() <= 2, orientation
+
+
+@pytest.mark.parametrize("shape", [(1, 900), (900, 1), (1, 2), (3, 1001), (1, 1)])
+@pytest.mark.parametrize("size", [24, 25])
+def test_a_panorama_one_pixel_high_keeps_its_place(shape: tuple[int, int], size: int) -> None:
+    white = np.full((*shape, 3), 255, np.uint8)
+    for data in (white, encoded(white, "PNG"), encoded(white, "JPEG")):
+        assert (fitted(data, "crop", size) == 255).all()
+        assert (fitted(data, "stretch", size) == 255).all()
+        padded = fitted(data, "pad", size)[..., 0] == 255
+        rows, columns = padded.any(axis=1).sum(), padded.any(axis=0).sum()
+        assert padded.sum() == rows * columns
+        assert max(rows, columns) == size
+        assert abs(min(rows, columns) - max(size * min(shape) / max(shape), 2 - size % 2)) < 1
+        np.testing.assert_array_equal(padded, padded[::-1, ::-1])
+
+
+def test_an_image_that_is_only_cut_keeps_its_pixels_when_the_next_one_is_decoded() -> None:
+    tall = encoded(np.full((96, 24, 3), 200, np.uint8), "JPEG")
+    first = fitted(tall, "crop", 24)
+    fitted(encoded(np.zeros((96, 24, 3), np.uint8), "JPEG"), "crop", 24)
+    assert (first == 200).all()
+
+
+@pytest.mark.parametrize("size", [64, 150, 224])
+def test_wide_photos_are_cropped_and_padded_as_pillow_does_it(shared: Path, size: int) -> None:
+    with zipfile.ZipFile(shared / "data/kaggle-train-original-size-400.zip") as archive:
+        photos = [archive.read(name) for name in archive.namelist() if name.endswith(".jpg")]
+    shapes = [Image.open(io.BytesIO(data)).size for data in photos]
+    order = np.argsort([width / height for width, height in shapes])
+    for row in (*order[:2], *order[-2:]):
+        image = Image.open(io.BytesIO(photos[row])).convert("RGB")
+        bilinear = Image.Resampling.BILINEAR
+        padded = fitted(photos[row], "pad", size)
+        within = padded[padded.any(axis=(1, 2))][:, padded.any(axis=(0, 2))]
+        height, width, _ = within.shape
+        assert max(height, width) == size
+        assert abs(min(height, width) - size * min(image.size) / max(image.size)) < 1
+        for ours, wanted in (
+            (fitted(photos[row], "crop", size), ImageOps.fit(image, (size, size), bilinear)),
+            (within, image.resize((width, height), bilinear)),
+        ):
+            assert np.abs(ours.astype(int) - np.asarray(wanted)).mean() < 3, shapes[row]
+
+
 def test_shrinking_leaves_both_sides_large_enough() -> None:
-    assert [shrink_factor(height, width, 150) for height, width in [(299, 600), (299, 298), (374, 500)]] == [2, 1, 2]
-    assert [shrink_factor(height, width, 150) for height, width in [(3000, 4000), (3000, 500), (100, 900)]] == [8, 2, 1]
+    factors = {(299, 600): 2, (299, 298): 1, (374, 500): 2, (3000, 4000): 8, (3000, 500): 2, (100, 900): 1}
+    assert {size: shrink_factor(*size, 150, 150) for size in factors} == factors
 
 
 @pytest.mark.parametrize("side", [50, 97, 201, 402])

@@ -390,6 +390,66 @@ def test_copies_of_a_photo_come_into_one_split(tmp_path: Path) -> None:
     assert ignored["group"].nunique() == 60
 
 
+def panorama(seed: int) -> Image.Image:
+    """Soft blobs, four times as wide as high."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (4, 16, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((160, 40), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_equal_bars_make_no_copies_and_copies_are_still_found(tmp_path: Path, fit: str) -> None:
+    for number in range(12):
+        path = tmp_path / "pets" / ("Cat", "Dog")[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg_of(panorama(number)))
+    mirrored = panorama(0).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    (tmp_path / "pets/Cat/0 mirrored.jpg").write_bytes(jpeg_of(mirrored, quality=60))
+    record = ingest(parameters(tmp_path / "pets", image_size=64, fit=fit), tmp_path)["ingestion_record"]
+    assert record["near_duplicates"] == {"groups": 1, "images": 2, "groups_across_splits": 0}
+
+
+def test_the_fit_is_recorded_where_images_are_not_stretched(tmp_path: Path) -> None:
+    for number in range(12):
+        path = tmp_path / "pets" / ("Cat", "Dog")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        panorama(number).save(path)
+    usual = ingest(parameters(tmp_path / "pets"), tmp_path)
+    stretched, cropped, padded = (
+        ingest(parameters(tmp_path / "pets", fit=fit), tmp_path) for fit in ("stretch", "crop", "pad")
+    )
+    record = usual["ingestion_record"]
+    assert stretched["ingestion_record"] == record
+    assert "fit" not in record
+    assert "fit" not in record["parameters"]
+    for fit, made in (("crop", cropped), ("pad", padded)):
+        assert made["ingestion_record"]["fit"] == made["ingestion_record"]["parameters"]["fit"] == fit
+        assert made["ingestion_record"]["identity"] != record["identity"]
+    first = Image.open(tmp_path / "pets/Cat/0.png")
+    wanted = decode(np.asarray(first)[:, 60:100], image_size=SIZE, channels=3, max_pixels=10**5).pixels
+    np.testing.assert_array_equal(cropped["images"][0], wanted)
+    np.testing.assert_array_equal(padded["images"][0].any(axis=(1, 2)), [*[False] * 6, *[True] * 4, *[False] * 6])
+
+
+def test_auto_takes_the_parts_of_the_source_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for part, cats in (("train", 20), ("test", 5)):
+        folder_of(tmp_path / "pets" / part, cats, cats)
+    for path in (tmp_path / "pets/test").rglob("*.jpg"):
+        path.write_bytes(jpeg(100 + int(path.stem) + 50 * (path.parent.name == "Cat")))
+    made = ingest(parameters(tmp_path / "pets", 0.7, 0.2, 0.1, split="auto"), tmp_path)
+    assert made["ingestion_record"]["split"] == "official"
+    splits = made["manifest"].assign(part=made["manifest"]["path"].str.partition("/")[0])
+    assert splits.groupby(["part", "split"]).size().to_dict() == {
+        ("test", "test"): 10,
+        ("train", "train"): 32,
+        ("train", "validation"): 8,
+    }
+    assert "ingestion.split=random would mix them" in caplog.text
+    mixed = ingest(parameters(tmp_path / "pets/train", 0.7, 0.2, 0.1, split="auto"), tmp_path)
+    assert mixed["ingestion_record"]["split"] == "random"
+    assert Counter(mixed["manifest"]["split"]) == {"train": 28, "validation": 8, "test": 4}
+
+
 def test_copies_across_official_parts_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for part, start in (("train", 0), ("test", 20)):
         folder_of(tmp_path / "pets" / part, 4, 4)

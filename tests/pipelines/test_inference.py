@@ -1,6 +1,8 @@
 """Inference: every file gets one answer, the right one, however often the work is interrupted."""
 
+import base64
 import csv
+import io
 import itertools
 import json
 import os
@@ -142,6 +144,47 @@ def test_a_sixteen_bit_file_is_read_at_the_depth_of_the_training_images(model_fi
     reading = INGESTION.model_copy(update={"bit_depth": 12})
     found, _ = classify(tmp_path / "12 bits", ordinary, tmp_path, reading)
     assert found["probability_dog"].tolist() == wanted["probability_dog"].tolist()
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_a_photo_becomes_a_square_as_the_training_images_did(model_file, tmp_path, fit):
+    picture = np.random.default_rng(6).integers(0, 256, (32, 64, 3), dtype=np.uint8)
+    square = picture[:, 16:48] if fit == "crop" else np.pad(picture, [(16, 16), (0, 0), (0, 0)])
+    for name, pixels in (("wide", picture), ("square", square)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / name / "photo.png")
+    shutil.copy(model_file, tmp_path / "fitted.keras")
+    (tmp_path / "fitted.json").write_text(json.dumps({"classes": ["cat", "dog"], "fit": fit}))
+    usual, fitted = load_classifier("small", model_file), load_classifier("fitted", tmp_path / "fitted.keras")
+    wanted, _ = classify(tmp_path / "square", usual, tmp_path)
+    found, _ = classify(tmp_path / "wide", fitted, tmp_path)
+    assert found["probability_dog"].tolist() == wanted["probability_dog"].tolist()
+    # A model whose record says nothing was trained on stretched images, whatever the parameters say now.
+    stretched, _ = classify(tmp_path / "wide", usual, tmp_path)
+    other, _ = classify(tmp_path / "wide", usual, tmp_path, INGESTION.model_copy(update={"fit": fit}))
+    assert other["probability_dog"].tolist() == stretched["probability_dog"].tolist()
+    assert stretched["probability_dog"].tolist() != wanted["probability_dog"].tolist()
+
+
+def test_the_page_answers_for_the_square_that_the_model_sees(model_file, tmp_path):
+    from dogs_vs_cats.app.answers import Expert, answer_photo
+
+    picture = np.random.default_rng(7).integers(0, 256, (32, 96, 3), dtype=np.uint8)
+    shutil.copy(model_file, tmp_path / "fitted.keras")
+    (tmp_path / "fitted.json").write_text(json.dumps({"classes": ["cat", "dog"], "fit": "crop"}))
+    expert = Expert(load_classifier("fitted", tmp_path / "fitted.keras"), COMPUTE, INGESTION)
+    photos = []
+    for pixels in (picture, picture[:, 32:64]):
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        photos.append(answer_photo("photo.png", buffer.getvalue(), [expert]))
+    wide, square = photos
+    assert wide.answers[0].probabilities == square.answers[0].probabilities
+    sizes = [
+        Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).size
+        for address in (wide.picture, wide.answers[0].picture)
+    ]
+    assert sizes == [(360, 120), (360, 360)]
 
 
 def test_answers_equal_those_of_the_evaluation(shared, tmp_path):

@@ -286,7 +286,7 @@ def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):
         assert name == address
         assert fetched.read_bytes() == b"a model of naive_cnn"
         beside = json.loads(fetched.with_suffix(".json").read_text())
-        assert (beside["classes"], beside["experiment"]) == (["cat", "dog"], "stub")
+        assert (beside["classes"], beside["experiment"], beside["fit"]) == (["cat", "dog"], "stub", "stretch")
         assert fetched.with_suffix(".npz").read_bytes() == b"the photos of naive_cnn"
     fetched = fetch_model(f"runs:/{other.info.run_id}/transfer_bottleneck", root / "fetched")
     assert fetched.read_bytes() == b"a model of transfer_bottleneck"

@@ -14,7 +14,7 @@ from dogs_vs_cats.images.decoding import ImageRejected, decode
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.predictor import predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
-from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
 from dogs_vs_cats.reporting.html import data_uri
 
 SHOWN_CLASSES = 3
@@ -32,7 +32,7 @@ class Answer:
         model: The model.
         probabilities: (class, probability) of the most probable classes, the most probable first.
         picture: The photo with the model's heat map, as a `data:` address; where the model has no convolutions, the
-            photo.
+            photo. A model whose images are cropped or padded has its square instead of the photo.
         explained: Whether there is a heat map.
         unfamiliar: Whether the photo is out of the distribution of the training images; None where that isn't known.
     """
@@ -74,7 +74,7 @@ class Expert:
     def __init__(self, model: Classifier, compute: ComputeParameters, ingestion: IngestionParameters):
         """Prepares the model."""
         self.model = model
-        self.decoding = ingestion.decoding(model.bit_depth)
+        self.decoding = ingestion.decoding(model.bit_depth, model.fit)
         self._predict = predictor(model.with_features(), compute)
         self._explain = explainer(model.model)
 
@@ -89,6 +89,9 @@ class Expert:
             ImageRejected: The file isn't a usable image.
         """
         pixels = decode(data, image_size=self.model.image_size, channels=self.model.channels, **self.decoding).pixels
+        if self.model.fit != "stretch":
+            # The heat map lies over the square that the model sees, of which the photo shows more, or which has bars.
+            picture = decode(data, image_size=_SHOWN_SIDE, channels=3, **self.decoding).pixels
         probabilities, unfamiliar = self.model.answers(self._predict(pixels[np.newaxis]))
         order = np.argsort(probabilities[0])[::-1][:SHOWN_CLASSES].tolist()
         if self._explain is not None:
@@ -110,8 +113,9 @@ def answer_photo(name: str, data: bytes, experts: Sequence[Expert]) -> Photo:
         data: The content of the file, which may be anything.
         experts: The models, in the order in which they are shown.
     """
+    whole: DecodingOptions = {**experts[0].decoding, "fit": "stretch"}
     try:
-        shown = decode(data, image_size=_SHOWN_SIDE, channels=3, **experts[0].decoding)
+        shown = decode(data, image_size=_SHOWN_SIDE, channels=3, **whole)
         scale = _SHOWN_SIDE / max(shown.width, shown.height)
         size = max(1, round(shown.width * scale)), max(1, round(shown.height * scale))
         picture = cv2.resize(shown.pixels, size, interpolation=cv2.INTER_AREA)

@@ -15,6 +15,7 @@ from dogs_vs_cats.compute.parallel import in_order
 from dogs_vs_cats.errors import ProjectError, SourceError
 from dogs_vs_cats.images import decoding
 from dogs_vs_cats.images.decoding import DecodedImage, ImageRejected
+from dogs_vs_cats.images.decoding.resizing import without_bars
 from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS, needed_bits
 from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE, thumbnail
 from dogs_vs_cats.images.sources import Entry, ImageReadError, Source, fingerprint, open_source
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 LAYOUT = 5
 """Version of the files that `write_decoded` writes: raise it with every change, so that older files aren't loaded."""
 
-DECODED_WITH = {"image_size", "channels", "max_pixels", "min_side", "max_bytes", "bit_depth"}
+DECODED_WITH = {"image_size", "channels", "max_pixels", "min_side", "max_bytes", "bit_depth", "fit"}
 """Parameters that the decoded images and the rejects depend on."""
 
 _CHUNK_ENTRIES = 32
@@ -86,7 +87,7 @@ def decoded_source(
     try:
         store = ContentStore(store_folder)
         with open_source(ingestion, ROOT, sample_count=sample_count, seed=seed) as source:
-            made_of = [fingerprint(source), ingestion.model_dump(include=DECODED_WITH), decoding.VERSION, LAYOUT]
+            made_of = [fingerprint(source), ingestion.record(DECODED_WITH), decoding.VERSION, LAYOUT]
             key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
             with store.in_use():
                 earlier = store.find(key)
@@ -205,7 +206,9 @@ def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters, bit_d
     except ImageRejected as error:
         return error
     content = data if isinstance(data, bytes) else data.tobytes()
-    return _Image(image, thumbnail(image.pixels), hashlib.sha256(content).hexdigest(), isinstance(data, bytes))
+    # Equal bars would make different photos look alike.
+    shown = without_bars(image.pixels, image.height, image.width) if ingestion.fit == "pad" else image.pixels
+    return _Image(image, thumbnail(shown), hashlib.sha256(content).hexdigest(), isinstance(data, bytes))
 
 
 def _prepared(

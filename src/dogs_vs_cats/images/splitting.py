@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from dogs_vs_cats.errors import SplitError, listed
-from dogs_vs_cats.images.splits import SPLITS, TEST, TRAIN, UNUSED, VALIDATION
+from dogs_vs_cats.images.splits import TEST, TRAIN, UNUSED, VALIDATION
 
 logger = logging.getLogger(__name__)
 
 Sizes = Mapping[str, int | float]
-"""Wanted size of each of `SPLITS`: a count, or a fraction of the images there are."""
+"""Wanted size of each split, training first: a count, or a fraction of the images there are."""
 
 
 def random_split(
@@ -65,10 +65,69 @@ def random_split(
         of_class = singles[labels[singles] == label]
         one = np.eye(1, len(need), label, dtype=int)[0]
         place[of_class] = sorted(_place(one, need, targets) for _ in of_class)
-    split = np.array([*SPLITS, UNUSED])[place]
+    split = np.array([*counts, UNUSED])[place]
     _check_sizes(split, counts, groups)
     _check_training(split, labels, class_names)
     return split
+
+
+def auto_split(
+    labels: np.ndarray,
+    parts: Sequence[str],
+    keys: Sequence[str],
+    groups: np.ndarray,
+    sizes: Sizes,
+    seed: int,
+    class_names: Sequence[str],
+) -> tuple[np.ndarray, str]:
+    """Keeps a source's own training and test part where it has both, with every class in training; else mixes all.
+
+    If all sizes are fractions, the whole test part is the test split, and validation is drawn from the training part
+    as `random_split` does it, so that it keeps copies together. Otherwise this is `official_split`.
+
+    Args:
+        labels: Label of each image in file order, shape (n,).
+        parts: Part of each image, `train`, `test` or empty.
+        keys: As in `random_split`.
+        groups: As in `random_split`.
+        sizes: Wanted sizes of the three splits.
+        seed: As in `random_split`.
+        class_names: Names of the classes, by label.
+
+    Returns:
+        Name of the split of each image, shape (n,); and `official` or `random`.
+
+    Raises:
+        SplitError: As in `official_split` and `random_split`.
+    """
+    part = np.asarray(parts)
+    training = np.flatnonzero(part == TRAIN)
+    lacking = [name for name, count in _class_counts(labels[training], class_names).items() if not count]
+    if lacking or not (part == TEST).any():
+        if part.astype(bool).any():
+            lack = (
+                f"the training part has no usable image of {listed(lacking)}" if lacking else "the test part is empty"
+            )
+            logger.warning("ingestion.split is auto: the source's own parts are mixed, because %s", lack)
+        return random_split(labels, keys, groups, sizes, seed, class_names), "random"
+    logger.info(
+        "ingestion.split is auto: the source's own training part (%s images) and test part (%s images) stay as they "
+        "are; ingestion.split=random would mix them",
+        f"{len(training):,}",
+        f"{(part == TEST).sum():,}",
+    )
+    if not all(isinstance(size, float) for size in sizes.values()):
+        return official_split(labels, parts, sizes, class_names), "official"
+    split = np.where(part == TEST, TEST, UNUSED).astype(f"<U{len(VALIDATION)}")
+    split[training] = random_split(
+        labels[training],
+        [keys[row] for row in training.tolist()],
+        groups[training],
+        {TRAIN: 1 - sizes[VALIDATION], VALIDATION: sizes[VALIDATION]},
+        seed,
+        class_names,
+    )
+    return split, "official"
 
 
 def official_split(labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class_names: Sequence[str]) -> np.ndarray:
@@ -207,7 +266,7 @@ def _place(images: np.ndarray, need: np.ndarray, targets: np.ndarray) -> int:
 
 
 def _check_sizes(split: np.ndarray, counts: Mapping[str, int], groups: np.ndarray) -> None:
-    found = {name: int((split == name).sum()) for name in SPLITS}
+    found = {name: int((split == name).sum()) for name in counts}
     if found == counts:
         return
     group_sizes = np.unique_counts(groups).counts

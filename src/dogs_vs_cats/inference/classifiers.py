@@ -19,6 +19,7 @@ from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.predictions import checked_probabilities, every_class
 from dogs_vs_cats.parameters.base import explain
 from dogs_vs_cats.parameters.comparison import Metric
+from dogs_vs_cats.parameters.ingestion import Fit
 from dogs_vs_cats.project import ROOT, resolve
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Classifier:
         channels: 3 for RGB, 1 for grey.
         digest: SHA-256 of its files, as hex digits.
         bit_depth: Bits that 16-bit image files among its training images use; None where that isn't known.
+        fit: How its training images became squares.
         distribution: Where its training images lie; None where that isn't known.
     """
 
@@ -57,6 +59,7 @@ class Classifier:
     channels: int
     digest: str
     bit_depth: int | None
+    fit: Fit
     distribution: "Distribution | None"
 
     def with_features(self) -> Model:
@@ -96,6 +99,7 @@ class _Description(BaseModel):
     classes: list[str]
     experiment: str | None = None
     bit_depth: Annotated[int, Field(ge=8, le=16)] | None = None
+    fit: Fit = "stretch"
 
 
 def find_model(
@@ -212,6 +216,7 @@ def load_classifier(name: str, path: Path) -> Classifier:
         channels=shape[3],
         digest=hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
         bit_depth=description.bit_depth,
+        fit=description.fit,
         distribution=_distribution(beside) if beside in files else None,
     )
 

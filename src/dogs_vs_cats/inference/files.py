@@ -50,7 +50,7 @@ def classify_files(
         ClusterError: The cluster can't be reached, or can't predict.
     """
     entries = source.entries()
-    options = reading.decoding(classifier.bit_depth)
+    options = reading.decoding(classifier.bit_depth, classifier.fit)
     backend = [keras.backend.backend(), dtype_policy(compute, classifier.model)]
     depends_on = [fingerprint(source), classifier.digest, options, decoding.VERSION, *backend]
     journal = Journal(folder / f"{hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()[:32]}.jsonl")

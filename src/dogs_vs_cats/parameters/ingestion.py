@@ -1,10 +1,13 @@
 """Parameters of data ingestion."""
 
+from collections.abc import Set
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import Field, field_validator
 
 from dogs_vs_cats.parameters.base import ParameterGroup
+
+Fit = Literal["stretch", "crop", "pad"]
 
 SplitSize = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]
 
@@ -15,10 +18,13 @@ class DecodingOptions(TypedDict):
     max_pixels: int
     min_side: int
     bit_depth: int | None
+    fit: Fit
 
 
 class IngestionParameters(ParameterGroup):
     """Where the images come from, how many are used, and how they are decoded and split.
+
+    A parameter with a default is written into records only where it differs, so that records from before it hold.
 
     Attributes:
         source: `sample`; a folder; a `.zip` file or a folder in it (`photos.zip/color`); an `http(s)` URL of a zip;
@@ -30,6 +36,8 @@ class IngestionParameters(ParameterGroup):
         test_size: Test images, likewise.
         image_size: Height and width of the stored images, in pixels.
         channels: 3 for RGB, 1 for grey.
+        fit: How an image that isn't a square becomes one: `stretch` changes its proportions, `crop` takes the central
+            square, `pad` adds black bars.
         sha256: Expected SHA-256 of the downloaded or local archive, as 64 hex digits; None does not check.
         max_pixels: Images with more pixels (width times height) are rejected.
         min_side: Images with fewer pixels on a side are rejected: 1x1 tracking pixels, above all.
@@ -37,7 +45,8 @@ class IngestionParameters(ParameterGroup):
         bit_depth: Bits that 16-bit image files use, 8 to 16; `auto` takes the lowest of 8, 10, 12, 14 and 16 that holds
             the largest value in the source.
         split: `random` draws a seeded stratified split; `official` keeps the source's own training and test
-            parts and cuts validation off the end of the training part in file order.
+            parts and cuts validation off the end of the training part in file order; `auto` keeps these parts where the
+            source has both, with every class in training, and is `random` otherwise.
         near_duplicates: `group` keeps re-encoded, resized or mirrored copies of an image in one split;
             `ignore` does not look for them.
     """
@@ -54,8 +63,9 @@ class IngestionParameters(ParameterGroup):
     min_side: Annotated[int, Field(ge=1)]
     max_bytes: Annotated[int, Field(ge=1)]
     bit_depth: Annotated[int, Field(ge=8, le=16)] | Literal["auto"]
-    split: Literal["random", "official"]
+    split: Literal["random", "official", "auto"]
     near_duplicates: Literal["group", "ignore"]
+    fit: Fit = "stretch"
 
     @field_validator("channels", mode="before")
     @classmethod
@@ -69,12 +79,22 @@ class IngestionParameters(ParameterGroup):
         """The wanted size of each split."""
         return {"train": self.train_size, "validation": self.validation_size, "test": self.test_size}
 
-    def decoding(self, bit_depth: int | None = None) -> DecodingOptions:
+    def record(self, names: Set[str] | None = None) -> dict[str, Any]:
+        """The parameters, or some of them, as plain JSON values, without those that have their default."""
+        return self.model_dump(mode="json", include=None if names is None else {*names}, exclude_defaults=True)
+
+    def decoding(self, bit_depth: int | None = None, fit: Fit | None = None) -> DecodingOptions:
         """Options for the decoder.
 
         Args:
             bit_depth: Depth of the images that a model was trained on, which comes before the parameter; None where
                 that isn't known.
+            fit: Fit of these images, likewise.
         """
         wanted = None if self.bit_depth == "auto" else self.bit_depth
-        return {"max_pixels": self.max_pixels, "min_side": self.min_side, "bit_depth": bit_depth or wanted}
+        return {
+            "max_pixels": self.max_pixels,
+            "min_side": self.min_side,
+            "bit_depth": bit_depth or wanted,
+            "fit": fit or self.fit,
+        }

@@ -45,7 +45,7 @@ class ServedModel(PythonModel):
         self._model = keras.models.load_model(context.artifacts["model"], compile=False, safe_mode=True)
         settings = json.loads(Path(context.artifacts["settings"]).read_text(encoding="utf-8"))
         self._classes: list[str] = settings["classes"]
-        self._decoding = {name: settings[name] for name in ("max_pixels", "min_side", "bit_depth")}
+        self._decoding = {name: settings[name] for name in ("max_pixels", "min_side", "bit_depth", "fit")}
 
     def predict(
         self, context: PythonModelContext, model_input: list[Any], params: dict[str, Any] | None = None

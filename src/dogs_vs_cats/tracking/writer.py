@@ -257,6 +257,7 @@ class Writer:
                 "experiment": self._run["experiment"],
                 "classes": info["classes"],
                 "bit_depth": info.get("bit_depth"),
+                "fit": info.get("fit", "stretch"),
                 "max_pixels": self._parameters["ingestion"]["max_pixels"],
                 "min_side": self._parameters["ingestion"]["min_side"],
             }

@@ -26,7 +26,8 @@ class LabelledImages:
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
         manifest: Columns `label` and `split`; images of the split `unused` are left out everywhere.
         class_names: Names in the order of the labels.
-        ingestion_record: `identity` of the images and their split; `bit_depth` of the 16-bit files among them.
+        ingestion_record: `identity` of the images and their split; `bit_depth` of the 16-bit files among them;
+            `fit` unless they are stretched.
         backbone: The headless base; None for approaches without one.
         backbone_record: Its `identity`, `name` and `made_with`.
         features: float32 array, (images in use, features), in the manifest's order; None where there are none.

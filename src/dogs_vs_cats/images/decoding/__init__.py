@@ -10,7 +10,7 @@ Unusual files:
   source uses; the upper eight of these are used.
 * Transparent parts are shown on white, as a browser would show them.
 * EXIF orientation is applied. Of animations and multi-page files, the first image is used.
-* Images are stretched to a square, as by Keras's `flow_from_directory`.
+* Images become squares: stretched, as by Keras's `flow_from_directory`; cropped to the central square; or padded.
 * HEIC images are rotated as their container says, all others as EXIF says.
 * Rejected with a reason: empty, truncated or damaged files; files that aren't images; floating-point and negative
   pixels (they have no fixed range); 16-bit colours in separate planes; fewer than `min_side` pixels on a side; and more
@@ -26,9 +26,9 @@ from dogs_vs_cats.images.decoding.heif import decode_heif, is_heif
 from dogs_vs_cats.images.decoding.jpeg import decode_jpeg
 from dogs_vs_cats.images.decoding.other_formats import FORMATS, decode_other
 from dogs_vs_cats.images.decoding.raw_image import TRUNCATED, UNUSUAL_PIXELS, DecodedImage, ImageRejected, Wanted
-from dogs_vs_cats.images.decoding.resizing import resize, to_channels
+from dogs_vs_cats.images.decoding.resizing import Fit, resize, to_channels
 
-__all__ = ["VERSION", "DecodedImage", "ImageRejected", "decode"]
+__all__ = ["VERSION", "DecodedImage", "Fit", "ImageRejected", "decode"]
 
 VERSION = 4
 """Version of the pixels: raise it with every change to them, so that cached images are decoded again."""
@@ -42,12 +42,13 @@ def decode(
     max_pixels: int,
     min_side: int = 4,
     bit_depth: int | None = None,
+    fit: Fit = "stretch",
 ) -> DecodedImage:
     """Decodes one image file, where it isn't pixels already, and resizes it.
 
     JPEG files are decoded by libjpeg-turbo, which shrinks by 2, 4 or 8 while decoding as long as neither side falls
-    below `image_size`. The result differs from that of a full decode by about 0.5 of 255 on average for photos of a
-    usual size, less than half of the difference between two good filters. The function is thread-safe, and decoding
+    below that of the result. The result differs from that of a full decode by about 0.5 of 255 on average for photos of
+    a usual size, less than half of the difference between two good filters. The function is thread-safe, and decoding
     releases the interpreter lock.
 
     Args:
@@ -58,6 +59,7 @@ def decode(
         min_side: Smallest allowed width and height.
         bit_depth: Bits that a file with 16 bits a sample uses, 8 to 16. None where that isn't known: only files that
             need more than 14 of them are used then.
+        fit: How an image that isn't a square becomes one.
 
     Returns:
         The upright pixels and the upright original size.
@@ -66,10 +68,10 @@ def decode(
         ImageRejected: The file is not a usable image; see the module's documentation.
     """
     if isinstance(data, np.ndarray):
-        return DecodedImage(resize(to_channels(data, channels), image_size), data.shape[1], data.shape[0])
+        return DecodedImage(resize(to_channels(data, channels), image_size, fit=fit), data.shape[1], data.shape[0])
     if not data:
         raise ImageRejected("empty file")
-    wanted = Wanted(image_size, channels, max_pixels, min_side, bit_depth)
+    wanted = Wanted(image_size, channels, max_pixels, min_side, bit_depth, fit)
     # Image libraries answer hostile files with nearly every exception there is: each of them rejects the file.
     try:
         if data.startswith(b"\xff\xd8\xff"):
@@ -77,9 +79,9 @@ def decode(
         else:
             raw = (decode_heif if is_heif(data) else decode_other)(data, wanted)
         extent = raw.height / raw.factor, raw.width / raw.factor
-        square = _upright(resize(raw.pixels, image_size, extent), raw.orientation)
+        square = _upright(resize(raw.pixels, image_size, extent, fit), raw.orientation)
         # An image that wasn't resized lies in memory that this thread reuses for the next one.
-        square = square.copy() if square.size == raw.pixels.size else np.ascontiguousarray(square)
+        square = square.copy() if np.may_share_memory(square, raw.pixels) else np.ascontiguousarray(square)
     except ImageRejected:
         raise
     except MemoryError:

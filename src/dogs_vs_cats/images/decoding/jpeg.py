@@ -11,7 +11,6 @@ from PIL import Image
 
 from dogs_vs_cats.images.decoding.other_formats import decode_other, exif_orientation
 from dogs_vs_cats.images.decoding.raw_image import ImageRejected, RawImage, Wanted, one_at_a_time
-from dogs_vs_cats.images.decoding.resizing import shrink_factor
 
 USUAL_SCANS = 12
 """Most scans that encoders write. Each one passes over the whole image, in a hostile file for a few bytes."""
@@ -53,7 +52,7 @@ def decode_jpeg(data: bytes, wanted: Wanted) -> RawImage:
         )
     inks = colorspace in ("CMYK", "YCCK")
     channels, colours = (4, "CMYK") if inks else (wanted.channels, "RGB" if wanted.channels == 3 else "GRAY")
-    factor = 1 if inks else shrink_factor(height, width, wanted.image_size)
+    factor = 1 if inks else wanted.shrink_factor(width, height)
     shrunk_height, shrunk_width = -(-height // factor), -(-width // factor)
     with one_at_a_time(width, height):
         pixels = _strict_jpeg(

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dogs_vs_cats.images.decoding.resizing import Fit, inner_size, shrink_factor
+
 TRUNCATED = "truncated: the end of the file is missing"
 UNUSUAL_PIXELS = (
     "unsupported pixels (only unsigned integers of 8 bits are read, and of 16 bits in interleaved RGB, RGBA or grey): "
@@ -39,6 +41,7 @@ class Wanted(NamedTuple):
     max_pixels: int
     min_side: int
     bit_depth: int | None
+    fit: Fit
 
     def check_size(self, width: int, height: int) -> None:
         """Refuses images of the wrong size by their header, before anything is decoded."""
@@ -46,6 +49,10 @@ class Wanted(NamedTuple):
             raise ImageRejected(f"too small: {width}x{height} pixels, ingestion.min_side is {self.min_side}")
         if width * height > self.max_pixels:
             raise ImageRejected(f"too large: {width}x{height} pixels, ingestion.max_pixels is {self.max_pixels}")
+
+    def shrink_factor(self, width: int, height: int) -> int:
+        """Returns the factor by which an image may be shrunk while it is decoded."""
+        return shrink_factor(height, width, *inner_size(height, width, self.image_size, self.fit))
 
 
 class DecodedImage(NamedTuple):

@@ -1,6 +1,7 @@
 """Resizing an image to a square, and conversion between RGB and grey."""
 
 import math
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -8,38 +9,72 @@ import numpy as np
 # Images are decoded side by side on all cores, so OpenCV's own threads would only compete with each other.
 cv2.setNumThreads(1)
 
+Fit = Literal["stretch", "crop", "pad"]
+"""How an image of any shape becomes a square: its proportions change; its longer side is cut off at both ends; or bars
+fill the square."""
 
-def resize(pixels: np.ndarray, image_size: int, extent: tuple[float, float] | None = None) -> np.ndarray:
-    """Stretches an image to a square without aliasing. Every image of the project goes through here.
+BAR = 0
+"""Value of the bars beside a padded image: black, as in Keras's `pad_to_aspect_ratio` and in TensorFlow."""
 
-    First the image is shrunk by the `shrink_factor`, which the JPEG decoder has already done. Then it is smoothed and
-    interpolated linearly. Pillow's antialiased bilinear filter weighs the surroundings of a pixel by a triangle of
-    variance s²/6, where s is the factor by which a side gets shorter. Linear interpolation contributes 1/6 to that
-    variance, and the smoothing contributes the rest.
+
+def resize(
+    pixels: np.ndarray, image_size: int, extent: tuple[float, float] | None = None, fit: Fit = "stretch"
+) -> np.ndarray:
+    """Makes an image a square without aliasing. Every image of the project goes through here.
+
+    Both ends of a side lose the same whole number of pixels, or get bars of the same width. A mirrored or turned image
+    therefore becomes the mirrored or turned square.
 
     Args:
         pixels: uint8 array of shape (height, width, channels).
         image_size: Height and width of the result, in pixels.
         extent: Height and width of the image within `pixels`; None for all of it. A decoder that halves five pixels
             gives three, of which the last lies half outside.
+        fit: How the image becomes a square.
 
     Returns:
-        uint8 array of shape (image_size, image_size, channels); `pixels` itself if it already has that size.
+        uint8 array of shape (image_size, image_size, channels); a view of `pixels` if nothing had to be resized.
     """
-    length, breadth, channels = pixels.shape
-    height, width = extent or (length, breadth)
-    if height == width == image_size:
+    height, width = extent or pixels.shape[:2]
+    if fit == "crop":
+        top, left = (int((side - min(height, width)) / 2) for side in (height, width))
+        height, width = height - 2 * top, width - 2 * left
+        pixels = pixels[top : top + math.ceil(height), left : left + math.ceil(width)]
+    rows, columns = inner_size(height, width, image_size, fit)
+    pixels = _stretch(pixels, (height, width), rows, columns)
+    if rows == columns == image_size:
         return pixels
-    if (factor := shrink_factor(length, breadth, image_size)) > 1:
-        shrunk_length, shrunk_breadth = -(-length // factor), -(-breadth // factor)
-        pixels = cv2.resize(pixels, (shrunk_breadth, shrunk_length), interpolation=cv2.INTER_AREA)
-        height, width = height * shrunk_length / length, width * shrunk_breadth / breadth
-    if max(height, width) > image_size:
-        across, down = (math.sqrt(max((side / image_size) ** 2 - 1, 1e-4) / 6) for side in (width, height))
-        pixels = cv2.GaussianBlur(pixels, (0, 0), across, sigmaY=down, borderType=cv2.BORDER_REPLICATE)
-    # Given factors instead of a size, OpenCV keeps to the extent; the pixels beyond it are cut off.
-    pixels = cv2.resize(pixels, None, fx=image_size / width, fy=image_size / height, interpolation=cv2.INTER_LINEAR)
-    return pixels[:image_size, :image_size].reshape(image_size, image_size, channels)
+    square = np.full((image_size, image_size, pixels.shape[2]), BAR, np.uint8)
+    without_bars(square, height, width)[:] = pixels
+    return square
+
+
+def inner_size(height: float, width: float, image_size: int, fit: Fit) -> tuple[int, int]:
+    """Returns the height and width of an image within its square, which are smaller than the square if it has bars.
+
+    Bars of the same width on both sides leave an even number of pixels in an even square, so that the proportions
+    may be off by less than a pixel. At least one pixel is left, or two.
+    """
+    if fit != "pad":
+        return image_size, image_size
+    bars = (
+        min(round(image_size * (1 - side / max(height, width)) / 2), (image_size - 1) // 2) for side in (height, width)
+    )
+    rows, columns = (image_size - 2 * bar for bar in bars)
+    return rows, columns
+
+
+def without_bars(square: np.ndarray, height: float, width: float) -> np.ndarray:
+    """Returns the part of a padded square, shape (image_size, image_size, channels), that shows the image, as a view.
+
+    Args:
+        square: From `resize`, with the fit `pad`.
+        height: Height of the image that it was made from.
+        width: Width of the image that it was made from.
+    """
+    rows, columns = inner_size(height, width, len(square), "pad")
+    top, left = (len(square) - rows) // 2, (len(square) - columns) // 2
+    return square[top : top + rows, left : left + columns]
 
 
 def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
@@ -59,7 +94,30 @@ def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
     return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
 
 
-def shrink_factor(height: int, width: int, image_size: int) -> int:
-    """Returns the largest of 1, 2, 4 and 8 that leaves both sides, divided by it, at least `image_size` pixels."""
-    shorter = min(height, width)
-    return next((factor for factor in (8, 4, 2) if -(-shorter // factor) >= image_size), 1)
+def shrink_factor(height: int, width: int, rows: int, columns: int) -> int:
+    """Returns the largest of 1, 2, 4 and 8 that leaves an image, divided by it, at least so many rows and columns."""
+    return next((by for by in (8, 4, 2) if -(-height // by) >= rows and -(-width // by) >= columns), 1)
+
+
+def _stretch(pixels: np.ndarray, extent: tuple[float, float], rows: int, columns: int) -> np.ndarray:
+    """Resizes each side by itself.
+
+    First the image is shrunk by the `shrink_factor`, which the JPEG decoder has already done. Then it is smoothed and
+    interpolated linearly. Pillow's antialiased bilinear filter weighs the surroundings of a pixel by a triangle of
+    variance s²/6, where s is the factor by which a side gets shorter. Linear interpolation contributes 1/6 to that
+    variance, and the smoothing contributes the rest.
+    """
+    length, breadth, channels = pixels.shape
+    height, width = extent
+    if (height, width) == (rows, columns):
+        return pixels
+    if (factor := shrink_factor(length, breadth, rows, columns)) > 1:
+        shrunk_length, shrunk_breadth = -(-length // factor), -(-breadth // factor)
+        pixels = cv2.resize(pixels, (shrunk_breadth, shrunk_length), interpolation=cv2.INTER_AREA)
+        height, width = height * shrunk_length / length, width * shrunk_breadth / breadth
+    if height > rows or width > columns:
+        down, across = (math.sqrt(max(ratio**2 - 1, 1e-4) / 6) for ratio in (height / rows, width / columns))
+        pixels = cv2.GaussianBlur(pixels, (0, 0), across, sigmaY=down, borderType=cv2.BORDER_REPLICATE)
+    # Given factors instead of a size, OpenCV keeps to the extent; the pixels beyond it are cut off.
+    pixels = cv2.resize(pixels, None, fx=columns / width, fy=rows / height, interpolation=cv2.INTER_LINEAR)
+    return pixels[:rows, :columns].reshape(rows, columns, channels)

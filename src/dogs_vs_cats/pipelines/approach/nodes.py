@@ -169,6 +169,7 @@ def _model_info(inputs: TrainingInputs, model: Model, state: "TrainState", tempe
         "image_size": data.images.shape[1],
         "channels": data.images.shape[3],
         "bit_depth": data.ingestion_record.get("bit_depth"),
+        "fit": data.ingestion_record.get("fit", "stretch"),
         "backbone": base["name"],
         "backbone_made_with": base["made_with"],
         "preprocessing": base["made_with"] and base["made_with"]["preprocessing"],

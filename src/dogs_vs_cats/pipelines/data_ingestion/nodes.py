@@ -12,7 +12,7 @@ import pandas as pd
 from dogs_vs_cats.errors import SourceError, SplitError, listed
 from dogs_vs_cats.images.near_duplicates import find_groups
 from dogs_vs_cats.images.splits import SPLITS, UNUSED
-from dogs_vs_cats.images.splitting import official_split, random_split
+from dogs_vs_cats.images.splitting import auto_split, official_split, random_split
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 
@@ -27,8 +27,7 @@ _FEW = 3
 
 def made_with(ingestion: IngestionParameters, seed: int) -> dict[str, Any]:
     """Returns what the images and their split depend on, as plain JSON values, without the password to the source."""
-    values = ingestion.model_dump(mode="json")
-    return {**values, "source": without_credentials(ingestion.source), "seed": seed}
+    return {**ingestion.record(), "source": without_credentials(ingestion.source), "seed": seed}
 
 
 def read_images(
@@ -48,8 +47,8 @@ def read_images(
         All usable images, uint8 memory map (n, height, width, channels), in the source's order; a table with a row for
         each of them (path, label, part, sha256, width, height, group, which is the same for copies of one image where
         these are looked for); path and reason of each rejected image; the class names, by label; and facts about the
-        images for the record: `bit_depth`, the bits that 16-bit images use (None without such images), and the number
-        of `constant` images.
+        images for the record: `bit_depth`, the bits that 16-bit images use (None without such images); the number of
+        `constant` images; and `fit` unless they are stretched.
 
     Raises:
         SourceError: The source can't be opened, or has no usable image.
@@ -64,7 +63,7 @@ def read_images(
     _report_decoded(decoded, constant, without_credentials(ingestion.source))
     grouped = ingestion.near_duplicates == "group"
     groups = find_groups(decoded.thumbnails) if grouped else np.arange(len(decoded.images))
-    facts = {"bit_depth": decoded.bit_depth, "constant": len(constant)}
+    facts = {"bit_depth": decoded.bit_depth, "constant": len(constant), **ingestion.record({"fit"})}
     return decoded.images, decoded.usable.assign(group=groups), decoded.rejected, decoded.class_names, facts
 
 
@@ -82,23 +81,28 @@ def split_images(
         usable_images: path, label, part, sha256, width, height and group of each image.
         rejected_images: The images that can't be used; they are only counted.
         class_names: Names of the classes, by label.
-        image_facts: Goes into the record, and the bit depth into the identity.
+        image_facts: Goes into the record, and the bit depth and the fit into the identity.
         ingestion: Sizes and kind of the split.
         seed: Seed of the split.
 
     Returns:
         The manifest: path, label, class_name, split (train, validation, test, unused), sha256, width, height, group
-        (copies of one image have the same number); and a record of its parameters and its content.
+        (copies of one image have the same number); and a record of its parameters and its content, with the `split`
+        that `auto` has chosen.
 
     Raises:
         SplitError: The images there are don't allow the split.
     """
     labels = usable_images["label"].to_numpy(dtype=np.int64)
+    parts, keys = usable_images["part"].tolist(), usable_images["sha256"].tolist()
+    groups, sizes = usable_images["group"].to_numpy(), ingestion.sizes
+    found: dict[str, str] = {}
     if ingestion.split == "official":
-        splits = official_split(labels, usable_images["part"].tolist(), ingestion.sizes, class_names)
+        splits = official_split(labels, parts, sizes, class_names)
+    elif ingestion.split == "random":
+        splits = random_split(labels, keys, groups, sizes, seed, class_names)
     else:
-        keys, groups = usable_images["sha256"].tolist(), usable_images["group"].to_numpy()
-        splits = random_split(labels, keys, groups, ingestion.sizes, seed, class_names)
+        splits, found["split"] = auto_split(labels, parts, keys, groups, sizes, seed, class_names)
     manifest = usable_images.drop(columns="part")
     manifest.insert(2, "class_name", [class_names[label] for label in labels])
     manifest.insert(3, "split", splits)
@@ -108,6 +112,7 @@ def split_images(
         "identity": _identity(manifest, class_names, ingestion, image_facts["bit_depth"]),
         "class_names": class_names,
         **image_facts,
+        **found,
         "usable": len(manifest),
         "rejected": len(rejected_images),
         "splits": counts.reindex(class_names, fill_value=0).reindex(columns=[*SPLITS, UNUSED], fill_value=0).to_dict(),
@@ -157,6 +162,7 @@ def _identity(
 
     head = [class_names, ingestion.image_size, ingestion.channels, decoding.VERSION]
     head += [] if bit_depth is None else [bit_depth]
+    head += ingestion.record({"fit"}).values()
     digest = hashlib.sha256(json.dumps(head).encode())
     for row in manifest[["path", "label", "split", "sha256"]].itertuples(index=False):
         digest.update(json.dumps(row).encode())

@@ -25,7 +25,7 @@ def choose_image(
     Args:
         explanation: Names the image.
         ingestion: Gives the options of the decoder, for an image from a file.
-        ingestion_record: Gives the bit depth of the images, likewise.
+        ingestion_record: Gives the bit depth and the fit of the images, likewise.
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
         manifest: Gives each image's path and split.
 
@@ -47,7 +47,7 @@ def choose_image(
         )
     from dogs_vs_cats.images.decoding import ImageRejected, decode
 
-    options = ingestion.decoding(ingestion_record.get("bit_depth"))
+    options = ingestion.decoding(ingestion_record.get("bit_depth"), ingestion_record.get("fit", "stretch"))
     try:
         decoded = decode(file.read_bytes(), image_size=images.shape[1], channels=images.shape[3], **options)
     except (ImageRejected, OSError) as error:
