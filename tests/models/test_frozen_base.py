@@ -1,9 +1,10 @@
 """What a frozen base made of the images is used again: nothing but the time differs."""
 
+import keras
 import numpy as np
 import pytest
 
-from dogs_vs_cats.models.frozen_base import after_base, find_base
+from dogs_vs_cats.models.frozen_base import after_base, find_base, last_stage
 from dogs_vs_cats.training.inputs import LabelledImages
 from tests.approaches.test_approaches import BOTTLENECK, END_TO_END, built
 from tests.training.test_training import (
@@ -90,3 +91,12 @@ def test_a_base_that_was_trained_on_is_asked_itself(base, images, manifest, tmp_
     answers = model.predict(images[:56], verbose=0)[:, 0]
     np.testing.assert_allclose(predictions["probability_dog"], answers, atol=1e-5)
     assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"].iloc[-1], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("VGG16", "block5_conv1"), ("MobileNetV2", "block_13_depthwise"), ("ResNet50", "conv5_block1_1_conv")],
+)
+def test_the_last_stage_begins_where_the_resolution_falls_last(name, first):
+    base = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(64, 64, 3))
+    assert last_stage(base) == first

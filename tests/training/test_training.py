@@ -162,11 +162,11 @@ def test_equal_seeds_give_equal_models_whatever_was_built_before(images, manifes
     assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
 
 
-def features_of(base, images, manifest, folder):
+def features_of(base, images, manifest, folder, pooling="flatten"):
     from dogs_vs_cats.models.frozen_base import weights_hash
 
     record = {"identity": "base", "weights": weights_hash(base.weights)}
-    return extract_features(base, record, images, manifest, RECORD, "flatten", COMPUTE, folder)
+    return extract_features(base, record, images, manifest, RECORD, pooling, COMPUTE, folder)
 
 
 def train_head(values, base, images, manifest, folder):
@@ -284,8 +284,7 @@ def fine_tune(base, images, manifest, folder, **values):
 
 def test_fine_tuning_starts_from_the_best_head_and_has_a_patience_of_its_own(base, images, manifest, tmp_path, caplog):
     caplog.set_level("INFO")
-    # Whatever is learnt is wrong on validation images whose labels are turned round: epoch 1 stays the best.
-    misleading = manifest.assign(label=manifest["label"] ^ (manifest["split"] == "validation"))
+    misleading = misled(manifest)
     before = base.get_weights()
     model, info, history, _, _ = fine_tune(base, images, misleading, tmp_path)
     head, fine_tuning = (history[history["phase"] == phase] for phase in ("head", "fine_tuning"))
@@ -311,6 +310,83 @@ def test_an_interrupted_fine_tuning_ends_with_the_same_weights(base, images, man
         resumed, _, history, _, _ = fine_tune(base, images, manifest, tmp_path)
         assert weights_equal(undisturbed, resumed)
         assert history.equals(full_history)
+
+
+def misled(manifest):
+    """Whatever is learnt from the training images is wrong on the validation images."""
+    return manifest.assign(label=manifest["label"] ^ (manifest["split"] == "validation").astype(int))
+
+
+def linear(name, base, images, manifest, folder, **values):
+    """Trains an approach with a linear head on stored features."""
+    pooling = values.get("pooling", "flatten")
+    features, record = features_of(base, images, manifest, folder / "features", pooling)
+    extra = {"backbone": base, "backbone_record": BASE_RECORD, "features": features, "features_record": record}
+    block = BOTTLENECK if name == "transfer_bottleneck" else {**FINE_TUNED, "unfreeze_from": "auto"}
+    return train(name, {**block, "head": "linear", **values}, images, manifest, folder, **extra)
+
+
+def test_a_linear_head_is_solved_and_has_one_row_of_history(base, images, manifest, tmp_path, caplog):
+    caplog.set_level("INFO")
+    model, info, history, _, _ = linear("transfer_bottleneck", base, images, manifest, tmp_path, class_weights="auto")
+    other_seed = {"seeds": [7], "learning_rate": 0.5}
+    again, *_ = linear("transfer_bottleneck", base, images, manifest, tmp_path, **other_seed)
+    assert weights_equal(model, again)
+    assert (len(history), info["epochs"], history["phase"][0]) == (1, 1, "head")
+    assert info["trainable_parameters"] == 1024 + 1
+    predictions, metrics, _ = evaluate(model, info, {}, images, manifest)
+    for split, prefix in (("train", ""), ("validation", "val_")):
+        measured = [history[f"{prefix}{name}"][0] for name in ("loss", "accuracy")]
+        assert measured == pytest.approx([metrics[split]["log_loss"], metrics[split]["accuracy"]], abs=1e-4)
+    assert predictions["predicted"].equals(predictions["label"])
+    assert "it doesn't use batch_size, dense_units, dropout, early_stopping_patience, epochs" in caplog.text
+    assert "transfer_bottleneck: accuracy 1.0000 on the test images" in caplog.text
+
+
+def test_fine_tuning_starts_from_the_linear_head(base, images, manifest, tmp_path):
+    alone, *_ = linear("transfer_bottleneck", base, images, manifest, tmp_path, pooling="avg")
+    values = {"fine_tuning_learning_rate": 1e-9, "keep_best_epoch": False}
+    model, _, history, _, _ = linear("transfer_end_to_end", base, images, manifest, tmp_path, **values)
+    assert history["phase"].tolist() == ["head", *["fine_tuning"] * 5]
+    assert np.allclose(model.predict(images, verbose=0), alone.predict(images, verbose=0), atol=1e-4)
+    trained = {layer.name for layer in model.get_layer("source_cnn").layers if layer.trainable_weights}
+    assert trained == {"block3_convolution1", "block3_convolution2"}
+
+
+def test_a_linear_head_that_fine_tuning_spoils_stays(base, images, manifest, tmp_path, caplog):
+    caplog.set_level("INFO")
+    before = base.get_weights()
+    spoilt = {"fine_tuning_learning_rate": 0.01, "early_stopping_patience": None}
+    model, info, history, _, _ = linear("transfer_end_to_end", base, images, misled(manifest), tmp_path, **spoilt)
+    assert history["val_loss"].idxmin() == 0
+    assert (info["best_epoch"], info["epochs"]) == (1, 6)
+    assert "the model has the weights of epoch 1 (head)" in caplog.text
+    inside = model.get_layer("source_cnn").get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before, inside, strict=True))
+    _, metrics, _ = evaluate(model, info, {}, images, misled(manifest))
+    assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"][0], rel=1e-3)
+
+
+def test_an_interrupted_fine_tuning_of_a_linear_head_ends_with_the_same_weights(
+    base, images, manifest, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("dogs_vs_cats.training.loop.SECONDS_BETWEEN_STATES", 0)
+    given = ("transfer_end_to_end", base, images, manifest, tmp_path)
+    undisturbed, _, full_history, _, _ = linear(*given)
+    with killed_in_epoch(4):
+        linear(*given)
+    resumed, _, history, _, _ = linear(*given)
+    assert weights_equal(undisturbed, resumed)
+    assert history.equals(full_history)
+
+
+def test_a_long_training_says_how_long_it_will_take(images, manifest, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    train("naive_cnn", {**COMMON, "batch_size": 2}, images, manifest, tmp_path)
+    assert "takes about" not in caplog.text, "a short one says nothing"
+    monkeypatch.setattr("dogs_vs_cats.training.duration.LEAST_SECONDS", 0)
+    train("naive_cnn", {**COMMON, "batch_size": 2, "epochs": 3}, images, manifest, tmp_path)
+    assert caplog.text.count("naive_cnn: head takes about") == 1
 
 
 def test_what_is_trained_on_all_images_has_no_validation(images, manifest, tmp_path, caplog):
@@ -370,6 +446,17 @@ def test_uneven_classes_are_weighed_inversely(images, manifest):
     uneven = manifest.assign(label=[int(row % 4 == 0) for row in range(60)])
     data = LabelledImages(images, uneven, CLASSES, RECORD)
     assert data.class_weight() == pytest.approx({0: 36 / (2 * 27), 1: 36 / (2 * 9)})
+
+
+def test_classes_are_weighed_by_themselves_where_they_are_uneven(images, manifest):
+    def weights(labels, wanted):
+        data = LabelledImages(images, manifest.assign(label=labels), CLASSES, RECORD)
+        return inputs("naive_cnn", {**COMMON, "class_weights": wanted}, data).class_weight
+
+    uneven, nearly_even = ([int(row % 5 < ones) for row in range(60)] for ones in (1, 2))
+    assert weights(uneven, "auto") == weights(uneven, True) is not None
+    assert weights(uneven, False) is None
+    assert weights(nearly_even, "auto") is None
 
 
 def test_an_update_is_one_compiled_call():

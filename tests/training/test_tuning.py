@@ -219,6 +219,8 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(tmp_path)
         search(tmp_path, tuning(search_space={}))
     with pytest.raises(EnvironmentFilesError, match=r"experiment of conf/base"):
         search(tmp_path, tuning(environment="sample"))
+    with pytest.raises(TuningError, match=r"head: linear, which doesn't use .*learning_rate.*Set .*head to dense"):
+        search(tmp_path, block={**BLOCK, "head": "linear"})
     assert not list(tmp_path.iterdir())
 
 

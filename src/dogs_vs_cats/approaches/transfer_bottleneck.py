@@ -1,7 +1,8 @@
 """Transfer learning, approach 2: a small head on bottleneck features that were extracted once.
 
 With VGG16 at 150×150 the features are 4×4×512 = 8,192 numbers, and the lecture's head (L1) has 4,457,985
-parameters. After training, base and head are joined, so that the model file takes images like every other.
+parameters. A linear head is solved instead of trained, see `training.linear_head`. After training, base and head are
+joined, so that the model file takes images like every other.
 """
 
 from typing import Annotated, Literal
@@ -9,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from dogs_vs_cats.compute.lazy_types import Model
-from dogs_vs_cats.parameters.training import TrainingParameters
+from dogs_vs_cats.parameters.training import STEPS, TrainingParameters
 
 TRAINS_ON: Literal["images", "features"] = "features"
 USES_BACKBONE = True
@@ -19,14 +20,22 @@ class Parameters(TrainingParameters):
     """What approach 2 adds.
 
     Attributes:
+        head: `dense` is the lectures' head of two dense layers; `linear` is logistic regression, which needs no epochs,
+            batches, optimizer or dropout, and chooses its penalty by itself.
         pooling: `flatten` keeps every position of the base's output; `avg` averages over positions.
         dense_units: Units of each of the two dense layers.
         dropout: Fraction of units dropped after each of them while training.
     """
 
+    head: Literal["dense", "linear"] = "dense"
     pooling: Literal["flatten", "avg"]
     dense_units: PositiveInt
     dropout: Annotated[float, Field(ge=0, lt=1)]
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """A linear head is solved on all rows at once."""
+        return frozenset({*STEPS, "dense_units", "dropout"}) if self.head == "linear" else frozenset()
 
     @field_validator("augment")
     @classmethod
@@ -43,7 +52,7 @@ def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, ba
     """Builds the head.
 
     Args:
-        parameters: Give `dense_units` and `dropout`.
+        parameters: Give `head`, `dense_units` and `dropout`.
         input_shape: Number of features, as a tuple of one.
         classes: Number of classes.
         backbone: Not used; the head is joined with it after training.
@@ -57,6 +66,8 @@ def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, ba
     from dogs_vs_cats.models.output_layers import probabilities
 
     features = keras.Input(input_shape, name="features")
+    if parameters.head == "linear":
+        return keras.Model(features, probabilities(features, classes), name="head")
     x = layers.Dense(parameters.dense_units, activation="relu", name="dense_1")(features)
     x = layers.Dropout(parameters.dropout, name="dropout_1")(x)
     x = layers.Dense(parameters.dense_units, activation="relu", name="dense_2")(x)

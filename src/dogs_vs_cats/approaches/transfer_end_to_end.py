@@ -3,6 +3,10 @@
 The images pass through the base in every epoch, so augmentation applies. With VGG16 the lecture (L1) counts
 15,242,050 parameters, which is the count with a two-way softmax: 14,714,688 in the base, 525,312 and 2,050 in
 the dense layers.
+
+A linear head is solved on the base's features instead, and then fine-tuned together with the top of the base: linear
+probing, then fine-tuning (Kumar et al. 2022, *Fine-Tuning can Distort Pretrained Features and Underperform
+Out-of-Distribution*).
 """
 
 from typing import Annotated, Any, Literal, cast
@@ -20,24 +24,33 @@ class Parameters(TrainingParameters):
     """What approach 1 adds.
 
     Attributes:
+        head: `dense` is the lecture's, trained in `epochs`; `linear` is logistic regression on the base's averaged
+            features. With `keep_best_epoch` it competes with the epochs of fine-tuning.
         dense_units: Units of the dense layer between pooling and output.
         unfreeze_from: Name of the base's first layer that a second training phase unfreezes, with all after
-            it; None keeps the base frozen. Batch normalisation stays frozen in any case.
+            it; `auto` takes the last resolution stage; None keeps the base frozen. Batch normalisation stays frozen
+            in any case.
         fine_tuning_epochs: Epochs of that second phase.
         fine_tuning_learning_rate: Its learning rate, low, so that the pretrained weights only adapt.
     """
 
+    head: Literal["dense", "linear"] = "dense"
     dense_units: PositiveInt
     unfreeze_from: str | None
     fine_tuning_epochs: PositiveInt
     fine_tuning_learning_rate: Annotated[float, Field(gt=0, le=1)]
 
+    @property
+    def unused(self) -> frozenset[str]:
+        """A linear head is solved on all rows at once; batches and the optimizer are those of fine-tuning."""
+        return frozenset({"epochs", "learning_rate", "dense_units"}) if self.head == "linear" else frozenset()
+
 
 def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:
-    """Puts global average pooling and two dense layers on the frozen base.
+    """Puts global average pooling and two dense layers, or a linear one, on the frozen base.
 
     Args:
-        parameters: Give `dense_units` and the layer that fine-tuning begins at.
+        parameters: Give `head`, `dense_units` and the layer that fine-tuning begins at.
         input_shape: Height, width and channels of the images.
         classes: Number of classes.
         backbone: The headless base, raw images in; it is frozen in place.
@@ -52,11 +65,11 @@ def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, ba
     from keras import layers
 
     from dogs_vs_cats.errors import BackboneError
-    from dogs_vs_cats.models.output_layers import softmax_probabilities
+    from dogs_vs_cats.models.output_layers import probabilities, softmax_probabilities
 
     backbone = cast(Any, backbone)
     names = [layer.name for layer in backbone.layers]
-    if parameters.unfreeze_from not in (None, *names):
+    if parameters.unfreeze_from not in (None, "auto", *names):
         raise BackboneError(
             f"unfreeze_from={parameters.unfreeze_from!r} isn't a layer of {backbone.name}. Its layers: "
             f"{', '.join(names)}."
@@ -67,5 +80,7 @@ def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, ba
     x = backbone(image, training=False)
     if len(x.shape) == 4:  # else an earlier model, cut among its dense layers
         x = layers.GlobalAveragePooling2D(name="pooling")(x)
+    if parameters.head == "linear":
+        return keras.Model(image, probabilities(x, classes), name="transfer_end_to_end")
     x = layers.Dense(parameters.dense_units, activation="relu", name="dense_1")(x)
     return keras.Model(image, softmax_probabilities(x, classes), name="transfer_end_to_end")

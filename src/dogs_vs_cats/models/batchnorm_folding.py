@@ -1,5 +1,6 @@
 """Batch normalisation folded into the convolutions before it, for models that don't train it."""
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -8,7 +9,9 @@ import numpy as np
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 
 
-def fold_batch_normalisation(model: keras.Model, *, frozen_only: bool = False) -> keras.Model:
+def fold_batch_normalisation(
+    model: keras.Model, *, frozen_only: bool = False, leave: Collection[str] = ()
+) -> keras.Model:
     """Replaces convolutions and the batch normalisations after them by single convolutions with the same answers.
 
     In inference mode a batch normalisation multiplies each channel by a factor and adds a constant, which the kernel
@@ -18,6 +21,7 @@ def fold_batch_normalisation(model: keras.Model, *, frozen_only: bool = False) -
     Args:
         model: Any model of stock layers, also with models inside it.
         frozen_only: Leaves batch normalisations that are still trained as they are.
+        leave: Names of others to leave as they are, such as those among layers that are about to be trained.
 
     Returns:
         An uncompiled model, which shares all other layers with `model`; `model` itself if there is nothing to fold.
@@ -25,10 +29,13 @@ def fold_batch_normalisation(model: keras.Model, *, frozen_only: bool = False) -
     convolved: dict[int, tuple[keras.layers.Layer, keras.KerasTensor]] = {}
 
     def folded_inside(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return fold_batch_normalisation(layer, frozen_only=frozen_only) if isinstance(layer, keras.Model) else layer
+        if not isinstance(layer, keras.Model):
+            return layer
+        return fold_batch_normalisation(layer, frozen_only=frozen_only, leave=leave)
 
     def call(layer: keras.layers.Layer, *arguments: Any, **keywords: Any) -> Any:
-        if isinstance(layer, keras.layers.BatchNormalization) and not (frozen_only and layer.trainable):
+        is_left = layer.name in leave or (frozen_only and layer.trainable)
+        if isinstance(layer, keras.layers.BatchNormalization) and not is_left:
             convolution, given = convolved.get(id(arguments[0]), (None, None))
             if convolution is not None and layer.axis in (-1, 3):
                 return _folded(convolution, layer, given)

@@ -5,8 +5,9 @@ evaluation. Therefore features are extracted once, and training a head, validati
 """
 
 import hashlib
+import math
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -70,6 +71,32 @@ def after_base(model: keras.Model, base: keras.Model, pooling: Pooling) -> keras
     row = keras.Input((int(np.prod(start.shape[1:])),), name="features")
     x = keras.layers.Reshape(start.shape[1:], dtype="float32", name="feature_maps")(row)
     return keras.Model(row, keras.Model(start, model.outputs[0])(x), name=model.name)
+
+
+def last_stage(base: keras.Model) -> str:
+    """The layer that the last resolution stage of a base begins with.
+
+    Args:
+        base: Images in; a convolutional network halves the resolution of its maps from stage to stage.
+
+    Returns:
+        Name of the first layer with weights after the last one whose maps are larger than those of the base's last
+        layer with weights: `block5_conv1` of VGG16. The first of all where all maps have one size.
+    """
+    sizes: list[tuple[str, int]] = []
+
+    def same(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return layer
+
+    def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
+        output = layer(*arguments, **keywords)
+        if getattr(layer, "weights", []):
+            sizes.append((layer.name, math.prod(output.shape[1:-1])))
+        return output
+
+    keras.models.clone_model(keras.Model(base.inputs, base.outputs), clone_function=same, call_function=call)
+    larger = [place for place, (_, size) in enumerate(sizes) if size > sizes[-1][1]]
+    return sizes[max(larger, default=-1) + 1][0]
 
 
 def weights_hash(weights: Iterable[keras.Variable]) -> str:

@@ -6,6 +6,9 @@ from pydantic import Field, PositiveInt
 
 from dogs_vs_cats.parameters.base import Distinct, ParameterGroup
 
+STEPS = ("epochs", "batch_size", "optimizer", "learning_rate", "keep_best_epoch", "early_stopping_patience")
+"""Parameters of training in steps, which a head that is solved doesn't have."""
+
 
 class TrainingParameters(ParameterGroup):
     """How an approach is trained; each approach adds parameters of its own.
@@ -17,7 +20,8 @@ class TrainingParameters(ParameterGroup):
         optimizer: A Keras optimizer.
         learning_rate: Step size of the optimizer, above 0.
         augment: Whether training batches are augmented with the `augmentation` parameters.
-        class_weights: Weighs classes inversely to their frequency, for uneven folders.
+        class_weights: Weighs classes inversely to their frequency, for uneven folders; `auto` does so where the largest
+            class has more than 1.5 times the images of the smallest.
         keep_best_epoch: Keeps the weights of the epoch with the lowest validation loss, not those of the last.
             Fine-tuning starts from the best epoch of the head.
         early_stopping_patience: Stops after this many epochs without a lower validation loss; None never stops.
@@ -32,10 +36,15 @@ class TrainingParameters(ParameterGroup):
     optimizer: Literal["adam", "rmsprop", "sgd", "nadam", "adamw"]
     learning_rate: Annotated[float, Field(gt=0, le=10)]
     augment: bool
-    class_weights: bool
+    class_weights: bool | Literal["auto"]
     keep_best_epoch: bool
     early_stopping_patience: PositiveInt | None
     seeds: Distinct[Annotated[int, Field(ge=0, lt=2**31)]]
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Names of parameters that the others make meaningless."""
+        return frozenset()
 
 
 class CalibrationParameters(ParameterGroup):

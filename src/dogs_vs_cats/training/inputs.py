@@ -17,6 +17,9 @@ from dogs_vs_cats.parameters.training import CalibrationParameters, TrainingPara
 if TYPE_CHECKING:
     from dogs_vs_cats.images.batches import RowBatches
 
+EVEN = 1.5
+"""Classes are even where the largest has at most so many times the images of the smallest."""
+
 
 @dataclass(frozen=True)
 class LabelledImages:
@@ -62,12 +65,18 @@ class LabelledImages:
         """Numbers of the manifest's rows in a split."""
         return np.flatnonzero(self.manifest["split"] == split)
 
-    def class_weight(self) -> dict[int, float]:
-        """Weights of the training images' labels, inversely proportional to how frequent each is."""
+    def class_weight(self, unless_even: bool = False) -> dict[int, float] | None:
+        """Weights of the training images' labels, inversely proportional to how frequent each is.
+
+        Args:
+            unless_even: Returns None where no class has more than `EVEN` times the images of another.
+        """
         from sklearn.utils.class_weight import compute_class_weight
 
         labels = self.labels[self.rows("train")]
-        present = np.unique(labels)
+        present, counts = np.unique(labels, return_counts=True)
+        if unless_even and counts.max() <= EVEN * counts.min():
+            return None
         weights = compute_class_weight("balanced", classes=present, y=labels)
         return dict(zip(present.tolist(), weights.tolist(), strict=True))
 
@@ -90,6 +99,14 @@ class LabelledImages:
         return RowBatches(
             np.asanyarray(self.features), rows, self.labels[self.in_use], batch_size=batch_size, **options
         )
+
+    @property
+    def averaged_features(self) -> np.ndarray | None:
+        """The features, averaged over the positions of the base's maps; None where there are none."""
+        if self.features is None or self.backbone is None:
+            return None
+        by_position = self.features.reshape(len(self.features), -1, self.backbone.output_shape[-1])
+        return self.features if by_position.shape[1] == 1 else by_position.mean(axis=1)
 
     def as_used_by(self, block: Mapping[str, Any]) -> "LabelledImages":
         """The same images with the splits of one approach: with `train_on_all`, it trains on validation images too."""
@@ -134,6 +151,12 @@ class TrainingInputs:
     def seeds(self) -> list[int]:
         """The seeds to train with, one after the other."""
         return self.parameters.seeds or [self.seed]
+
+    @property
+    def class_weight(self) -> dict[int, float] | None:
+        """Weights of the classes; None where all images weigh alike."""
+        wanted = self.parameters.class_weights
+        return self.data.class_weight(unless_even=wanted == "auto") if wanted else None
 
     def identity(self) -> dict[str, Any]:
         """All that a training depends on, apart from the initial weights and the seed."""

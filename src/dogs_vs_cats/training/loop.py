@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from dogs_vs_cats.models.frozen_base import weights_hash
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.training.checkpoint import Checkpoint, TrainState, best_row, without_images
 from dogs_vs_cats.training.devices import EvenBatches, training_devices
+from dogs_vs_cats.training.duration import Announcement
 from dogs_vs_cats.training.events import EpochEnd, publish
 from dogs_vs_cats.training.inputs import TrainingInputs
 
@@ -65,6 +66,7 @@ class Training:
         validation: Validation batches; empty where there are no validation images.
         validation_model: The model for the `validation` batches, where that isn't `model`: it shares the weights of
             `model`, and takes something else than images.
+        start: What came before the first phase: a head that was solved, whose figures are the first row of the history.
     """
 
     inputs: TrainingInputs
@@ -74,6 +76,7 @@ class Training:
     batches: RowBatches
     validation: RowBatches
     validation_model: keras.Model | None = None
+    start: TrainState = field(default_factory=TrainState)
 
     @cached_property
     def devices(self) -> int:
@@ -116,7 +119,9 @@ def train(training: Training, state_folder: Path) -> TrainState:
     Raises:
         TrainingError: The loss stopped being a number, or a batch didn't fit into memory.
     """
-    model, state, checkpoints = training.model, TrainState(), []
+    model, state, checkpoints = training.model, training.start, []
+    if state.history and training.inputs.parameters.keep_best_epoch:
+        state = replace(state, best_weights=_values(model))
     initial = weights_hash(without_images(model.weights))
     identity = json.dumps({**training.inputs.identity(), "seed": training.seed, "weights": initial}, sort_keys=True)
     for phase in training.phases:
@@ -146,6 +151,10 @@ def loss_function(classes: int) -> keras.losses.Loss:
 def count_weights(weights: Sequence[keras.Variable]) -> int:
     """Number of values in some weights."""
     return int(sum(np.prod(weight.shape) for weight in weights))
+
+
+def _values(model: keras.Model) -> tuple[np.ndarray, ...]:
+    return tuple(keras.ops.convert_to_numpy(weight) for weight in without_images(model.weights))
 
 
 def _assign(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
@@ -179,7 +188,7 @@ def _compile(training: Training, phase: Phase) -> None:
 
 def _fit(training: Training, epochs: "_Epochs") -> None:
     inputs = training.inputs
-    class_weight = inputs.data.class_weight() if inputs.parameters.class_weights else None
+    class_weight = inputs.class_weight
     try:
         training.model.fit(
             training.shared(training.batches, class_weight),
@@ -189,7 +198,7 @@ def _fit(training: Training, epochs: "_Epochs") -> None:
             class_weight=class_weight if training.devices == 1 else None,
             shuffle=False,
             verbose=0,
-            callbacks=[training.batches.callback(), epochs],
+            callbacks=[training.batches.callback(), epochs, epochs.announcement()],
         )
     except Exception as error:
         if is_out_of_memory(error):
@@ -225,6 +234,11 @@ class _Epochs(keras.callbacks.Callback):
     def is_over(self) -> bool:
         """Whether the phase has had all its epochs, or stops early."""
         return len(self.state.history) == self.last_epoch or self._stops_early()
+
+    def announcement(self) -> Announcement:
+        """Says how long the epochs that are left will take."""
+        what = f"{self._name}: {self._phase.name.replace('_', '-')}"
+        return Announcement(what, self.last_epoch - len(self.state.history), len(self._training.validation))
 
     def _stops_early(self) -> bool:
         patience = self._training.inputs.parameters.early_stopping_patience
@@ -270,7 +284,7 @@ class _Epochs(keras.callbacks.Callback):
     def _record(self, row: dict[str, Any], seconds: float) -> None:
         history, best_weights = (*self.state.history, row), self.state.best_weights
         if self._training.inputs.parameters.keep_best_epoch and best_row(history) is row:
-            best_weights = tuple(keras.ops.convert_to_numpy(v) for v in without_images(self.model.weights))
+            best_weights = _values(self.model)
         self.state = TrainState(history, self.state.seconds + seconds, best_weights)
         if self._stops_early():
             logger.info("%s: stops early, the validation loss has stopped falling", self._name)

@@ -1,5 +1,7 @@
 """How an approach is trained: as a whole model on batches of images, or as a head on bottleneck features."""
 
+import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -13,12 +15,16 @@ from dogs_vs_cats.images.augmentation.device import DeviceAugmentation
 from dogs_vs_cats.images.augmentation.generator import choose_engine, create_generator
 from dogs_vs_cats.images.batches import RowBatches
 from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
-from dogs_vs_cats.models.frozen_base import after_base, find_base, join
+from dogs_vs_cats.models.frozen_base import after_base, find_base, join, last_stage
+from dogs_vs_cats.training import linear_head
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
 from dogs_vs_cats.training.checkpoint import TrainState
 from dogs_vs_cats.training.devices import ResidentImages, data_parallel, keeps_images, training_devices
+from dogs_vs_cats.training.events import EpochEnd, publish
 from dogs_vs_cats.training.inputs import TrainingInputs
 from dogs_vs_cats.training.loop import Phase, Training, train
+
+logger = logging.getLogger(__name__)
 
 Prepared = tuple[Training, Callable[[], Model]]
 """A training, and a function that returns the model from raw images to probabilities once it is over."""
@@ -60,7 +66,8 @@ def _on_features(inputs: TrainingInputs, seed: int) -> Prepared:
         inputs=inputs,
         seed=seed,
         model=head,
-        phases=[Phase("head", parameters.epochs, parameters.learning_rate)],
+        phases=_phases(inputs, head),
+        start=_start(inputs, seed, head, features),
         batches=data.feature_batches("train", parameters.batch_size, shuffle=True, seed=seed),
         validation=data.feature_batches("validation", parameters.batch_size),
     )
@@ -68,16 +75,17 @@ def _on_features(inputs: TrainingInputs, seed: int) -> Prepared:
 
 
 def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
-    """While the base is frozen, its batch normalisations are folded, and validation begins at its stored features."""
+    """Frozen batch normalisations are folded. If all of the base is frozen, validation begins at its features."""
     data, parameters = inputs.data, inputs.parameters
     model = inputs.approach.build(parameters, data.images.shape[1:], data.classes, data.backbone)
-    frozen = find_base(model) if getattr(parameters, "unfreeze_from", None) is None else None
-    fast = fold_batch_normalisation(model, frozen_only=True) if frozen else model
+    start = _start(inputs, seed, model, data.averaged_features)
+    base, unfrozen = find_base(model), _unfrozen(inputs)
+    fast = fold_batch_normalisation(model, frozen_only=True, leave=unfrozen) if base else model
     fast = with_dtype_policy(fast, dtype_policy(inputs.compute, model))
     batches, validation, layers = _feed(inputs, seed)
     validation_model = None
-    if frozen and data.base_of_features(model):
-        validation_model = after_base(fast, fast.get_layer(frozen.name), data.features_record["pooling"])
+    if base and not unfrozen and data.base_of_features(model):
+        validation_model = after_base(fast, fast.get_layer(base.name), data.features_record["pooling"])
         validation = data.feature_batches("validation", parameters.batch_size)
     training = Training(
         inputs=inputs,
@@ -87,17 +95,45 @@ def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
         batches=batches,
         validation=validation,
         validation_model=validation_model,
+        start=start,
     )
 
     def finish() -> Model:
-        if frozen is None:
+        if base is None:
             return with_dtype_policy(fast, "float32")
-        for layer in model.layers:
-            if layer is not frozen:
+        # Other approaches go on with the base as it was.
+        finished = with_dtype_policy(model, "float32") if unfrozen else model
+        for layer in finished.layers:
+            if layer.name != base.name:
                 layer.set_weights(fast.get_layer(layer.name).get_weights())
-        return model
+        for name in unfrozen:
+            layer, trained = (whole.get_layer(base.name).get_layer(name) for whole in (finished, fast))
+            layer.trainable = trained.trainable
+            layer.set_weights(trained.get_weights())
+        return finished
 
     return training, finish
+
+
+def _start(inputs: TrainingInputs, seed: int, model: Model, features: np.ndarray | None) -> TrainState:
+    """Fits a linear head to features and puts it into a model; its figures are the first row of the history."""
+    data, began = inputs.data, time.perf_counter()
+    if getattr(inputs.parameters, "head", "dense") != "linear" or features is None:
+        return TrainState()
+    labels = data.labels[data.in_use]
+    places = (data.feature_rows(data.manifest["split"] == split) for split in ("train", "validation"))
+    training, validation = (linear_head.Rows(features[rows], labels[rows]) for rows in places)
+    head = linear_head.fit(training, validation, inputs.class_weight)
+    model.layers[-1].set_weights([head.kernel, head.bias])
+    loss, accuracy = head.log_loss_and_accuracy(training, inputs.class_weight)
+    validated = head.log_loss_and_accuracy(validation) if len(validation.labels) else (None, None)
+    row = {"seed": seed, "epoch": 1, "phase": "head", "loss": loss, "accuracy": accuracy}
+    row |= {"val_loss": validated[0], "val_accuracy": validated[1], "learning_rate": None}
+    publish(EpochEnd(inputs.name, seed, 1, {name: value for name, value in row.items() if isinstance(value, float)}))
+    text = "no validation" if validated[0] is None else "validation: loss {:.4f}, accuracy {:.3f}".format(*validated)
+    seconds = time.perf_counter() - began
+    logger.info("%s: linear head, loss %.4f, accuracy %.3f; %s (%.1f s)", inputs.name, loss, accuracy, text, seconds)
+    return TrainState((row,), seconds)
 
 
 def _feed(inputs: TrainingInputs, seed: int) -> tuple[RowBatches, RowBatches, list[keras.layers.Layer]]:
@@ -149,14 +185,25 @@ def _in_training(inputs: TrainingInputs, model: Model, layers: list[keras.layers
 
 
 def _phases(inputs: TrainingInputs, model: Model) -> list[Phase]:
-    """The head's phase, and a second one where a base is to be unfrozen."""
+    """The head's phase, unless the head is solved, and a second one where a part of the base is unfrozen."""
     parameters = cast(Any, inputs.parameters)
-    head = Phase("head", parameters.epochs, parameters.learning_rate, getattr(parameters, "schedule", "constant"))
-    first = getattr(parameters, "unfreeze_from", None)
-    if first is None or inputs.data.backbone is None:
-        return [head]
-    layers = model.get_layer(inputs.data.backbone.name).layers
-    begin = next(number for number, layer in enumerate(layers) if layer.name == first)
-    unfrozen = [layer for layer in layers[begin:] if not isinstance(layer, keras.layers.BatchNormalization)]
-    rate = parameters.fine_tuning_learning_rate
-    return [head, Phase("fine_tuning", parameters.fine_tuning_epochs, rate, unfrozen=unfrozen)]
+    phases = []
+    if getattr(parameters, "head", "dense") == "dense":
+        schedule: Any = getattr(parameters, "schedule", "constant")
+        phases.append(Phase("head", parameters.epochs, parameters.learning_rate, schedule))
+    if names := _unfrozen(inputs):
+        base = model.get_layer(cast(Model, inputs.data.backbone).name)
+        layers = [base.get_layer(name) for name in names]
+        unfrozen = [layer for layer in layers if not isinstance(layer, keras.layers.BatchNormalization)]
+        rate = parameters.fine_tuning_learning_rate
+        phases.append(Phase("fine_tuning", parameters.fine_tuning_epochs, rate, unfrozen=unfrozen))
+    return phases
+
+
+def _unfrozen(inputs: TrainingInputs) -> list[str]:
+    """Names of the base's layers from the first one on that is to be unfrozen; none where all of it stays frozen."""
+    first, base = getattr(inputs.parameters, "unfreeze_from", None), inputs.data.backbone
+    if first is None or base is None:
+        return []
+    names = [layer.name for layer in base.layers]
+    return names[names.index(last_stage(base) if first == "auto" else first) :]

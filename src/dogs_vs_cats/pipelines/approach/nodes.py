@@ -59,6 +59,8 @@ def train(
     data = inputs.data
     if not len(data.rows("validation")):
         logger.warning("%s trains on the validation images too, so it is neither validated nor calibrated", inputs.name)
+    if unused := sorted(inputs.parameters.unused):
+        logger.info("%s has a head that is solved, not trained: it doesn't use %s", inputs.name, ", ".join(unused))
     trained, temperatures, metrics = [], [], {}
     for seed in inputs.seeds:
         trained.append(train_model(inputs, seed, state_folder))
@@ -69,6 +71,10 @@ def train(
             metrics[str(seed)] = classification_metrics(predictions, data.class_names)
             accuracies = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
             logger.info("%s, seed %d: accuracy %s", inputs.name, seed, accuracies)
+        elif inputs.approach.TRAINS_ON == "features":
+            # The evaluation of this approach comes after the training of all, which may take long.
+            measured = _predictions(model, data, data.manifest["split"] == "test", inputs.compute)
+            logger.info("%s: accuracy %.4f on the test images", inputs.name, _accuracy(measured))
     history = pd.DataFrame([row for _, state in trained for row in state.history])
     history = history.astype({"val_loss": float, "val_accuracy": float})
     seconds = sum(state.seconds for _, state in trained)
@@ -143,6 +149,10 @@ def _predictions(
     else:
         probabilities = predict(model, data.images, np.flatnonzero(rows), compute)
     return predictions_table(data.manifest[rows], probabilities, data.class_names)
+
+
+def _accuracy(predictions: pd.DataFrame) -> float:
+    return float((predictions["label"] == predictions["predicted"]).mean())
 
 
 def _calibrate(model: Model, inputs: TrainingInputs) -> float | None:

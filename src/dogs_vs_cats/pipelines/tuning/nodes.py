@@ -62,6 +62,11 @@ def _check(tuning: TuningParameters, approaches_run: list[str], inputs: Training
             f"tuning.approach is {name}, which this environment doesn't run; it runs {', '.join(approaches_run)}. "
             f"Name one of these: kedro run --pipelines=tuning --params=tuning.approach={approaches_run[0]}"
         )
+    if unused := inputs.parameters.unused.intersection(tuning.spaces(inputs.name)):
+        raise TuningError(
+            f"{name} has head: {inputs.block['head']}, which doesn't use {', '.join(sorted(unused))}. Set {name}.head "
+            f"to dense, or leave them out of the search: null in tuning.search_space.{name}."
+        )
     if not tuning.spaces(inputs.name):
         raise TuningError(
             f"tuning.search_space has nothing for {name}. Write which of its parameters are searched, and where: "

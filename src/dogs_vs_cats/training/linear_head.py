@@ -1,0 +1,172 @@
+"""A linear head: logistic regression on standardised features, solved to its optimum instead of trained in epochs.
+
+A penalty keeps the weights small. Its strength is chosen by log loss on the validation images. Where there are fewer
+than `VALIDATION_SUFFICES`, whose log loss would depend on chance more than on the penalty, it is chosen by
+cross-validation on the training images.
+"""
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+
+logger = logging.getLogger(__name__)
+
+Weights = Mapping[int, float] | None
+"""Weight of each class's images in every loss; None weighs all images alike."""
+
+STRENGTHS: tuple[float, ...] = tuple(10.0 ** (exponent / 2) for exponent in range(-12, 3))
+"""Values of scikit-learn's `C` that are tried, from the strongest penalty to the weakest.
+
+`C` is the variance of the normal distribution that the weights are assumed to come from. It multiplies the sum of the
+losses, not their mean, so a value that was chosen on some of the images suits all of them.
+"""
+
+VALIDATION_SUFFICES = 200
+"""So many validation images choose the penalty by themselves."""
+
+FOLDS = 5
+
+MOST_ROWS = 20_000
+"""The penalty is chosen on at most so many training images. The head is then fitted to all."""
+
+_WITHOUT_A_CHOICE = 1e-3
+_LEAST_PROBABILITY = 1e-7
+_TOLERANCE = 1e-5  # of the gradient of the mean loss
+_MOST_ITERATIONS = 500
+
+
+class Rows(NamedTuple):
+    """Features, float32 (n, features), and the classes of their images, int (n,)."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """A linear classifier of features as they are: the standardisation is part of its weights.
+
+    Attributes:
+        kernel: float32 (features, outputs); two classes have one output, the logit of class 1, others one each.
+        bias: float32 (outputs,).
+    """
+
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def log_loss_and_accuracy(self, rows: Rows, weights: Weights = None) -> tuple[float, float]:
+        """Mean log loss, each image with the weight of its class, and the fraction of right answers."""
+        from scipy.special import log_softmax
+
+        logits = (np.asarray(rows.features) @ self.kernel + self.bias).astype(np.float64)
+        if logits.shape[1] == 1:
+            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+        losses = -log_softmax(logits, axis=1)[np.arange(len(logits)), rows.labels]
+        is_right = logits.argmax(axis=1) == rows.labels
+        return float((losses * _of_each(rows.labels, weights)).mean()), float(is_right.mean())
+
+
+def fit(training: Rows, validation: Rows, weights: Weights = None) -> LinearHead:
+    """Fits a linear head. Equal inputs give equal heads; another number of threads changes their last digits.
+
+    Args:
+        training: Rows of at least two classes; their labels are 0, 1, … without gaps.
+        validation: Rows that choose the penalty; they may be few or none.
+        weights: Of the classes.
+
+    Returns:
+        The head for the chosen penalty.
+    """
+    # In place, as all features may take gigabytes.
+    standardised = np.array(training.features, np.float32)
+    mean = standardised.mean(axis=0, dtype=np.float64).astype(np.float32)
+    standardised -= mean
+    scale = np.sqrt(np.einsum("ij,ij->j", standardised, standardised) / len(standardised))
+    # A feature that hardly ever fires in the training would otherwise decide everything when it does.
+    scale = np.maximum(scale, 1e-3 * scale.mean() + 1e-9)
+    standardised /= scale
+
+    rows = Rows(standardised, training.labels)
+    strength = _choose(rows, Rows((validation.features - mean) / scale, validation.labels), weights)
+    estimator = _estimator(weights).set_params(C=strength)
+    _solve(estimator, rows)
+    kernel = estimator.coef_.T / scale[:, np.newaxis].astype(np.float64)
+    bias = estimator.intercept_ - mean @ kernel
+    return LinearHead(kernel.astype(np.float32), bias.astype(np.float32))
+
+
+def _choose(training: Rows, validation: Rows, weights: Weights) -> float:
+    """Chooses the strength of the penalty with the lowest log loss on images that weren't fitted to."""
+    splits, judges = _splits(training, validation)
+    if not splits:
+        logger.info("Linear head: C=%g, as there are too few images to choose it by", _WITHOUT_A_CHOICE)
+        return _WITHOUT_A_CHOICE
+    estimators = [_estimator(weights) for _ in splits]
+    losses: list[float] = []
+    for strength in STRENGTHS:
+        total = 0.0
+        for estimator, (fitted, held_out) in zip(estimators, splits, strict=True):
+            _solve(estimator.set_params(C=strength), fitted)
+            total += _loss(estimator, held_out, weights)
+        losses.append(total / sum(len(held_out.labels) for _, held_out in splits))
+        if len(losses) - np.argmin(losses) > 2:  # past the minimum, and weaker penalties take longest
+            break
+    best = int(np.argmin(losses))
+    logger.info("Linear head: C=%g has the lowest log loss, %.4f, on %s", STRENGTHS[best], losses[best], judges)
+    return STRENGTHS[best]
+
+
+def _splits(training: Rows, validation: Rows) -> tuple[list[tuple[Rows, Rows]], str]:
+    """Pairs of rows to fit to and rows to judge by, and words for the latter; no pair where there are too few."""
+    order = np.argsort(training.labels, kind="stable")[:: -(-len(training.labels) // MOST_ROWS)]
+    some = Rows(training.features[order], training.labels[order]) if len(order) < len(training.labels) else training
+    smallest = int(np.bincount(some.labels).min())
+    if len(validation.labels) >= VALIDATION_SUFFICES or (smallest < 2 and len(validation.labels)):
+        return [(some, validation)], f"{len(validation.labels)} validation images"
+    if smallest < 2:
+        return [], ""
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = StratifiedKFold(min(FOLDS, smallest), shuffle=True, random_state=0)
+    parts = folds.split(some.labels, some.labels)
+    pairs = [(Rows(*(a[fitted] for a in some)), Rows(*(a[judged] for a in some))) for fitted, judged in parts]
+    return pairs, f"{len(some.labels)} training images, by {len(pairs)}-fold cross-validation"
+
+
+def _estimator(weights: Weights) -> "LogisticRegression":
+    from sklearn.linear_model import LogisticRegression
+
+    # Each penalty starts from the solution for the one before.
+    class_weight = None if weights is None else dict(weights)
+    return LogisticRegression(class_weight=class_weight, tol=_TOLERANCE, max_iter=_MOST_ITERATIONS, warm_start=True)
+
+
+def _solve(estimator: "LogisticRegression", rows: Rows) -> None:
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        # For the weakest penalties on separable images; they aren't chosen.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(rows.features, rows.labels)
+
+
+def _loss(estimator: "LogisticRegression", rows: Rows, weights: Weights) -> float:
+    """Sum of the log losses of rows, also of classes that a sample for the choice has no image of."""
+    stated = np.full(len(rows.labels), _LEAST_PROBABILITY)
+    columns = {label: column for column, label in enumerate(estimator.classes_.tolist())}
+    known = np.isin(rows.labels, estimator.classes_)
+    probabilities = estimator.predict_proba(rows.features)
+    stated[known] = probabilities[known, [columns[label] for label in rows.labels[known].tolist()]]
+    return float((-np.log(np.maximum(stated, _LEAST_PROBABILITY)) * _of_each(rows.labels, weights)).sum())
+
+
+def _of_each(labels: Sequence[int] | NDArray[np.integer], weights: Weights) -> NDArray[np.float64]:
+    return np.array([1.0 if weights is None else weights[int(label)] for label in labels])
