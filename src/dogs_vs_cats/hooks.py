@@ -25,6 +25,7 @@ from dogs_vs_cats.pipeline_registry import use_parameters
 from dogs_vs_cats.pipelines.inference.nodes import RESULTS
 from dogs_vs_cats.project import VARIABLE
 from dogs_vs_cats.session import run_lock
+from dogs_vs_cats.session.base_defaults import ImageSize
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from dogs_vs_cats.session.selection import check_inputs
 from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
@@ -44,6 +45,7 @@ class ProjectHooks:
         self._parameters: dict[str, Any] = {}
         self._globals: dict[str, Any] = {}
         self._experiment = ""
+        self._chosen_size: ImageSize | None = None
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
@@ -52,7 +54,9 @@ class ProjectHooks:
         if VARIABLE in os.environ and log.is_file():  # Kedro looks for it in the current folder alone
             configure_logging(read_yaml(log))
         # Not `context.params`: that builds all pipelines, before the approaches are known.
-        self._parameters = _parameters(cast(ConfigLoader, context.config_loader))
+        loader = cast(ConfigLoader, context.config_loader)
+        self._parameters = _parameters(loader)
+        self._chosen_size = loader.chosen_size
         parameter_schema.check(self._parameters)
         use_parameters(self._parameters)
         prepare_environment(ComputeParameters.model_validate(self._parameters["compute"]))
@@ -80,6 +84,8 @@ class ProjectHooks:
         if not run_params["only_missing_outputs"]:
             check_inputs(pipeline, catalog)
         refuse_stale_inputs(pipeline, catalog, self._parameters)
+        if self._chosen_size and "images" in pipeline.all_outputs():
+            logger.info(self._chosen_size.reason)
         if uses_keras:
             start_keras()
             refuse_unbuildable(pipeline.all_outputs(), self._parameters)

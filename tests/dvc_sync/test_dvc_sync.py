@@ -7,13 +7,13 @@ import sys
 import grimp
 import pytest
 import yaml
-from kedro.config import OmegaConfigLoader
 
 from dogs_vs_cats.dvc_sync import environments, source_code
 from dogs_vs_cats.dvc_sync.dvc_file import render
 from dogs_vs_cats.dvc_sync.hooks import check_source
 from dogs_vs_cats.errors import ConfigurationError, DVCFileError, ReproductionError
 from dogs_vs_cats.parameters.dvc_variables import variables
+from dogs_vs_cats.session.config_loader import ConfigLoader
 from tests.conftest import PROJECT, copy_project, kedro
 
 SOURCE = "../../src/dogs_vs_cats/"
@@ -90,6 +90,9 @@ def test_parameters_are_followed_in_base_and_in_the_environment_one_by_one(stage
     ]
     own = {"../base/parameters_${item.approach}.yml": ["${item.approach}"]}
     assert all(own in stage["params"] for stage in stages.values() if "matrix" in stage)
+    # The images have the size of the base where `ingestion.image_size` is `auto`.
+    sized = {name for name, stage in stages.items() if "backbone" in stage["params"][-1]["${dvc.parameters}"]}
+    assert {"prepare", "backbone"} <= sized
     augmented = {name for name, stage in stages.items() if "augmentation" in stage["params"][-1]["${dvc.parameters}"]}
     assert augmented == {"prepare", "approach_on_images", "approach_on_backbone", "compare"}
 
@@ -109,7 +112,7 @@ def test_a_stage_depends_on_the_code_that_can_change_its_outcome_and_on_no_other
         "pipelines/data_ingestion/nodes.py": {"prepare"},
         "images/generated/source_task.py": {"prepare", "backbone"},
         "pipelines/backbone/pipeline.py": {"backbone"},
-        "models/backbones.py": {"backbone"},
+        "models/backbones/applications.py": {"backbone"},
         "models/output_layers.py": on_approaches,
         "training/loop.py": on_approaches,
         "images/batches.py": {"prepare", *on_approaches},
@@ -237,7 +240,7 @@ def test_what_dvc_looks_for_is_added_without_changing_anything(project):
 
 
 def merged(project, environment):
-    loader = OmegaConfigLoader(
+    loader = ConfigLoader(
         str(project / "conf"), base_env="base", env=environment, merge_strategy={"parameters": "soft"}
     )
     return loader["parameters"]

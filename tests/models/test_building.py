@@ -47,7 +47,7 @@ def build_network(name, size):
     approach, block = NETWORKS[name]
     base = None
     if approach.startswith("transfer"):
-        base = without_weights(lambda: build(source_cnn(), size, 3, trained=False))
+        base = without_weights(lambda: build(source_cnn(), size, 3))
     dry_build(approach, block, (size, size, 3), base)
 
 
@@ -74,12 +74,16 @@ def test_the_original_lenet5_takes_images_of_32_or_28_pixels_alone(size):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["VGG16", "InceptionV3", "MobileNetV2"])
-def test_a_base_takes_small_images_or_names_the_least_size(name):
+def test_a_base_takes_small_images_or_names_the_least_size(tmp_path, name):
+    import keras
+
+    weights = tmp_path / "random.weights.h5"
+    getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(96, 96, 3)).save_weights(weights)
     least = LEAST.get(name, 8)
-    wanted = backbone(name=name, weights="imagenet", kwargs={})
-    message = refusal(lambda: without_weights(lambda: build(wanted, least - 1, 3, trained=False)))
+    wanted = backbone(name=name, weights=str(weights), kwargs={})
+    message = refusal(lambda: without_weights(lambda: build(wanted, least - 1, 3)))
     assert message.endswith(f"too small for {name}. Set ingestion.image_size to at least {least}.") or least == 8
-    assert without_weights(lambda: build(wanted, least, 3, trained=False)).output_shape[1:3] == (1, 1)
+    assert without_weights(lambda: build(wanted, least, 3)).output_shape[1:3] == (1, 1)
 
 
 def test_a_network_that_no_machine_holds_is_refused():

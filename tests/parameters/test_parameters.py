@@ -4,16 +4,16 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from kedro.config import OmegaConfigLoader
 
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameter_schema import check
+from dogs_vs_cats.session.config_loader import ConfigLoader
 
 CONF = Path(__file__).parents[2] / "conf"
 
 
 def parameters(environment="base"):
-    loader = OmegaConfigLoader(str(CONF), base_env="base", env=environment, merge_strategy={"parameters": "soft"})
+    loader = ConfigLoader(str(CONF), base_env="base", env=environment, merge_strategy={"parameters": "soft"})
     return deepcopy(loader["parameters"])
 
 

@@ -67,6 +67,8 @@ class Stage:
         names = {name.removeprefix("params:") for name in inputs if name.startswith("params:")}
         if any("keras" in node.tags for node in self.nodes.nodes):
             names.add("compute")  # a hook starts Keras by it
+        if names & {"ingestion", "ingestion.image_size"}:
+            names.add("backbone")  # whose size the images have where image_size is `auto`
         return sorted(name for name in names if not any(name.startswith(f"{other}.") for other in names))
 
 

@@ -97,6 +97,8 @@ def dissect(model: keras.Model) -> Anatomy:
 
     def apply(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         if isinstance(layer, keras.Model):
+            if isinstance(layer, keras.Sequential):  # Keras clones it without calls
+                layer = keras.Model(layer.inputs[0], layer.outputs[0])
             given = keras.tree.pack_sequence_as(layer.input, keras.tree.flatten(arguments[0]))
             keras.models.clone_model(layer, input_tensors=given, clone_function=same, call_function=apply)
         else:

@@ -7,7 +7,14 @@ from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 from dogs_vs_cats.parameters.base import ParameterGroup, written
 
 SOURCE_CNN, EARLIER_MODEL = "source_cnn", "earlier_model"
+MODEL_FILE = ".keras"
 SOURCE_CNN_TAKES: dict[str | None, Any] = {"weights": "generated", "kwargs": {}, "preprocessing": "own"}
+MODEL_FILE_TAKES: dict[str | None, Any] = {"kwargs": {}, "preprocessing": "own"}
+
+
+def is_model_file(name: object, weights: object) -> bool:
+    """Whether a base is a headless model file, whatever its name."""
+    return name not in (SOURCE_CNN, EARLIER_MODEL) and str(weights).endswith(MODEL_FILE)
 
 
 class SourceTaskParameters(ParameterGroup):
@@ -31,9 +38,10 @@ class BackboneParameters(ParameterGroup):
 
     Attributes:
         name: `source_cnn`, developed here on a generated source task; a class of `keras.applications`; or
-            `earlier_model`, one's own without its last layers.
-        weights: `imagenet`, or a file of weights (`.h5`, `.weights.h5`) made for this base without its top.
-            `source_cnn` trains itself and takes `generated`; `earlier_model` takes its `.keras` file.
+            `earlier_model`, one's own without its last layers. A headless `.keras` file brings its own name.
+        weights: `imagenet`; a file of weights (`.h5`, `.weights.h5`) made for this base without its top; or a
+            headless `.keras` file, which is the whole base. `source_cnn` trains itself and takes `generated`;
+            `earlier_model` takes its `.keras` file.
         kwargs: Further arguments of the class, for instance `{alpha: 0.35}`; of `earlier_model` `{drop_layers: 2}`, how
             many of its last layers are left out.
         preprocessing: `own` is what the base was trained with, taken from Keras; `rescale` is the
@@ -47,20 +55,37 @@ class BackboneParameters(ParameterGroup):
     preprocessing: Literal["own", "rescale"]
     source_task: SourceTaskParameters
 
+    @property
+    def is_model_file(self) -> bool:
+        """Whether the base is a headless `.keras` file."""
+        return is_model_file(self.name, self.weights)
+
     @field_validator("weights", "kwargs", "preprocessing")
     @classmethod
     def _fits_the_base(cls, value: Any, others: ValidationInfo) -> Any:
-        name = others.data.get("name")
+        name, weights = others.data.get("name"), others.data.get("weights", "")
         if name == SOURCE_CNN and value != SOURCE_CNN_TAKES[others.field_name]:
-            raise ValueError(f"{SOURCE_CNN} trains itself, so it takes {written(SOURCE_CNN_TAKES[others.field_name])}")
-        if name != EARLIER_MODEL:
-            return value
-        if others.field_name == "weights" and not value.endswith(".keras"):
+            other = f"; a headless {MODEL_FILE} file goes with any other backbone.name"
+            hint = other if str(value).endswith(MODEL_FILE) else ""
+            raise ValueError(
+                f"{SOURCE_CNN} trains itself, so it takes {written(SOURCE_CNN_TAKES[others.field_name])}{hint}"
+            )
+        if is_model_file(name, weights) and value != MODEL_FILE_TAKES[others.field_name]:
+            raise ValueError(
+                f"the base is the file {weights}, which has its structure and preprocessing inside, so it takes "
+                f"{written(MODEL_FILE_TAKES[others.field_name])}"
+            )
+        if name == EARLIER_MODEL:
+            cls._refuse_for_earlier_model(value, others.field_name)
+        return value
+
+    @staticmethod
+    def _refuse_for_earlier_model(value: Any, field: str | None) -> None:
+        if field == "weights" and not value.endswith(MODEL_FILE):
             raise ValueError(f"{EARLIER_MODEL} takes a model file, such as data/06_models/mnist/lenet5.keras")
-        if others.field_name == "kwargs":
+        if field == "kwargs":
             drop_layers = value.get("drop_layers")
             if len(value) != 1 or type(drop_layers) is not int or drop_layers < 1:
                 raise ValueError(f"{EARLIER_MODEL} takes drop_layers alone, its last layers to drop, at least 1")
-        if others.field_name == "preprocessing" and value != "own":
+        if field == "preprocessing" and value != "own":
             raise ValueError(f"{EARLIER_MODEL} has its preprocessing inside, so it takes own")
-        return value

@@ -34,7 +34,8 @@ class IngestionParameters(ParameterGroup):
         train_size: Training images: a count, or a fraction of the usable images.
         validation_size: Validation images, likewise.
         test_size: Test images, likewise.
-        image_size: Height and width of the stored images, in pixels.
+        image_size: Height and width of the stored images, in pixels. In a parameter file also `auto`, the size of the
+            base, which is filled in before the parameters are checked.
         channels: 3 for RGB, 1 for grey.
         fit: How an image that isn't a square becomes one: `stretch` changes its proportions, `crop` takes the central
             square, `pad` adds black bars.
@@ -66,6 +67,13 @@ class IngestionParameters(ParameterGroup):
     split: Literal["random", "official", "auto"]
     near_duplicates: Literal["group", "ignore"]
     fit: Fit = "stretch"
+
+    @field_validator("image_size", mode="before")
+    @classmethod
+    def _pixels(cls, size: Any) -> Any:
+        if isinstance(size, str):
+            raise ValueError("input should be a whole number of pixels from 8 to 4096, or auto, the size of the base")
+        return size
 
     @field_validator("channels", mode="before")
     @classmethod

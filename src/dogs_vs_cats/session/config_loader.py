@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from dogs_vs_cats.errors import ConfigurationError
 from dogs_vs_cats.parameters.files import read_yaml
+from dogs_vs_cats.session.base_defaults import ImageSize, fill_in
 
 _SUFFIXES = {".yml", ".yaml", ".json"}
 
@@ -23,6 +24,7 @@ class ConfigLoader(OmegaConfigLoader):
     def __init__(self, conf_source: str | Path, *arguments: Any, **options: Any):
         """Takes Kedro's arguments; an archive is unpacked for as long as the loader lives."""
         self._given = str(conf_source)
+        self.chosen_size: ImageSize | None = None
         if Path(conf_source).is_file():
             self._unpacked = TemporaryDirectory()
             with suppress(shutil.ReadError, ValueError):  # no archive of one folder, which is refused below
@@ -33,18 +35,22 @@ class ConfigLoader(OmegaConfigLoader):
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Loads one kind of configuration, base and environment merged.
 
+        Of parameters, what they leave to the base is filled in; `chosen_size` is the image size if it was.
+
         Args:
             key: `parameters`, `catalog`, `globals` or `credentials`.
 
         Raises:
             ConfigurationError: The environment doesn't exist, a file can't be read, or an interpolation has no value.
+            BackboneError: The images have the size of a base whose file isn't there.
+            ModelFileError: That file is damaged.
         """
         if "://" not in str(self.conf_source):
             self._check_folders()
         try:
             for file in self._files(key):
                 read_yaml(file)  # which names a wrong file and the line
-            return super().__getitem__(key)
+            content = super().__getitem__(key)
         except OmegaConfBaseException as error:
             name = f"{key}: {error.full_key}" if error.full_key else key
             reason = (
@@ -56,6 +62,9 @@ class ConfigLoader(OmegaConfigLoader):
             ) from error
         except ValueError as error:  # a name in two files
             raise ConfigurationError(f"{' '.join(str(error).split())}. Correct the file, and run again.") from error
+        if key == "parameters":
+            content, self.chosen_size = fill_in(content)
+        return content
 
     def interpolated_parameters(self) -> set[str]:
         """Runtime parameters (`--params`) that the files read with `${runtime_params:NAME}`, by their first part."""

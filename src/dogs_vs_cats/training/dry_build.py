@@ -18,13 +18,17 @@ _GIB = 2**30
 def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) -> None:
     """Builds the base and the approaches of a run.
 
+    The base is built with its weights: files of weights and models are read, and ImageNet weights fetched.
+
     Args:
         outputs: Names of the datasets that the run makes.
         parameters: All parameters of the environment.
 
     Raises:
         ParameterError: The images are too small for a network, or a network is too large for this machine.
-        BackboneError: The base can't be built, or an approach can't be built on it.
+        BackboneError: The base can't be built, its weights can't be fetched or don't fit, or an approach can't be
+            built on it.
+        ModelFileError: The file of the base is damaged.
     """
     from dogs_vs_cats.models import backbones
     from dogs_vs_cats.models.building import without_weights
@@ -33,7 +37,7 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
     backbone = None
     if "backbone" in outputs:
         base = BackboneParameters.model_validate(parameters["backbone"])
-        backbone = without_weights(lambda: backbones.build(base, size, channels, trained=False))
+        backbone = without_weights(lambda: backbones.build(base, size, channels))
     for name in parameters["approaches"]:
         uses_backbone = approach_of(name, parameters[name]).USES_BACKBONE
         if f"{name}.model" in outputs and (backbone is not None or not uses_backbone):

@@ -46,7 +46,7 @@ def make_backbone(
     structure = json.dumps(backbone.get_config(), sort_keys=True, default=str)
     weights = frozen_base.weights_hash(backbone.weights)
     record = {
-        "name": parameters.name,
+        "name": backbone.name if parameters.is_model_file else parameters.name,
         "parameters": backbone.count_params(),
         "output_shape": list(backbone.output_shape[1:]),
         "source_accuracy": source_accuracy,
