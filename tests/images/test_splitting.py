@@ -208,7 +208,9 @@ def test_fractions_that_do_not_work(sizes: tuple[float, ...], message: str) -> N
 
 
 def test_training_needs_every_class() -> None:
-    with pytest.raises(SplitError, match=r"The 3 training images would have none of class 1 \(usable are 48"):
+    with pytest.raises(
+        SplitError, match=r"The 3 training images would have none of class 1 \(the usable images are 48"
+    ):
         draw(np.array([0] * 48 + [1] * 2), {"train": 3, "validation": 5, "test": 5})
 
 
@@ -222,7 +224,7 @@ def test_training_gets_every_class_where_groups_allow_it() -> None:
 
 def test_a_message_about_many_classes_stays_short() -> None:
     with pytest.raises(
-        SplitError, match=r"none of class 0, .* and 795 more \(usable are 1 class 0, .* more\)"
+        SplitError, match=r"none of class 0, .* and 795 more \(the usable images are 1 class 0, .* more\)"
     ) as caught:
         draw(np.arange(1000), {"train": 200, "validation": 400, "test": 400})
     assert len(caught.value.message) < 400
@@ -282,8 +284,8 @@ def test_auto_mixes_where_the_parts_do_not_do(parts: list[str], message: str, ca
 @pytest.mark.parametrize(
     ("parts", "sizes", "message"),
     [
-        (["train"] * 20, (5, 5, 5), r"no usable image in a test part.*Set ingestion\.split to random"),
-        ([""] * 20, (5, 5, 5), "no usable image in a train part"),
+        (["train"] * 20, (5, 5, 5), r"no usable images in a test part.*Set ingestion\.split to random"),
+        ([""] * 20, (5, 5, 5), "no usable images in a train part"),
         (["train"] * 10 + ["test"] * 10, (8, 5, 5), r"asks for 13 images .* has 10 usable images in its train part"),
         (["train"] * 10 + ["test"] * 10, (5, 5, 11), r"asks for 11 images .* has 10 usable images in its test part"),
     ],

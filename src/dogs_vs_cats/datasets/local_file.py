@@ -34,6 +34,11 @@ class LocalFileDataset(AbstractDataset[Saved, Loaded]):
         self._default = default
         self.metadata = metadata
 
+    @property
+    def filepath(self) -> Path:
+        """The local file."""
+        return self._filepath
+
     def load(self) -> Loaded:
         """Reads the file, or returns the default if there is one and the file is missing."""
         if self._default is not REQUIRED and not self._filepath.is_file():

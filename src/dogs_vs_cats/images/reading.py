@@ -18,10 +18,10 @@ from dogs_vs_cats.images.decoding import DecodedImage, ImageRejected
 from dogs_vs_cats.images.decoding.resizing import without_bars
 from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS, needed_bits
 from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE, thumbnail
-from dogs_vs_cats.images.sources import Entry, ImageReadError, Source, fingerprint, open_source
+from dogs_vs_cats.images.opening import open_for_training
+from dogs_vs_cats.images.sources import Entry, ImageReadError, Source, fingerprint
 from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
 from dogs_vs_cats.progress import track
-from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.storage.content_store import ContentStore
 
 logger = logging.getLogger(__name__)
@@ -69,26 +69,23 @@ class DecodedSource:
         return [self.usable["path"][row] for row in flat if not np.ptp(self.images[row], axis=(0, 1)).any()]
 
 
-def decoded_source(
-    ingestion: IngestionParameters, sample_count: int | None, seed: int, store_folder: Path
-) -> DecodedSource:
+def decoded_source(ingestion: IngestionParameters, seed: int, store_folder: Path) -> DecodedSource:
     """Opens the decoded images of a source, and decodes the source first unless an earlier run has done so.
 
     Args:
         ingestion: The source, and how to decode it.
-        sample_count: Number of sample images to draw; None for any other source.
         seed: Seed of the sample images.
         store_folder: Folder of the decoded sources.
 
     Raises:
         SourceError: The source can't be opened.
+        SplitError: The number of sample images to draw is given as a fraction.
         ProjectError: The decoded images can't be written.
     """
     try:
         store = ContentStore(store_folder)
-        with open_source(ingestion, ROOT, sample_count=sample_count, seed=seed) as source:
-            made_of = [fingerprint(source), ingestion.record(DECODED_WITH), decoding.VERSION, LAYOUT]
-            key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
+        with open_for_training(ingestion, seed) as source:
+            key = cache_key(source, ingestion)
             with store.in_use():
                 earlier = store.find(key)
                 decoded = _load_earlier(earlier) if earlier else None
@@ -106,6 +103,12 @@ def decoded_source(
             f"Decoded images can't be stored in {store_folder}: {error.strerror or error}. "
             "Free space or make the folder writable, and run again."
         ) from error
+
+
+def cache_key(source: Source, ingestion: IngestionParameters) -> str:
+    """The key of a source's decoded images in their cache; it stands for all that they depend on."""
+    made_of = [fingerprint(source), ingestion.record(DECODED_WITH), decoding.VERSION, LAYOUT]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
 
 
 def read_image(

@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 Sizes = Mapping[str, int | float]
 """Wanted size of each split, training first: a count, or a fraction of the images there are."""
 
+USABLE, LISTED = "usable images", "images"
+"""What messages call images that have been decoded, and those that have only been listed."""
+
 
 def random_split(
     labels: np.ndarray,
@@ -50,9 +53,7 @@ def random_split(
         SplitError: There are fewer images than the sizes ask for, a split would be empty, or training would lack a
             class.
     """
-    counts = _resolve(sizes, labels, class_names, "usable images")
-    class_counts = np.bincount(labels, minlength=len(class_names))
-    targets = _targets(class_counts, np.array([*counts.values(), len(labels) - sum(counts.values())]))
+    counts, targets = _planned(sizes, labels, class_names, USABLE)
     need = targets.copy()
     members: dict[int, list[int]] = defaultdict(list)
     for row in sorted(range(len(keys)), key=lambda row: hashlib.blake2b(f"{seed} {keys[row]}".encode()).digest()):
@@ -67,7 +68,7 @@ def random_split(
         place[of_class] = sorted(_place(one, need, targets) for _ in of_class)
     split = np.array([*counts, UNUSED])[place]
     _check_sizes(split, counts, groups)
-    _check_training(split, labels, class_names)
+    _check_training(labels[split == TRAIN], labels, class_names, USABLE)
     return split
 
 
@@ -102,12 +103,8 @@ def auto_split(
     """
     part = np.asarray(parts)
     training = np.flatnonzero(part == TRAIN)
-    lacking = [name for name, count in _class_counts(labels[training], class_names).items() if not count]
-    if lacking or not (part == TEST).any():
+    if lack := _lack_of_parts(labels, part, class_names):
         if part.astype(bool).any():
-            lack = (
-                f"the training part has no usable image of {listed(lacking)}" if lacking else "the test part is empty"
-            )
             logger.warning("ingestion.split is auto: the source's own parts are mixed, because %s", lack)
         return random_split(labels, keys, groups, sizes, seed, class_names), "random"
     logger.info(
@@ -116,21 +113,23 @@ def auto_split(
         f"{len(training):,}",
         f"{(part == TEST).sum():,}",
     )
-    if not all(isinstance(size, float) for size in sizes.values()):
+    if not _are_fractions(sizes):
         return official_split(labels, parts, sizes, class_names), "official"
     split = np.where(part == TEST, TEST, UNUSED).astype(f"<U{len(VALIDATION)}")
     split[training] = random_split(
         labels[training],
         [keys[row] for row in training.tolist()],
         groups[training],
-        {TRAIN: 1 - sizes[VALIDATION], VALIDATION: sizes[VALIDATION]},
+        _within_training(sizes),
         seed,
         class_names,
     )
     return split, "official"
 
 
-def official_split(labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class_names: Sequence[str]) -> np.ndarray:
+def official_split(
+    labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class_names: Sequence[str], images: str = USABLE
+) -> np.ndarray:
     """Uses a source's own training and test part.
 
     Training is the beginning of the training part, validation the end of it, test the beginning of the test part.
@@ -141,6 +140,7 @@ def official_split(labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class
         parts: Part of each image, `train` or `test`.
         sizes: Wanted sizes, or fractions of the part concerned; the images left over are `unused`.
         class_names: Names of the classes, by label.
+        images: What messages call the images.
 
     Returns:
         Name of the split of each image, shape (n,).
@@ -152,20 +152,75 @@ def official_split(labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class
     for name in (TRAIN, TEST):
         if not (part == name).any():
             raise SplitError(
-                f"ingestion.split is official, but the source has no usable image in a {name} part of its own. "
+                f"ingestion.split is official, but the source has no {images} in a {name} part of its own. "
                 "Set ingestion.split to random."
             )
     split = np.full(len(labels), UNUSED, dtype=f"<U{len(VALIDATION)}")
     for name, wanted in ((TRAIN, (TRAIN, VALIDATION)), (TEST, (TEST,))):
         rows = np.flatnonzero(part == name)
-        what = f"usable images in its {name} part"
+        what = f"{images} in its {name} part"
         counts = _resolve({key: sizes[key] for key in wanted}, labels[rows], class_names, what)
         rows = _by_turns(rows, labels[rows])
         split[rows[: counts[name]]] = name
         if VALIDATION in counts:
             split[rows[len(rows) - counts[VALIDATION] :]] = VALIDATION
-    _check_training(split, labels, class_names)
+    _check_training(labels[split == TRAIN], labels, class_names, images)
     return split
+
+
+def check_split(kind: str, labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class_names: Sequence[str]) -> int:
+    """Refuses what the split would refuse even if every image of a source is usable.
+
+    Args:
+        kind: `random`, `official` or `auto`.
+        labels: Label of each image of the source, none of which has been decoded, shape (n,).
+        parts: Part of each image.
+        sizes: Wanted sizes of the splits.
+        class_names: Names of the classes, by label.
+
+    Returns:
+        The number of images that the splits use.
+
+    Raises:
+        SplitError: The split can't be made.
+    """
+    part, tested = np.asarray(parts), 0
+    if kind == "auto" and not _lack_of_parts(labels, part, class_names):
+        kind = "official"
+        if _are_fractions(sizes):
+            kind, tested, sizes = "random", int((part == TEST).sum()), _within_training(sizes)
+            labels = labels[part == TRAIN]
+    if kind == "official":
+        return int((official_split(labels, parts, sizes, class_names, LISTED) != UNUSED).sum())
+    counts, targets = _planned(sizes, labels, class_names, LISTED)
+    _check_training(np.repeat(np.arange(len(targets)), targets[:, 0]), labels, class_names, LISTED)
+    return sum(counts.values()) + tested
+
+
+def _lack_of_parts(labels: np.ndarray, part: np.ndarray, class_names: Sequence[str]) -> str:
+    """Why a source's own parts can't be its split; empty if they can."""
+    counts = _class_counts(labels[part == TRAIN], class_names)
+    if lacking := [name for name, count in counts.items() if not count]:
+        return f"the training part has no usable image of {listed(lacking)}"
+    return "" if (part == TEST).any() else "the test part is empty"
+
+
+def _are_fractions(sizes: Sizes) -> bool:
+    return all(isinstance(size, float) for size in sizes.values())
+
+
+def _within_training(sizes: Sizes) -> dict[str, float]:
+    """The sizes, as fractions, of the splits that are drawn from a source's own training part."""
+    return {TRAIN: 1 - sizes[VALIDATION], VALIDATION: sizes[VALIDATION]}
+
+
+def _planned(
+    sizes: Sizes, labels: np.ndarray, class_names: Sequence[str], images: str
+) -> tuple[dict[str, int], np.ndarray]:
+    """The size of each split, and the images of each class in each split and unused, int (classes, splits + 1)."""
+    counts = _resolve(sizes, labels, class_names, images)
+    class_counts = np.bincount(labels, minlength=len(class_names))
+    return counts, _targets(class_counts, np.array([*counts.values(), len(labels) - sum(counts.values())]))
 
 
 def _resolve(sizes: Sizes, labels: np.ndarray, class_names: Sequence[str], what: str) -> dict[str, int]:
@@ -190,11 +245,12 @@ def _resolve(sizes: Sizes, labels: np.ndarray, class_names: Sequence[str], what:
     return counts
 
 
-def _check_training(split: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
-    trained = _class_counts(labels[split == TRAIN], class_names)
+def _check_training(training: np.ndarray, labels: np.ndarray, class_names: Sequence[str], images: str) -> None:
+    """Refuses training images, by their labels, that lack a class; `labels` are those of all `images`."""
+    trained = _class_counts(training, class_names)
     if lacking := [name for name, count in trained.items() if count == 0]:
         raise SplitError(
-            f"The {sum(trained.values()):,} training images would have none of {listed(lacking)} (usable are "
+            f"The {len(training):,} training images would have none of {listed(lacking)} (the {images} are "
             f"{_counted(_class_counts(labels, class_names))}). Raise ingestion.train_size, or leave classes out by "
             "ingestion.classes."
         )

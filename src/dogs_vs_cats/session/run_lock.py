@@ -1,6 +1,7 @@
 """One run of an experiment at a time."""
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def acquire(path: Path) -> None:
     except OSError as error:
         raise unwritable(path.parent, error) from error
     _HELD.callback(lock.release, force=True)
+
+
+def at_end(function: Callable[[], None]) -> None:
+    """Calls a function when the run ends, however it ends: when the lock is released."""
+    _HELD.callback(function)
 
 
 def release() -> None:

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,16 @@ logger = logging.getLogger(__name__)
 
 KEY_BYTES = 16
 """Length of an image's key."""
+
+
+def count_rows(folder: Path, width: int) -> int:
+    """Counts the rows of one width in a store, whatever base they are from; there may be no store yet."""
+    count = 0
+    for path in folder.glob("*/rows.npy"):
+        with suppress(OSError, ValueError):
+            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+            count += len(rows) if rows.shape[1:] == (width,) else 0
+    return count
 
 
 class FeatureStore:

@@ -15,7 +15,7 @@ _CLASSES = 10  # They aren't known before the images are, and hardly matter to w
 _GIB = 2**30
 
 
-def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) -> None:
+def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) -> int | None:
     """Builds the base and the approaches of a run.
 
     The base is built with its weights: files of weights and models are read, and ImageNet weights fetched.
@@ -23,6 +23,9 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
     Args:
         outputs: Names of the datasets that the run makes.
         parameters: All parameters of the environment.
+
+    Returns:
+        Number of features of one image; None unless the run makes the base and extracts features with it.
 
     Raises:
         ParameterError: The images are too small for a network, or a network is too large for this machine.
@@ -42,6 +45,9 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
         uses_backbone = approach_of(name, parameters[name]).USES_BACKBONE
         if f"{name}.model" in outputs and (backbone is not None or not uses_backbone):
             dry_build(name, parameters[name], (size, size, channels), backbone)
+    if backbone is None or "features" not in outputs:
+        return None
+    return _feature_count(backbone, parameters["transfer_bottleneck"]["pooling"])
 
 
 def dry_build(
@@ -66,8 +72,7 @@ def dry_build(
     typed: Any = module.Parameters.model_validate(dict(block))
     taken: tuple[int, ...] = shape
     if module.TRAINS_ON == "features" and backbone is not None:
-        maps = backbone.output_shape[1:]
-        taken = (int(np.prod(maps)) if typed.pooling == "flatten" else maps[-1],)
+        taken = (_feature_count(backbone, typed.pooling),)
     model = without_weights(lambda: module.build(typed, taken, classes, backbone))
     # Each trained parameter is four bytes, as are its gradient and the optimizer's averages.
     trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
@@ -79,3 +84,8 @@ def dry_build(
             f"{needed:,.0f} GiB in training; this machine has {memory:,.0f} GiB. Make the images smaller "
             "(ingestion.image_size), or the network."
         )
+
+
+def _feature_count(backbone: Model, pooling: str) -> int:
+    maps = backbone.output_shape[1:]
+    return int(np.prod(maps)) if pooling == "flatten" else maps[-1]

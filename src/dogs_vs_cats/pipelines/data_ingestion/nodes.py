@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.errors import SourceError, SplitError, listed
+from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.near_duplicates import find_groups
 from dogs_vs_cats.images.splits import SPLITS, UNUSED
 from dogs_vs_cats.images.splitting import auto_split, official_split, random_split
@@ -58,7 +58,7 @@ def read_images(
     # Not at the top: commands that decode nothing shouldn't have to wait for the image libraries.
     from dogs_vs_cats.images.reading import decoded_source
 
-    decoded = decoded_source(ingestion, _sample_count(ingestion), seed, store_folder)
+    decoded = decoded_source(ingestion, seed, store_folder)
     constant = decoded.constant()
     _report_decoded(decoded, constant, without_credentials(ingestion.source))
     grouped = ingestion.near_duplicates == "group"
@@ -139,19 +139,6 @@ def _report_decoded(decoded: "DecodedSource", constant: list[str], source: str) 
             usable,
             listed(constant, _FEW),
         )
-
-
-def _sample_count(ingestion: IngestionParameters) -> int | None:
-    """Returns the number of sample images to draw: as many as the splits ask for."""
-    if ingestion.source != "sample":
-        return None
-    sizes = ingestion.sizes.values()
-    if any(isinstance(size, float) for size in sizes):
-        raise SplitError(
-            f"As many sample images are drawn as {', '.join(f'ingestion.{name}_size' for name in SPLITS)} ask for: "
-            "give counts, not fractions."
-        )
-    return int(sum(sizes))
 
 
 def _identity(

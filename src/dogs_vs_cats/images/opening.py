@@ -1,0 +1,59 @@
+"""Opens the source of a run once, although two steps need it: the check before the run, and ingestion.
+
+Listing a source takes seconds for 100,000 files, and far longer on a file system in the network. So the check leaves
+the source here, and ingestion takes it over. Nobody has to: a source that isn't here is opened.
+"""
+
+from dogs_vs_cats.errors import SplitError
+from dogs_vs_cats.images.sources import Source, open_source
+from dogs_vs_cats.images.splits import SPLITS
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.project import ROOT
+
+_left: list[tuple[IngestionParameters, int, Source]] = []
+
+
+def open_for_training(ingestion: IngestionParameters, seed: int) -> Source:
+    """Takes over the source that was left here for the same parameters, or else opens it.
+
+    Args:
+        ingestion: The source, and the number of sample images to draw.
+        seed: Seed of the sample images.
+
+    Returns:
+        A labelled source, to be used as a context manager.
+
+    Raises:
+        SourceError: The source can't be opened.
+        SplitError: The number of sample images to draw is given as a fraction.
+    """
+    while _left:
+        *made_of, source = _left.pop()
+        if made_of == [ingestion, seed]:
+            return source
+        source.__exit__()
+    return open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed)
+
+
+def leave_open(ingestion: IngestionParameters, seed: int, source: Source) -> None:
+    """Leaves a source to the next call of `open_for_training`."""
+    _left.append((ingestion, seed, source))
+
+
+def close_left() -> None:
+    """Closes a source that nobody has taken over, so that a later run lists the files that there are then."""
+    while _left:
+        _left.pop()[-1].__exit__()
+
+
+def _sample_count(ingestion: IngestionParameters) -> int | None:
+    """Returns the number of sample images to draw: as many as the splits ask for."""
+    if ingestion.source != "sample":
+        return None
+    sizes = ingestion.sizes.values()
+    if any(isinstance(size, float) for size in sizes):
+        raise SplitError(
+            f"As many sample images are drawn as {', '.join(f'ingestion.{name}_size' for name in SPLITS)} ask for: "
+            "give counts, not fractions."
+        )
+    return int(sum(sizes))

@@ -1,0 +1,101 @@
+"""Checks of a source before a run. They list its images, and decode one of each class."""
+
+import logging
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from dogs_vs_cats.errors import SourceError, listed
+from dogs_vs_cats.images.decoding import ImageRejected
+from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS
+from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE
+from dogs_vs_cats.images.opening import leave_open, open_for_training
+from dogs_vs_cats.images.reading import cache_key, read_image
+from dogs_vs_cats.images.sources import Entry, Source
+from dogs_vs_cats.images.splitting import check_split
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.storage.content_store import ContentStore
+
+logger = logging.getLogger(__name__)
+
+FEW = 10
+"""A class with fewer images than this gets a warning."""
+
+_MOST_CLASSES = 20
+_MOST_TRIED = 50
+
+
+@dataclass(frozen=True)
+class CheckedSource:
+    """What a run is going to read.
+
+    Attributes:
+        in_use: Number of images that the splits use if all can be decoded.
+        bytes_to_write: Size of the decoded images that aren't cached yet.
+    """
+
+    in_use: int
+    bytes_to_write: int
+
+
+def check_source(ingestion: IngestionParameters, seed: int, store_folder: Path) -> CheckedSource:
+    """Refuses a source that ingestion would refuse after decoding it, and leaves it open for ingestion.
+
+    Args:
+        ingestion: The source, and how it is decoded and split.
+        seed: Seed of the sample images.
+        store_folder: Cache of decoded sources.
+
+    Raises:
+        SourceError: The source can't be opened, or a class seems to have no usable image.
+        SplitError: The source has too few images for the split.
+    """
+    source = open_for_training(ingestion, seed)
+    leave_open(ingestion, seed, source)
+    entries = source.entries()
+    labels = np.array([entry.label for entry in entries], np.int64)
+    in_use = check_split(
+        ingestion.split, labels, [entry.part for entry in entries], ingestion.sizes, source.class_names
+    )
+    counts = np.bincount(labels, minlength=len(source.class_names))
+    if few := [f"{source.class_names[label]} ({counts[label]})" for label in np.flatnonzero(counts < FEW)]:
+        logger.warning("Classes with fewer than %d images can hardly be learnt or judged: %s", FEW, listed(few))
+    if ContentStore(store_folder).entries(cache_key(source, ingestion)):
+        return CheckedSource(in_use, bytes_to_write=0)
+    _refuse_undecodable(source, ingestion)
+    bytes_of_one = ingestion.image_size**2 * ingestion.channels + THUMBNAIL_SIZE**2
+    return CheckedSource(in_use, bytes_to_write=len(entries) * bytes_of_one)
+
+
+def _refuse_undecodable(source: Source, ingestion: IngestionParameters) -> None:
+    """Decodes an image of each class, or, until one is usable, up to `_MOST_TRIED` from all over the class."""
+    by_class: dict[int, list[Entry]] = defaultdict(list)
+    for entry in source.entries():
+        by_class[entry.label].append(entry)
+    for label, entries in islice(sorted(by_class.items()), _MOST_CLASSES):
+        tried = entries[:: -(-len(entries) // _MOST_TRIED)]
+        reasons = []
+        for entry in tried:
+            reason = _reason_to_reject(source, entry, ingestion)
+            if reason is None:
+                break
+            reasons.append(f"{entry.path}: {reason}")
+        else:
+            number = f"{len(tried)} of the {len(entries):,}" if len(tried) < len(entries) else f"All {len(entries)}"
+            raise SourceError(
+                f"{number} images of {source.class_names[label]} were tried, and none can be used: "
+                f"{'; '.join(reasons[:2])}. Replace them, or leave the class out by ingestion.classes."
+            )
+
+
+def _reason_to_reject(source: Source, entry: Entry, ingestion: IngestionParameters) -> str | None:
+    """Why an image can't be used; None if it can."""
+    options = ingestion.decoding(BIT_DEPTHS[-1])
+    try:
+        read_image(source, entry, ingestion.image_size, ingestion.channels, options)
+    except ImageRejected as error:
+        return error.reason
+    return None

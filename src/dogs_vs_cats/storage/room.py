@@ -1,0 +1,44 @@
+"""Whether there is room on the disk for what a run is going to write."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.storage.caches import size
+
+logger = logging.getLogger(__name__)
+
+
+def refuse_without_room(needs: Mapping[Path, int]) -> None:
+    """Says how much room the caches need and how much there is, and refuses a run that they don't leave enough.
+
+    Args:
+        needs: Bytes that are going to be written into each folder, which needn't exist yet.
+
+    Raises:
+        ProjectError: A volume has too little room, or a folder can't be written to.
+    """
+    by_volume: dict[int, dict[Path, int]] = {}
+    for folder, count in needs.items():
+        place = _existing(folder)
+        if not os.access(place, os.W_OK):
+            raise ProjectError(f"{place} can't be written. Give the right to write, and run again.")
+        if count:
+            by_volume.setdefault(place.stat().st_dev, {})[folder] = count
+    for folders in by_volume.values():
+        free = shutil.disk_usage(_existing(next(iter(folders)))).free
+        needed, places = sum(folders.values()), " and ".join(map(str, folders))
+        if needed > free:
+            raise ProjectError(
+                f"The caches of this run need about {size(needed)} in {places}, but only {size(free)} are free there. "
+                "Make room (kedro cache list shows what earlier runs have left), or set a smaller ingestion.image_size."
+            )
+        logger.info("The caches will need about %s in %s; %s are free", size(needed), places, size(free))
+
+
+def _existing(folder: Path) -> Path:
+    """A folder, or the nearest one around it that exists."""
+    return next(place for place in (folder, *folder.parents) if place.exists())
