@@ -53,7 +53,8 @@ def _sample_count(ingestion: IngestionParameters) -> int | None:
     sizes = ingestion.sizes.values()
     if any(isinstance(size, float) for size in sizes):
         raise SplitError(
-            f"As many sample images are drawn as {', '.join(f'ingestion.{name}_size' for name in SPLITS)} ask for: "
-            "give counts, not fractions."
+            "ingestion.source is sample, of which as many images are drawn as "
+            f"{', '.join(f'ingestion.{name}_size' for name in SPLITS)} ask for. Give counts instead of fractions, or "
+            "your own images: --params=ingestion.source=PATH."
         )
     return int(sum(sizes))
