@@ -9,6 +9,7 @@ from dogs_vs_cats.errors import SourceError, SplitError
 from dogs_vs_cats.images import preflight
 from dogs_vs_cats.images.opening import close_left, open_for_training
 from dogs_vs_cats.images.preflight import CheckedSource, check_source
+from dogs_vs_cats.images.reading import read_image
 from dogs_vs_cats.images.sources import Entry
 from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images
 from tests.pipelines.test_data_ingestion import SIZE, folder_of, jpeg, parameters, spoil, zip_of
@@ -26,7 +27,7 @@ def check(ingestion: Any, folder: Path) -> CheckedSource:
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of the images that the check decodes."""
-    read_image, paths = preflight.read_image, list[str]()
+    paths: list[str] = []
 
     def read_and_note(source: Any, entry: Entry, *options: Any) -> Any:
         paths.append(entry.path)

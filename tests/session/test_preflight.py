@@ -20,13 +20,15 @@ def test_nothing_is_computed_before_a_refusal(tmp_path: Path) -> None:
         page = pages / ("cat", "dog")[number % 2] / f"{number}.jpg"
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text("<html></html>")
+    large = "approaches=[transfer_bottleneck],transfer_bottleneck.pooling=avg,"
+    large += "ingestion.train_size=100000,ingestion.image_size=4096"
     refusals = {
         f"ingestion.source={tmp_path}/nowhere,{FRACTIONS}": "The source .*/nowhere can't be opened",
         f"ingestion.source={photos}": r"asks for 800 images .* has 24 images \(12 cat, 12 dog\)",
         f"ingestion.source={photos},{FRACTIONS},ingestion.split=official": "no images in a train part of its own",
         f"ingestion.source={pages},{FRACTIONS}": "All 10 images of cat were tried, and none can be used: cat/0.jpg: ",
         f"{FRACTIONS}": r"your own images: --params=ingestion\.source=PATH",
-        "approaches=[transfer_bottleneck],ingestion.train_size=100000,ingestion.image_size=4096": r"need about \d+\.\d GiB in .*, but only",
+        large: r"need about \d+\.\d GiB in .*, but only",
     }
     answers = kedro_in_turn(project, *(["run", f"--params={values}"] for values in refusals))
     for answer, message in zip(answers, refusals.values(), strict=True):
