@@ -23,6 +23,7 @@ from PIL import Image
 
 from dogs_vs_cats.datasets import JSONDataset, KerasModelDataset
 from dogs_vs_cats.errors import ModelFileError, ParameterError, SourceError
+from dogs_vs_cats.images.decoding.resizing import BAR
 from dogs_vs_cats.inference.classifiers import find_model, load_classifier
 from dogs_vs_cats.inference.journal import Journal
 from dogs_vs_cats.parameters.inference import InferenceParameters
@@ -149,7 +150,7 @@ def test_a_sixteen_bit_file_is_read_at_the_depth_of_the_training_images(model_fi
 @pytest.mark.parametrize("fit", ["crop", "pad"])
 def test_a_photo_becomes_a_square_as_the_training_images_did(model_file, tmp_path, fit):
     picture = np.random.default_rng(6).integers(0, 256, (32, 64, 3), dtype=np.uint8)
-    square = picture[:, 16:48] if fit == "crop" else np.pad(picture, [(16, 16), (0, 0), (0, 0)])
+    square = picture[:, 16:48] if fit == "crop" else np.pad(picture, [(16, 16), (0, 0), (0, 0)], constant_values=BAR)
     for name, pixels in (("wide", picture), ("square", square)):
         (tmp_path / name).mkdir()
         Image.fromarray(pixels).save(tmp_path / name / "photo.png")

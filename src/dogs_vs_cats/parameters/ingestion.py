@@ -27,7 +27,8 @@ class IngestionParameters(ParameterGroup):
     A parameter with a default is written into records only where it differs, so that records from before it hold.
 
     Attributes:
-        source: `sample`; a folder; a `.zip` file or a folder in it (`photos.zip/color`); an `http(s)` URL of a zip;
+        source: `sample`; a folder; a `.zip` file or a folder in it (`photos.zip/color`); a `.csv` table with a row for
+            each image, its path and its label; an `http(s)` URL of a zip;
             `keras:mnist`, `keras:fashion_mnist` or `keras:cifar10`. Relative paths count from the project root.
         classes: Folder or file-name classes in the order of their labels; None takes the sorted names. Where a source
             can be read in several ways, they also settle which is meant.
@@ -38,7 +39,7 @@ class IngestionParameters(ParameterGroup):
             base, which is filled in before the parameters are checked.
         channels: 3 for RGB, 1 for grey.
         fit: How an image that isn't a square becomes one: `stretch` changes its proportions, `crop` takes the central
-            square, `pad` adds black bars.
+            square, `pad` adds grey bars.
         sha256: Expected SHA-256 of the downloaded or local archive, as 64 hex digits; None does not check.
         max_pixels: Images with more pixels (width times height) are rejected.
         min_side: Images with fewer pixels on a side are rejected: 1x1 tracking pixels, above all.
@@ -48,6 +49,8 @@ class IngestionParameters(ParameterGroup):
         split: `random` draws a seeded stratified split; `official` keeps the source's own training and test
             parts and cuts validation off the end of the training part in file order; `auto` keeps these parts where the
             source has both, with every class in training, and is `random` otherwise.
+        columns: Headers in a table of labels: of the image, of its class and, where there is one, of its part (training
+            or test); None detects them.
         near_duplicates: `group` keeps re-encoded, resized or mirrored copies of an image in one split;
             `ignore` does not look for them.
     """
@@ -67,6 +70,7 @@ class IngestionParameters(ParameterGroup):
     split: Literal["random", "official", "auto"]
     near_duplicates: Literal["group", "ignore"]
     fit: Fit = "stretch"
+    columns: Annotated[list[str], Field(min_length=2, max_length=3)] | None = None
 
     @field_validator("image_size", mode="before")
     @classmethod

@@ -516,12 +516,12 @@ WITHOUT_CLASSES = [
     Refused(
         "labels in a table",
         ("train/{a,b}{1,2}.jpg", "labels.csv"),
-        says=("labels.csv may hold the labels, but tables of labels can't be read",),
+        says=("labels.csv has no rows. It needs a row for each image, with its path and its label",),
     ),
     Refused(
         "pieces of one set with a table of labels",
         ("HAM10000_images_part_{1,2}/ISIC_{1,2}.jpg", "HAM10000_metadata.csv"),
-        says=("HAM10000_metadata.csv may hold the labels",),
+        says=("HAM10000_metadata.csv has no rows",),
     ),
     Refused(
         "Oxford's pets: names without a dot, trimaps",
@@ -755,10 +755,10 @@ def test_advice_on_archives_in_a_folder_names_the_labelled_one(tmp_path):
     assert counts(open_source(parameters(value), tmp_path)) == alone("cat dog", 2)
 
 
-def test_a_table_as_source_is_refused_by_name(tmp_path):
-    (tmp_path / "labels.csv").write_text("path,label\n")
-    with pytest.raises(SourceError, match=r"labels\.csv is neither a folder .* Tables of labels aren't read"):
-        open_source(parameters("labels.csv"), tmp_path)
+def test_a_spreadsheet_as_source_is_refused_by_name(tmp_path):
+    (tmp_path / "labels.xlsx").write_bytes(b"PK")
+    with pytest.raises(SourceError, match=r"labels\.xlsx is neither a folder, .* save other tables as \.csv"):
+        open_source(parameters("labels.xlsx"), tmp_path)
 
 
 def test_classes_that_are_not_selected_are_named(place, tmp_path, caplog):

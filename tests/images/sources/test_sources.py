@@ -317,7 +317,7 @@ class TestFolder:
         os.mkfifo(root / "cat" / "pipe.jpg")
         source = open_source(parameters(root), tmp_path)
         assert source.rejected == [("cat/pipe.jpg", "not a regular file")]
-        with pytest.raises(SourceError, match="neither a folder nor a zip file"):
+        with pytest.raises(SourceError, match=r"neither a folder, a zip file nor a \.csv table"):
             open_source(parameters(root / "cat" / "pipe.jpg"), tmp_path)
         alone = open_source(parameters(root / "cat" / "pipe.jpg"), tmp_path, labelled=False)
         assert alone.rejected == [("pipe.jpg", "not a regular file")]
@@ -398,7 +398,10 @@ class TestPaths:
             ("~nobody-here/photos", "can't be opened"),
             ("nul\0byte", "can't be opened"),
             ("x" * 5000, "can't be opened"),
-            ("photos.tar", "is neither a folder nor a zip file. Unpack other archives first.* Allowed are sample"),
+            (
+                "photos.tar",
+                "is neither a folder, a zip file nor a .csv table. Unpack other archives.* Allowed are sample",
+            ),
             ("ftp://example.org/x.zip", "only http:// and https:// addresses are allowed"),
             ("file:///etc/passwd", "only http:// and https:// addresses are allowed"),
             ("http://[::1/x.zip", "can't be downloaded: .* Check the address"),

@@ -13,8 +13,9 @@ Fit = Literal["stretch", "crop", "pad"]
 """How an image of any shape becomes a square: its proportions change; its longer side is cut off at both ends; or bars
 fill the square."""
 
-BAR = 0
-"""Value of the bars beside a padded image: black, as in Keras's `pad_to_aspect_ratio` and in TensorFlow."""
+BAR = 114
+"""Value of the bars beside a padded image: the grey of YOLO's letterbox, near the mean of ImageNet's photos. Bases from
+ImageNet do better with it than with black (`benchmarks/fit.py`)."""
 
 
 def resize(

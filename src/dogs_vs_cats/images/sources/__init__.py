@@ -8,8 +8,8 @@ from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.archive import ZipSource, check_sha256
 from dogs_vs_cats.images.sources.arrays import idx_source, is_idx_name, keras_source
 from dogs_vs_cats.images.sources.base import Entry, ImageReadError, Source, fingerprint
-from dogs_vs_cats.images.sources.files import FolderSource, listed_paths
-from dogs_vs_cats.images.sources.names import has_image_name
+from dogs_vs_cats.images.sources.files import FolderSource, listed_paths, table_source
+from dogs_vs_cats.images.sources.names import LABEL_SUFFIXES, has_image_name
 from dogs_vs_cats.images.sources.reading import as_value
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
@@ -23,8 +23,9 @@ UNPACKED = "data/01_raw/unpacked"
 """Folder of archives that were found in archives, relative to the project root."""
 
 ALLOWED_SOURCES = (
-    "Allowed are sample, a folder, a .zip file or a folder in it (photos.zip/color), an http(s) address of a zip, "
-    "keras:mnist, keras:fashion_mnist and keras:cifar10; relative paths count from the project root"
+    "Allowed are sample, a folder, a .zip file or a folder in it (photos.zip/color), a .csv table of images and "
+    "labels, an http(s) address of a zip, keras:mnist, keras:fashion_mnist and keras:cifar10; relative paths count "
+    "from the project root"
 )
 ALLOWED_UNLABELLED = "Allowed are a folder, a .zip file or its http(s) address, an image file, and a .txt or .csv list"
 
@@ -119,10 +120,12 @@ def _open_path(path: Path, ingestion: IngestionParameters, labelled: bool) -> So
             return idx_source(path, idx_files)
         folder.arrange(str(path), labelled=labelled)
         return folder
+    if labelled and path.suffix.lower() in LABEL_SUFFIXES and path.is_file():
+        return table_source(path, ingestion)
     if labelled:
         raise SourceError(
-            f"The source {path} is neither a folder nor a zip file. Unpack other archives first. Tables of labels "
-            f"aren't read: sort the images into one folder per class. {allowed}."
+            f"The source {path} is neither a folder, a zip file nor a .csv table. Unpack other archives first, and "
+            f"save other tables as .csv. {allowed}."
         )
     names = listed_paths(path) if path.suffix.lower() in (".txt", ".csv") else [path.name]
     return FolderSource(path.parent, ingestion, names)
@@ -137,5 +140,5 @@ def _check_parts(source: Source) -> None:
         select = f", or set {as_value(learnt)}" if len(learnt) > 1 and test & train else ""
         raise SourceError(
             f"The test part has classes that the training part lacks: {names} (training has {listed(learnt)}). "
-            f"Rename the folders{select}."
+            f"Rename them{select}."
         )

@@ -20,7 +20,7 @@ from pathlib import Path
 from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.base import ImageReadError
 from dogs_vs_cats.images.sources.files import FileSource
-from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key
+from dogs_vs_cats.images.sources.names import LABEL_SUFFIXES, as_text, has_image_name, natural_key, suffix_of
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.storage.atomic import replace_atomically
 
@@ -49,7 +49,8 @@ class ZipSource(FileSource):
         ingestion: Uses `max_bytes`, the largest size of a member, and `classes`, see `layouts.arrange`.
         labelled: Whether to detect classes.
         unpack_to: Folder for inner archives.
-        inside: Folder or zip file in the archive that is read instead of the whole; paths count from it.
+        inside: Folder or zip file in the archive that is read instead of the whole, and which paths count from; or a
+            table of labels in it.
 
     Raises:
         SourceError: It is no zip file, is damaged, or holds no usable images.
@@ -73,7 +74,12 @@ class ZipSource(FileSource):
             inside = inside.removeprefix(name).removeprefix("/")
         else:
             path /= inside
+        path, table = (path.parent, path.name) if suffix_of(inside) in LABEL_SUFFIXES else (path, "")
+        inside = inside.removesuffix(table).removesuffix("/")
         self._list(f"{inside}/" if inside else "")
+        if labelled and table in self.files:
+            self.label_by(self._table(table, str(path)))
+            return
         if inside and not (self.files or self.folders or self.rejected):
             there = sorted({_posix(info.filename).partition("/")[0] for info in self._zip.infolist()}, key=natural_key)
             raise SourceError(f"There is no folder {path}; at the archive's top there are {listed(there)}.")

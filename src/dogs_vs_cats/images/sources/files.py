@@ -1,24 +1,33 @@
 """Images in files: a folder, one file, or a list of paths."""
 
 import csv
+import logging
 import os
 import stat
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source
-from dogs_vs_cats.images.sources.layouts import arrange
-from dogs_vs_cats.images.sources.names import as_text, natural_key
+from dogs_vs_cats.images.sources.layouts import NoClassesError, arrange
+from dogs_vs_cats.images.sources.names import LABEL_SUFFIXES, as_text, has_image_name, natural_key, suffix_of
+from dogs_vs_cats.images.sources.reading import as_yaml
+from dogs_vs_cats.images.sources.tables import LabelTable
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
+
+logger = logging.getLogger(__name__)
+
+_MOST_TABLES = 10
+"""So many tables among the files are looked at for labels."""
 
 
 class FileSource(Source):
     """Images in files, in a folder or an archive. A subclass lists the files and reads one of them.
 
     Args:
-        ingestion: Uses `max_bytes`, above which files are refused unread, and `classes`, see `layouts.arrange`.
+        ingestion: Uses `max_bytes`, above which files are refused unread; `classes`, see `layouts.arrange`; and
+            `columns`, see `LabelTable`.
 
     Attributes:
         files: (size in bytes, token) of every file, by posix path.
@@ -32,13 +41,59 @@ class FileSource(Source):
         self._ingestion = ingestion
 
     def arrange(self, where: str, *, labelled: bool) -> None:
-        """Chooses the entries and their classes among the files; see `layouts.arrange`."""
-        found = arrange(self.files, where, self.folders, self._ingestion.classes, labelled=labelled)
+        """Chooses the entries and their classes among the files: see `layouts.arrange`; else by a table among them."""
+        try:
+            found = arrange(self.files, where, self.folders, self._ingestion.classes, labelled=labelled)
+        except NoClassesError as error:
+            self._label_by_own_table(where, error)
+            return
         self.class_names = found.class_names
         self.rejected += found.rejected
         self._entries = [Entry(path, label, part, self.files[path][1]) for path, label, part in found.files]
         if labelled:
             self.log_classes(where)
+
+    def _table(self, path: str, where: str) -> LabelTable:
+        data = self.read(Entry(path, UNLABELLED, "", ""))
+        return LabelTable(data, f"{where}/{path}", self._ingestion.columns)
+
+    def label_by(self, table: LabelTable, *, by_path: bool = False) -> None:
+        """Takes the files that a table names, with the classes and parts that it gives them.
+
+        Args:
+            table: The table.
+            by_path: Whether it names them by their paths, and not by parts of these.
+
+        Raises:
+            SourceError: See `LabelTable.rows`.
+        """
+        self._take(table, table.rows(self.files, by_path=by_path))
+
+    def _take(self, table: LabelTable, rows: Sequence[tuple[str, str, str]]) -> None:
+        self.class_names = sorted({label for _, label, _ in rows}, key=natural_key)
+        index = {name: label for label, name in enumerate(self.class_names)}
+        self._entries = [Entry(path, index[label], part, self.files[path][1]) for path, label, part in rows]
+        unnamed = sum(map(has_image_name, self.files.keys() - {path for path, _, _ in rows}))
+        if unnamed:
+            logger.info("Ignored %s images that %s doesn't name.", f"{unnamed:,}", table.where)
+        self.log_classes(table.where)
+
+    def _label_by_own_table(self, where: str, without: NoClassesError) -> None:
+        """Takes the classes from the only table among the files that has some."""
+        tables = [path for path in sorted(self.files, key=natural_key) if suffix_of(path) in LABEL_SUFFIXES]
+        found, problems = [], [without.message.removesuffix(".")]
+        for path in tables[:_MOST_TABLES]:
+            try:
+                table = self._table(path, where)
+                found.append((table, table.rows(self.files)))
+            except (SourceError, ImageReadError) as error:
+                problems.append(str(error).removesuffix("."))
+        if not found:
+            raise SourceError(". ".join(problems) + ".") from without
+        if len(found) > 1:
+            values = " or ".join(f"ingestion.source={as_yaml(table.where)}" for table, _ in found[:3])
+            raise SourceError(f"Several tables in {where} may hold the labels. Set {values}.") from without
+        self._take(*found[0])
 
     def read(self, entry: Entry) -> bytes:
         """Returns the bytes of one file.
@@ -148,6 +203,28 @@ class FolderSource(FileSource):
         else:
             self.files[shown] = status.st_size, _token(status)
             self._on_disk[shown] = path
+
+
+def table_source(path: Path, ingestion: IngestionParameters) -> FolderSource:
+    """Images that a table names, which may lie anywhere; see `LabelTable`.
+
+    The folder of the table is listed only where the table doesn't name its images by their paths.
+
+    Args:
+        path: A `.csv` or `.tsv` file.
+        ingestion: See `FileSource`.
+
+    Raises:
+        SourceError: The table can't be read, or doesn't say a class for each image it names.
+    """
+    try:
+        table = LabelTable(path.read_bytes(), str(path), ingestion.columns, str(path.parent))
+    except OSError as error:
+        raise SourceError(f"The table {path} can't be read: {_why(error)}.") from error
+    names = table.names(lambda name: (path.parent / name).is_file())
+    source = FolderSource(path.parent, ingestion, names)
+    source.label_by(table, by_path=names is not None)
+    return source
 
 
 def listed_paths(path: Path) -> list[str]:

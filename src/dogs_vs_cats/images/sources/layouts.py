@@ -21,7 +21,6 @@ from dogs_vs_cats.images.sources.names import (
     DOCUMENT_SUFFIXES,
     IMAGE_SUFFIXES,
     PREDICTION,
-    TABLE_SUFFIXES,
     TEST,
     TRAIN,
     VALIDATION,
@@ -37,11 +36,16 @@ from dogs_vs_cats.images.sources.tree import Folder, tree_of
 logger = logging.getLogger(__name__)
 
 ALLOWED_LAYOUTS = (
-    "Allowed are file names like train/cat.0.jpg (Kaggle's), or one sub-folder per class, two or more of them, "
-    f"like PetImages/Cat/0.jpg, each also below train/ and test/; images end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+    "Allowed are file names like train/cat.0.jpg (Kaggle's), one sub-folder per class, two or more of them, like "
+    "PetImages/Cat/0.jpg, each also below train/ and test/, or a .csv table of images and labels; images end in "
+    f"{', '.join(sorted(IMAGE_SUFFIXES))}"
 )
 NO_IMAGE_NAME = "not an image by its name"
 SYSTEM = "system or hidden"
+
+
+class NoClassesError(SourceError):
+    """Neither folders nor file names say the classes; a table may."""
 
 
 @dataclass
@@ -83,8 +87,8 @@ def arrange(
         labelled: False takes every file that may be an image, wherever it lies, without labels.
 
     Raises:
-        SourceError: Classes are asked for, and there are no images or fewer than two classes of them, or several
-            readings are possible.
+        NoClassesError: Classes are asked for, and there are no images or fewer than two classes of them.
+        SourceError: Several readings are possible.
     """
     found = Arrangement()
     ordered = sorted(paths, key=natural_key)
@@ -130,16 +134,11 @@ def _read(top: Folder, paths: Sequence[str], where: str, classes: Sequence[str] 
     if top.images:
         places = listed([folder.path or "its top" for folder in top.below() if folder.own_images])
         hints = [f"Found no two classes in {where}: {top.images:,} images in {places}", "At least two are needed"]
-    if tables := [path for path in paths if suffix_of(path) in TABLE_SUFFIXES]:
-        hints.append(
-            f"{listed(tables, 3)} may hold the labels, but tables of labels can't be read: "
-            "sort the images into one folder per class"
-        )
     hints += [guess.removesuffix(".") for guess in dict.fromkeys(reading.guesses)]
     hints.append(ALLOWED_LAYOUTS)
     if archives := [path for path in paths if suffix_of(path) in ARCHIVE_SUFFIXES]:
         hints.append(f"Archives in it aren't opened: {_archive_advice(archives, where)}")
-    raise SourceError(". ".join(hints) + ".")
+    raise NoClassesError(". ".join(hints) + ".")
 
 
 def _archive_advice(archives: Sequence[str], where: str) -> str:

@@ -12,7 +12,8 @@ IMAGE_SUFFIXES = frozenset({
     ".heic", ".heif", ".avif",
 })
 ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".xls", ".xlsx"})
+LABEL_SUFFIXES = frozenset({".csv", ".tsv"})
+TABLE_SUFFIXES = LABEL_SUFFIXES | {".xls", ".xlsx"}
 DOCUMENT_SUFFIXES = TABLE_SUFFIXES | {
     ".txt", ".md", ".rst", ".json", ".jsonl", ".xml", ".yml", ".yaml", ".toml", ".html", ".htm", ".pdf",
     ".doc", ".docx", ".rtf", ".odt", ".log", ".ini", ".cfg", ".db", ".py", ".ipynb", ".sh", ".dvc",
@@ -40,6 +41,15 @@ _MEANINGS = {
 _MEANING = {word: meaning for meaning, words in _MEANINGS.items() for word in words.split()}
 """All words in the names of folders that mean something to this project; any other word may say a class."""
 # fmt: on
+
+_ROLES = {
+    "label": "label labels class classes classname category categories target breed species diagnosis dx",
+    "part": "part split subset set partition phase usage",
+    "image": "path paths filepath file files filename filenames image images imagename imageid img imgs photo photos "
+    "picture pictures id ids name names",
+}
+_ROLE = {word: role for role, words in _ROLES.items() for word in words.split()}
+"""Words in the headers of a table of labels. Of several words, the first role in this order counts: `class_name`."""
 
 _SYSTEM_NAMES = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"})
 _NUMBER = re.compile("0*([0-9]+)")
@@ -136,6 +146,12 @@ def class_words(folder: str) -> tuple[str, ...]:
         return (folder,)
     says_nothing = _is_number if _names_pieces(words) else str.isdigit
     return tuple(word for word in others if not says_nothing(word))
+
+
+def column_role(header: str) -> str:
+    """What a column of a table of labels holds by its header: `image`, `label`, `part`, or empty where none says so."""
+    roles = {_ROLE.get(word, "") for word in _words(header)}
+    return next((role for role in _ROLES if role in roles), "")
 
 
 def differs_as_part(folder: str, part: str) -> bool:

@@ -1,0 +1,254 @@
+"""Labels in a table: a `.csv` file with a row for each image.
+
+Columns are detected by the words in their headers: one names the image (`path`, `file`, `image_id`, …), one its class
+(`label`, `class`, `breed`, …), and a third may name its part (`split`, `part`, …). An image is named by its path, by
+the end of its path, or by its file name without the extension, as in Kaggle's tables. A path counts from the table's
+folder.
+"""
+
+import io
+import logging
+import posixpath
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import pandas as pd
+
+from dogs_vs_cats.errors import SourceError, listed
+from dogs_vs_cats.images.sources.names import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    class_name_of,
+    column_role,
+    has_image_name,
+    natural_key,
+    part_of,
+)
+
+logger = logging.getLogger(__name__)
+
+_ADVICE = "Set ingestion.columns to the headers of the image and its class, as in ingestion.columns=[file,breed]"
+_SEPARATORS = ",;\t|"
+_TRIED = 100
+"""So many names at the beginning of a column show whether it names files."""
+
+
+class LabelTable:
+    """A table of images and their classes.
+
+    Args:
+        data: The content of the file.
+        where: Its name in messages.
+        columns: `ingestion.columns`: the headers of the image, the class and perhaps the part; None detects them.
+        folder: Path of the table's folder, from which absolute paths become relative ones; empty in an archive.
+
+    Raises:
+        SourceError: It isn't a table in UTF-8, or its columns aren't clear.
+    """
+
+    def __init__(self, data: bytes, where: str, columns: Sequence[str] | None, folder: str = "") -> None:
+        self.where = where
+        self._frame = _parsed(data, where)
+        if columns is None:
+            self._detect()
+        elif unknown := [name for name in columns if name not in self._frame]:
+            raise SourceError(
+                f"ingestion.columns names {listed(unknown)}, which {where} lacks; its columns are {self._headers()}."
+            )
+        else:
+            self._images, self._label = [columns[0]], columns[1]
+            self._part = columns[2] if len(columns) > 2 else None
+        for name in self._images:
+            self._frame[name] = [_as_path(text, folder) for text in self._frame[name]]
+
+    def names(self, is_file: Callable[[str], bool]) -> list[str] | None:
+        """The images as the table names them; None if `is_file` knows none of them.
+
+        Raises:
+            SourceError: Several columns name files.
+        """
+        found = [name for name in self._images if any(text and is_file(text) for text in self._frame[name][:_TRIED])]
+        if len(found) > 1:
+            raise SourceError(f"{self.where} has several columns that name files: {listed(found)}. {_ADVICE}.")
+        self._images = found or self._images
+        return [text for text in self._frame[found[0]].unique() if text] if found else None
+
+    def rows(self, files: Iterable[str], *, by_path: bool = False) -> list[tuple[str, str, str]]:
+        """Finds the images among some files.
+
+        Args:
+            files: Their paths.
+            by_path: Whether the table names images by these paths, and not by parts of them.
+
+        Returns:
+            (path, class, part) of each image, in natural order of the paths; the part is `train`, `test` or empty.
+
+        Raises:
+            SourceError: Images can't be found, or have no class or two, or there are fewer than two classes.
+        """
+        finder = _Finder(files, by_path=by_path)
+        self.names(lambda name: bool(finder.find(name)))
+        if len(self._images) > 1:
+            raise SourceError(f"No column of {self.where} ({self._headers()}) names files in its folder. {_ADVICE}.")
+        image = self._images[0]
+        logger.info(
+            "In %s, %s is the image, and %s the class; ingestion.columns sets other columns.",
+            self.where,
+            image,
+            self._label,
+        )
+        self._check_gaps(image)
+        paths = self._paths(image, finder)
+        labels = [class_name_of(label) for label in self._frame[self._label]]
+        table = pd.DataFrame({"path": paths, "label": labels, "part": self._parts()}).drop_duplicates()
+        self._check_classes(table)
+        return sorted(table.itertuples(index=False, name=None), key=lambda row: natural_key(row[0]))
+
+    def _detect(self) -> None:
+        """Finds the columns by their headers."""
+        roles: dict[str, list[str]] = defaultdict(list)
+        for header in self._frame:
+            roles[column_role(str(header))].append(str(header))
+        images, labels, others = roles["image"], roles["label"], roles[""]
+        if not labels and images and len(images) + len(others) == 2:
+            # The only other column, whatever it is called.
+            images, labels, others = images[:1], [*images[1:], *others], []
+        if len(labels) != 1:
+            problem = f"{listed(labels)} may all be the class" if labels else "no header says which is the class"
+            raise SourceError(f"{self.where} has the columns {self._headers()}: {problem}. {_ADVICE}.")
+        self._label = labels[0]
+        self._images = images or others
+        self._part = roles["part"][0] if len(roles["part"]) == 1 else None
+        if not self._images:
+            raise SourceError(f"{self.where} has the columns {self._headers()}: none names images. {_ADVICE}.")
+
+    def _check_gaps(self, image: str) -> None:
+        """Refuses rows without an image or a class."""
+        for column, lack in ((image, "name no image"), (self._label, "have no label")):
+            empty = self._frame[column].str.strip() == ""
+            if empty.any():
+                first = int(empty.to_numpy().argmax())
+                raise SourceError(
+                    f"{int(empty.sum()):,} of the {len(empty):,} rows of {self.where} {lack} (column {column}); the "
+                    f"first is row {first + 2}, counted with the headers. Complete or delete these rows."
+                )
+
+    def _paths(self, image: str, finder: "_Finder") -> list[str]:
+        """The file of each row; refuses names of no file or of several."""
+        names = self._frame[image].tolist()
+        found = [finder.find(name) for name in names]
+        if missing := [name for name, files in zip(names, found, strict=True) if not files]:
+            raise SourceError(
+                f"{len(missing):,} of the {len(names):,} images that {self.where} names aren't there; the first is "
+                f"{missing[0]}. Paths count from the folder of the table: correct them (column {image}), add the "
+                "files, or delete these rows."
+            )
+        if unclear := [(name, files) for name, files in zip(names, found, strict=True) if len(files) > 1]:
+            raise SourceError(
+                f"{len(unclear):,} of the {len(names):,} names in {self.where} fit several files; the first, "
+                f"{unclear[0][0]}, fits {listed(unclear[0][1], 2)}. Write their paths from the folder of the table."
+            )
+        return [files[0] for files in found]
+
+    def _check_classes(self, table: pd.DataFrame) -> None:
+        """Refuses images with several classes, and columns that hold no classes."""
+        if (again := table["path"].duplicated()).any():
+            path = table["path"][again].iloc[0]
+            given = table.loc[table["path"] == path, ["label", "part"]].agg(" ".join, axis=1).str.strip()
+            raise SourceError(
+                f"{int(again.sum()):,} rows of {self.where} contradict an earlier one; the first are of {path} "
+                f"({listed(given.tolist())}). An image has one class and one part: delete the wrong rows."
+            )
+        counts = table["label"].value_counts()
+        if len(counts) < 2 or counts.max() == 1:
+            kinds = "the same in every row" if len(counts) < 2 else "different in every row"
+            raise SourceError(
+                f"The label in {self.where} (column {self._label}) is {kinds}. At least two classes are needed, with "
+                f"several images each. {_ADVICE}."
+            )
+
+    def _parts(self) -> list[str] | str:
+        """The part of each row, where the values of the column are names of parts."""
+        if self._part is None:
+            return ""
+        parts = [part_of(value) for value in self._frame[self._part]]
+        kinds = set(parts)
+        held_out = TEST if TEST in kinds else VALIDATION
+        if held_out not in kinds or len(kinds) == 1 or not kinds <= {TRAIN, VALIDATION, TEST}:
+            values = listed(sorted(self._frame[self._part].unique(), key=natural_key))
+            logger.info("The column %s of %s names no parts, and is ignored: %s.", self._part, self.where, values)
+            return ""
+        logger.info("The column %s of %s names the parts.", self._part, self.where)
+        return ["test" if part == held_out else "train" for part in parts]
+
+    def _headers(self) -> str:
+        return listed([str(header) for header in self._frame], 8)
+
+
+class _Finder:
+    """Finds files by their path, by the end of it, or by that without the extension.
+
+    Args:
+        files: The paths.
+        by_path: Whether only whole paths count.
+    """
+
+    def __init__(self, files: Iterable[str], *, by_path: bool) -> None:
+        self._files = set(files)
+        self._named: dict[str, list[str]] = defaultdict(list)
+        for path in () if by_path else self._files:
+            name = posixpath.basename(path).casefold()
+            self._named[name].append(path)
+            if has_image_name(name):
+                self._named[posixpath.splitext(name)[0]].append(path)
+
+    def find(self, name: str) -> list[str]:
+        """All files that a name may mean; where one of several lies in a training part, that one."""
+        if name in self._files:
+            return [name]
+        ending = f"/{name}".casefold()
+        found = [
+            path
+            for path in self._named.get(posixpath.basename(name).casefold(), ())
+            if f"/{path}".casefold().endswith(ending) or f"/{posixpath.splitext(path)[0]}".casefold().endswith(ending)
+        ]
+        if len(found) < 2:
+            return found
+        training = [path for path in found if any(part_of(step) == TRAIN for step in path.split("/")[:-1])]
+        return sorted(training if len(training) == 1 else found, key=natural_key)
+
+
+def _parsed(data: bytes, where: str) -> pd.DataFrame:
+    """The table as text, without columns that have no header."""
+    try:
+        text = data.decode("utf-8-sig")
+        if "\0" in text:
+            raise ValueError("it has null characters")
+        header = text.lstrip().partition("\n")[0]
+        separator = max(_SEPARATORS, key=header.count)
+        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SourceError(
+            f"{where} isn't text in UTF-8 (line {line:,}). Save it again as CSV with the encoding UTF-8."
+        ) from error
+    except ValueError as error:  # pandas's own are its subclasses
+        reason = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
+        raise SourceError(
+            f"{where} can't be read as a table: {reason}. Correct it, or save it again as CSV."
+        ) from error
+    if has_image_name(header.split(separator)[0].strip()):
+        raise SourceError(f"{where} has no headers: its first line is {header.strip()}. Add a first line: path,label.")
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise SourceError(f"{where} has rows with more fields than headers. Correct them, or quote fields with commas.")
+    if frame.empty:
+        raise SourceError(f"{where} has no rows. It needs a row for each image, with its path and its label.")
+    frame.columns = frame.columns.str.strip()
+    return frame.loc[:, ~frame.columns.str.startswith("Unnamed: ")].copy()
+
+
+def _as_path(text: str, folder: str) -> str:
+    """The path that a table means, relative to its folder where it lies below; with forward slashes."""
+    path = text.strip().replace("\\", "/")
+    return posixpath.normpath(path.removeprefix(f"{folder}/") if folder else path) if path else ""

@@ -1,0 +1,223 @@
+"""Labels from a table: what is understood, and what is refused with which words."""
+
+import logging
+import os
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.images.sources import Source, open_source
+from tests.images.sources.test_sources import labels, parameters, parts, paths, write_files, write_zip
+
+PHOTOS = [f"train/{number}.jpg" for number in range(1, 7)]
+KINDS = ["beagle", "pug"] * 3
+
+
+def table(header: str, rows: list[str]) -> str:
+    return "\n".join([header, *rows]) + "\n"
+
+
+def pets(header: str = "path,label", names: list[str] = PHOTOS, kinds: list[str] = KINDS) -> str:
+    return table(header, [f"{name},{kind}" for name, kind in zip(names, kinds, strict=True)])
+
+
+def opened(root: Path, text: str | bytes, files: list[str] = PHOTOS, **changes: object) -> Source:
+    """Opens a table beside some files."""
+    write_files(root, files)
+    (root / "labels.csv").write_bytes(text.encode() if isinstance(text, str) else text)
+    return open_source(parameters(root / "labels.csv", **changes), root)
+
+
+def refusal(root: Path, text: str | bytes, files: list[str] = PHOTOS, **changes: object) -> str:
+    with pytest.raises(SourceError) as caught:
+        opened(root, text, files, **changes)
+    assert "\n" not in caught.value.message
+    return caught.value.message.replace(f"{root}/", "")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["path,label", "file,class", "filename,category", "image,target", "image_id,label", "img_path,class_name",
+     "Image Name,Species", "id,breed", "FileName,ClassId", "picture,healthy", "id,name"],
+)  # fmt: skip
+def test_columns_are_known_by_their_headers(tmp_path: Path, header: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    source = opened(tmp_path, pets(header))
+    assert labels(source) == dict(zip(PHOTOS, KINDS, strict=True))
+    image, label = header.split(",")
+    assert f"{image} is the image, and {label} the class" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "name", ["{}.jpg", "{}", "./train/{}.jpg", "train\\{}.jpg", "train/{}", "TRAIN/{}.JPG", " {}.jpg "]
+)
+def test_an_image_may_be_named_by_its_path_or_a_part_of_it(tmp_path: Path, name: str) -> None:
+    source = opened(tmp_path, pets(names=[name.format(number) for number in range(1, 7)]))
+    assert labels(source) == dict(zip(PHOTOS, KINDS, strict=True))
+
+
+def test_paths_may_lie_elsewhere_and_count_from_the_folder_of_the_table(tmp_path: Path) -> None:
+    write_files(tmp_path, ["elsewhere/1.jpg", "elsewhere/2.jpg", "tables/a.jpg", "tables/b.jpg"])
+    names = [f"{tmp_path}/elsewhere/1.jpg", "../elsewhere/2.jpg", f"{tmp_path}/tables/a.jpg", "b.jpg"]
+    source = opened(tmp_path / "tables", pets(names=names, kinds=["x", "y", "x", "y"]), [])
+    assert Counter(paths(source)) == Counter([f"{tmp_path}/elsewhere/1.jpg", "../elsewhere/2.jpg", "a.jpg", "b.jpg"])
+    assert [source.read(entry) for entry in source.entries() if entry.path == "b.jpg"] == [b"bytes of tables/b.jpg"]
+
+
+def test_only_the_named_images_are_used_in_natural_order(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    files = [f"{number}.jpg" for number in range(1, 13)]
+    source = opened(tmp_path, pets(names=["11", "2", "10", "1"], kinds=["3", "20", "3", "20"]), files)
+    assert paths(source) == ["1.jpg", "2.jpg", "10.jpg", "11.jpg"]
+    assert source.class_names == ["3", "20"]
+    assert "Ignored 8 images that" in caplog.text
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_other_separators_and_quotes(tmp_path: Path, separator: str) -> None:
+    rows = [f'"{name}"{separator}"{kind}, or so"' for name, kind in zip(PHOTOS, KINDS, strict=True)]
+    source = opened(tmp_path, "\ufeff" + table(f"path{separator}label", rows).replace("\n", "\r\n"))
+    assert source.class_names == ["beagle, or so", "pug, or so"]
+
+
+def test_parts_and_numbered_rows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    given = ["train", "train", "Training", "TRAIN", "test", "test"]
+    rows = [f"{row},{PHOTOS[row]},{KINDS[row]},{given[row]}" for row in range(6)]
+    source = opened(tmp_path, table(",path,label,split", rows))
+    assert parts(source) == dict(zip(PHOTOS, ["train"] * 4 + ["test"] * 2, strict=True))
+    folds = [f"{PHOTOS[row]},{KINDS[row]},{row % 3}" for row in range(6)]
+    assert set(parts(opened(tmp_path, table("path,label,split", folds))).values()) == {""}
+    assert "names no parts, and is ignored: 0, 1, 2" in caplog.text
+
+
+def test_an_id_beside_a_path_is_no_path(tmp_path: Path) -> None:
+    rows = [f"{row},{PHOTOS[row]},{KINDS[row]}" for row in range(6)]
+    assert labels(opened(tmp_path, table("id,file,label", [f"0{row}" for row in rows]))) == dict(
+        zip(PHOTOS, KINDS, strict=True)
+    )
+
+
+def test_given_columns(tmp_path: Path) -> None:
+    rows = [f"{PHOTOS[row]},{KINDS[row]},{row // 3},{'train' if row < 4 else 'test'}" for row in range(6)]
+    text = table("image,label,class,fold", rows)
+    assert "label, class may all be the class. Set ingestion.columns" in refusal(tmp_path, text)
+    source = opened(tmp_path, text, columns=["image", "class", "fold"])
+    assert source.class_names == ["0", "1"]
+    assert Counter(parts(source).values()) == {"train": 4, "test": 2}
+    message = refusal(tmp_path, text, columns=["image", "klass"])
+    assert message == (
+        "ingestion.columns names klass, which labels.csv lacks; its columns are image, label, class, fold."
+    )
+
+
+def test_classes_selects_and_orders(tmp_path: Path) -> None:
+    kinds = ["cats", "Dog", "bird"] * 2
+    assert opened(tmp_path, pets(kinds=kinds), classes=["dog", "cat"]).class_names == ["dog", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "labels.csv can't be read as a table: No columns to parse from file"),
+        ("path,label\n", "labels.csv has no rows"),
+        (pets().encode("utf-16"), "labels.csv isn't text in UTF-8 (line 1). Save it again"),
+        (pets(kinds=["Böxer", "pug"] * 3).encode("cp1252"), "labels.csv isn't text in UTF-8 (line 2)"),
+        (pets() + "a,b,c\n", "labels.csv can't be read as a table: Expected 2 fields in line 8, saw 3"),
+        (table("path,label", [f"{name},x,y" for name in PHOTOS]), "labels.csv has rows with more fields than headers"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "labels.csv isn't text in UTF-8"),
+        ("a\0b,c\n1,2\n", "labels.csv can't be read as a table: it has null characters"),
+        (pets("train/0.jpg,pug"), "labels.csv has no headers: its first line is train/0.jpg,pug. Add a first line"),
+        (pets("path,label", names=["train/1.jpg", *["gone.jpg"] * 5]), "5 of the 6 images that labels.csv names"),
+        (pets(names=["x"] * 6), "6 of the 6 images that labels.csv names aren't there; the first is x. Paths count"),
+        (pets(kinds=["", "pug", " ", "beagle", "pug", "pug"]), "2 of the 6 rows of labels.csv have no label (column"),
+        (pets(names=["", *PHOTOS[1:]]), "1 of the 6 rows of labels.csv name no image (column path); the first is row"),
+        (pets(kinds=["pug"] * 6), "The label in labels.csv (column label) is the same in every row. At least two"),
+        (pets(kinds=list("abcdef")), "The label in labels.csv (column label) is different in every row"),
+        (pets(names=["train/1.jpg"] * 6), "1 rows of labels.csv contradict an earlier one; the first are of"),
+        (table("path,width,height", [f"{name},1,2" for name in PHOTOS]), "no header says which is the class"),
+        (table("label,width,height", ["pug,640,480"]), "No column of labels.csv (label, width, height) names files"),
+        (table("label", ["pug", "beagle"]), "labels.csv has the columns label: none names images"),
+        (
+            table("image,file,label", [f"{name},{name},{kind}" for name, kind in zip(PHOTOS, KINDS, strict=True)]),
+            "labels.csv has several columns that name files: image, file. Set ingestion.columns",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_clear_is_refused_in_one_line(tmp_path: Path, text: str | bytes, message: str) -> None:
+    assert message in refusal(tmp_path, text)
+
+
+def test_names_that_fit_several_files(tmp_path: Path) -> None:
+    files = [*PHOTOS, *(path.replace("train", "more") for path in PHOTOS)]
+    names = [str(number) for number in range(1, 7)]
+    # Kaggle numbers the photos of both parts alike.
+    assert paths(opened(tmp_path / "kaggle", pets(names=names), [*PHOTOS, "test/1.jpg", "test/2.jpg"])) == PHOTOS
+    (tmp_path / "more").mkdir()
+    assert paths(opened(tmp_path / "more", pets(names=names), files)) == PHOTOS
+    twice = [f"{folder}/{number}.jpg" for folder in "ab" for number in range(1, 7)]
+    message = refusal(tmp_path / "twice", pets(names=names), twice)
+    assert "6 of the 6 names in labels.csv fit several files; the first, 1, fits a/1.jpg, b/1.jpg. Write" in message
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_table_among_the_images_says_the_classes(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Kaggle's dog breeds: ids without extension, and an example of a submission, which holds no labels."""
+    caplog.set_level(logging.INFO)
+    names = [f"{number:08x}" for number in range(6)]
+    files = [*(f"train/{name}.jpg" for name in names), "test/ffff.jpg"]
+    tables = {
+        "labels.csv": pets("id,breed", names=names),
+        "sample_submission.csv": table("id,affenpinscher,beagle,pug", ["ffff,0.3,0.3,0.3"]),
+    }
+    if kind == "folder":
+        place = write_files(tmp_path / "breeds", files)
+        for name, text in tables.items():
+            (place / name).write_text(text)
+    else:
+        place = write_zip(tmp_path / "breeds.zip", files)
+        with zipfile.ZipFile(place, "a") as archive:
+            for name, text in tables.items():
+                archive.writestr(name, text)
+    for path in (place, place / "labels.csv"):
+        with open_source(parameters(path), tmp_path) as source:
+            assert labels(source) == dict(zip(files[:6], KINDS, strict=True))
+            assert source.read(source.entries()[0]) == b"bytes of " + files[0].encode()
+    assert "labels.csv, id is the image, and breed the class" in caplog.text
+    assert "Ignored 1 images" in caplog.text
+
+
+def test_several_tables_that_may_say_the_classes(tmp_path: Path) -> None:
+    write_files(tmp_path, PHOTOS)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(pets())
+    with pytest.raises(
+        SourceError, match=r"Several tables .* Set ingestion\.source=.*/a\.csv or ingestion\.source=.*/b"
+    ):
+        open_source(parameters(tmp_path), tmp_path)
+    assert open_source(parameters(tmp_path / "b.csv"), tmp_path).class_names == ["beagle", "pug"]
+
+
+def test_a_table_that_says_no_classes_is_named_where_nothing_else_does(tmp_path: Path) -> None:
+    write_files(tmp_path, PHOTOS)
+    (tmp_path / "labels.csv").write_text(pets(kinds=["pug"] * 6))
+    with pytest.raises(SourceError, match=r"Found no two classes.*labels\.csv \(column label\) is the same"):
+        open_source(parameters(tmp_path), tmp_path)
+
+
+def test_folders_that_are_classes_come_before_a_table(tmp_path: Path) -> None:
+    write_files(tmp_path, ["cat/1.jpg", "cat/2.jpg", "dog/3.jpg", "dog/4.jpg"])
+    (tmp_path / "labels.csv").write_text(pets("id,breed", names=["1", "2", "3", "4"], kinds=["x", "y"] * 2))
+    assert open_source(parameters(tmp_path), tmp_path).class_names == ["cat", "dog"]
+
+
+def test_a_table_that_is_missing_or_may_not_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"labels\.csv can't be opened .*a \.csv table of images and labels"):
+        open_source(parameters(tmp_path / "labels.csv"), tmp_path)
+    if os.geteuid():
+        (tmp_path / "labels.csv").touch(mode=0)
+        with pytest.raises(SourceError, match=r"The table .*labels\.csv can't be read: Permission denied"):
+            open_source(parameters(tmp_path / "labels.csv"), tmp_path)
