@@ -41,7 +41,7 @@ def refusal(root: Path, text: str | bytes, files: list[str] = PHOTOS, **changes:
 @pytest.mark.parametrize(
     "header",
     ["path,label", "file,class", "filename,category", "image,target", "image_id,label", "img_path,class_name",
-     "Image Name,Species", "id,breed", "FileName,ClassId", "picture,healthy", "id,name"],
+     "Image Name,Species", "id,breed", "FileName,ClassId", "picture,healthy", "id,name", "Datei,Rasse"],
 )  # fmt: skip
 def test_columns_are_known_by_their_headers(tmp_path: Path, header: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)

@@ -72,6 +72,8 @@ class LabelTable:
         if len(found) > 1:
             raise SourceError(f"{self.where} has several columns that name files: {listed(found)}. {_ADVICE}.")
         self._images = found or self._images
+        if not self._label and len(self._images) == 1:
+            self._label = next(str(name) for name in self._frame if name not in self._images)
         return [text for text in self._frame[found[0]].unique() if text] if found else None
 
     def rows(self, files: Iterable[str], *, by_path: bool = False) -> list[tuple[str, str, str]]:
@@ -111,9 +113,9 @@ class LabelTable:
         for header in self._frame:
             roles[column_role(str(header))].append(str(header))
         images, labels, others = roles["image"], roles["label"], roles[""]
-        if not labels and images and len(images) + len(others) == 2:
-            # The only other column, whatever it is called.
-            images, labels, others = images[:1], [*images[1:], *others], []
+        if not labels and len(self._frame.columns) == 2:
+            # Whatever they are called: that of the class is the one that doesn't name files.
+            images, labels = images or others, [""]
         if len(labels) != 1:
             problem = f"{listed(labels)} may all be the class" if labels else "no header says which is the class"
             raise SourceError(f"{self.where} has the columns {self._headers()}: {problem}. {_ADVICE}.")
