@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.images.splits import SPLITS, TRAIN, VALIDATION
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.base import MISSING, Distinct, ParameterGroup, explain
@@ -23,6 +24,8 @@ from dogs_vs_cats.parameters.tracking import TrackingParameters
 from dogs_vs_cats.parameters.training import CalibrationParameters
 from dogs_vs_cats.parameters.tuning import TuningParameters
 from dogs_vs_cats.training.search_space import problems as tuning_problems
+
+_ROUNDING = 1e-9
 
 
 class SharedParameters(ParameterGroup):
@@ -123,7 +126,17 @@ def _contradictions(parameters: Any) -> list[str]:
                 f"{name}.pooling: {pooling!r} differs from transfer_bottleneck.pooling, which all features are "
                 f"extracted with: set it to {extracted!r}"
             )
-    return problems
+    return [*problems, *_more_than_all(parameters.ingestion)]
+
+
+def _more_than_all(ingestion: IngestionParameters) -> list[str]:
+    """Fractions of the same images that are more than all of them."""
+    together = SPLITS if ingestion.split == "random" else (TRAIN, VALIDATION)  # else test has a part of its own
+    fractions = {name: size for name in together if isinstance(size := ingestion.sizes[name], float)}
+    if sum(fractions.values()) <= 1 + _ROUNDING:
+        return []
+    names = ", ".join(f"ingestion.{name}_size" for name in fractions)
+    return [f"{names}: {' + '.join(map(str, fractions.values()))} is more than 1, all images"]
 
 
 def _location(detail: ErrorDetails, parameters: Mapping[str, Any]) -> tuple[str | int, ...]:

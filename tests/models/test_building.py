@@ -89,10 +89,28 @@ def test_a_base_takes_small_images_or_names_the_least_size(tmp_path, name):
 def test_a_network_that_no_machine_holds_is_refused():
     message = refusal(lambda: build_network("naive_cnn", 4096))
     assert re.fullmatch(
-        r"naive_cnn has [\d,]+ parameters for images of 4096×4096×3, which take [\d,]+ GiB in training; this machine "
+        r"naive_cnn has [\d,]+ parameters for images of 4096×4096×3, which take [\d,]+ GiB; this machine "
         r"has \d+ GiB\. Make the images smaller \(ingestion\.image_size\), or the network\.",
         message,
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, ""),
+        (
+            {"batch_size": 10**7},
+            r"A layer of transfer_end_to_end and its input, for 10000000 images of 64×64×3 at once, take [\d,]+ GiB; "
+            r"this machine has \d+ GiB\. Make the images smaller \(ingestion\.image_size\), or the network\.",
+        ),
+    ],
+)
+def test_a_batch_that_no_machine_holds_is_refused(changes, message):
+    values = parameters()
+    values["transfer_end_to_end"] |= changes
+    made = {"backbone", "transfer_end_to_end.model"}
+    assert re.fullmatch(message, refusal(lambda: refuse_unbuildable(made, values)))
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,26 @@ def test_a_variant_with_another_pooling_than_the_features_is_refused():
     assert f"set it to {variant['pooling']!r}" in message
 
 
+@pytest.mark.parametrize(
+    ("split", "sizes", "sum_shown"),
+    [
+        ("random", (0.7, 0.15, 0.15), ""),
+        ("random", (0.9, 0.2, 0.2), "train_size, ingestion.validation_size, ingestion.test_size: 0.9 + 0.2 + 0.2"),
+        ("random", (0.9, 100, 0.2), "train_size, ingestion.test_size: 0.9 + 0.2"),
+        ("official", (0.8, 0.2, 0.9), ""),
+        ("auto", (0.9, 0.2, 0.9), "train_size, ingestion.validation_size: 0.9 + 0.2"),
+    ],
+)
+def test_fractions_of_more_than_all_images_are_refused(split, sizes, sum_shown):
+    values = parameters()
+    names = ("train_size", "validation_size", "test_size")
+    values["ingestion"] |= {"split": split, **dict(zip(names, sizes, strict=True))}
+    if sum_shown:
+        assert f"ingestion.{sum_shown} is more than 1, all images" in refused(values)
+    else:
+        check(values)
+
+
 def test_a_misspelt_name_deep_inside_a_table_of_names_names_its_neighbour():
     values = parameters("lecture")
     values["comparison"]["lecture"]["naive_cnn"]["train_accurcy"] = 0.7

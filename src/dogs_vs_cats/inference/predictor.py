@@ -7,9 +7,10 @@ import numpy as np
 
 from dogs_vs_cats.compute.precision import dtype_policy, with_dtype_policy
 from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
+from dogs_vs_cats.models.memory import PREDICTED_AT_ONCE
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
-BATCH_SIZE = 64
+BATCH_SIZE = PREDICTED_AT_ONCE
 """Images in every batch of a prediction; the last one is filled up, so that all have one shape."""
 
 

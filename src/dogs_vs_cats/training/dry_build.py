@@ -9,6 +9,8 @@ import psutil
 from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.models.building import without_weights
+from dogs_vs_cats.models.memory import PREDICTED_AT_ONCE, largest_layer
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 
 _CLASSES = 10  # They aren't known before the images are, and hardly matter to what is checked here.
@@ -34,7 +36,6 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
         ModelFileError: The file of the base is damaged.
     """
     from dogs_vs_cats.models import backbones
-    from dogs_vs_cats.models.building import without_weights
 
     size, channels = parameters["ingestion"]["image_size"], parameters["ingestion"]["channels"]
     backbone = None
@@ -47,6 +48,7 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
             dry_build(name, parameters[name], (size, size, channels), backbone)
     if backbone is None or "features" not in outputs:
         return None
+    _refuse_batch("the base", backbone, PREDICTED_AT_ONCE)
     return _feature_count(backbone, parameters["transfer_bottleneck"]["pooling"])
 
 
@@ -66,8 +68,6 @@ def dry_build(
         ParameterError: The images are too small for the network, or it is too large for this machine.
         BackboneError: It can't be built on this base.
     """
-    from dogs_vs_cats.models.building import without_weights
-
     module = approach_of(name, block)
     typed: Any = module.Parameters.model_validate(dict(block))
     taken: tuple[int, ...] = shape
@@ -76,12 +76,26 @@ def dry_build(
     model = without_weights(lambda: module.build(typed, taken, classes, backbone))
     # Each trained parameter is four bytes, as are its gradient and the optimizer's averages.
     trained = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    needed = (4 * model.count_params() + 12 * trained) / _GIB
-    memory = psutil.virtual_memory().total / _GIB
+    needed = 4 * model.count_params() + 12 * trained
+    images = "×".join(map(str, shape))
+    _refuse_beyond_memory(needed, f"{name} has {model.count_params():,} parameters for images of {images}, which take")
+    if module.TRAINS_ON == "images":
+        _refuse_batch(name, model, max(typed.batch_size, PREDICTED_AT_ONCE))
+
+
+def _refuse_batch(name: str, model: Model, count: int) -> None:
+    """Refuses a network that one batch is too large for, by its largest layer alone."""
+    images = "×".join(map(str, model.input_shape[1:]))
+    needed = without_weights(lambda: largest_layer(model, count))
+    _refuse_beyond_memory(needed, f"A layer of {name} and its input, for {count} images of {images} at once, take")
+
+
+def _refuse_beyond_memory(needed: int, what: str) -> None:
+    """Refuses what this machine has no memory for; `what` is the beginning of the message."""
+    memory = psutil.virtual_memory().total
     if needed > memory:
         raise ParameterError(
-            f"{name} has {model.count_params():,} parameters for images of {'×'.join(map(str, shape))}, which take "
-            f"{needed:,.0f} GiB in training; this machine has {memory:,.0f} GiB. Make the images smaller "
+            f"{what} {needed / _GIB:,.0f} GiB; this machine has {memory / _GIB:,.0f} GiB. Make the images smaller "
             "(ingestion.image_size), or the network."
         )
 
