@@ -14,10 +14,10 @@ import pytest
 
 from dogs_vs_cats.datasets import MemoryMapDataset
 from dogs_vs_cats.errors import WriteError
-from dogs_vs_cats.storage.arrays import save_array
+from dogs_vs_cats.storage.arrays import read_rows, save_array
 from dogs_vs_cats.storage.atomic import replace_atomically
 from dogs_vs_cats.storage.content_store import ContentStore
-from dogs_vs_cats.storage.feature_store import FeatureStore
+from dogs_vs_cats.storage.feature_store import FeatureStore, count_rows
 from tests.conftest import SOURCE
 
 
@@ -174,7 +174,7 @@ def test_a_full_disk_has_a_reason_and_ends_no_process(tmp_path):
     script = (
         "import resource, sys; from pathlib import Path; import numpy as np\n"
         "from dogs_vs_cats.datasets import MemoryMapDataset\n"
-        "from dogs_vs_cats.storage.feature_store import FeatureStore\n"
+        "from dogs_vs_cats.storage.feature_store import FeatureStore, count_rows\n"
         "store = FeatureStore(Path('store'), 'base')\n"
         "keys = [bytes([number]) * 16 for number in range(8)]\n"
         "for key in keys: store.add([key], np.ones((1, 1000), np.float32))\n"
@@ -324,3 +324,28 @@ def test_damaged_features_are_extracted_again(tmp_path, caplog):
         os.truncate(file, file.stat().st_size - 3)
         assert len(FeatureStore(tmp_path, "base").missing(keys_of(1, 2, 3))) in (1, 2)
     assert "are extracted again" in caplog.text
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="the system doesn't say what is mapped")
+def test_rows_that_were_read_of_a_memory_map_are_no_memory_of_the_process(tmp_path: Path) -> None:
+    def mapped_mib() -> float:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+        return int(status.partition("RssFile:")[2].split()[0]) / 1024
+
+    save_array(tmp_path / "rows.npy", np.arange(16 * 1024**2, dtype=np.uint8).reshape(1024, -1))
+    array = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    before = mapped_mib()
+    for start in range(0, 1024, 64):
+        rows = np.arange(start, start + 64)
+        np.testing.assert_array_equal(read_rows(array, rows)[:, 0], array[rows, 0])
+    assert mapped_mib() < before + 4
+    assert array.sum() > 0
+    assert mapped_mib() > before + 12
+
+
+def test_the_rows_of_one_width_are_counted(tmp_path: Path) -> None:
+    assert count_rows(tmp_path / "missing", 3) == 0
+    for name, width, rows in (("0a", 3, 2), ("0b", 3, 4), ("0c", 5, 8)):
+        keys = [bytes([row] * 16) for row in range(rows)]
+        FeatureStore(tmp_path, name).add(keys, np.zeros((rows, width), np.float32))
+    assert count_rows(tmp_path, 3) == 6

@@ -15,6 +15,7 @@ import numpy as np
 
 from dogs_vs_cats.compute.parallel import cores
 from dogs_vs_cats.images.augmentation.generator import ImageDataGenerator
+from dogs_vs_cats.storage.arrays import read_rows
 
 # Keras draws transforms from NumPy's global random state, which all threads share.
 _global_random_state = threading.Lock()
@@ -102,7 +103,7 @@ class RowBatches(keras.utils.PyDataset):
         """
         places = slice(index * self._batch_size, (index + 1) * self._batch_size)
         rows = self._rows[self._order(epoch)[places]]
-        original, labels = np.asarray(self._array[rows]), self._labels[rows]
+        original, labels = read_rows(self._array, rows), self._labels[rows]
         if self._augmenter is None:
             return original, labels
         transforms = self._draw_transforms(self._augmenter, epoch, index, len(rows))

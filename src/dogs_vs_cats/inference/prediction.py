@@ -9,6 +9,7 @@ import numpy as np
 from dogs_vs_cats.inference.predictor import BATCH_SIZE, predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.progress import progress
+from dogs_vs_cats.storage.arrays import read_rows
 
 
 def predict(model: keras.Model, images: np.ndarray, rows: np.ndarray, compute: ComputeParameters) -> np.ndarray:
@@ -71,4 +72,4 @@ def predict_batches(
 def row_batches(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yields the images of `rows`, `BATCH_SIZE` at a time."""
     for start in range(0, len(rows), BATCH_SIZE):
-        yield images[rows[start : start + BATCH_SIZE]]
+        yield read_rows(images, rows[start : start + BATCH_SIZE])

@@ -1,8 +1,9 @@
-"""Writing `.npy` files through ordinary writes.
+"""Reading rows of `.npy` files, and writing such files through ordinary writes.
 
 `np.save` says of a full disk only how many items are missing, and a memory map on one ends the process (SIGBUS).
 """
 
+import mmap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -39,3 +40,22 @@ def save_rows(path: Path, shape: tuple[int, int], rows: Iterable[tuple[int, np.n
         for place, row in rows:
             file.seek(start + 4 * shape[1] * place)
             file.write(row.tobytes())
+
+
+def read_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Copies some rows of an array.
+
+    What is read of a memory map would count as memory of this process until the system needs the room, in the end the
+    whole file. So it is released here; the system still has it in its cache.
+
+    Args:
+        array: Any array, or a memory map of a whole file.
+        rows: Numbers of rows, int array of shape (m,).
+
+    Returns:
+        An array of shape (m, …) in memory.
+    """
+    copied = np.asarray(array[rows])
+    if isinstance(array, np.memmap) and array.mode == "r" and isinstance(array.base, mmap.mmap):
+        array.base.madvise(mmap.MADV_DONTNEED)
+    return copied

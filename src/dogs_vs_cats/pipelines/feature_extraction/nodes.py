@@ -13,14 +13,18 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.compute.parallel import in_order
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.progress import progress, track
+from dogs_vs_cats.storage.arrays import read_rows
 from dogs_vs_cats.storage.feature_store import KEY_BYTES, FeatureStore
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_PARTS = 1.0
 """Features are stored this often: a killed run costs no more, and a fast base doesn't make thousands of files."""
+
+_HASHED_AT_ONCE = 64  # images
 
 
 def extract_features(
@@ -57,10 +61,7 @@ def extract_features(
     from dogs_vs_cats.models.frozen_base import pooled
 
     rows = np.flatnonzero(manifest["split"] != "unused")
-    keys = [
-        hashlib.blake2b(images[row].tobytes(), digest_size=KEY_BYTES).digest()
-        for row in track(rows, "Looking up features", len(rows))
-    ]
+    keys = list(track(_keys(images, rows), "Looking up features", len(rows)))
     model = pooled(backbone, pooling)
     identity = {
         "backbone": backbone_record["identity"],
@@ -86,6 +87,18 @@ def extract_features(
         "images": len(keys),
     }
     return features, record
+
+
+def _keys(images: np.ndarray, rows: np.ndarray) -> Iterator[bytes]:
+    """Yields the key of each image, a hash of its pixels."""
+    parts = np.split(rows, range(_HASHED_AT_ONCE, len(rows), _HASHED_AT_ONCE))
+
+    def hashes(part: np.ndarray) -> list[bytes]:
+        pixels = read_rows(images, part)
+        return [hashlib.blake2b(image.tobytes(), digest_size=KEY_BYTES).digest() for image in pixels]
+
+    for _, keys in in_order(hashes, parts, chunk=1):
+        yield from keys
 
 
 def _parts(batches: Iterator[np.ndarray], images: int) -> Iterator[np.ndarray]:
