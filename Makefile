@@ -90,9 +90,9 @@ RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 	--no-emit-index-url --no-emit-find-links --extra app pyproject.toml
 .PHONY: lock
 lock: dev ## Renew the three lock files from pyproject.toml
-	@$(RESOLVE) --upgrade --extra viz --extra cluster --extra cpu --group dev -o requirements-dev.lock
+	@$(RESOLVE) --upgrade --extra viz --extra cluster --extra hub --extra cpu --group dev -o requirements-dev.lock
 	@$(RESOLVE) --constraints requirements-dev.lock --extra cpu --group install -o requirements.lock
-	@$(RESOLVE) --constraints requirements-dev.lock --extra viz --extra cluster --extra gpu --group dev -o requirements-gpu.lock
+	@$(RESOLVE) --constraints requirements-dev.lock --extra viz --extra cluster --extra hub --extra gpu --group dev -o requirements-gpu.lock
 
 .PHONY: readme
 readme: dev ## Renew what README.md, docs and their picture show of the sample, from one run (needs Chromium)

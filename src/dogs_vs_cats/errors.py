@@ -129,6 +129,11 @@ def expected_failure(error: BaseException) -> ProjectError | None:
     return None
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of a library's message without its full stop, or else the kind of error."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).removesuffix(".")
+
+
 def listed(words: Sequence[str], most: int = 5) -> str:
     """The first of some words and the number of the others, for messages."""
     more = f" and {len(words) - most:,} more" if len(words) > most else ""

@@ -208,8 +208,8 @@ def test_the_names_of_kinds_of_bases_are_not_a_files_own(saved):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kwargs": {"alpha": 0.35}}, "backbone.kwargs: the base is the file a.keras, which has"),
-        ({"preprocessing": "rescale"}, "backbone.preprocessing: the base is the file a.keras, which has"),
+        ({"kwargs": {"alpha": 0.35}}, "backbone.kwargs: a headless .keras file has its structure"),
+        ({"preprocessing": "rescale"}, "backbone.preprocessing: a headless .keras file has its structure"),
         ({"name": "source_cnn"}, "a headless .keras file goes with any other backbone.name"),
     ],
 )

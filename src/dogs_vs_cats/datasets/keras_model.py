@@ -3,17 +3,23 @@
 import json
 import shutil
 import zipfile
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dogs_vs_cats.datasets.local_file import LocalFileDataset
-from dogs_vs_cats.errors import ModelFileError
+from dogs_vs_cats.errors import ModelFileError, first_line
 
 if TYPE_CHECKING:
     import keras
 
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip archive can hold."""
+
+KERAS_HUB = "keras_hub"
+"""The one package whose layers a model file may have beside Keras's own, where its base is a preset of KerasHub."""
+
+INSTALL_HUB = ".venv/bin/uv pip install -r pyproject.toml --extra hub"
 
 
 class KerasModelDataset(LocalFileDataset["keras.Model", "keras.Model"]):
@@ -54,7 +60,8 @@ def load_model(path: Path) -> "keras.Model":
     """Loads a model file in safe mode, uncompiled.
 
     Raises:
-        ModelFileError: There is no such file, it is damaged, or it isn't a Keras model.
+        ModelFileError: There is no such file, it is damaged, it isn't a Keras model, or it needs KerasHub, which isn't
+            installed.
     """
     import keras
 
@@ -63,13 +70,21 @@ def load_model(path: Path) -> "keras.Model":
     try:
         if not zipfile.is_zipfile(path):  # Keras would say that it isn't there
             raise ValueError("it is empty, damaged, or in another format, since a .keras file is a zip archive")
+        if _has_layers_of_hub(path):
+            import_module(KERAS_HUB)  # Keras then knows them
         return keras.models.load_model(path, compile=False, safe_mode=True)
+    except ModuleNotFoundError as error:
+        raise ModelFileError(f"{path} has layers of KerasHub, which isn't installed: {INSTALL_HUB}") from error
     except Exception as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelFileError(
-            f"{path} can't be loaded as a Keras model: {reason}. If it is yours, save it again with Keras: "
+            f"{path} can't be loaded as a Keras model: {first_line(error)}. If it is yours, save it again with Keras: "
             "model.save('NAME.keras')"
         ) from error
+
+
+def _has_layers_of_hub(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return f'"module": "{KERAS_HUB}.'.encode() in archive.read("config.json")
 
 
 def _pack(parts: Path, target: Path) -> None:

@@ -7,14 +7,32 @@ from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 from dogs_vs_cats.parameters.base import ParameterGroup, written
 
 SOURCE_CNN, EARLIER_MODEL = "source_cnn", "earlier_model"
+HUB = "hub:"
+"""Begins the name of a preset of KerasHub."""
 MODEL_FILE = ".keras"
-SOURCE_CNN_TAKES: dict[str | None, Any] = {"weights": "generated", "kwargs": {}, "preprocessing": "own"}
-MODEL_FILE_TAKES: dict[str | None, Any] = {"kwargs": {}, "preprocessing": "own"}
+PRESET = "preset"
+
+_TAKES: dict[str, tuple[str, dict[str | None, Any]]] = {
+    SOURCE_CNN: (f"{SOURCE_CNN} trains itself", {"weights": "generated", "kwargs": {}, "preprocessing": "own"}),
+    HUB: (
+        "a preset brings its weights and its preprocessing",
+        {"weights": PRESET, "kwargs": {}, "preprocessing": "own"},
+    ),
+    MODEL_FILE: (
+        "a headless .keras file has its structure and preprocessing inside",
+        {"kwargs": {}, "preprocessing": "own"},
+    ),
+}
+"""Why kinds of bases take some parameters with one value alone, and which."""
 
 
-def is_model_file(name: object, weights: object) -> bool:
-    """Whether a base is a headless model file, whatever its name."""
-    return name not in (SOURCE_CNN, EARLIER_MODEL) and str(weights).endswith(MODEL_FILE)
+def kind_of_base(name: object, weights: object) -> str:
+    """The kind of a base: `source_cnn`, `earlier_model`, `hub:`, `.keras` (a headless file), or empty for a class."""
+    if name in (SOURCE_CNN, EARLIER_MODEL):
+        return str(name)
+    if str(name).startswith(HUB):
+        return HUB
+    return MODEL_FILE if str(weights).endswith(MODEL_FILE) else ""
 
 
 class SourceTaskParameters(ParameterGroup):
@@ -38,10 +56,11 @@ class BackboneParameters(ParameterGroup):
 
     Attributes:
         name: `source_cnn`, developed here on a generated source task; a class of `keras.applications`; or
-            `earlier_model`, one's own without its last layers. A headless `.keras` file brings its own name.
+            `earlier_model`, one's own without its last layers; or `hub:` and a preset of KerasHub. A headless `.keras`
+            file brings its own name.
         weights: `imagenet`; a file of weights (`.h5`, `.weights.h5`) made for this base without its top; or a
             headless `.keras` file, which is the whole base. `source_cnn` trains itself and takes `generated`;
-            `earlier_model` takes its `.keras` file.
+            `earlier_model` takes its `.keras` file; a preset brings its own.
         kwargs: Further arguments of the class, for instance `{alpha: 0.35}`; of `earlier_model` `{drop_layers: 2}`, how
             many of its last layers are left out.
         preprocessing: `own` is what the base was trained with, taken from Keras; `rescale` is the
@@ -56,26 +75,22 @@ class BackboneParameters(ParameterGroup):
     source_task: SourceTaskParameters
 
     @property
-    def is_model_file(self) -> bool:
-        """Whether the base is a headless `.keras` file."""
-        return is_model_file(self.name, self.weights)
+    def kind(self) -> str:
+        """The kind of the base; see `kind_of_base`."""
+        return kind_of_base(self.name, self.weights)
 
     @field_validator("weights", "kwargs", "preprocessing")
     @classmethod
     def _fits_the_base(cls, value: Any, others: ValidationInfo) -> Any:
-        name, weights = others.data.get("name"), others.data.get("weights", "")
-        if name == SOURCE_CNN and value != SOURCE_CNN_TAKES[others.field_name]:
-            other = f"; a headless {MODEL_FILE} file goes with any other backbone.name"
-            hint = other if str(value).endswith(MODEL_FILE) else ""
+        kind = kind_of_base(others.data.get("name"), others.data.get("weights"))
+        reason, taken = _TAKES.get(kind, ("", {}))
+        allowed = taken.get(others.field_name, value)
+        if value != allowed:
+            hint = "; a headless .keras file goes with any other backbone.name" if kind == SOURCE_CNN else ""
             raise ValueError(
-                f"{SOURCE_CNN} trains itself, so it takes {written(SOURCE_CNN_TAKES[others.field_name])}{hint}"
+                f"{reason}, so it takes {written(allowed)}{hint if str(value).endswith(MODEL_FILE) else ''}"
             )
-        if is_model_file(name, weights) and value != MODEL_FILE_TAKES[others.field_name]:
-            raise ValueError(
-                f"the base is the file {weights}, which has its structure and preprocessing inside, so it takes "
-                f"{written(MODEL_FILE_TAKES[others.field_name])}"
-            )
-        if name == EARLIER_MODEL:
+        if kind == EARLIER_MODEL:
             cls._refuse_for_earlier_model(value, others.field_name)
         return value
 

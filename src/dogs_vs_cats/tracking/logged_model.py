@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dogs_vs_cats.parameters.backbone import HUB
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
@@ -95,12 +97,17 @@ def model_of(run: "Run") -> str | None:
     return models[-1].model_id if models else None
 
 
-def requirements() -> list[str]:
-    """The installed versions of the packages that serving a model needs."""
+def requirements(backbone: str) -> list[str]:
+    """The installed versions of the packages that serving a model needs.
+
+    Args:
+        backbone: `backbone.name`; models on a preset of KerasHub have layers of KerasHub.
+    """
+    hub = ("keras-hub",) if backbone.startswith(HUB) else ()
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     pinned = []
     # TensorFlow's wheel for CPUs has a name of its own.
-    for name in (*SERVING_PACKAGES, backend, f"{backend}-cpu"):
+    for name in (*SERVING_PACKAGES, *hub, backend, f"{backend}-cpu"):
         with suppress(PackageNotFoundError):
             pinned.append(f"{name}=={version(name)}")
     return pinned

@@ -62,7 +62,7 @@ class Recorder:
             outputs=outputs,
             group=run_facts.group(),
             tags=run_facts.tags(),
-            requirements=requirements(),
+            requirements=requirements(self._parameters["backbone"]["name"]),
             promote=f"kedro tracking promote {f'--env={environment}' if environment else ''}".strip(),
         )
         if problem := store.problem(self._address):

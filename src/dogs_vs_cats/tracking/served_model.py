@@ -9,7 +9,9 @@ The answer has a prediction for each: `{"predicted": "dog", "probabilities": {"c
 """
 
 import base64
+import importlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,11 @@ class ServedModel(PythonModel):
         """Loads the model file, in safe mode."""
         import keras
 
-        self._model = keras.models.load_model(context.artifacts["model"], compile=False, safe_mode=True)
+        path = context.artifacts["model"]
+        with zipfile.ZipFile(path) as archive:
+            if b'"module": "keras_hub.' in archive.read("config.json"):
+                importlib.import_module("keras_hub")  # Keras then knows its layers
+        self._model = keras.models.load_model(path, compile=False, safe_mode=True)
         settings = json.loads(Path(context.artifacts["settings"]).read_text(encoding="utf-8"))
         self._classes: list[str] = settings["classes"]
         self._decoding = {name: settings[name] for name in ("max_pixels", "min_side", "bit_depth", "fit")}

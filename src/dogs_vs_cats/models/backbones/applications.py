@@ -12,10 +12,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dogs_vs_cats.errors import BackboneError, ProjectError
+from dogs_vs_cats.errors import BackboneError, ProjectError, first_line
 from dogs_vs_cats.models.building import Shape, for_images
 from dogs_vs_cats.models.file_header import existing_file
-from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, SOURCE_CNN, BackboneParameters
+from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, HUB, SOURCE_CNN, BackboneParameters
 
 IMAGENET = "imagenet"
 
@@ -48,7 +48,7 @@ def application(parameters: BackboneParameters, image_size: int, channels: int) 
     """
     if parameters.name not in application_names():
         raise BackboneError(
-            f"backbone.name={parameters.name!r} is unknown. Use {SOURCE_CNN}, {EARLIER_MODEL}, or one of "
+            f"backbone.name={parameters.name!r} is unknown. Use {SOURCE_CNN}, {EARLIER_MODEL}, {HUB}PRESET, or one of "
             f"keras.applications: {', '.join(application_names())}. With a headless .keras file as backbone.weights "
             "the name doesn't matter."
         )
@@ -81,7 +81,7 @@ def _built(parameters: BackboneParameters, weights: str | None, input_shape: Sha
     except (TypeError, ValueError) as error:
         raise BackboneError(
             f"{parameters.name} can't be built with backbone.kwargs={parameters.kwargs} for images of "
-            f"{input_shape[0]}×{input_shape[1]} pixels: {_first_line(error)}"
+            f"{input_shape[0]}×{input_shape[1]} pixels: {first_line(error)}"
         ) from error
     except Exception as error:
         raise _unavailable(parameters.name, error) from error
@@ -92,11 +92,11 @@ def _unavailable(name: str, error: Exception) -> BackboneError:
     cache = Path(os.environ.get("KERAS_HOME") or "~/.keras") / "models"
     if type(error) is OSError:  # of h5py; those of the network have types of their own
         return BackboneError(
-            f"The ImageNet weights of {name} in {cache} are damaged: {_first_line(error)}. Delete that file, and run "
+            f"The ImageNet weights of {name} in {cache} are damaged: {first_line(error)}. Delete that file, and run "
             "again to fetch it."
         )
     return BackboneError(
-        f"The ImageNet weights of {name} can't be fetched: {_first_line(error)}. Connect to the network once; or "
+        f"The ImageNet weights of {name} can't be fetched: {first_line(error)}. Connect to the network once; or "
         f"download the file on another machine, and copy it to {cache} or set backbone.weights=FILE; or give another "
         "base, a headless .keras file: backbone.weights=FILE.keras."
     )
@@ -132,11 +132,7 @@ def _load_weights(base: keras.Model, path: Path, parameters: BackboneParameters)
     try:
         base.load_weights(path)
     except Exception as error:
-        raise BackboneError(f"{misfit}: {_first_line(error)} {advice}") from error
+        raise BackboneError(f"{misfit}: {first_line(error)} {advice}") from error
     unset = [weight.path for weight in base.weights if np.isnan(weight).any()]
     if unset:
         raise BackboneError(f"{misfit}: it leaves {len(unset)} of {len(base.weights)} weights unset. {advice}")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__).removesuffix(".")

@@ -7,7 +7,7 @@ from typing import Any
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import BackboneError
-from dogs_vs_cats.parameters.backbone import SOURCE_CNN, BackboneParameters, SourceTaskParameters
+from dogs_vs_cats.parameters.backbone import MODEL_FILE, SOURCE_CNN, BackboneParameters, SourceTaskParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def make_backbone(
     structure = json.dumps(backbone.get_config(), sort_keys=True, default=str)
     weights = frozen_base.weights_hash(backbone.weights)
     record = {
-        "name": backbone.name if parameters.is_model_file else parameters.name,
+        "name": backbone.name if parameters.kind == MODEL_FILE else parameters.name,
         "parameters": backbone.count_params(),
         "output_shape": list(backbone.output_shape[1:]),
         "source_accuracy": source_accuracy,
