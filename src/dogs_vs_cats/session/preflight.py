@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
+from dogs_vs_cats.compute.start import start_keras
 from dogs_vs_cats.datasets.local_file import LocalFileDataset
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.session import run_lock
@@ -43,6 +44,8 @@ def check_images(pipeline: Pipeline, parameters: Mapping[str, Any], root: Path) 
 
     run_lock.at_end(close_left)
     ingestion = IngestionParameters.model_validate(parameters["ingestion"])
+    if ingestion.source.startswith("keras:"):
+        start_keras()  # which is quieter than the first import
     return check_source(ingestion, parameters["seed"], root / STORES["decoded images"])
 
 
