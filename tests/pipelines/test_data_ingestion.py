@@ -566,7 +566,7 @@ def test_more_than_a_few_constant_images_are_named(tmp_path: Path, kind: str, ca
     if kind == "files":
         folder_of(source, 6, 6)
         for number in range(4):
-            Image.new("RGB", (30, 30), (number, 9, 9)).save(source / f"Dog/flat {number}.png")
+            Image.new("RGB", (30, 20), (number, 9, 9)).save(source / f"Dog/flat {number}.png")
     else:
         source.mkdir()
         digits = np.random.default_rng(0).integers(0, 256, (20, SIZE, SIZE), dtype=np.uint8)
@@ -574,7 +574,8 @@ def test_more_than_a_few_constant_images_are_named(tmp_path: Path, kind: str, ca
         write_idx(source, digits, np.arange(20, dtype=np.uint8) % 2, digits[:4], np.arange(4, dtype=np.uint8) % 2)
     for _ in range(2):  # the second time from what is decoded already
         caplog.clear()
-        made = ingest(parameters(source, near_duplicates="ignore"), tmp_path)
+        fit = "pad" if kind == "files" else "stretch"
+        made = ingest(parameters(source, near_duplicates="ignore", fit=fit), tmp_path)
         assert made["ingestion_record"]["constant"] == 4
         assert "4 of " in caplog.text
         assert "usable images have one colour all over" in caplog.text

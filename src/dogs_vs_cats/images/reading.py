@@ -20,7 +20,7 @@ from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS, needed_bits
 from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE, thumbnail
 from dogs_vs_cats.images.opening import open_for_training
 from dogs_vs_cats.images.sources import Entry, ImageReadError, Source, fingerprint
-from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
+from dogs_vs_cats.parameters.ingestion import DecodingOptions, Fit, IngestionParameters
 from dogs_vs_cats.progress import track
 from dogs_vs_cats.storage.content_store import ContentStore
 
@@ -63,10 +63,12 @@ class DecodedSource:
     bit_depth: int | None
     unreadable: list[str]
 
-    def constant(self) -> list[str]:
-        """Paths of the images that have one colour all over; the thumbnail rules out most others."""
+    def constant(self, fit: Fit) -> list[str]:
+        """Paths of the images that have one colour all over, apart from bars; the thumbnail rules out most others."""
         flat = np.flatnonzero(np.ptp(self.thumbnails, axis=(1, 2)) == 0)
-        return [self.usable["path"][row] for row in flat if not np.ptp(self.images[row], axis=(0, 1)).any()]
+        height, width = self.usable["height"], self.usable["width"]
+        shown = ((row, without_bars(self.images[row], height[row], width[row], fit)) for row in flat)
+        return [self.usable["path"][row] for row, pixels in shown if not np.ptp(pixels, axis=(0, 1)).any()]
 
 
 def decoded_source(ingestion: IngestionParameters, seed: int, store_folder: Path) -> DecodedSource:
@@ -210,7 +212,7 @@ def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters, bit_d
         return error
     content = data if isinstance(data, bytes) else data.tobytes()
     # Equal bars would make different photos look alike.
-    shown = without_bars(image.pixels, image.height, image.width) if ingestion.fit == "pad" else image.pixels
+    shown = without_bars(image.pixels, image.height, image.width, ingestion.fit)
     return _Image(image, thumbnail(shown), hashlib.sha256(content).hexdigest(), isinstance(data, bytes))
 
 

@@ -46,7 +46,7 @@ def resize(
     if rows == columns == image_size:
         return pixels
     square = np.full((image_size, image_size, pixels.shape[2]), BAR, np.uint8)
-    without_bars(square, height, width)[:] = pixels
+    without_bars(square, height, width, fit)[:] = pixels
     return square
 
 
@@ -65,15 +65,16 @@ def inner_size(height: float, width: float, image_size: int, fit: Fit) -> tuple[
     return rows, columns
 
 
-def without_bars(square: np.ndarray, height: float, width: float) -> np.ndarray:
-    """Returns the part of a padded square, shape (image_size, image_size, channels), that shows the image, as a view.
+def without_bars(square: np.ndarray, height: float, width: float, fit: Fit) -> np.ndarray:
+    """Returns the part of a square, shape (image_size, image_size, channels), that shows the image, as a view.
 
     Args:
-        square: From `resize`, with the fit `pad`.
+        square: From `resize`.
         height: Height of the image that it was made from.
         width: Width of the image that it was made from.
+        fit: How the image became the square.
     """
-    rows, columns = inner_size(height, width, len(square), "pad")
+    rows, columns = inner_size(height, width, len(square), fit)
     top, left = (len(square) - rows) // 2, (len(square) - columns) // 2
     return square[top : top + rows, left : left + columns]
 

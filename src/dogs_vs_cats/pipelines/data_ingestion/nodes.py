@@ -59,7 +59,7 @@ def read_images(
     from dogs_vs_cats.images.reading import decoded_source
 
     decoded = decoded_source(ingestion, seed, store_folder)
-    constant = decoded.constant()
+    constant = decoded.constant(ingestion.fit)
     _report_decoded(decoded, constant, without_credentials(ingestion.source))
     grouped = ingestion.near_duplicates == "group"
     groups = find_groups(decoded.thumbnails) if grouped else np.arange(len(decoded.images))
