@@ -28,7 +28,8 @@ def use_parameters(parameters: Mapping[str, Any]) -> None:
 
     Args:
         parameters: All parameters of the environment. `approaches` are trained; `explanation.approach` is explained
-            (all of them, where it is None); the parameters of `tuning.approach` are searched.
+            (all of them, where it is None); the parameters of `tuning.approach` are searched. `ingestion.folds` adds
+            the cross-validation of approaches on features.
     """
     global _parameters
     _parameters = parameters
@@ -49,7 +50,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     explained = parameters.get("explanation", {}).get("approach")
     tuned = parameters.get("tuning", {}).get("approach") or names[0]
     modules = {name: approaches.approach_of(name, parameters.get(name)) for name in {*names, tuned}}
-    trained = {name: approach.create_pipeline(name, modules[name]) for name in names}
+    folds = parameters.get("ingestion", {}).get("folds") is not None
+    trained = {name: approach.create_pipeline(name, modules[name], folds) for name in names}
     steps = {
         "data_ingestion": data_ingestion.create_pipeline(),
         "augmentation": augmentation.create_pipeline(),

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from rich.console import Console
@@ -16,6 +17,8 @@ SECONDS_BETWEEN_LINES = 10.0
 
 Item = TypeVar("Item")
 
+_is_shown: ContextVar[bool] = ContextVar("is_shown", default=False)
+
 
 Advance = Callable[[int], None]
 """Call it with the number of units done since the last call."""
@@ -26,7 +29,8 @@ def progress(description: str, total: int | None = None, unit: str = "images") -
     """Shows how far a piece of work has come.
 
     On a terminal this is a live bar on standard error. Elsewhere (a file, a pipe, a CI log) it is one log
-    line at most every `SECONDS_BETWEEN_LINES`, and none for work that is over sooner.
+    line at most every `SECONDS_BETWEEN_LINES`, and none for work that is over sooner. Work that is a part of other work
+    shows nothing of its own.
 
     Args:
         description: What is being done, for instance `"Decoding"`.
@@ -36,6 +40,19 @@ def progress(description: str, total: int | None = None, unit: str = "images") -
     Yields:
         A function to call with the number of units just finished.
     """
+    if _is_shown.get():
+        yield lambda units: None
+        return
+    token = _is_shown.set(True)
+    try:
+        with _shown(description, total, unit) as advance:
+            yield advance
+    finally:
+        _is_shown.reset(token)
+
+
+@contextmanager
+def _shown(description: str, total: int | None, unit: str) -> Iterator[Advance]:
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TextColumn(unit))

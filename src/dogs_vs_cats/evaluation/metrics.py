@@ -90,16 +90,16 @@ def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dic
 
 
 def _balanced_accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> dict[str, float]:
-    images, recalls = _recalls(labels, predicted)
-    low, high = mean_interval(recalls[images > 0], images[images > 0])
+    images, recognised = recalls(labels, predicted)
+    low, high = mean_interval(recognised[images > 0], images[images > 0])
     return {
-        "balanced_accuracy": float(recalls[images > 0].mean()),
+        "balanced_accuracy": float(recognised[images > 0].mean()),
         "balanced_accuracy_low": low,
         "balanced_accuracy_high": high,
     }
 
 
-def _recalls(
+def recalls(
     labels: NDArray[np.integer], predicted: NDArray[np.integer]
 ) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
     """Returns for each label up to the largest how many images are of it, and the fraction recognised (0 of none)."""
@@ -109,21 +109,21 @@ def _recalls(
 
 
 def recalls_of_classes(
-    images: NDArray[np.integer], recalls: NDArray[np.float64], class_names: Sequence[str]
+    images: NDArray[np.integer], recognised: NDArray[np.float64], class_names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """Describes the recall of each class that has images.
 
     Args:
         images: Of each class, in the order of the labels.
-        recalls: The fraction of them that is recognised, 0..1.
+        recognised: The fraction of them that is, 0..1: the recall.
         class_names: The classes, in the order of their labels.
 
     Returns:
         For each class `images`, `recall`, `low` and `high`, the ends of its 95 % Wilson interval.
     """
     shown = np.flatnonzero(images)
-    low, high = wilson(recalls[shown], images[shown])
-    columns = (images[shown], recalls[shown], low, high)
+    low, high = wilson(recognised[shown], images[shown])
+    columns = (images[shown], recognised[shown], low, high)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {
         class_names[label]: dict(zip(("images", "recall", "low", "high"), row, strict=True))
@@ -138,8 +138,8 @@ def _confusion(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[st
     labels, predicted = predictions["label"], predictions["predicted"]
     if len(class_names) <= MATRIX_CLASSES:
         matrix = metrics.confusion_matrix(labels, predicted, labels=list(range(len(class_names))))
-        recalls = recalls_of_classes(*_recalls(labels.to_numpy(), predicted.to_numpy()), class_names)
-        return {"recalls": recalls, "confusion_matrix": matrix.tolist()}
+        by_class = recalls_of_classes(*recalls(labels.to_numpy(), predicted.to_numpy()), class_names)
+        return {"recalls": by_class, "confusion_matrix": matrix.tolist()}
     pairs = confused_pairs(predictions, class_names).head(LISTED)
     lowest = (labels == predicted).groupby(labels).mean().nsmallest(LISTED)
     return {
@@ -193,3 +193,13 @@ def seed_summary(metrics_by_seed: Mapping[int, Mapping[str, Mapping[str, Any]]])
         "mean": table.mean().to_dict(),
         "std": spread.where(spread.notna(), None).to_dict(),
     }
+
+
+def without_test(seeds: Mapping[str, Any]) -> dict[str, Any]:
+    """Takes the figures of the test images out of what `seed_summary` returned."""
+
+    def others(figures: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in figures.items() if not name.startswith("test_")}
+
+    runs = {seed: others(figures) for seed, figures in seeds["runs"].items()}
+    return {**seeds, "runs": runs, "mean": others(seeds["mean"]), "std": others(seeds["std"])}

@@ -71,6 +71,29 @@ def mean_interval(fractions: NDArray[np.float64], images: NDArray[np.integer]) -
     return float(mean - below), float(mean + above)
 
 
+def resampled_interval(accuracies: NDArray[np.float64], folds: int) -> tuple[float, float]:
+    """Returns the 95 % interval of the mean accuracy of a cross-validation: the corrected resampled t interval.
+
+    The trainings share most of their images, so their accuracies vary less than those of independent ones would. The
+    correction adds the ratio of test to training images to the variance (Nadeau and Bengio 2003, *Inference for the
+    generalization error*; for repeated cross-validation Bouckaert and Frank 2004).
+
+    Args:
+        accuracies: Of each fold of each repeat on its test images, shape (n,), n at least 2.
+        folds: How many there are in a repeat.
+
+    Returns:
+        Its lower and upper end, each 0..1.
+    """
+    from scipy.stats import t
+
+    count = len(accuracies)
+    spread = np.sqrt((1 / count + 1 / (folds - 1)) * accuracies.var(ddof=1))
+    half = t.ppf(0.5 + 0.5 * CONFIDENCE_LEVEL, count - 1) * spread
+    low, high = np.clip(accuracies.mean() + np.array([-half, half]), 0, 1)
+    return float(low), float(high)
+
+
 def mcnemar(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
     """Tests whether two approaches differ in accuracy on the same test images: McNemar's exact test (McNemar 1947).
 
@@ -124,19 +147,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def mcnemar_pairs(predictions: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """Runs McNemar's test on every pair of approaches, corrected for the number of pairs.
+def mcnemar_pairs(*predictions: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Runs McNemar's test on every pair of approaches with the same test images, corrected for the number of pairs.
 
     Args:
-        predictions: The predictions table of each approach.
+        *predictions: For each set of test images the predictions tables of the approaches that were tested on it.
 
     Returns:
         For each pair `first` and `second` (names), what `mcnemar` returns, `p_value_adjusted` (see `holm`) and
         `significant` (adjusted p-value below 0.05).
     """
     pairs = [
-        {"first": first, "second": second, **mcnemar(predictions[first], predictions[second])}
-        for first, second in combinations(predictions, 2)
+        {"first": first, "second": second, **mcnemar(tables[first], tables[second])}
+        for tables in predictions
+        for first, second in combinations(tables, 2)
     ]
     adjusted = holm([pair["p_value"] for pair in pairs])
     return [

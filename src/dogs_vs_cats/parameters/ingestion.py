@@ -51,6 +51,9 @@ class IngestionParameters(ParameterGroup):
             source has both, with every class in training, and is `random` otherwise.
         columns: Headers in a table of labels: of the image, of its class and, where there is one, of its part (training
             or test); None detects them.
+        folds: Number of folds of the cross-validation that measures approaches on features, over all images in use;
+            `auto` takes 5 where the random test part has fewer than 200 images, and none otherwise. None measures every
+            approach on the test images alone.
         near_duplicates: `group` keeps re-encoded, resized or mirrored copies of an image in one split;
             `ignore` does not look for them.
     """
@@ -68,6 +71,7 @@ class IngestionParameters(ParameterGroup):
     max_bytes: Annotated[int, Field(ge=1)]
     bit_depth: Annotated[int, Field(ge=8, le=16)] | Literal["auto"]
     split: Literal["random", "official", "auto"]
+    folds: Literal["auto"] | Annotated[int, Field(ge=2)] | None = None
     near_duplicates: Literal["group", "ignore"]
     fit: Fit = "stretch"
     columns: Annotated[list[str], Field(min_length=2, max_length=3)] | None = None

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Figure
+from dogs_vs_cats.evaluation.cross_validation import evaluated_by
 
 DRAWN = {
     "learning_curves": "Learning curves",
@@ -31,6 +32,8 @@ def draw_figures(
         Learning curves; of the test images confusion matrix, ROC curve, calibration curve and most confident mistakes;
         accuracy-coverage curve; and the first four as SVG elements for the page of the comparison.
     """
+    # Each fold has a temperature of its own, so there is no calibration of all to show.
+    calibration = None if evaluated_by(metrics) == "k-fold" else metrics.get("calibration")
     # Not at the top: the pipelines import this module, and Matplotlib takes a second.
     from dogs_vs_cats.reporting import evaluation_figures as figures
     from dogs_vs_cats.reporting.inline_svg import inline_svg
@@ -40,7 +43,7 @@ def draw_figures(
         learning_curves(history),
         figures.confusion_matrix(predictions, class_names),
         figures.roc_curve(predictions, class_names),
-        figures.calibration_curve(predictions, class_names, metrics.get("calibration")),
+        figures.calibration_curve(predictions, class_names, calibration),
     )
     approach = model_info["approach"]
     drawings = {

@@ -58,6 +58,7 @@ def render(
         command=run_record.get("command"),
         headline=findings.headline(summary),
         by_metric=findings.by_metric(summary),
+        crossed=next((row["cross_validation"] for row in rows.values() if "cross_validation" in row), None),
         judges_classes=findings.judges_classes(summary),
         finding=" ".join(findings.sentences(summary)),
         baseline=BASELINE,

@@ -39,14 +39,17 @@ def judges_classes(summary: Summary) -> bool:
     return metric_of(summary) == "balanced_accuracy" or bool(counts.max() > UNEVEN * counts.min())
 
 
-def pair(summary: Summary, first: str, second: str) -> dict[str, Any]:
+def pair(summary: Summary, first: str, second: str) -> dict[str, Any] | None:
     """Returns McNemar's test of two approaches, seen from the first.
 
     Returns:
+        None where the two were evaluated on different images; otherwise
         `only_first_correct`, `only_second_correct`, `p_value`, `p_value_adjusted`, `significant`, `images`, and `lead`:
         by how many test images the first is ahead.
     """
-    entry = next(entry for entry in summary["pairs"] if {entry["first"], entry["second"]} == {first, second})
+    pairs = (entry for entry in summary["pairs"] if {entry["first"], entry["second"]} == {first, second})
+    if (entry := next(pairs, None)) is None:
+        return None
     ours, theirs = entry["only_first_correct"], entry["only_second_correct"]
     if entry["first"] != first:
         ours, theirs = theirs, ours
@@ -61,17 +64,20 @@ def rivals(summary: Summary) -> list[str]:
 def headline(summary: Summary) -> str:
     """States in one sentence which approach is best, and whether its lead is statistically significant."""
     best = summary["best"]["approach"]
-    others = {name: pair(summary, best, name) for name in rivals(summary)}
+    others = {name: entry for name in rivals(summary) if (entry := pair(summary, best, name))}
+    untested = [name for name in rivals(summary) if name not in others]
     better = [name for name, entry in others.items() if entry["lead"] < 0 and entry["significant"]]
     unsure = [name for name, entry in others.items() if not entry["significant"]]
     if not _beats_baseline(summary, best):
         return f"{best} is best, but not significantly better than always guessing one class"
-    if not others:
+    if not rivals(summary):
         return f"{best} is better than always guessing one class"
     if better:
         return f"{best} has {_best_figure(summary)}, but {listed(better)} the better test accuracy"
     if unsure:
         return f"{best} is best, but its difference to {listed(unsure)} could be chance"
+    if untested:
+        return f"{best} is best by {by_metric(summary)}; its difference to {listed(untested)} isn't tested"
     return f"{best} is best, by more than chance explains"
 
 
@@ -79,11 +85,10 @@ def sentences(summary: Summary) -> list[str]:
     """Explains the headline: the best approach's figures, and how it stands to each of the others."""
     best = summary["best"]["approach"]
     row = summary["approaches"][best]
-    images = row["test_images"]
-    accuracy, low, high = (percent(row[f"test_accuracy{end}"], images) for end in ENDS)
-    right = f"gets {accuracy} of the {images:,} test images right (95% interval {low} to {high})"
+    right, *how = _tested(row)
     text = [
-        f"It {_validated(summary)} and {right}.",
+        f"It {_validated(summary)} and {right}",
+        *how,
         *_over_classes(summary, best),
         *(_standing(summary, best, name) for name in rivals(summary)),
     ]
@@ -92,6 +97,17 @@ def sentences(summary: Summary) -> list[str]:
         verb = "is" if len(poor) == 1 else "are"
         text.append(f"{listed(poor)} {verb} not significantly better than always guessing one class.")
     return text
+
+
+def _tested(row: Mapping[str, Any]) -> Iterator[str]:
+    """Says how many images an approach gets right, and how they were predicted; `row` is its row in the summary."""
+    images, how = row["test_images"], row.get("cross_validation")
+    accuracy, low, high = (percent(row[f"test_accuracy{end}"], images) for end in ENDS)
+    which = f"all {images:,} images" if how else f"the {images:,} test images"
+    yield f"gets {accuracy} of {which} right (95% interval {low} to {high})."
+    if how:
+        times = f"{how['folds']}-fold cross-validation, {how['repeats']} times"
+        yield f"Each image was predicted by models that were trained without it ({times})."
 
 
 def _best_figure(summary: Summary) -> str:
@@ -141,15 +157,19 @@ def _beats_baseline(summary: Summary, name: str) -> bool:
     if metric_of(summary) == "balanced_accuracy" and low is not None:
         return bool(low > summary["approaches"][BASELINE]["test_balanced_accuracy"])
     entry = pair(summary, name, BASELINE)
-    return bool(entry["significant"]) and entry["lead"] > 0
+    return entry is not None and bool(entry["significant"]) and entry["lead"] > 0
 
 
 def _standing(summary: Summary, best: str, other: str) -> str:
     """Says how the best approach stands to another on the test images."""
-    entry = pair(summary, best, other)
-    lead, test = entry["lead"], f"McNemar, adjusted {p_value(entry['p_value_adjusted'])}"
     row = summary["approaches"][other]
     accuracy = percent(row["test_accuracy"], row["test_images"])
+    if (entry := pair(summary, best, other)) is None:
+        return (
+            f"Its difference to {other} ({accuracy} of {row['test_images']:,} images) isn't tested: one of the two was "
+            "evaluated by cross-validation on all images, the other on the test images alone."
+        )
+    lead, test = entry["lead"], f"McNemar, adjusted {p_value(entry['p_value_adjusted'])}"
     if lead == 0:
         return f"It is level with {other} ({accuracy}) on the test images."
     direction = "lead over" if lead > 0 else "distance behind"

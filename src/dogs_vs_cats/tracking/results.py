@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from dogs_vs_cats.evaluation.cross_validation import evaluated_by
 from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS
 from dogs_vs_cats.images.splits import SPLITS
 
@@ -54,7 +55,7 @@ def facts_in(output: str, content: dict[str, Any]) -> tuple[dict[str, Any], dict
         for statistic in ("mean", "std"):
             spread = content.get("seeds", {}).get(statistic, {})
             metrics |= {f"{name}_{statistic}": value for name, value in spread.items()}
-        return metrics, {}
+        return metrics, {"evaluated_by": evaluated_by(content)}
     if output == "comparison_summary":
         best = content["best"]["approach"]
         row = content["approaches"][best]

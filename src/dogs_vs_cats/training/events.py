@@ -3,7 +3,9 @@
 Training publishes, tracking subscribes; neither imports the other.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +77,25 @@ def unsubscribe(observer: Observer) -> None:
     """Stops calling `observer`; does nothing for one that was never subscribed."""
     if observer in _observers:
         _observers.remove(observer)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keeps what trainings inside say of their epochs to themselves: they are only a part of something.
+
+    No observer is called. Of the log only the warnings remain, without TensorFlow's that it compiles each new model.
+    """
+    observers, loggers = tuple(_observers), [logging.getLogger(name) for name in (__package__, "tensorflow")]
+    levels = [logger.level for logger in loggers]
+    _observers.clear()
+    for logger, level in zip(loggers, (logging.WARNING, logging.ERROR), strict=True):
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        _observers[:] = observers
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def publish(event: Event) -> None:

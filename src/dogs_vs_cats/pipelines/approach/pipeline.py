@@ -15,12 +15,13 @@ BACKBONE = ("backbone", "backbone_record", *FEATURES)
 FIGURES = [*DRAWN, "mistakes", "coverage_curve", "drawings"]
 
 
-def create_pipeline(name: str, approach: Approach) -> Pipeline:
+def create_pipeline(name: str, approach: Approach, folds: bool = False) -> Pipeline:
     """Builds the pipeline of one approach.
 
     Args:
         name: Its name; its outputs and the names of its nodes begin with it.
         approach: The module that builds its model.
+        folds: Whether approaches that train on features may be cross-validated; the images decide whether they are.
 
     Returns:
         A pipeline that collects the inputs, trains, evaluates and draws. It reads the images and the manifest and, if
@@ -35,6 +36,8 @@ def create_pipeline(name: str, approach: Approach) -> Pipeline:
     features = FEATURES if approach.USES_BACKBONE else ()
     results = ["model", "model_info", "seed_metrics", "images", "manifest", "params:compute", *features]
     shown = ["model_info", "history", "predictions", "metrics", "images", "manifest", "class_names"]
+    cross_validated = folds and approach.TRAINS_ON == "features"
+    evaluated = ["held_out_predictions", "held_out_metrics"] if cross_validated else ["predictions", "metrics"]
     template = [
         Node(LabelledImages, inputs=data, outputs="training_data", name="collect_data", tags="keras"),
         Node(collect_inputs, inputs=inputs, outputs="training_inputs", name="collect_inputs", tags="keras"),
@@ -48,12 +51,32 @@ def create_pipeline(name: str, approach: Approach) -> Pipeline:
         Node(
             nodes.evaluate,
             inputs=results,
-            outputs=["predictions", "metrics", "distribution"],
+            outputs=[*evaluated, "distribution"],
             name="evaluate",
             tags="keras",
         ),
+        *(_cross_validation() if cross_validated else ()),
         Node(draw_figures, inputs=shown, outputs=FIGURES, name="draw_figures", tags="comparison"),
     ]
     read = Pipeline(template).inputs()
     parameters = {dataset for dataset in read if dataset.startswith("params:")}
     return Pipeline(template, namespace=name, inputs=read & {*DATA, *BACKBONE}, parameters=parameters)
+
+
+def _cross_validation() -> list[Node]:
+    return [
+        Node(
+            nodes.cross_validate,
+            inputs=["training_inputs", "training_state"],
+            outputs="fold_predictions",
+            name="cross_validate",
+            tags="keras",
+        ),
+        Node(
+            nodes.evaluate_folds,
+            inputs=["fold_predictions", "held_out_predictions", "held_out_metrics", "class_names"],
+            outputs=["predictions", "metrics"],
+            name="evaluate_folds",
+            tags="keras",
+        ),
+    ]

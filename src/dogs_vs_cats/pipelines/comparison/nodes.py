@@ -3,12 +3,13 @@
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import pandas as pd
 
 from dogs_vs_cats.evaluation import criteria
+from dogs_vs_cats.evaluation.cross_validation import EvaluatedBy, evaluated_by
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import BASELINE, majority_baseline
 from dogs_vs_cats.evaluation.significance import mcnemar_pairs
@@ -35,6 +36,7 @@ TABLE_COLUMNS = [
     "test_balanced_accuracy",
     "test_roc_auc",
     "test_log_loss",
+    "evaluated_by",
     "lecture_validation_accuracy",
     "lecture_test_accuracy",
 ]
@@ -111,12 +113,15 @@ def summarise(
         * `best`: the approach that is best by `metric` on the validation images; one that was trained on these images
           has no such figure, and is the best only where it is the first of approaches that were all trained so
         * `approaches`: for each, the baseline last: the columns of the table but its seconds, 95 % intervals,
-          `seeds` with mean and standard deviation where there are several, `trained_with`
-        * `pairs`: McNemar's test on the test images, for each pair
+          `seeds` with mean and standard deviation where there are several, `cross_validation` with folds and repeats
+          where there was one, `trained_with`
+        * `pairs`: McNemar's test for each pair that was evaluated on the same images, the test images alone or all in
+          use; the baseline was on both
         * `data`: classes, images by split and class, number of rejected images; `source`, which is `sample`,
           `keras:NAME` or `files`; `test_images`, a digest of the test images' pixels (or files) and labels
     """
-    baseline = majority_baseline(manifest, class_names)
+    ways = {result.name: evaluated_by(result.metrics) for result in results}
+    baselines = _baselines(manifest, class_names, set(ways.values()))
     untrained = {"backbone": None, "parameters": 0, "trainable_parameters": 0, "epochs": 0}
     lecture = parameters.lecture or {}
     rows = {
@@ -125,8 +130,9 @@ def summarise(
     }
     validated = {result.name: result.metrics.get("validation", {}) for result in results}
     best = min(validated, key=lambda name: criteria.rank(parameters.metric, validated[name]))
+    way, baseline = next(iter(baselines.items()))
     measured = classification_metrics(baseline, class_names)
-    rows[BASELINE] = _summary_row({**untrained, **measured}, {}, LectureFigures())
+    rows[BASELINE] = _summary_row({**untrained, **measured}, {}, LectureFigures()) | {"evaluated_by": way}
     shown = dict.fromkeys(f"validation_{metric}" for metric in (criteria.DEFAULT, parameters.metric))
     shown |= dict.fromkeys(f"test_accuracy{end}" for end in ("", "_low", "_high"))
     source = ingestion_record["parameters"]["source"]
@@ -136,7 +142,12 @@ def summarise(
     return {
         "best": {"approach": best, "metric": parameters.metric, **{name: rows[best][name] for name in shown}},
         "approaches": rows,
-        "pairs": mcnemar_pairs({result.name: result.predictions for result in results} | {BASELINE: baseline}),
+        "pairs": mcnemar_pairs(
+            *(
+                {result.name: result.predictions for result in results if ways[result.name] == way} | {BASELINE: table}
+                for way, table in baselines.items()
+            )
+        ),
         "data": {
             "classes": list(class_names),
             "images": counts.to_dict("index"),
@@ -148,6 +159,19 @@ def summarise(
     }
 
 
+def _baselines(
+    manifest: pd.DataFrame, class_names: list[str], ways: Set[EvaluatedBy]
+) -> dict[EvaluatedBy, pd.DataFrame]:
+    """Predicts the most frequent class, in each of the ways in which the approaches were evaluated."""
+    baseline = majority_baseline(manifest, class_names)
+    trained = baseline[baseline["split"] != "test"]
+    tables: dict[EvaluatedBy, pd.DataFrame] = {
+        "test": baseline,
+        "k-fold": pd.concat([trained, baseline.assign(split="test")], ignore_index=True),
+    }
+    return {way: table for way, table in tables.items() if way in ways}
+
+
 def _summary_row(
     metrics: Mapping[str, Any], trained_with: Mapping[str, Any], lecture: LectureFigures
 ) -> dict[str, Any]:
@@ -156,6 +180,9 @@ def _summary_row(
     for split in SPLITS:
         for name in ROW_METRICS:
             row[f"{split}_{name}"] = metrics.get(split, {}).get(name)
+    row["evaluated_by"] = evaluated_by(metrics)
+    if "cross_validation" in metrics:
+        row["cross_validation"] = {name: metrics["cross_validation"][name] for name in ("folds", "repeats")}
     row["lecture_validation_accuracy"] = lecture.validation_accuracy
     row["lecture_test_accuracy"] = lecture.test_accuracy
     seeds = metrics.get("seeds") or {}

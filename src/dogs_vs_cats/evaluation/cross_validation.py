@@ -1,0 +1,157 @@
+"""Repeated stratified k-fold cross-validation: its splits, and the metrics of its predictions.
+
+A test part of a few dozen images says little about a classifier. Cross-validation tests on every image: each is
+predicted by a model that was trained without it.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dogs_vs_cats.evaluation.metrics import classification_metrics, recalls, recalls_of_classes
+from dogs_vs_cats.evaluation.significance import mean_interval, resampled_interval, wilson
+from dogs_vs_cats.images.splits import TEST, TRAIN, UNUSED, VALIDATION
+
+REPEATS = 3
+"""How often the images are divided anew: the mean then depends less on the luck of one division."""
+
+EvaluatedBy = Literal["test", "k-fold"]
+
+
+def evaluated_by(metrics: Mapping[str, Any]) -> EvaluatedBy:
+    """Says on which images the metrics of the split `test` were measured.
+
+    Args:
+        metrics: The metrics of an approach.
+
+    Returns:
+        `test`: those of the test part; `k-fold`: all in use, by cross-validation.
+    """
+    return "k-fold" if "cross_validation" in metrics else "test"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division of the images.
+
+    Attributes:
+        repeat: From 1.
+        number: From 1, within its repeat.
+        splits: The split of each row of the manifest. `test` are the images of this fold; the others are divided into
+            `train` and `validation`, about as in the manifest.
+    """
+
+    repeat: int
+    number: int
+    splits: NDArray[np.str_]
+
+    @property
+    def digest(self) -> str:
+        """Hash of the splits, as hex digits."""
+        return hashlib.sha256("\n".join(self.splits.tolist()).encode()).hexdigest()
+
+
+def divide(manifest: pd.DataFrame, folds: int, seed: int) -> Iterator[Fold]:
+    """Divides the images in use into folds, `REPEATS` times.
+
+    The folds are stratified, and near-duplicates, which have the same `group`, stay together. A fold chooses the epoch,
+    the penalty and the temperature on validation images of its own, so that its test images have no part in them.
+
+    Args:
+        manifest: Columns `label`, `split` and `group`; images of the split `unused` stay out.
+        folds: At least 2.
+        seed: Another seed draws other folds.
+
+    Yields:
+        `folds` times `REPEATS` divisions. Each image in use is in the test part once in each repeat.
+    """
+    rows = np.flatnonzero(manifest["split"] != UNUSED)
+    labels, groups = (manifest[column].to_numpy()[rows] for column in ("label", "group"))
+    validation, training = ((manifest["split"] == split).sum() for split in (VALIDATION, TRAIN))
+    parts = round((validation + training) / validation) if validation else 0
+    for repeat in range(REPEATS):
+        fold_of = _deal(labels, groups, folds, seed + repeat)
+        for number in range(folds):
+            splits = np.full(len(manifest), UNUSED, dtype=f"<U{len(VALIDATION)}")
+            splits[rows] = np.where(fold_of == number, TEST, TRAIN)
+            rest = np.flatnonzero(fold_of != number)
+            if parts:
+                chosen = rest[_deal(labels[rest], groups[rest], max(parts, 2), seed + repeat) == 0]
+                # A class with too few images for both parts is trained.
+                lacking = np.setdiff1d(labels[chosen], labels[np.setdiff1d(rest, chosen)])
+                splits[rows[chosen[~np.isin(labels[chosen], lacking)]]] = VALIDATION
+            yield Fold(repeat + 1, number + 1, splits)
+
+
+def _deal(labels: NDArray[Any], groups: NDArray[Any], parts: int, seed: int) -> NDArray[np.int64]:
+    """Deals images out to stratified parts, groups as a whole; returns the part of each, from 0."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    parts = min(parts, int(np.bincount(labels).max()))
+    # The splitter that knows groups goes through them one by one.
+    single = len(np.unique(groups)) == len(groups)
+    splitter = StratifiedKFold if single else StratifiedGroupKFold
+    part_of = np.empty(len(labels), np.int64)
+    with warnings.catch_warnings():
+        # Of a class with fewer images than parts.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        dealt = splitter(parts, shuffle=True, random_state=seed).split(labels, labels, None if single else groups)
+        for number, (_, members) in enumerate(dealt):
+            part_of[members] = number
+    return part_of
+
+
+def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measures the predictions of a cross-validation.
+
+    The interval of the accuracy is the wider of two. Wilson's, on the number of images, is about which images were
+    drawn, but takes the predictions for those of one model that was trained on other images. The corrected resampled t
+    interval (`significance.resampled_interval`) is also about which images a model was trained on, but estimates a
+    variance from a few folds, and is zero where all of them agree. Neither is exact: an interval with a guaranteed
+    coverage needs nested cross-validation (Bates, Hastie and Tibshirani 2021, *Cross-validation: what does it estimate
+    and how well does it do it?*). They also show that cross-validation estimates the accuracy of models that are
+    trained this way on such images, rather than that of the saved one.
+
+    Args:
+        predictions: A predictions table in which each image in use is once in every repeat, with the columns `repeat`
+            and `fold`.
+        class_names: The classes, in the order of their labels.
+
+    Returns:
+        What `classification_metrics` has for one split: means over the repeats, and the confusions of the first one.
+        And how they came about: `folds`, `repeats`, and the `accuracies` of each fold of each repeat.
+    """
+    repeats = [rows for _, rows in predictions.groupby("repeat")]
+    measured = [classification_metrics(rows, class_names)[TEST] for rows in repeats]
+    metrics = {
+        name: _mean([each[name] for each in measured]) if isinstance(value, float) else value
+        for name, value in measured[0].items()
+    }
+    right = (predictions["label"] == predictions["predicted"]).groupby([predictions["repeat"], predictions["fold"]])
+    accuracies = right.mean().unstack().to_numpy()
+    images, _ = recalls(*_answers(repeats[0]))
+    recognised = np.mean([recalls(*_answers(rows))[1] for rows in repeats], axis=0)
+    low, high = (ends.item() for ends in wilson(np.array([metrics["accuracy"]]), np.array([metrics["images"]])))
+    intervals = [(low, high), resampled_interval(accuracies.ravel(), accuracies.shape[1])]
+    metrics["accuracy_low"], metrics["accuracy_high"] = max(intervals, key=lambda ends: ends[1] - ends[0])
+    ends = mean_interval(recognised[images > 0], images[images > 0])
+    metrics["balanced_accuracy_low"], metrics["balanced_accuracy_high"] = ends
+    if "recalls" in metrics:
+        metrics["recalls"] = recalls_of_classes(images, recognised, class_names)
+    how = {"folds": accuracies.shape[1], "repeats": len(repeats), "accuracies": accuracies.tolist()}
+    return metrics, how
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
+
+
+def _answers(predictions: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return predictions["label"].to_numpy(), predictions["predicted"].to_numpy()
