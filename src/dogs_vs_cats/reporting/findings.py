@@ -13,11 +13,9 @@ from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.parameters.comparison import Metric
 from dogs_vs_cats.reporting.wording import listed, p_value, percent
+from dogs_vs_cats.training.inputs import EVEN
 
 Summary = Mapping[str, Any]
-
-UNEVEN = 1.5
-"""Classes are uneven where the largest has more than this many times the images of the smallest."""
 
 ENDS = ("", "_low", "_high")
 
@@ -36,7 +34,7 @@ def by_metric(summary: Summary) -> str:
 def judges_classes(summary: Summary) -> bool:
     """Tells whether accuracies are to be shown class by class: the classes are uneven, or it was asked for."""
     counts = pd.DataFrame(summary["data"]["images"]).sum(axis="columns")
-    return metric_of(summary) == "balanced_accuracy" or bool(counts.max() > UNEVEN * counts.min())
+    return metric_of(summary) == "balanced_accuracy" or bool(counts.max() > EVEN * counts.min())
 
 
 def pair(summary: Summary, first: str, second: str) -> dict[str, Any] | None:
