@@ -25,6 +25,7 @@ COLUMNS = [
     "test_balanced_accuracy",
     "test_roc_auc",
     "test_log_loss",
+    "evaluated_by",
     "lecture_validation_accuracy",
     "lecture_test_accuracy",
 ]

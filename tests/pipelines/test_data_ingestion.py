@@ -20,6 +20,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from PIL import Image
+from pydantic import ValidationError
 
 from dogs_vs_cats.datasets import AtomicDataset, FolderDataset, JSONDataset, MemoryMapDataset
 from dogs_vs_cats.errors import ProjectError, SourceError, SplitError
@@ -452,6 +453,57 @@ def test_auto_takes_the_parts_of_the_source_and_says_so(tmp_path: Path, caplog: 
     mixed = ingest(parameters(tmp_path / "pets/train", 0.7, 0.2, 0.1, split="auto"), tmp_path)
     assert mixed["ingestion_record"]["split"] == "random"
     assert Counter(mixed["manifest"]["split"]) == {"train": 28, "validation": 8, "test": 4}
+
+
+def record_of(cats: int, dogs: int, parts: str = "", **more: Any) -> dict[str, Any]:
+    """The record of a split of images of which the last fifth is in the test part of the source, if that has parts."""
+    count = cats + dogs
+    usable = pd.DataFrame({"path": [f"{row}.jpg" for row in range(count)], "label": [0] * cats + [1] * dogs})
+    in_test = np.arange(count) % 5 == 0
+    usable = usable.assign(
+        part=np.where(in_test, "test", "train") if parts else "",
+        sha256=[f"{row:064}" for row in range(count)],
+        width=40,
+        height=40,
+        group=range(count),
+    )
+    given = parameters("x", **{"train": 0.6, "validation": 0.2, "test": 0.2, **more})
+    nothing = pd.DataFrame({"path": [], "reason": []})
+    facts = {"bit_depth": None, "constant": 0}
+    record: dict[str, Any] = split_images(usable, nothing, ["cat", "dog"], facts, given, 0)[1]
+    return record
+
+
+def test_few_test_images_are_cross_validated_where_that_is_left_to_the_images(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        assert record_of(400, 595, folds="auto")["folds"] == 5  # 199 test images
+        assert "5-fold cross-validation over all 995 images in use, not on the 199 test images alone" in caplog.text
+        assert record_of(400, 600, folds="auto")["folds"] is None
+        assert record_of(30, 3, folds="auto")["folds"] == 3
+        assert record_of(40, 40)["folds"] is None
+        assert record_of(400, 600, folds=4)["folds"] == 4
+    with pytest.raises(SplitError, match=r"ingestion.folds is 8, but dog has 7 different images.*at most 7, or null"):
+        record_of(40, 7, folds=8)
+
+
+@pytest.mark.parametrize("split", ["official", "auto"])
+def test_the_test_part_of_the_source_is_not_mixed_unless_a_number_of_folds_asks_for_it(
+    split: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert record_of(40, 40, "parts", split=split, folds="auto")["folds"] is None
+    assert "images; they aren't cross-validated (ingestion.folds: auto), because the parts are" in caplog.text
+    assert record_of(40, 40, "parts", split=split, folds=3)["folds"] == 3
+
+
+def test_folds_change_nothing_about_images_and_split() -> None:
+    without, with_folds = record_of(40, 40), record_of(40, 40, folds="auto")
+    assert without["identity"] == with_folds["identity"]
+
+
+@pytest.mark.parametrize("folds", [1, 2.5, True, "five"])
+def test_other_folds_are_refused(folds: Any) -> None:
+    with pytest.raises(ValidationError):
+        parameters("x", folds=folds)
 
 
 def test_copies_across_official_parts_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -21,6 +21,7 @@ from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
+from dogs_vs_cats.pipelines.approach.nodes import evaluate_folds
 from dogs_vs_cats.pipelines.comparison.pipeline import create_pipeline
 from dogs_vs_cats.reporting.approach_figures import draw_figures
 from dogs_vs_cats.reporting.findings import closing_lines, headline
@@ -31,7 +32,7 @@ from tests.parameters.test_parameters import parameters as environment_parameter
 COLUMNS = [
     "approach", "backbone", "parameters", "trainable_parameters", "epochs", "train_seconds", "seconds_per_epoch",
     "train_accuracy", "validation_accuracy", "test_accuracy", "test_balanced_accuracy", "test_roc_auc",
-    "test_log_loss", "lecture_validation_accuracy", "lecture_test_accuracy",
+    "test_log_loss", "evaluated_by", "lecture_validation_accuracy", "lecture_test_accuracy",
 ]  # fmt: skip
 PNG = b"\x89PNG not really"
 DRAWINGS = ("learning_curves", "confusion_matrix", "roc_curve", "calibration_curve")
@@ -423,6 +424,48 @@ def test_many_classes_without_seconds_or_records() -> None:
     assert headline(summary) == "lenet5 is best, by more than chance explains"
     assert "Beside the lecture" not in html
     assert summary["data"]["source"] == "keras:mnist"
+
+
+def crossed(*names: str, wrong_every: int = 20) -> dict[str, Any]:
+    """The results of approaches that were measured on all images, by two folds in two repeats."""
+    manifest = manifest_of(["cat", "dog"], 60)
+    saved = predictions_of(manifest, ["cat", "dog"], wrong_every)
+    folds = [saved.assign(split="test", repeat=repeat, fold=np.arange(len(saved)) % 2 + 1) for repeat in (1, 2)]
+    facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": ""}
+    metrics = {**classification_metrics(saved, ["cat", "dog"]), **facts}
+    predictions, metrics = evaluate_folds(pd.concat(folds), saved, metrics, ["cat", "dog"])
+    return {f"{name}.{output}": value for name in names for output, value in
+            (("predictions", predictions), ("metrics", metrics))}  # fmt: skip
+
+
+def test_only_approaches_that_were_measured_on_the_same_images_are_tested_pairwise() -> None:
+    catalog = compare({"folded": 20, "imaged": 10}, changes=crossed("folded"), drawn=True)
+    summary, table = summary_of(catalog), catalog.load("comparison_table")
+    pairs = {(pair["first"], pair["second"]): pair["images"] for pair in summary["pairs"]}
+    assert pairs == {("imaged", "majority_class"): 60, ("folded", "majority_class"): 180}
+    assert dict(zip(table["approach"], table["evaluated_by"], strict=True)) == {
+        "folded": "k-fold", "imaged": "test", "majority_class": "test",
+    }  # fmt: skip
+    assert headline(summary) == "folded is best by validation log loss; its difference to imaged isn't tested"
+    lines = "\n".join(closing_lines(summary, "x"))
+    assert "gets 95.0% of all 180 images right (95% interval" in lines
+    assert "predicted by models that were trained without it (2-fold cross-validation, 2 times)." in lines
+    assert "Its difference to imaged (90.0% of 60 images) isn't tested: one of the two was evaluated by" in lines
+    page = re.sub(r"\s+", " ", Page(report_of(catalog)).text)
+    assert "k-fold, 180 images" in page
+    assert page.count("not tested:") == 2
+    assert "a model is trained without the fold" in page
+    assert "95.0% of 180 images, by cross-validation, right" in page
+
+
+def test_approaches_that_were_all_cross_validated_are_tested_on_all_images() -> None:
+    summary = summary_of(compare({"a": 20, "b": 5}, changes=crossed("a") | crossed("b", wrong_every=5)))
+    assert [(pair["first"], pair["second"], pair["images"]) for pair in summary["pairs"]] == [
+        ("a", "b", 180), ("a", "majority_class", 180), ("b", "majority_class", 180),
+    ]  # fmt: skip
+    assert summary["approaches"]["majority_class"]["evaluated_by"] == "k-fold"
+    assert summary["approaches"]["majority_class"]["test_images"] == 180
+    assert headline(summary) == "a is best, by more than chance explains"
 
 
 def uneven(metric: str, **changes: Any) -> DataCatalog:
