@@ -186,6 +186,8 @@ def test_a_table_among_the_images_says_the_classes(tmp_path: Path, kind: str, ca
         with open_source(parameters(path), tmp_path) as source:
             assert labels(source) == dict(zip(files[:6], KINDS, strict=True))
             assert source.read(source.entries()[0]) == b"bytes of " + files[0].encode()
+    with pytest.raises(SourceError, match=r"There is no table|can't be opened"):
+        open_source(parameters(place / "gone.csv"), tmp_path)
     assert "labels.csv, id is the image, and breed the class" in caplog.text
     assert "Ignored 1 images" in caplog.text
 

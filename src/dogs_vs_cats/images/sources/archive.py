@@ -74,16 +74,17 @@ class ZipSource(FileSource):
             inside = inside.removeprefix(name).removeprefix("/")
         else:
             path /= inside
-        path, table = (path.parent, path.name) if suffix_of(inside) in LABEL_SUFFIXES else (path, "")
+        table = path.name if labelled and suffix_of(inside) in LABEL_SUFFIXES else ""
         inside = inside.removesuffix(table).removesuffix("/")
         self._list(f"{inside}/" if inside else "")
-        if labelled and table in self.files:
-            self.label_by(self._table(table, str(path)))
-            return
-        if inside and not (self.files or self.folders or self.rejected):
+        if table in self.files:
+            self.label_by(self._table(table, str(path.parent)))
+        elif table or (inside and not (self.files or self.folders or self.rejected)):
             there = sorted({_posix(info.filename).partition("/")[0] for info in self._zip.infolist()}, key=natural_key)
-            raise SourceError(f"There is no folder {path}; at the archive's top there are {listed(there)}.")
-        self.arrange(str(path), labelled=labelled)
+            kind = "table" if table else "folder"
+            raise SourceError(f"There is no {kind} {path}; at the archive's top there are {listed(there)}.")
+        else:
+            self.arrange(str(path), labelled=labelled)
 
     def _list(self, inside: str) -> None:
         """Lists the members below a folder, and rejects those that aren't to be read."""
