@@ -27,7 +27,7 @@ from dogs_vs_cats.project import VARIABLE
 from dogs_vs_cats.session import run_lock
 from dogs_vs_cats.session.base_defaults import ImageSize
 from dogs_vs_cats.session.config_loader import ConfigLoader
-from dogs_vs_cats.session.preflight import check_images, check_room
+from dogs_vs_cats.session.preflight import Preflight
 from dogs_vs_cats.session.selection import check_inputs
 from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
 from dogs_vs_cats.storage.caches import GIB, note_use, remove_beyond, total
@@ -87,13 +87,13 @@ class ProjectHooks:
         refuse_stale_inputs(pipeline, catalog, self._parameters)
         if self._chosen_size and "images" in pipeline.all_outputs():
             logger.info(self._chosen_size.reason)
-        reads_source = not run_params["only_missing_outputs"]  # else what has been made may be all that is needed
-        source = check_images(pipeline, self._parameters, self._root) if reads_source else None
-        feature_count = None
+        preflight, feature_count = Preflight(pipeline, catalog, self._parameters, self._root), None
+        if not run_params["only_missing_outputs"]:  # there, the images may exist
+            preflight.check_source()
         if uses_keras:
             start_keras()
             feature_count = refuse_unbuildable(pipeline.all_outputs(), self._parameters)
-        check_room(pipeline, catalog, source, feature_count, self._root)
+        preflight.check_room(feature_count)
         for dataset in datasets:
             if isinstance(dataset, KerasModelDataset):
                 dataset.caches = True

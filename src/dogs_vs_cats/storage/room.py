@@ -1,6 +1,5 @@
 """Whether there is room on the disk for what a run is going to write."""
 
-import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,14 +8,16 @@ from pathlib import Path
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.storage.caches import size
 
-logger = logging.getLogger(__name__)
 
-
-def refuse_without_room(needs: Mapping[Path, int]) -> None:
-    """Says how much room the caches need and how much there is, and refuses a run that they don't leave enough.
+def refuse_without_room(needs: Mapping[Path, int]) -> list[str]:
+    """Refuses a run that the disk has no room for.
 
     Args:
-        needs: Bytes that are going to be written into each folder, which needn't exist yet.
+        needs: Bytes that are going to be written into each folder of the caches, which needn't exist yet. Folders of
+            results need next to nothing, 0.
+
+    Returns:
+        For each volume, how much room the caches will need there, and how much there is, in a sentence.
 
     Raises:
         ProjectError: A volume has too little room, or a folder can't be written to.
@@ -28,6 +29,7 @@ def refuse_without_room(needs: Mapping[Path, int]) -> None:
             raise ProjectError(f"{place} can't be written. Give the right to write, and run again.")
         if count:
             by_volume.setdefault(place.stat().st_dev, {})[folder] = count
+    sentences = []
     for folders in by_volume.values():
         free = shutil.disk_usage(_existing(next(iter(folders)))).free
         needed, places = sum(folders.values()), " and ".join(map(str, folders))
@@ -36,7 +38,8 @@ def refuse_without_room(needs: Mapping[Path, int]) -> None:
                 f"The caches of this run need about {size(needed)} in {places}, but only {size(free)} are free there. "
                 "Make room (kedro cache list shows what earlier runs have left), or set a smaller ingestion.image_size."
             )
-        logger.info("The caches will need about %s in %s; %s are free", size(needed), places, size(free))
+        sentences.append(f"The caches will need about {size(needed)} in {places}; {size(free)} are free")
+    return sentences
 
 
 def _existing(folder: Path) -> Path:
