@@ -13,7 +13,8 @@ from dogs_vs_cats.images.batches import RowBatches
 from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
 from dogs_vs_cats.training.inputs import LabelledImages
-from dogs_vs_cats.training.loop import Phase, Training, train
+from dogs_vs_cats.training.loop import Training, train
+from dogs_vs_cats.training.phases import Phase
 from tests.conftest import copy_project, kedro_in_turn
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.parameters.test_parameters import refused
@@ -135,7 +136,7 @@ def train_two_answers(folder):
         inputs=inputs("from_scratch", block, data),
         seed=0,
         model=model,
-        phases=[Phase("head", 3, 0.01, "cosine")],
+        phases=[Phase("head", 3, 0.01)],
         batches=RowBatches(rows, np.arange(30), labels, batch_size=8, shuffle=True, seed=0),
         validation=RowBatches(rows, np.arange(30, 40), labels, batch_size=8),
     )

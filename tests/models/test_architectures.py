@@ -28,7 +28,7 @@ from dogs_vs_cats.models.architectures.mlp import boston_mlp, iris_mlp
 from dogs_vs_cats.models.architectures.resnet import residual_block
 from dogs_vs_cats.models.layer_arithmetic import convolution_parameters, mlp_parameters
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
-from dogs_vs_cats.training.loop import loss_function
+from dogs_vs_cats.training.measures import loss_function
 
 DIGITS = (28, 28, 1)
 SIZES = {

@@ -23,8 +23,7 @@ class Parameters(TrainingParameters):
         architecture: Which network.
         dropout: Fraction of values dropped while training; None leaves each network its own. Networks without dropout
             take only None.
-        schedule: `constant` keeps the learning rate; `cosine` lets it fall from `learning_rate` to 0 over all epochs,
-            slowly at both ends (Loshchilov and Hutter 2017, without restarts).
+        schedule: As for every approach, but required: networks of the zoo are mostly trained with `cosine`.
         train_on_all: Trains on the validation images too, for the final model. Only the test images then measure it: it
             has no validation metrics, and the comparison doesn't choose it as the best.
     """

@@ -13,7 +13,7 @@ from dogs_vs_cats.lectures.convolution import convolve2d
 
 def figures() -> dict[str, Any]:
     """Runs every demonstration of `claims.yml`."""
-    from dogs_vs_cats.training.loop import loss_function
+    from dogs_vs_cats.training.measures import loss_function
 
     return {
         "rbf_outputs": _rbf_outputs(),
@@ -51,7 +51,7 @@ def _loss_of_ten_classes() -> str:
     """Compares the project's loss for ten classes with categorical cross-entropy, on random answers."""
     import keras
 
-    from dogs_vs_cats.training.loop import loss_function
+    from dogs_vs_cats.training.measures import loss_function
 
     answers, labels = np.random.default_rng(0).dirichlet(np.ones(10), 8).astype(np.float32), np.arange(8)
     theirs = keras.losses.CategoricalCrossentropy()(np.eye(10, dtype=np.float32)[labels], answers)

@@ -1,8 +1,8 @@
 """Parameters that every approach has, and those of the calibration of all models."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from dogs_vs_cats.parameters.base import Distinct, ParameterGroup
 
@@ -19,6 +19,15 @@ class TrainingParameters(ParameterGroup):
         batch_size: Images (or feature rows) a step.
         optimizer: A Keras optimizer.
         learning_rate: Step size of the optimizer, above 0.
+        schedule: `constant` keeps the learning rate; `cosine` lets it fall from `learning_rate` to 0 over all epochs of
+            a phase, slowly at both ends (Loshchilov and Hutter 2017, without restarts).
+        warmup_epochs: Epochs, or a fraction of one, in which the learning rate first rises from 0, in proportion to the
+            steps; every phase has its own. 0: none.
+        weight_decay: Fraction of each kernel, times the learning rate, that a step subtracts beside the gradient's
+            update (Loshchilov and Hutter 2019); with every optimizer, so `adam` with it is `adamw`. Biases and
+            normalisations don't decay. None: the optimizer's own, Keras's 0.004 on all weights for `adamw`, else none.
+        label_smoothing: Fraction of each training label that is spread evenly over all classes (Szegedy et al. 2016).
+            0: none.
         augment: Whether training batches are augmented with the `augmentation` parameters.
         class_weights: Weighs classes inversely to their frequency, for uneven folders; `auto` does so where the largest
             class has more than 1.5 times the images of the smallest.
@@ -35,11 +44,29 @@ class TrainingParameters(ParameterGroup):
     batch_size: PositiveInt
     optimizer: Literal["adam", "rmsprop", "sgd", "nadam", "adamw"]
     learning_rate: Annotated[float, Field(gt=0, le=10)]
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0
+    weight_decay: Annotated[float, Field(ge=0, le=10)] | None = None
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0
     augment: bool
     class_weights: bool | Literal["auto"]
     keep_best_epoch: bool
     early_stopping_patience: PositiveInt | None
     seeds: Distinct[Annotated[int, Field(ge=0, lt=2**31)]]
+
+    @model_validator(mode="after")
+    def _warmup_ends(self) -> Self:
+        if "epochs" not in self.unused and self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs:g}, which leaves nothing of epochs: {self.epochs} for the full "
+                "learning rate: set it lower"
+            )
+        return self
+
+    @property
+    def has_soft_labels(self) -> bool:
+        """Whether a training label is a probability of each class, not the number of one."""
+        return self.label_smoothing > 0
 
     @property
     def unused(self) -> frozenset[str]:

@@ -11,6 +11,7 @@ from keras import ops
 from dogs_vs_cats.compute.backend import accelerators
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.images.batches import RowBatches
+from dogs_vs_cats.images.soft_batches import SoftBatches
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
 RESIDENT_BYTES = 2 << 30
@@ -72,13 +73,13 @@ class EvenBatches(keras.utils.PyDataset):
     has, the others weigh so much more that the loss and its gradient are those of the batch as it was.
     """
 
-    def __init__(self, batches: RowBatches, devices: int, class_weight: dict[int, float] | None):
+    def __init__(self, batches: RowBatches | SoftBatches, devices: int, class_weight: dict[int, float] | None):
         """Wraps batches; nothing is read yet.
 
         Args:
             batches: What to read.
             devices: Number of devices.
-            class_weight: A weight for each label; None weighs all alike.
+            class_weight: A weight for each label; None weighs all alike. Soft batches have their own weights.
         """
         super().__init__()
         self._batches = batches
@@ -91,12 +92,14 @@ class EvenBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Reads a batch of the present epoch: rows, labels, and float32 weights."""
-        rows, labels = self._batches[index]
+        rows, labels, *own = self._batches[index]
         count = len(labels)
         full = -(-count // self._devices) * self._devices
         weights = np.zeros(full, np.float32)
         weights[:count] = full / count
-        if self._class_weight is not None:
+        if own:
+            weights[:count] *= own[0]
+        elif self._class_weight is not None:
             weights[:count] *= [self._class_weight[int(label)] for label in labels]
         places = np.arange(full) % count
         return rows[places], labels[places], weights

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from dogs_vs_cats.compute.backend import compile_updates
 from dogs_vs_cats.errors import TrainingError, is_out_of_memory
 from dogs_vs_cats.images.batches import RowBatches
+from dogs_vs_cats.images.soft_batches import SoftBatches
 from dogs_vs_cats.models.frozen_base import weights_hash
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.training.checkpoint import Checkpoint, TrainState, best_row, without_images
@@ -24,6 +25,8 @@ from dogs_vs_cats.training.devices import EvenBatches, training_devices
 from dogs_vs_cats.training.duration import Announcement
 from dogs_vs_cats.training.events import EpochEnd, publish
 from dogs_vs_cats.training.inputs import TrainingInputs
+from dogs_vs_cats.training.measures import accuracy, loss_function
+from dogs_vs_cats.training.phases import Phase, create_optimizer, is_constant, learning_rate
 
 logger = logging.getLogger(__name__)
 
@@ -32,25 +35,6 @@ SECONDS_BETWEEN_STATES = 5.0
 
 _STEPS_AT_ONCE = 20
 _FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of epochs with one learning rate and one set of trainable layers.
-
-    Attributes:
-        name: `head` or `fine_tuning`.
-        epochs: Number of epochs.
-        learning_rate: Step size, at the beginning of the phase.
-        schedule: `constant`, or `cosine`: the step size falls to 0 over the phase.
-        unfrozen: Frozen layers that are trained from this phase on.
-    """
-
-    name: str
-    epochs: int
-    learning_rate: float
-    schedule: Literal["constant", "cosine"] = "constant"
-    unfrozen: Sequence[keras.layers.Layer] = ()
 
 
 @dataclass(frozen=True)
@@ -83,9 +67,19 @@ class Training:
         """How many devices share each batch. More than one need a surrounding `data_parallel`."""
         return len(training_devices(self.inputs.compute))
 
-    def shared(self, batches: RowBatches, class_weight: dict[int, float] | None = None) -> keras.utils.PyDataset:
-        """Batches for all devices; where there are several, the batches include the class weights."""
-        return batches if self.devices == 1 else EvenBatches(batches, self.devices, class_weight)
+    def given(self, batches: RowBatches, class_weight: dict[int, float] | None = None) -> keras.utils.PyDataset:
+        """Batches as `fit` and `evaluate` take them: with soft labels, and split among devices, where there are such.
+
+        Args:
+            batches: `batches` or `validation`.
+            class_weight: Weights of the labels. Soft or split batches include them; others don't.
+        """
+        given: RowBatches | SoftBatches = batches
+        parameters = self.inputs.parameters
+        if parameters.has_soft_labels:
+            softening = parameters if batches is self.batches else None
+            given = SoftBatches(batches, self.inputs.data.classes, softening, class_weight)
+        return given if self.devices == 1 else EvenBatches(given, self.devices, class_weight)
 
     @property
     def steps_per_execution(self) -> int:
@@ -143,11 +137,6 @@ def train(training: Training, state_folder: Path) -> TrainState:
     return replace(state, best_weights=())
 
 
-def loss_function(classes: int) -> keras.losses.Loss:
-    """Returns the loss to minimise: binary cross-entropy for two classes, categorical on numbered labels for more."""
-    return keras.losses.BinaryCrossentropy() if classes == 2 else keras.losses.SparseCategoricalCrossentropy()
-
-
 def count_weights(weights: Sequence[keras.Variable]) -> int:
     """Number of values in some weights."""
     return int(sum(np.prod(weight.shape) for weight in weights))
@@ -166,36 +155,33 @@ def _assign(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
 
 def _compile(training: Training, phase: Phase) -> None:
     inputs, compute = training.inputs, training.inputs.compute
-    rate: Any = phase.learning_rate
-    if phase.schedule == "cosine":
-        # A function of the optimizer's step counter, so that an interrupted training resumes where it was.
-        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=phase.epochs * len(training.batches))
-    optimizer = type(keras.optimizers.get(inputs.parameters.optimizer))(learning_rate=rate)
+    variables = training.model.trainable_variables
+    optimizer = create_optimizer(inputs.parameters, phase, variables, len(training.batches))
     if training.devices == 1:
         compile_updates(optimizer, compute)
-    is_binary = inputs.data.classes == 2
-    accuracy = keras.metrics.BinaryAccuracy if is_binary else keras.metrics.SparseCategoricalAccuracy
+    kind = (inputs.data.classes, inputs.parameters.has_soft_labels)
     # Rows that only fill up a batch weigh nothing in weighted metrics.
     metrics = "metrics" if training.devices == 1 else "weighted_metrics"
     own = {"optimizer": optimizer, "steps_per_execution": training.steps_per_execution}
     for model, options in ((training.model, own), (training.validation_model, {})):
         if model is not None:
-            measured = {"loss": loss_function(inputs.data.classes), metrics: [accuracy(name="accuracy")]}
+            measured = {"loss": loss_function(*kind), metrics: [accuracy(*kind)]}
             model.compile(**measured, jit_compile=compute.jit_compile, **options)
     # Builds the optimizer's variables now, so that a saved state can be put into them.
-    optimizer.build(training.model.trainable_variables)
+    optimizer.build(variables)
 
 
 def _fit(training: Training, epochs: "_Epochs") -> None:
     inputs = training.inputs
     class_weight = inputs.class_weight
+    batches = training.given(training.batches, class_weight)
     try:
         training.model.fit(
-            training.shared(training.batches, class_weight),
+            batches,
             validation_data=None if training.validation_model else epochs.validation or None,
             initial_epoch=len(epochs.state.history),
             epochs=epochs.last_epoch,
-            class_weight=class_weight if training.devices == 1 else None,
+            class_weight=class_weight if batches is training.batches else None,
             shuffle=False,
             verbose=0,
             callbacks=[training.batches.callback(), epochs, epochs.announcement()],
@@ -223,7 +209,7 @@ class _Epochs(keras.callbacks.Callback):
         self._saved_at = time.monotonic()
         self.bar = ExitStack()
         self.last_epoch = self._first + phase.epochs
-        self.validation = training.shared(training.validation)
+        self.validation = training.given(training.validation)
         self.state = checkpoint.restore() or state
         for row in self.state.history[self._first :]:
             self._publish(row)
@@ -249,8 +235,8 @@ class _Epochs(keras.callbacks.Callback):
         self._started = time.perf_counter()
         self._steps_shown = 0
         self._learning_rate = self._phase.learning_rate
-        if self._phase.schedule != "constant":
-            self._learning_rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        if not is_constant(self._training.inputs.parameters):
+            self._learning_rate = learning_rate(self.model.optimizer)
         title = f"{self._name} epoch {epoch + 1}/{self.last_epoch}"
         self._advance = self.bar.enter_context(progress(title, self.params["steps"], "steps"))
 

@@ -22,7 +22,8 @@ from dogs_vs_cats.training.checkpoint import TrainState
 from dogs_vs_cats.training.devices import ResidentImages, data_parallel, keeps_images, training_devices
 from dogs_vs_cats.training.events import EpochEnd, publish
 from dogs_vs_cats.training.inputs import TrainingInputs
-from dogs_vs_cats.training.loop import Phase, Training, train
+from dogs_vs_cats.training.loop import Training, train
+from dogs_vs_cats.training.phases import Phase
 
 logger = logging.getLogger(__name__)
 
@@ -189,8 +190,7 @@ def _phases(inputs: TrainingInputs, model: Model) -> list[Phase]:
     parameters = cast(Any, inputs.parameters)
     phases = []
     if getattr(parameters, "head", "dense") == "dense":
-        schedule: Any = getattr(parameters, "schedule", "constant")
-        phases.append(Phase("head", parameters.epochs, parameters.learning_rate, schedule))
+        phases.append(Phase("head", parameters.epochs, parameters.learning_rate))
     if names := _unfrozen(inputs):
         base = model.get_layer(cast(Model, inputs.data.backbone).name)
         layers = [base.get_layer(name) for name in names]

@@ -29,7 +29,8 @@ def problems(parameters: Mapping[str, Any]) -> list[str]:
         if name not in known
     ]
     for approach in known:
-        found += _problems(approach, parameters[approach], tuning.spaces(approach))
+        block = parameters[approach]
+        found += _problems(approach, {**block, "epochs": tuning.epochs or block["epochs"]}, tuning.spaces(approach))
     return found
 
 
