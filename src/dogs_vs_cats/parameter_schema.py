@@ -118,6 +118,13 @@ def _contradictions(parameters: Any) -> list[str]:
     problems = []
     if explained not in (None, *listed):
         problems.append(f"explanation.approach: {explained!r} isn't one of the approaches {', '.join(listed)}")
+    for name in listed:
+        mixed = [knob for knob in ("mixup", "cutmix") if getattr(getattr(parameters, name, None), knob, 0)]
+        if mixed and parameters.compute.images_on_device is True:
+            problems.append(
+                f"{name}.{mixed[0]}: images are mixed on the host, where they aren't with compute.images_on_device: "
+                "true; set that to auto, or leave this out"
+            )
     extracted = getattr(parameters.transfer_bottleneck, "pooling", None)
     for name in listed:
         pooling = getattr(getattr(parameters, name, None), "pooling", extracted)

@@ -43,6 +43,9 @@ HISTORIES = """
         # Adam makes full steps of gradients that are nothing but rounding.
         values = {**COMMON, "optimizer": "sgd", "learning_rate": 0.02, "epochs": 3,
             "batch_size": batch_size, "augment": True, "class_weights": train == 40}
+        if train == 40:
+            values |= {"warmup_epochs": 1, "schedule": "cosine", "weight_decay": 0.1, "label_smoothing": 0.1,
+                "mixup": 0.4, "cutmix": 1.0, "ema": 0.9}
         model, info, history, *_ = t.train("naive_cnn", values, pixels, rows, Path(tempfile.mkdtemp()), compute=compute)
         path = str(Path(tempfile.mkdtemp()) / "model.keras")
         model.save(path)

@@ -7,7 +7,7 @@ joined, so that the model file takes images like every other.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.training import STEPS, TrainingParameters
@@ -46,6 +46,16 @@ class Parameters(TrainingParameters):
                 "set it to false, or use transfer_end_to_end"
             )
         return augment
+
+    @field_validator("cutmix", "average_flips")
+    @classmethod
+    def _not_on_features(cls, value: float, info: ValidationInfo) -> float:
+        if value:
+            raise ValueError(
+                f"{info.field_name} is for images, and this approach trains on features that were extracted from them: "
+                "leave it out, or use transfer_end_to_end"
+            )
+        return value
 
 
 def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:

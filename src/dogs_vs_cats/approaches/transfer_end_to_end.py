@@ -32,6 +32,8 @@ class Parameters(TrainingParameters):
             in any case.
         fine_tuning_epochs: Epochs of that second phase.
         fine_tuning_learning_rate: Its learning rate, low, so that the pretrained weights only adapt.
+        fine_tuning_layer_decay: Factor of that learning rate from the head to the last block of the base, and from each
+            block to the one below it, since lower ones are more general (Howard and Ruder 2018). 1: all alike.
     """
 
     head: Literal["dense", "linear"] = "dense"
@@ -39,6 +41,7 @@ class Parameters(TrainingParameters):
     unfreeze_from: str | None
     fine_tuning_epochs: PositiveInt
     fine_tuning_learning_rate: Annotated[float, Field(gt=0, le=1)]
+    fine_tuning_layer_decay: Annotated[float, Field(gt=0, le=1)] = 1
 
     @property
     def unused(self) -> frozenset[str]:

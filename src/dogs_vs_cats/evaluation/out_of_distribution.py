@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 from scipy.spatial.distance import cdist
 
+from dogs_vs_cats.models.flip_averaging import join_views, views_of
 from dogs_vs_cats.models.frozen_base import find_base, layer_after
 from dogs_vs_cats.models.graph import dissect
 
@@ -135,17 +136,37 @@ def with_features(model: keras.Model) -> keras.Model:
         A model with the same weights; of its output, (n, probabilities + features), the first columns are what
         `model` returns. A model without feature maps is described by what its last layer takes.
     """
-    base = find_base(model)
-    if base is not None:
-        image, probability, described = model.inputs[0], model.outputs[0], layer_after(model, base).input
+    if views := views_of(model):
+        # The features are those of the image itself, which is taken anyway.
+        features, answer = views
+        image, probability, described = _with_description(features, is_whole=False)
+        both_ways = join_views(keras.Model(image, [probability, described]), answer, model.name)
+        image, (probability, described) = both_ways.inputs[0], both_ways.outputs
     else:
-        parts = dissect(model)
-        image, probability = parts.image, parts.probability
-        described = parts.last.given if parts.feature_map is None else parts.feature_map
-    if len(described.shape) == 4:
-        described = keras.layers.GlobalAveragePooling2D(dtype="float32", name="features_of_image")(described)
+        image, probability, described = _with_description(model)
     both = keras.layers.Concatenate(dtype="float32", name="answer_and_features")([probability, described])
     return keras.Model(image, both, name=model.name)
+
+
+def _with_description(model: keras.Model, is_whole: bool = True) -> tuple[Any, Any, Any]:
+    """Returns the input of a model, its output, and the features that describe an image.
+
+    Args:
+        model: Images in.
+        is_whole: Whether it ends in probabilities; else it ends before the layer that returns them.
+    """
+    base = find_base(model)
+    if base is not None:
+        image, output, described = model.inputs[0], model.outputs[0], layer_after(model, base).input
+    else:
+        parts = dissect(model)
+        image, output = parts.image, parts.probability
+        described = parts.feature_map
+        if described is None:
+            described = parts.last.given if is_whole else output
+    if len(described.shape) == 4:
+        described = keras.layers.GlobalAveragePooling2D(dtype="float32", name="features_of_image")(described)
+    return image, output, described
 
 
 def _parts(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:

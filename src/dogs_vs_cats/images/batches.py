@@ -27,6 +27,10 @@ class RowBatches(keras.utils.PyDataset):
     Without an augmenter, the order is that of `ImageDataGenerator.flow(array[rows], labels[rows], batch_size, shuffle,
     seed)` read with `next()`. With one, batches are float32, 0..255, and bit for bit those of `augmenter.flow(…)`. For
     training, pass them to `fit` with `shuffle=False`, since they shuffle by themselves, and with their `callback()`.
+
+    Attributes:
+        seed: Seed of order and transforms.
+        epoch: The present epoch, from 0.
     """
 
     def __init__(
@@ -61,12 +65,12 @@ class RowBatches(keras.utils.PyDataset):
         self._labels = np.asarray(labels)
         self._batch_size = batch_size
         self._shuffle = shuffle
-        self._seed = seed
+        self.seed = seed
         self._augmenter = augmenter
         # Not Keras's workers: those hand batches of one `fit` on to the next when a backend stops them early.
         threads = _threads() if workers == "auto" else workers
         self._pool = ThreadPoolExecutor(threads) if augmenter is not None and threads > 1 else None
-        self._epoch = 0
+        self.epoch = 0
         self._order = lru_cache(maxsize=1)(self._draw_order)
 
     def __len__(self) -> int:
@@ -77,7 +81,7 @@ class RowBatches(keras.utils.PyDataset):
         """Reads a batch of the present epoch."""
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} batches; asked was for number {index}")
-        return self.batch(self._epoch, index)
+        return self.batch(self.epoch, index)
 
     def callback(self) -> keras.callbacks.Callback:
         """Returns the callback through which `fit` passes the number of the epoch to these batches.
@@ -87,7 +91,7 @@ class RowBatches(keras.utils.PyDataset):
         """
 
         def set_epoch(epoch: int, logs: dict[str, float] | None = None) -> None:
-            self._epoch = epoch
+            self.epoch = epoch
 
         return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)
 
@@ -116,7 +120,7 @@ class RowBatches(keras.utils.PyDataset):
 
     def _random(self, epoch: int, index: int) -> np.random.RandomState:
         """The random state with which Keras's iterator enters a batch."""
-        return np.random.RandomState(self._seed + epoch * len(self) + index)
+        return np.random.RandomState(self.seed + epoch * len(self) + index)
 
     def _draw_order(self, epoch: int) -> np.ndarray:
         """The order of an epoch, which Keras draws at its first batch."""

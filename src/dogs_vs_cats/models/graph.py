@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 
 from dogs_vs_cats.compute.precision import ends_in_probabilities
+from dogs_vs_cats.models.flip_averaging import single_view
 
 _KEEPS_MAPS = (
     keras.layers.MaxPooling2D,
@@ -85,12 +86,14 @@ def dissect(model: keras.Model) -> Anatomy:
     """Flattens a model.
 
     Args:
-        model: A functional model of stock layers that takes images and returns probabilities.
+        model: A functional model of stock layers that takes images and returns probabilities. Of one that averages an
+            image's two views, only the way of the image itself is looked at.
 
     Returns:
         Its parts. They compute with the weights of `model`, in inference mode.
     """
     steps: list[Step] = []
+    model = single_view(model)
 
     def same(layer: Any) -> Any:
         return layer

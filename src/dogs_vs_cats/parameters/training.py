@@ -28,6 +28,15 @@ class TrainingParameters(ParameterGroup):
             normalisations don't decay. None: the optimizer's own, Keras's 0.004 on all weights for `adamw`, else none.
         label_smoothing: Fraction of each training label that is spread evenly over all classes (Szegedy et al. 2016).
             0: none.
+        mixup: Averages each training image with another of its batch, and their labels likewise; a fraction from
+            Beta(mixup, mixup) of it is left, as in `keras.layers.MixUp` (Zhang et al. 2018). 0: none.
+        cutmix: Puts a rectangle of another image of its batch into each training image, as `keras.layers.CutMix` (Yun
+            et al. 2019); a fraction from Beta(cutmix, cutmix) of it is left. Where `mixup` is set too, one of the two
+            is drawn for each batch. 0: none.
+        ema: Momentum of an exponential moving average of the weights, such as 0.99: validation, the best epoch and the
+            model have the averages, while training goes on from the weights themselves. None: no average.
+        average_flips: The model averages the logits of an image and of its mirror image, which takes it twice the time.
+            Training and its validation see images as they are.
         augment: Whether training batches are augmented with the `augmentation` parameters.
         class_weights: Weighs classes inversely to their frequency, for uneven folders; `auto` does so where the largest
             class has more than 1.5 times the images of the smallest.
@@ -48,6 +57,10 @@ class TrainingParameters(ParameterGroup):
     warmup_epochs: Annotated[float, Field(ge=0)] = 0
     weight_decay: Annotated[float, Field(ge=0, le=10)] | None = None
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0
+    mixup: Annotated[float, Field(ge=0, le=1)] = 0
+    cutmix: Annotated[float, Field(ge=0, le=1)] = 0
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    average_flips: bool = False
     augment: bool
     class_weights: bool | Literal["auto"]
     keep_best_epoch: bool
@@ -66,7 +79,12 @@ class TrainingParameters(ParameterGroup):
     @property
     def has_soft_labels(self) -> bool:
         """Whether a training label is a probability of each class, not the number of one."""
-        return self.label_smoothing > 0
+        return self.label_smoothing > 0 or self.mixes_rows
+
+    @property
+    def mixes_rows(self) -> bool:
+        """Whether training batches have mixtures of two rows."""
+        return self.mixup > 0 or self.cutmix > 0
 
     @property
     def unused(self) -> frozenset[str]:

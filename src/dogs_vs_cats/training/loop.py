@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from dogs_vs_cats.training.duration import Announcement
 from dogs_vs_cats.training.events import EpochEnd, publish
 from dogs_vs_cats.training.inputs import TrainingInputs
 from dogs_vs_cats.training.measures import accuracy, loss_function
-from dogs_vs_cats.training.phases import Phase, create_optimizer, is_constant, learning_rate
+from dogs_vs_cats.training.phases import Phase, averaged_weights, create_optimizer, is_constant, learning_rate
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,14 @@ class Training:
         return given if self.devices == 1 else EvenBatches(given, self.devices, class_weight)
 
     @property
+    def validated_apart(self) -> keras.Model | None:
+        """The model that is validated after an epoch instead of by `fit`; None where `fit` does it.
+
+        `fit` validates the model that it trains, with the weights that it has: not another one, and not with averages.
+        """
+        return self.validation_model or (None if self.inputs.parameters.ema is None else self.model)
+
+    @property
     def steps_per_execution(self) -> int:
         """Steps in one call of the compiled function."""
         steps = self.inputs.compute.steps_per_execution
@@ -127,6 +135,8 @@ def train(training: Training, state_folder: Path) -> TrainState:
         epochs = _Epochs(training, phase, checkpoints[-1], state)
         if not epochs.is_over:
             _fit(training, epochs)
+        # Averages of the weights, if any, take their place, as `fit` does when it ends.
+        model.optimizer.finalize_variable_values(model.trainable_variables)
         state = epochs.state
     if state.best_weights and state.best:
         _assign(model, state.best_weights)
@@ -178,7 +188,7 @@ def _fit(training: Training, epochs: "_Epochs") -> None:
     try:
         training.model.fit(
             batches,
-            validation_data=None if training.validation_model else epochs.validation or None,
+            validation_data=None if training.validated_apart else epochs.validation or None,
             initial_epoch=len(epochs.state.history),
             epochs=epochs.last_epoch,
             class_weight=class_weight if batches is training.batches else None,
@@ -247,27 +257,36 @@ class _Epochs(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.bar.close()
         figures = dict(logs or {})
-        if validation_model := self._training.validation_model:
-            validated = validation_model.evaluate(self.validation, verbose=0, return_dict=True)
-            figures |= {f"val_{name}": value for name, value in validated.items()}
-        seconds = time.perf_counter() - self._started
-        row = {
-            "seed": self._training.seed,
-            "epoch": epoch + 1,
-            "phase": self._phase.name,
-            **{name: float(figures[name]) if name in figures else None for name in _FIGURES},
-            "learning_rate": self._learning_rate,
-        }
-        self._refuse_nan(row)
-        self._publish(row)
+        averages = self._training.inputs.parameters.ema is not None
+        with averaged_weights(self.model) if averages else nullcontext():
+            if (model := self._training.validated_apart) and len(self.validation):
+                validated = model.evaluate(self.validation, verbose=0, return_dict=True)
+                figures |= {f"val_{name}": value for name, value in validated.items()}
+            seconds = time.perf_counter() - self._started
+            row = {
+                "seed": self._training.seed,
+                "epoch": epoch + 1,
+                "phase": self._phase.name,
+                **{name: float(figures[name]) if name in figures else None for name in _FIGURES},
+                "learning_rate": self._learning_rate,
+            }
+            self._refuse_nan(row)
+            self._publish(row)
+            self._log(row, seconds)
+            self._record(row, seconds)
+        if time.monotonic() - self._saved_at >= SECONDS_BETWEEN_STATES:
+            self._checkpoint.save(self.state)
+            self._saved_at = time.monotonic()
+
+    def _log(self, row: dict[str, Any], seconds: float) -> None:
         validation = "no validation"
         if row["val_loss"] is not None:
             validation = f"validation: loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:.3f}"
-        text = f"epoch {epoch + 1}/{self.last_epoch}, loss {row['loss']:.4f}, accuracy {row['accuracy']:.3f}"
+        text = f"epoch {row['epoch']}/{self.last_epoch}, loss {row['loss']:.4f}, accuracy {row['accuracy']:.3f}"
         logger.info("%s: %s; %s (%.1f s)", self._name, text, validation, seconds)
-        self._record(row, seconds)
 
     def _record(self, row: dict[str, Any], seconds: float) -> None:
+        """Adds an epoch to the state, with the weights that the model has now if it is the best."""
         history, best_weights = (*self.state.history, row), self.state.best_weights
         if self._training.inputs.parameters.keep_best_epoch and best_row(history) is row:
             best_weights = _values(self.model)
@@ -275,9 +294,6 @@ class _Epochs(keras.callbacks.Callback):
         if self._stops_early():
             logger.info("%s: stops early, the validation loss has stopped falling", self._name)
         self.model.stop_training = self.is_over
-        if time.monotonic() - self._saved_at >= SECONDS_BETWEEN_STATES:
-            self._checkpoint.save(self.state)
-            self._saved_at = time.monotonic()
 
     def _refuse_nan(self, row: dict[str, Any]) -> None:
         for loss in ("loss", "val_loss"):

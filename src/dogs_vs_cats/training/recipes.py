@@ -15,6 +15,7 @@ from dogs_vs_cats.images.augmentation.device import DeviceAugmentation
 from dogs_vs_cats.images.augmentation.generator import choose_engine, create_generator
 from dogs_vs_cats.images.batches import RowBatches
 from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
+from dogs_vs_cats.models.flip_averaging import average_flips
 from dogs_vs_cats.models.frozen_base import after_base, find_base, join, last_stage
 from dogs_vs_cats.training import linear_head
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
@@ -55,7 +56,8 @@ def train_model(inputs: TrainingInputs, seed: int, state_folder: Path) -> tuple[
     with data_parallel(training_devices(inputs.compute)):
         training, finish = prepare(inputs, seed)
         state = train(training, state_folder)
-    return finish(), state
+    model = finish()
+    return average_flips(model) if inputs.parameters.average_flips else model, state
 
 
 def _on_features(inputs: TrainingInputs, seed: int) -> Prepared:
@@ -140,7 +142,7 @@ def _start(inputs: TrainingInputs, seed: int, model: Model, features: np.ndarray
 def _feed(inputs: TrainingInputs, seed: int) -> tuple[RowBatches, RowBatches, list[keras.layers.Layer]]:
     """How images reach the model: as they are, augmented on the host or on the device, or by their numbers.
 
-    Images that stay on the device are copied there once, and a batch is the numbers of its images.
+    Images that stay on the device are copied there once, and a batch is the numbers of its images; they can't be mixed.
 
     Returns:
         Training batches, validation batches, and the layers that belong before the model.
@@ -155,7 +157,7 @@ def _feed(inputs: TrainingInputs, seed: int) -> tuple[RowBatches, RowBatches, li
         else:
             augmenter = create_generator(transforms, engine)
     used = np.concatenate([train_rows, validation_rows])
-    if augmenter is None and keeps_images(compute, data.images[:1].nbytes * len(used)):
+    if augmenter is None and not parameters.mixes_rows and keeps_images(compute, data.images[:1].nbytes * len(used)):
         layers.insert(0, ResidentImages(data.images[used]))
         array = np.zeros(len(data.images), np.int32)
         array[used] = np.arange(len(used))
@@ -178,7 +180,8 @@ def _in_training(inputs: TrainingInputs, model: Model, layers: list[keras.layers
         model = add_auxiliaries(inputs.parameters, model, inputs.data.classes)
     if layers:
         rows, _ = batches[0]
-        x = given = keras.Input(rows.shape[1:], dtype=rows.dtype.name, name="given")
+        dtype = "float32" if inputs.parameters.mixes_rows else rows.dtype.name
+        x = given = keras.Input(rows.shape[1:], dtype=dtype, name="given")
         for layer in layers:
             x = layer(x)
         model = keras.Model(given, model(x), name="in_training")
@@ -195,8 +198,8 @@ def _phases(inputs: TrainingInputs, model: Model) -> list[Phase]:
         base = model.get_layer(cast(Model, inputs.data.backbone).name)
         layers = [base.get_layer(name) for name in names]
         unfrozen = [layer for layer in layers if not isinstance(layer, keras.layers.BatchNormalization)]
-        rate = parameters.fine_tuning_learning_rate
-        phases.append(Phase("fine_tuning", parameters.fine_tuning_epochs, rate, unfrozen=unfrozen))
+        rate, decay = parameters.fine_tuning_learning_rate, parameters.fine_tuning_layer_decay
+        phases.append(Phase("fine_tuning", parameters.fine_tuning_epochs, rate, unfrozen, decay))
     return phases
 
 
