@@ -12,8 +12,8 @@ class AugmentationParameters(ParameterGroup):
 
     Attributes:
         engine: `keras` is Keras's own code; `warp` draws the same transforms and gives the same pixels (within 0.01
-            of 255) many times faster; `device` transforms on the accelerator inside the training step, with random
-            numbers of its own. `auto` takes `device` where there is a GPU, else `warp`.
+            of 255, or 2 after a change of brightness) many times faster; `device` transforms on the accelerator inside
+            the training step, with random numbers of its own. `auto` takes `device` where there is a GPU, else `warp`.
         rotation_range: Largest rotation either way, in degrees.
         width_shift_range: Largest shift up or down, as a fraction of the width. That it isn't the shift to either
             side is a mistake of Keras (keras-team/keras issue 17398), reproduced here in all engines.

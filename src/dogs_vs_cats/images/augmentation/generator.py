@@ -15,16 +15,17 @@ __all__ = ["FastImageDataGenerator", "ImageDataGenerator", "choose_engine", "cre
 
 Engine = Literal["keras", "warp", "device"]
 
-AFTER_WARP = ("channel_shift_intensity", "flip_horizontal", "flip_vertical")
+AFTER_WARP = ("channel_shift_intensity", "flip_horizontal", "flip_vertical", "brightness")
 
 
 class FastImageDataGenerator(ImageDataGenerator):
     """Keras's `ImageDataGenerator`, with its affine step (nearly all of its time) done by one OpenCV remap.
 
     Interface, random draws and all other steps are Keras's own code: the same seed gives the same transforms in the
-    same order, and pixels within 0.01 of 255 of Keras's. Images larger than 512 pixels go through Keras's own affine
-    step, because the warp can't keep to that bound; with `reflect`, so do transforms that reach further than 512
-    pixels. `create_generator` knows the settings that the warp is for. Objects are thread-safe.
+    same order, and pixels within 0.01 of 255 of Keras's. A change of brightness truncates to whole numbers, and so can
+    turn such a difference into one of 1 or 2. Images larger than 512 pixels go through Keras's own affine step, because
+    the warp can't keep to that bound; with `reflect`, so do transforms that reach further than 512 pixels.
+    `create_generator` knows the settings that the warp is for. Objects are thread-safe.
     """
 
     def apply_transform(self, x: np.ndarray, transform_parameters: dict[str, Any]) -> np.ndarray:
@@ -40,7 +41,11 @@ class FastImageDataGenerator(ImageDataGenerator):
         height, width, _ = x.shape
         matrix = warp.matrix_of(transform_parameters, height, width)
         if warp.is_exact(matrix, height, width, self.fill_mode):
-            x = warp.affine(x, matrix, self.fill_mode)
+            warped = warp.affine(x, matrix, self.fill_mode)
+            if transform_parameters.get("brightness") is not None:
+                # Keras stretches an image that a rounding has put beyond 255.
+                np.clip(warped, x.min(), x.max(), out=warped)
+            x = warped
             transform_parameters = {name: transform_parameters.get(name) for name in AFTER_WARP}
         transformed: np.ndarray = super().apply_transform(x, transform_parameters)
         return transformed
@@ -62,8 +67,7 @@ def create_generator(parameters: AugmentationParameters, engine: Engine = "warp"
     """Creates the generator that transforms images on the host.
 
     It has no `rescale`: images stay 0..255, since models do their own scaling. `FastImageDataGenerator` is left out
-    where it couldn't keep to its bound: with other fill modes and interpolations, and with a change of brightness,
-    which truncates to whole numbers and so can turn a difference of 0.001 into 1.
+    where it couldn't keep to its bound: with other fill modes and interpolations.
 
     Args:
         parameters: The transforms.
@@ -73,7 +77,6 @@ def create_generator(parameters: AugmentationParameters, engine: Engine = "warp"
         A generator for float32 images of shape (height, width, channels).
     """
     can_warp = parameters.fill_mode in warp.BORDERS and parameters.interpolation_order == 1
-    is_fast = engine != "keras" and can_warp and parameters.brightness_range is None
-    generator = FastImageDataGenerator if is_fast else ImageDataGenerator
+    generator = FastImageDataGenerator if engine != "keras" and can_warp else ImageDataGenerator
     settings = parameters.model_dump(exclude={"engine"})
     return generator(**settings, data_format="channels_last", dtype="float32")
