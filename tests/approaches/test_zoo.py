@@ -13,8 +13,9 @@ from dogs_vs_cats.images.batches import RowBatches
 from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
 from dogs_vs_cats.training.inputs import LabelledImages
-from dogs_vs_cats.training.loop import Training, train
+from dogs_vs_cats.training.loop import train
 from dogs_vs_cats.training.phases import Phase
+from dogs_vs_cats.training.plan import Training
 from tests.conftest import copy_project, kedro_in_turn
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.parameters.test_parameters import refused

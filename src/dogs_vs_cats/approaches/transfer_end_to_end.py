@@ -9,9 +9,9 @@ probing, then fine-tuning (Kumar et al. 2022, *Fine-Tuning can Distort Pretraine
 Out-of-Distribution*).
 """
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.training import TrainingParameters
@@ -47,6 +47,15 @@ class Parameters(TrainingParameters):
     def unused(self) -> frozenset[str]:
         """A linear head is solved on all rows at once; batches and the optimizer are those of fine-tuning."""
         return frozenset({"epochs", "learning_rate", "dense_units"}) if self.head == "linear" else frozenset()
+
+    @model_validator(mode="after")
+    def _warmup_of_fine_tuning_ends(self) -> Self:
+        if self.unfreeze_from is not None and self.warmup_epochs >= self.fine_tuning_epochs:
+            raise ValueError(
+                f"warmup_epochs is {self.warmup_epochs:g}, which leaves nothing of fine_tuning_epochs: "
+                f"{self.fine_tuning_epochs} for the full learning rate: set it lower"
+            )
+        return self
 
 
 def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:

@@ -6,7 +6,10 @@ from pydantic import Field, PositiveInt, model_validator
 
 from dogs_vs_cats.parameters.base import Distinct, ParameterGroup
 
-STEPS = ("epochs", "batch_size", "optimizer", "learning_rate", "keep_best_epoch", "early_stopping_patience")
+STEPS = (
+    *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_epochs", "weight_decay"),
+    *("label_smoothing", "mixup", "ema", "keep_best_epoch", "early_stopping_patience"),
+)
 """Parameters of training in steps, which a head that is solved doesn't have."""
 
 

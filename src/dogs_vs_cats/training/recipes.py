@@ -23,8 +23,9 @@ from dogs_vs_cats.training.checkpoint import TrainState
 from dogs_vs_cats.training.devices import ResidentImages, data_parallel, keeps_images, training_devices
 from dogs_vs_cats.training.events import EpochEnd, publish
 from dogs_vs_cats.training.inputs import TrainingInputs
-from dogs_vs_cats.training.loop import Training, train
+from dogs_vs_cats.training.loop import train
 from dogs_vs_cats.training.phases import Phase
+from dogs_vs_cats.training.plan import Training
 
 logger = logging.getLogger(__name__)
 
