@@ -77,6 +77,9 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
     variables = model.trainable_variables
     own = [keras.ops.copy(variable) for variable in variables]
     model.optimizer.finalize_variable_values(variables)
+    for variable in variables:
+        # Under JAX an average and its weight would share a buffer, which an evaluation of the model frees.
+        variable.assign(keras.ops.copy(variable))
     try:
         yield
     finally:
