@@ -67,7 +67,7 @@ def train(
     data = inputs.data
     if not len(data.rows("validation")):
         logger.warning("%s trains on the validation images too, so it is neither validated nor calibrated", inputs.name)
-    if unused := sorted(inputs.parameters.unused):
+    if unused := sorted(inputs.parameters.unused.intersection(inputs.block)):
         logger.info("%s has a head that is solved, not trained: it doesn't use %s", inputs.name, ", ".join(unused))
     trained, temperatures, metrics = [], [], {}
     for seed in inputs.seeds:
