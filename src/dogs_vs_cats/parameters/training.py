@@ -13,6 +13,10 @@ STEPS = (
 """Parameters of training in steps, which a head that is solved doesn't have."""
 
 
+EVEN = 1.5
+"""Classes are even where the largest has at most so many times the images of the smallest."""
+
+
 class TrainingParameters(ParameterGroup):
     """How an approach is trained; each approach adds parameters of its own.
 

@@ -12,8 +12,8 @@ import pandas as pd
 from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.parameters.comparison import Metric
+from dogs_vs_cats.parameters.training import EVEN
 from dogs_vs_cats.reporting.wording import listed, p_value, percent
-from dogs_vs_cats.training.inputs import EVEN
 
 Summary = Mapping[str, Any]
 

@@ -12,13 +12,10 @@ from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
-from dogs_vs_cats.parameters.training import CalibrationParameters, TrainingParameters
+from dogs_vs_cats.parameters.training import EVEN, CalibrationParameters, TrainingParameters
 
 if TYPE_CHECKING:
     from dogs_vs_cats.images.batches import RowBatches
-
-EVEN = 1.5
-"""Classes are even where the largest has at most so many times the images of the smallest."""
 
 
 @dataclass(frozen=True)
