@@ -206,7 +206,10 @@ def test_several_tables_that_may_say_the_classes(tmp_path: Path) -> None:
 def test_a_table_that_says_no_classes_is_named_where_nothing_else_does(tmp_path: Path) -> None:
     write_files(tmp_path, PHOTOS)
     (tmp_path / "labels.csv").write_text(pets(kinds=["pug"] * 6))
-    with pytest.raises(SourceError, match=r"Found no two classes.*labels\.csv \(column label\) is the same"):
+    with pytest.raises(SourceError, match=r"^The label in .*labels\.csv \(column label\) is the same"):
+        open_source(parameters(tmp_path), tmp_path)
+    (tmp_path / "labels.csv").write_text(table("id,width,height", ["1,640,480"]))
+    with pytest.raises(SourceError, match=r"Found no two classes.*labels\.csv has the columns id, width, height: no"):
         open_source(parameters(tmp_path), tmp_path)
 
 

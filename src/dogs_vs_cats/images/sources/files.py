@@ -81,19 +81,26 @@ class FileSource(Source):
     def _label_by_own_table(self, where: str, without: NoClassesError) -> None:
         """Takes the classes from the only table among the files that has some."""
         tables = [path for path in sorted(self.files, key=natural_key) if suffix_of(path) in LABEL_SUFFIXES]
-        found, problems = [], [without.message.removesuffix(".")]
+        found, wrong, others = [], [], [without.message.removesuffix(".")]
         for path in tables[:_MOST_TABLES]:
             try:
                 table = self._table(path, where)
-                found.append((table, table.rows(self.files)))
             except (SourceError, ImageReadError) as error:
-                problems.append(str(error).removesuffix("."))
-        if not found:
-            raise SourceError(". ".join(problems) + ".") from without
-        if len(found) > 1:
+                others.append(str(error).removesuffix("."))
+                continue
+            try:
+                found.append((table, table.rows(self.files)))
+            except SourceError as error:
+                wrong.append(error)
+        if len(found) == 1:
+            self._take(*found[0])
+        elif found:
             values = " or ".join(f"ingestion.source={as_yaml(table.where)}" for table, _ in found[:3])
             raise SourceError(f"Several tables in {where} may hold the labels. Set {values}.") from without
-        self._take(*found[0])
+        elif wrong:
+            raise wrong[0]
+        else:
+            raise SourceError(". ".join(others) + ".") from without
 
     def read(self, entry: Entry) -> bytes:
         """Returns the bytes of one file.
