@@ -133,7 +133,19 @@ def _contradictions(parameters: Any) -> list[str]:
                 f"{name}.pooling: {pooling!r} differs from transfer_bottleneck.pooling, which all features are "
                 f"extracted with: set it to {extracted!r}"
             )
-    return [*problems, *_more_than_all(parameters.ingestion)]
+    return [*problems, *_folds_for_nothing(parameters), *_more_than_all(parameters.ingestion)]
+
+
+def _folds_for_nothing(parameters: Any) -> list[str]:
+    """A number of folds that no approach is cross-validated with."""
+    blocks = {name: getattr(parameters, name) for name in parameters.approaches}
+    modules = [approaches.approach_of(block.approach or name, None) for name, block in blocks.items()]
+    if not isinstance(parameters.ingestion.folds, int) or any(module.TRAINS_ON == "features" for module in modules):
+        return []
+    return [
+        f"ingestion.folds: {parameters.ingestion.folds} is for approaches on features alone, and none of "
+        f"{', '.join(blocks)} is one: set it to null, or add transfer_bottleneck"
+    ]
 
 
 def _more_than_all(ingestion: IngestionParameters) -> list[str]:

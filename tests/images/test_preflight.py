@@ -43,6 +43,10 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ({"train": 11}, r"asks for 15 images .* has 12 images \(6 cat, 6 dog\)"),
         ({"train": 0.5, "test": 0.01}, r"ingestion\.test_size is 0\.01 of the images; these are 12"),
         ({"train": 1}, r"The 1 training images would have none of dog"),
+        (
+            {"folds": 7},
+            r"ingestion\.folds is 7, but cat has 6 images, and each fold needs one\. Give at most 6, or null",
+        ),
         ({"split": "official"}, r"no images in a train part of its own\. Set ingestion\.split to random"),
     ],
 )

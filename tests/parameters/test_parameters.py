@@ -129,6 +129,19 @@ def test_fractions_of_more_than_all_images_are_refused(split, sizes, sum_shown):
         check(values)
 
 
+def test_folds_without_an_approach_that_uses_them_are_refused():
+    values = parameters()
+    values["ingestion"]["folds"] = 5
+    check(values)
+    values["approaches"] = ["naive_cnn", "transfer_end_to_end"]
+    message = refused(values)
+    assert (
+        "ingestion.folds: 5 is for approaches on features alone, and none of naive_cnn, transfer_end_to_end" in message
+    )
+    values["ingestion"]["folds"] = "auto"
+    check(values)
+
+
 def test_a_misspelt_name_deep_inside_a_table_of_names_names_its_neighbour():
     values = parameters("lecture")
     values["comparison"]["lecture"]["naive_cnn"]["train_accurcy"] = 0.7

@@ -15,6 +15,7 @@ from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE
 from dogs_vs_cats.images.opening import leave_open, open_for_training
 from dogs_vs_cats.images.reading import cache_key, read_image
 from dogs_vs_cats.images.sources import Entry, Source
+from dogs_vs_cats.images.split_sizes import check_folds, class_counts
 from dogs_vs_cats.images.splitting import check_split
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.storage.content_store import ContentStore
@@ -60,8 +61,10 @@ def check_source(ingestion: IngestionParameters, seed: int, store_folder: Path) 
     in_use = check_split(
         ingestion.split, labels, [entry.part for entry in entries], ingestion.sizes, source.class_names
     )
-    counts = np.bincount(labels, minlength=len(source.class_names))
-    if few := [f"{source.class_names[label]} ({counts[label]})" for label in np.flatnonzero(counts < FEW)]:
+    counts = class_counts(labels, source.class_names)
+    if isinstance(ingestion.folds, int):
+        check_folds(ingestion.folds, counts)
+    if few := [f"{name} ({count})" for name, count in counts.items() if count < FEW]:
         logger.warning("Classes with fewer than %d images can hardly be learnt or judged: %s", FEW, listed(few))
     if ContentStore(store_folder).entries(cache_key(source, ingestion)):
         return CheckedSource(in_use, bytes_to_write=0)

@@ -2,22 +2,25 @@
 
 import hashlib
 import logging
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from dogs_vs_cats.errors import SplitError, listed
+from dogs_vs_cats.images.split_sizes import (
+    LISTED,
+    USABLE,
+    Sizes,
+    check_training,
+    class_counts,
+    counted,
+    planned,
+    resolve,
+)
 from dogs_vs_cats.images.splits import TEST, TRAIN, UNUSED, VALIDATION
 
 logger = logging.getLogger(__name__)
-
-Sizes = Mapping[str, int | float]
-"""Wanted size of each split, training first: a count, or a fraction of the images there are."""
-
-USABLE, LISTED = "usable images", "images"
-"""What messages call images that have been decoded, and those that have only been listed."""
 
 
 def random_split(
@@ -53,7 +56,7 @@ def random_split(
         SplitError: There are fewer images than the sizes ask for, a split would be empty, or training would lack a
             class.
     """
-    counts, targets = _planned(sizes, labels, class_names, USABLE)
+    counts, targets = planned(sizes, labels, class_names, USABLE)
     need = targets.copy()
     members: dict[int, list[int]] = defaultdict(list)
     for row in sorted(range(len(keys)), key=lambda row: hashlib.blake2b(f"{seed} {keys[row]}".encode()).digest()):
@@ -68,7 +71,7 @@ def random_split(
         place[of_class] = sorted(_place(one, need, targets) for _ in of_class)
     split = np.array([*counts, UNUSED])[place]
     _check_sizes(split, counts, groups)
-    _check_training(labels[split == TRAIN], labels, class_names, USABLE)
+    check_training(labels[split == TRAIN], labels, class_names, USABLE)
     return split
 
 
@@ -159,12 +162,12 @@ def official_split(
     for name, wanted in ((TRAIN, (TRAIN, VALIDATION)), (TEST, (TEST,))):
         rows = np.flatnonzero(part == name)
         what = f"{images} in its {name} part"
-        counts = _resolve({key: sizes[key] for key in wanted}, labels[rows], class_names, what)
+        counts = resolve({key: sizes[key] for key in wanted}, labels[rows], class_names, what)
         rows = _by_turns(rows, labels[rows])
         split[rows[: counts[name]]] = name
         if VALIDATION in counts:
             split[rows[len(rows) - counts[VALIDATION] :]] = VALIDATION
-    _check_training(labels[split == TRAIN], labels, class_names, images)
+    check_training(labels[split == TRAIN], labels, class_names, images)
     return split
 
 
@@ -192,14 +195,14 @@ def check_split(kind: str, labels: np.ndarray, parts: Sequence[str], sizes: Size
             labels = labels[part == TRAIN]
     if kind == "official":
         return int((official_split(labels, parts, sizes, class_names, LISTED) != UNUSED).sum())
-    counts, targets = _planned(sizes, labels, class_names, LISTED)
-    _check_training(np.repeat(np.arange(len(targets)), targets[:, 0]), labels, class_names, LISTED)
+    counts, targets = planned(sizes, labels, class_names, LISTED)
+    check_training(np.repeat(np.arange(len(targets)), targets[:, 0]), labels, class_names, LISTED)
     return sum(counts.values()) + tested
 
 
 def _lack_of_parts(labels: np.ndarray, part: np.ndarray, class_names: Sequence[str]) -> str:
     """Why a source's own parts can't be its split; empty if they can."""
-    counts = _class_counts(labels[part == TRAIN], class_names)
+    counts = class_counts(labels[part == TRAIN], class_names)
     if lacking := [name for name, count in counts.items() if not count]:
         return f"the training part has no usable image of {listed(lacking)}"
     return "" if (part == TEST).any() else "the test part is empty"
@@ -214,48 +217,6 @@ def _within_training(sizes: Sizes) -> dict[str, float]:
     return {TRAIN: 1 - sizes[VALIDATION], VALIDATION: sizes[VALIDATION]}
 
 
-def _planned(
-    sizes: Sizes, labels: np.ndarray, class_names: Sequence[str], images: str
-) -> tuple[dict[str, int], np.ndarray]:
-    """The size of each split, and the images of each class in each split and unused, int (classes, splits + 1)."""
-    counts = _resolve(sizes, labels, class_names, images)
-    class_counts = np.bincount(labels, minlength=len(class_names))
-    return counts, _targets(class_counts, np.array([*counts.values(), len(labels) - sum(counts.values())]))
-
-
-def _resolve(sizes: Sizes, labels: np.ndarray, class_names: Sequence[str], what: str) -> dict[str, int]:
-    """Turns fractions into counts that together are the rounded sum of the fractions (largest remainders)."""
-    exact = {name: size * len(labels) if isinstance(size, float) else size for name, size in sizes.items()}
-    counts = {name: math.floor(size) for name, size in exact.items()}
-    missing = round(sum(exact.values())) - sum(counts.values())
-    for name in sorted(exact, key=lambda name: counts[name] - exact[name])[:missing]:
-        counts[name] += 1
-    for name, count in counts.items():
-        if count < 1:
-            raise SplitError(
-                f"ingestion.{name}_size is {sizes[name]} of the {what}; these are {len(labels):,}, so that would be "
-                "none."
-            )
-    if sum(counts.values()) > len(labels):
-        raise SplitError(
-            f"The split asks for {sum(counts.values()):,} images ({_counted(counts)}), but the source has "
-            f"{len(labels):,} {what} ({_counted(_class_counts(labels, class_names))}). Ask for fewer by "
-            f"{', '.join(f'ingestion.{name}_size' for name in counts)}, or give more images."
-        )
-    return counts
-
-
-def _check_training(training: np.ndarray, labels: np.ndarray, class_names: Sequence[str], images: str) -> None:
-    """Refuses training images, by their labels, that lack a class; `labels` are those of all `images`."""
-    trained = _class_counts(training, class_names)
-    if lacking := [name for name, count in trained.items() if count == 0]:
-        raise SplitError(
-            f"The {len(training):,} training images would have none of {listed(lacking)} (the {images} are "
-            f"{_counted(_class_counts(labels, class_names))}). Raise ingestion.train_size, or leave classes out by "
-            "ingestion.classes."
-        )
-
-
 def _by_turns(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Reorders rows that lie class after class so that any beginning and any end is stratified."""
     if (np.diff(labels) < 0).any():
@@ -263,41 +224,6 @@ def _by_turns(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     sizes = np.bincount(labels)
     rank = np.arange(len(rows)) - (np.cumsum(sizes) - sizes)[labels]
     return rows[np.argsort((rank + 0.5) / sizes[labels], kind="stable")]
-
-
-def _class_counts(labels: np.ndarray, class_names: Sequence[str]) -> dict[str, int]:
-    counts = np.bincount(labels, minlength=len(class_names)).tolist()
-    return dict(zip(class_names, counts, strict=True))
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return listed([f"{count:,} {name}" for name, count in counts.items()])
-
-
-def _targets(class_counts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Divides each class by the sizes of the splits, rounded up or down so that the sums stay exact.
-
-    Args:
-        class_counts: Images of each class, shape (classes,).
-        wanted: Images in each split, shape (splits,), with the same sum.
-
-    Returns:
-        int array of shape (classes, splits).
-    """
-    exact = np.outer(class_counts, wanted) / wanted.sum()
-    # A whole number must not be missed by a rounding error.
-    targets: np.ndarray = np.floor(exact + 1e-9).astype(int)
-    remainders = exact - targets
-    missing = wanted - targets.sum(axis=0)
-    # Classes with the fewest splits to choose from come first.
-    for label in np.argsort((remainders > 1e-9).sum(axis=1), kind="stable"):
-        for _ in range(class_counts[label] - targets[label].sum()):
-            rest = remainders[label]
-            at = max(range(len(wanted)), key=lambda at: (rest[at] > 1e-9 and missing[at] > 0, missing[at], rest[at]))
-            targets[label, at] += 1
-            missing[at] -= 1
-            rest[at] = 0
-    return targets
 
 
 def _place(images: np.ndarray, need: np.ndarray, targets: np.ndarray) -> int:
@@ -328,9 +254,9 @@ def _check_sizes(split: np.ndarray, counts: Mapping[str, int], groups: np.ndarra
     group_sizes = np.unique_counts(groups).counts
     problem = (
         f"Copies of one image stay in one split, and {group_sizes[group_sizes > 1].sum():,} of the {len(groups):,} "
-        f"usable images are copies, so the sizes can't be {_counted(counts)}"
+        f"usable images are copies, so the sizes can't be {counted(counts)}"
     )
     way_out = "set ingestion.near_duplicates to ignore"
     if empty := [name for name, count in found.items() if not count]:
         raise SplitError(f"{problem}: {listed(empty)} would be empty. Give more images, or {way_out}.")
-    logger.warning("%s. They are %s; for exact sizes, %s.", problem, _counted(found), way_out)
+    logger.warning("%s. They are %s; for exact sizes, %s.", problem, counted(found), way_out)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.errors import SourceError, SplitError, listed
+from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.near_duplicates import find_groups
+from dogs_vs_cats.images.split_sizes import check_folds
 from dogs_vs_cats.images.splits import SPLITS, TEST, UNUSED
 from dogs_vs_cats.images.splitting import auto_split, official_split, random_split
 from dogs_vs_cats.parameters.credentials import without_credentials
@@ -177,11 +178,8 @@ def _folds(manifest: pd.DataFrame, wanted: int | str | None, split: str) -> int 
                 *(tested, why),
             )
             return None
-    elif int(wanted) > most:
-        raise SplitError(
-            f"ingestion.folds is {wanted}, but {smallest} has {most} different images, and each fold needs one. Give "
-            f"at most {most}, or null for no cross-validation."
-        )
+    else:
+        check_folds(int(wanted), {str(name): int(count) for name, count in different.items()}, "different images")
     folds = min(FOLDS, most) if wanted == "auto" else int(wanted)
     logger.info(
         "Approaches on features are measured by %d-fold cross-validation over all %d images in use, not on the %d test "
