@@ -97,6 +97,7 @@ def test_grey_images_are_repeated_into_three_channels(resnet):
     assert np.allclose(base_of(resnet[1], 64, 1).predict(grey, verbose=0), expected, atol=1e-5)
 
 
+@pytest.mark.medium
 def test_a_model_on_it_is_saved_and_loads_in_a_process_that_knows_nothing_of_it(dinov2, tmp_path):
     from dogs_vs_cats.compute.precision import with_dtype_policy
     from dogs_vs_cats.datasets import KerasModelDataset

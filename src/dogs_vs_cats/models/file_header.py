@@ -15,6 +15,8 @@ from dogs_vs_cats.project import resolve
 
 # Names that Keras gives to models without one.
 _AUTOMATIC = re.compile(r"(functional|model|sequential)(_\d+)?")
+# Names of kinds of bases, and of what surrounds a base in a model.
+_RESERVED = (SOURCE_CNN, EARLIER_MODEL, "image", "pooling", "head")
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class ModelHeader:
     """The structure of a model file.
 
     Attributes:
-        name: The model's name; the file's where Keras named the model, or where the name is that of a kind of base.
+        name: The model's name; the file's where Keras named the model, or where the name has another meaning here.
         input_shape: Height, width and channels of its first input; None for a side of any length, and empty where the
             file doesn't say.
         foreign_layers: Classes that aren't Keras's own, and `Lambda`, which holds code.
@@ -67,8 +69,8 @@ def read_header(path: Path) -> ModelHeader:
             "the model again with model.save('NAME.keras')."
         ) from error
     foreign = {part["class_name"] for part in _classes(config) if _is_foreign(part)}
-    unclear = _AUTOMATIC.fullmatch(name) or name in (SOURCE_CNN, EARLIER_MODEL)
-    return ModelHeader(path.stem if unclear else name, shape, tuple(sorted(foreign)))
+    is_replaced = _AUTOMATIC.fullmatch(name) or name in _RESERVED
+    return ModelHeader(path.stem if is_replaced else name, shape, tuple(sorted(foreign)))
 
 
 def _classes(value: Any) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, HUB, SOURCE_CNN, Bac
 
 IMAGENET = "imagenet"
 
-_PATIENCE = 15
+_PATIENCE = 10
 """Seconds that a server may take to connect or to send the next bytes."""
 
 
