@@ -78,6 +78,20 @@ def test_dinov2_takes_another_size_than_its_own(dinov2):
     assert base_of(dinov2[1], 56).predict(photos(56), verbose=0).shape == (2, 32)
 
 
+def test_the_inside_of_a_transformer_is_listed(dinov2):
+    from dogs_vs_cats.explanation import grad_cam, inspection
+    from dogs_vs_cats.reporting.explanation_figures import first_filters
+
+    base = base_of(dinov2[1], 70)
+    layers = inspection.summarise_layers(base, 8)
+    assert layers["parameters"].sum() == base.count_params()
+    assert list(layers["output"][1:4]) == ["30×16"] * 3
+    name, filters = inspection.first_filters(base)
+    assert len(filters) == 0
+    assert "it has no filters" in first_filters(name, filters).texts[0].get_text()
+    assert grad_cam.explainer(base) is None
+
+
 def test_a_convolutional_network_gives_maps_and_can_be_unfrozen_by_layer(resnet):
     from dogs_vs_cats.approaches import approach_of
     from tests.approaches.test_approaches import END_TO_END

@@ -41,13 +41,14 @@ def summarise_layers(model: keras.Model, batch_size: int) -> pd.DataFrame:
         widest = max(fields.get(id(tensor), (1, 1)) for tensor in keras.tree.flatten(given))
         fields[id(output)] = _receptive_field(layer, *widest)
         shape = output.shape[1:]
+        weights = getattr(layer, "weights", [])  # an operation, such as a slice, has none
         rows.append(
             {
                 "layer": layer.name,
                 "type": type(layer).__name__,
                 "output": "×".join(map(str, shape)),
-                "parameters": layer.count_params(),
-                "trainable": sum(math.prod(weight.shape) for weight in layer.trainable_weights),
+                "parameters": sum(math.prod(weight.shape) for weight in weights),
+                "trainable": sum(math.prod(weight.shape) for weight in weights if weight.trainable),
                 "receptive_field": min(side, fields[id(output)][0]),
                 "mebibytes": 4 * batch_size * math.prod(shape) / MEBIBYTE,
             }
@@ -57,7 +58,8 @@ def summarise_layers(model: keras.Model, batch_size: int) -> pd.DataFrame:
 
 def _receptive_field(layer: Any, field: float, step: int) -> tuple[float, int]:
     """Returns the side of the receptive field after a layer and the step between two fields, from those before it."""
-    if isinstance(layer, _MIX_PLACES):
+    # Layers of other packages may look at the whole image, as those of transformers do.
+    if isinstance(layer, _MIX_PLACES) or type(layer).__module__.partition(".")[0] != "keras":
         return math.inf, step
     if not isinstance(layer, _CONVOLUTIONS + _POOLINGS):
         return field, step
@@ -68,21 +70,22 @@ def _receptive_field(layer: Any, field: float, step: int) -> tuple[float, int]:
 
 
 def first_filters(model: keras.Model) -> tuple[str, np.ndarray]:
-    """Takes the filters of the first layer with weights.
+    """Takes the filters of the first convolution, or of a dense layer on the image.
 
     Args:
-        model: A model that takes images and begins with a convolution, or with a dense layer on the flattened image.
+        model: A functional model that takes images.
 
     Returns:
-        The name of the layer, and float32 (filters, height, width, channels): a filter for each of its outputs. The
-        dense layer's are as large as the image.
+        The name of the layer, and float32 (filters, height, width, channels): a filter for each of its outputs. Those
+        of a dense layer on the flattened image are as large as the image. Without both, no name and no filters.
     """
-    kinds = (keras.layers.Conv2D, keras.layers.Dense)
-    layer = next(step.layer for step in dissect(model).steps if isinstance(step.layer, kinds))
-    filters = np.moveaxis(layer.get_weights()[0], -1, 0)
-    if isinstance(layer, keras.layers.Dense):
-        filters = filters.reshape(-1, *model.input_shape[1:])
-    return layer.name, filters
+    shape = model.input_shape[1:]
+    for layer in (step.layer for step in dissect(model).steps):
+        if isinstance(layer, keras.layers.Conv2D):
+            return layer.name, np.moveaxis(layer.get_weights()[0], -1, 0)
+        if isinstance(layer, keras.layers.Dense) and layer.kernel.shape[0] == math.prod(shape):
+            return layer.name, np.moveaxis(layer.get_weights()[0], -1, 0).reshape(-1, *shape)
+    return "", np.empty((0, *shape), np.float32)
 
 
 def feature_maps(model: keras.Model, image: np.ndarray) -> list[tuple[str, np.ndarray]]:

@@ -22,7 +22,7 @@ class Step(NamedTuple):
     Attributes:
         layer: The layer; it shares its weights with the model.
         given: Its input, a tensor or a list of them.
-        output: Its output.
+        output: Its output, the first if it has several.
     """
 
     layer: Any
@@ -107,7 +107,9 @@ def dissect(model: keras.Model) -> Anatomy:
         else:
             if "training" in keywords:
                 keywords["training"] = False
-            steps.append(Step(layer, arguments[0] if arguments else None, layer(*arguments, **keywords)))
+            output = layer(*arguments, **keywords)
+            steps.append(Step(layer, arguments[0] if arguments else None, keras.tree.flatten(output)[0]))
+            return output
         return steps[-1].output
 
     flat = keras.models.clone_model(

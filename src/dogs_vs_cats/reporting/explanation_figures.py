@@ -46,8 +46,11 @@ def first_filters(figure: Figure, name: str, filters: np.ndarray) -> None:
     Args:
         figure: The figure.
         name: The layer.
-        filters: float32, (filters, height, width, channels).
+        filters: float32, (filters, height, width, channels); may be empty.
     """
+    if not len(filters):
+        style.notice(figure, "This model begins with neither a convolution nor a dense layer, so it has no filters.")
+        return
     shown = filters[:FILTERS_SHOWN]
     columns = min(12, len(shown))
     lines = -(-len(shown) // columns)
