@@ -72,6 +72,9 @@ def headline(summary: Summary) -> str:
         return f"{best} is better than always guessing one class"
     if better:
         return f"{best} has {_best_figure(summary)}, but {listed(better)} the better test accuracy"
+    if unsure and metric_of(summary) == "balanced_accuracy":
+        # The test is about all images alike.
+        return f"{best} is best by {by_metric(summary)}; its difference to {listed(unsure)} in accuracy could be chance"
     if unsure:
         return f"{best} is best, but its difference to {listed(unsure)} could be chance"
     if untested:

@@ -156,13 +156,17 @@ def cross_validate(inputs: TrainingInputs, state_folder: Path) -> pd.DataFrame:
     Returns:
         A predictions table with the columns `repeat` and `fold`; no rows where the record has no folds.
     """
+    from threadpoolctl import threadpool_limits
+
     data, folds = inputs.data, inputs.data.ingestion_record.get("folds")
     if folds is None:
         nothing = np.empty((0, 1 if data.classes == 2 else data.classes))
         return predictions_table(data.manifest[:0], nothing, data.class_names).assign(repeat=0, fold=0)
     folder, tables = state_folder / "folds", []
     divisions = list(divide(data.manifest, folds, inputs.seed))
-    with progress(f"Cross-validating {inputs.name}", len(divisions), "trainings") as advance, quietly():
+    shown = progress(f"Cross-validating {inputs.name}", len(divisions), "trainings")
+    # On a few hundred images, several threads take longer to agree than one takes to compute.
+    with shown as advance, quietly(), threadpool_limits(1, "blas"):
         for fold in divisions:
             table = _fold_predictions(_within(inputs, fold), inputs.seeds[0], folder)
             tables.append(table.assign(repeat=fold.repeat, fold=fold.number))
