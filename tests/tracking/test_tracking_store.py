@@ -164,7 +164,9 @@ def test_figures_tables_and_the_comparison_are_artifacts(tracked):
     for approach in tracked.approaches:
         expected = [f"figures/{name}.png" for name in FIGURES]
         expected += [f"results/{name}" for name in ("history.csv", "metrics.json", "predictions.csv")]
-        assert artifacts(client, of(found, approach)[0]) == sorted(expected)
+        (run,) = of(found, approach)
+        assert artifacts(client, run) == sorted(expected)
+        assert run.data.tags["evaluated_by"] == "test"
     (parent,) = parent_of(found)
     assert artifacts(client, parent) == ["comparison.html", "comparison.json"]
     assert parent.data.metrics["best_test_log_loss"] == 0.3
