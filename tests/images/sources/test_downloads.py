@@ -6,6 +6,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -287,6 +288,18 @@ def test_answers_that_are_none(site, tmp_path, status, message):
         download(f"{site.address}/photos.zip", None, tmp_path / "downloads")
     assert len(site.asked) == (downloads.ATTEMPTS if status == 503 else 1)
     assert left_in(tmp_path / "downloads") == []
+
+
+def test_a_server_that_is_not_there_is_soon_given_up(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(downloads, "RETRY_PAUSE_SECONDS", 0)
+    caplog.set_level("INFO")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(SourceError, match=r"can't be downloaded: Connection refused\. Check the address"):
+        download(f"http://127.0.0.1:{port}/photos.zip", None, tmp_path / "downloads")
+    assert [message for message in caplog.messages if "trying again" in message] == [
+        f"The download of http://127.0.0.1:{port}/photos.zip broke off (Connection refused); trying again."
+    ]
 
 
 def test_a_web_page_instead_of_a_zip(site, tmp_path):

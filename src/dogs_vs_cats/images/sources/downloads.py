@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 5
 """How often in a row a transfer may fail without a single new byte."""
 
+ATTEMPTS_TO_REACH = 2
+"""The same while the server has never been reached: more likely, the address or the network is wrong."""
+
 RETRY_PAUSE_SECONDS = 1.0
 """Pause before the second attempt; it doubles each time."""
 
@@ -92,7 +95,8 @@ def _transfer(url: str, part: Path, shown: str) -> None:
             before, size = size, _size(part)
             failures = 0 if size > before else failures + 1
             problem = _cause(error)
-            if failures == ATTEMPTS or not _is_transient(error):
+            unreached = isinstance(error, requests.ConnectionError) and not size
+            if failures == (ATTEMPTS_TO_REACH if unreached else ATTEMPTS) or not _is_transient(error):
                 stored = f" {size:,} bytes are stored, and the next run resumes there." if size else ""
                 raise SourceError(
                     f"{shown} can't be downloaded: {problem}. Check the address and the network, or download the file "
