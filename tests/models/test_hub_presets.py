@@ -80,6 +80,7 @@ def test_dinov2_takes_another_size_than_its_own(dinov2):
 
 def test_the_inside_of_a_transformer_is_listed(dinov2):
     from dogs_vs_cats.explanation import grad_cam, inspection
+    from dogs_vs_cats.models.frozen_base import last_stage
     from dogs_vs_cats.reporting.explanation_figures import first_filters
 
     base = base_of(dinov2[1], 70)
@@ -90,6 +91,7 @@ def test_the_inside_of_a_transformer_is_listed(dinov2):
     assert len(filters) == 0
     assert "it has no filters" in first_filters(name, filters).texts[0].get_text()
     assert grad_cam.explainer(base) is None
+    assert last_stage(base) == "dinov2_backbone_embeddings"  # all have one size
 
 
 def test_a_convolutional_network_gives_maps_and_can_be_unfrozen_by_layer(resnet):
@@ -133,6 +135,13 @@ def test_a_model_on_it_is_saved_and_loads_in_a_process_that_knows_nothing_of_it(
     expected = np.load(tmp_path / "expected.npy")
     for copy in (fold_batch_normalisation(features), with_dtype_policy(features, "float32")):
         assert np.allclose(copy.predict(photos(70), verbose=0), expected, atol=1e-5)
+
+
+def test_serving_a_model_on_it_needs_keras_hub(hub):
+    from dogs_vs_cats.tracking.logged_model import requirements
+
+    assert f"keras-hub=={hub.__version__}" in requirements("hub:dinov2_small")
+    assert not any(line.startswith("keras-hub") for line in requirements("VGG16"))
 
 
 def test_its_record_repeats(resnet):

@@ -91,7 +91,7 @@ def last_stage(base: keras.Model) -> str:
     def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
         output = layer(*arguments, **keywords)
         if getattr(layer, "weights", []):
-            sizes.append((layer.name, math.prod(output.shape[1:-1])))
+            sizes.append((layer.name, math.prod(keras.tree.flatten(output)[0].shape[1:-1])))
         return output
 
     keras.models.clone_model(keras.Model(base.inputs, base.outputs), clone_function=same, call_function=call)
