@@ -111,7 +111,12 @@ def project_copy(target: Path) -> Path:
 
 
 def training_inputs(
-    data: "LabelledImages", approach: str, changes: dict[str, Any], compute: dict[str, Any] | None = None, seed: int = 0
+    data: "LabelledImages",
+    approach: str,
+    changes: dict[str, Any],
+    compute: dict[str, Any] | None = None,
+    seed: int = 0,
+    transforms: dict[str, Any] | None = None,
 ) -> "TrainingInputs":
     """How `conf/lecture` trains an approach, with some parameters changed."""
     from dogs_vs_cats.parameters.augmentation import AugmentationParameters
@@ -127,5 +132,5 @@ def training_inputs(
         ComputeParameters.model_validate({**parameters["compute"], **(compute or {})}),
         seed,
         CalibrationParameters(temperature=False),
-        AugmentationParameters.model_validate(parameters["augmentation"]),
+        AugmentationParameters.model_validate({**parameters["augmentation"], **(transforms or {})}),
     )

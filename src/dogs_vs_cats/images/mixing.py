@@ -1,7 +1,7 @@
 """Mixing the images of a batch in pairs, as `keras.layers.MixUp` and `keras.layers.CutMix` do.
 
-Keras's layers are made for the training step or for `tf.data`. Called on the host, they cost as much as a fifth of a
-small network's step; the same arithmetic, an image at a time, costs a fiftieth.
+Keras's layers are made for the training step or for `tf.data`. Called on the host, they take ten times as long as the
+same arithmetic, an image at a time, which takes 1.1 and 0.5 ms for a batch of 32 images of 150x150 pixels.
 """
 
 import cv2

@@ -45,7 +45,7 @@ class Search:
         own = inputs.block
         self._tuning, self._inputs, self._folder, self._name = tuning, inputs, folder, inputs.name
         self._spaces = tuning.spaces(inputs.name)
-        self._own = {name: own[name] for name in self._spaces}
+        self._own = {name: own.get(name, getattr(inputs.parameters, name)) for name in self._spaces}
         self._block = {**own, "seeds": own["seeds"][:1], "epochs": tuning.epochs or own["epochs"]}
         identity = {
             **inputs.identity(),
