@@ -130,6 +130,13 @@ TYPED = {
 }
 
 
+def test_a_parameter_that_the_block_leaves_at_its_default_can_be_searched(tmp_path):
+    space = {"label_smoothing": {"uniform": [0.0, 0.2]}, "mixup": {"choices": [0, 0.2]}}
+    trials, summary = search(tmp_path, tuning(trials=2, epochs=1, search_space={"transfer_bottleneck": space}))
+    assert trials.loc[0, ["label_smoothing", "mixup"]].tolist() == [0, 0]
+    assert summary["own_val_loss"] == trials.loc[0, "val_loss"], "the defaults are the first trial"
+
+
 @pytest.mark.medium
 def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path):
     own = {name: choices[-1] for name, choices in TYPED.items()}
