@@ -341,6 +341,7 @@ def test_a_linear_head_is_solved_and_has_one_row_of_history(base, images, manife
     assert predictions["predicted"].equals(predictions["label"])
     assert "it doesn't use batch_size, dense_units, dropout, early_stopping_patience, epochs" in caplog.text
     assert "transfer_bottleneck: accuracy 1.0000 on the test images" in caplog.text
+    assert "lowest validation loss" not in caplog.text, "there was nothing to choose from"
 
 
 def test_fine_tuning_starts_from_the_linear_head(base, images, manifest, tmp_path):

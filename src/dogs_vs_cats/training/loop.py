@@ -51,7 +51,7 @@ def train(training: Training, state_folder: Path) -> TrainState:
         TrainingError: The loss stopped being a number, or a batch didn't fit into memory.
     """
     model, state, checkpoints = training.model, training.start, []
-    if state.history and training.inputs.parameters.keep_best_epoch:
+    if training.phases and state.history and training.inputs.parameters.keep_best_epoch:
         state = replace(state, best_weights=_values(model))
     initial = weights_hash(without_images(model.weights))
     identity = json.dumps({**training.inputs.identity(), "seed": training.seed, "weights": initial}, sort_keys=True)
