@@ -33,7 +33,8 @@ def draw_figures(
         accuracy-coverage curve; and the first four as SVG elements for the page of the comparison.
     """
     # Each fold has a temperature of its own, so there is no calibration of all to show.
-    calibration = None if evaluated_by(metrics) == "k-fold" else metrics.get("calibration")
+    crossed = evaluated_by(metrics) == "k-fold"
+    shown: dict[str, Any] = {"label": "cross-validation"} if crossed else {"calibration": metrics.get("calibration")}
     # Not at the top: the pipelines import this module, and Matplotlib takes a second.
     from dogs_vs_cats.reporting import evaluation_figures as figures
     from dogs_vs_cats.reporting.inline_svg import inline_svg
@@ -43,7 +44,7 @@ def draw_figures(
         learning_curves(history),
         figures.confusion_matrix(predictions, class_names),
         figures.roc_curve(predictions, class_names),
-        figures.calibration_curve(predictions, class_names, calibration),
+        figures.calibration_curve(predictions, class_names, **shown),
     )
     approach = model_info["approach"]
     drawings = {

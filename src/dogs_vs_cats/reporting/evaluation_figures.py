@@ -142,6 +142,7 @@ def calibration_curve(
     predictions: pd.DataFrame,
     class_names: Sequence[str],
     calibration: Mapping[str, Any] | None = None,
+    label: str = "as trained",
 ) -> None:
     """Draws the observed frequency, with its 95 % interval, against the predicted probability, on the test images.
 
@@ -152,11 +153,11 @@ def calibration_curve(
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
         calibration: The result of `calibration.summarise`; with it, the curve before and after calibration.
+        label: Of the curve, where there is no calibration to show.
     """
     rows = predictions[predictions["split"] == "test"]
     axes, histogram = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     _draw_diagonal(axes)
-    label = "as trained"
     if calibration is not None:
         temperature, in_model = calibration["temperature"], calibration["in_model"]
         other = counterpart(rows, class_names, temperature, in_model)
