@@ -14,8 +14,8 @@ Fit = Literal["stretch", "crop", "pad"]
 fill the square."""
 
 BAR = 114
-"""Value of the bars beside a padded image: the grey of YOLO's letterbox, near the mean of ImageNet's photos. On average
-it is slightly better than black (`benchmarks/fit.py`)."""
+"""Value of the bars beside a padded image: the grey of YOLO's letterbox, near the mean of ImageNet's photos, with which
+bases do better than with black (`benchmarks/fit.py`)."""
 
 
 def resize(
