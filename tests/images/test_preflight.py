@@ -72,11 +72,11 @@ def test_a_class_without_usable_images_is_refused_with_reasons_before_the_others
     for photo in (folder / "Dog").iterdir():
         photo.write_bytes(WEB_PAGE)
     with pytest.raises(
-        SourceError, match=r"50 of the 300 images of dog were tried, and none .*: Dog/0\.jpg: not an image.*classes"
+        SourceError, match=r"100 of the 300 images of dog were tried, and none .*: Dog/0\.jpg: not an image.*classes"
     ):
         check(parameters(folder), tmp_path)
-    assert len(decoded) == 51
-    assert "Dog/294.jpg" in decoded
+    assert len(decoded) == 101
+    assert "Dog/297.jpg" in decoded
 
 
 def test_damaged_images_among_usable_ones_are_no_reason_to_refuse(tmp_path: Path, decoded: list[str]) -> None:

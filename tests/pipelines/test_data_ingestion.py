@@ -190,9 +190,7 @@ def test_sample_images_are_as_many_as_the_splits_ask_for(tmp_path: Path) -> None
     made = ingest(parameters("sample", 12, 6, 4), tmp_path)
     assert Counter(made["manifest"]["split"]) == {"train": 12, "validation": 6, "test": 4}
     assert Counter(made["manifest"]["class_name"]) == {"cat": 11, "dog": 11}
-    with pytest.raises(
-        SplitError, match=r"ingestion\.train_size, .* Give counts instead of fractions, or your own images"
-    ):
+    with pytest.raises(SplitError, match=r"ingestion\.train_size, .* must be counts, not fractions"):
         read_images(parameters("sample", 0.5), 0, tmp_path / "store")
 
 

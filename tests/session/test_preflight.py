@@ -27,7 +27,7 @@ def test_nothing_is_computed_before_a_refusal(tmp_path: Path) -> None:
         f"ingestion.source={photos}": r"asks for 800 images .* has 24 images \(12 cat, 12 dog\)",
         f"ingestion.source={photos},{FRACTIONS},ingestion.split=official": "no images in a train part of its own",
         f"ingestion.source={pages},{FRACTIONS}": "All 10 images of cat were tried, and none can be used: cat/0.jpg: ",
-        f"{FRACTIONS}": r"your own images: --params=ingestion\.source=PATH",
+        f"{FRACTIONS}": r"For your own images, set --params=ingestion\.source=PATH",
         large: r"need about \d+\.\d GiB in .*, but only",
     }
     answers = kedro_in_turn(project, *(["run", f"--params={values}"] for values in refusals))

@@ -50,9 +50,9 @@ def refusal(*arguments: str) -> str:
 @pytest.mark.parametrize(
     ("arguments", "given", "suggested", "existing"),
     [
-        ("--env=tset", "'tset'", "test", "base, lecture, local, mnist, test"),
-        ("--env=base/../test", "'base/../test'", "", "base, lecture, local, mnist, test"),
-        ("--env=production", "'production'", "", "base, lecture, local, mnist, test"),
+        ("--env=tset", "'tset'", "test", "lecture, local, mnist, photos, test"),
+        ("--env=base/../test", "'base/../test'", "", "lecture, local, mnist, photos, test"),
+        ("--env=production", "'production'", "", "lecture, local, mnist, photos, test"),
         ("--pipelines=comparsion", "'comparsion'", "comparison", "naive_cnn, replication"),
         ("--pipelines=comparison,inferense", "'inferense'", "inference", "inference"),
         ("--pipeline=comparsion", "'comparsion'", "comparison", "naive_cnn, replication"),

@@ -26,7 +26,7 @@ FEW = 10
 """A class with fewer images than this gets a warning."""
 
 _MOST_CLASSES = 20
-_MOST_TRIED = 50
+_MOST_TRIED = 100
 
 
 @dataclass(frozen=True)
