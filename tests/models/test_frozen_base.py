@@ -100,3 +100,8 @@ def test_a_base_that_was_trained_on_is_asked_itself(base, images, manifest, tmp_
 def test_the_last_stage_begins_where_the_resolution_falls_last(name, first):
     base = getattr(keras.applications, name)(include_top=False, weights=None, input_shape=(64, 64, 3))
     assert last_stage(base) == first
+
+
+def test_of_layers_without_stages_the_last_quarter_is_the_last_stage():
+    tokens = [keras.layers.Dense(4, name=f"block_{number}") for number in range(12)]
+    assert last_stage(keras.Sequential([keras.Input((16, 4)), *tokens])) == "block_9"

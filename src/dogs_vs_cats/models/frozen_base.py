@@ -81,7 +81,8 @@ def last_stage(base: keras.Model) -> str:
 
     Returns:
         Name of the first layer with weights after the last one whose maps are larger than those of the base's last
-        layer with weights: `block5_conv1` of VGG16. The first of all where all maps have one size.
+        layer with weights: `block5_conv1` of VGG16. Where all have one size, as the tokens of a transformer do, the
+        last quarter of the layers with weights begins with it.
     """
     sizes: list[tuple[str, int]] = []
 
@@ -96,7 +97,8 @@ def last_stage(base: keras.Model) -> str:
 
     keras.models.clone_model(keras.Model(base.inputs, base.outputs), clone_function=same, call_function=call)
     larger = [place for place, (_, size) in enumerate(sizes) if size > sizes[-1][1]]
-    return sizes[max(larger, default=-1) + 1][0]
+    begin = larger[-1] + 1 if larger else len(sizes) * 3 // 4
+    return sizes[begin][0]
 
 
 def weights_hash(weights: Iterable[keras.Variable]) -> str:

@@ -122,8 +122,9 @@ def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
 def _start(inputs: TrainingInputs, seed: int, model: Model, features: np.ndarray | None) -> TrainState:
     """Fits a linear head to features and puts it into a model; its figures are the first row of the history."""
     data, began = inputs.data, time.perf_counter()
-    if getattr(inputs.parameters, "head", "dense") != "linear" or features is None:
+    if getattr(inputs.parameters, "head", "dense") != "linear":
         return TrainState()
+    features = cast(np.ndarray, features)
     labels = data.labels[data.in_use]
     places = (data.feature_rows(data.manifest["split"] == split) for split in ("train", "validation"))
     training, validation = (linear_head.Rows(features[rows], labels[rows]) for rows in places)
