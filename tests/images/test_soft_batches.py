@@ -39,13 +39,10 @@ def test_labels_and_weights_are_mixed_as_the_rows_are():
     assert weighed == pytest.approx(answers @ weights)
     value, certain = rows[:, 0, 0, 0], np.eye(3)[labels]
     for row in np.flatnonzero(np.abs(value - np.arange(8)) > 0.01):
-        # A row's value says how much of which other row is in it.
-        possible = [(value[row] - other) / (row - other) for other in range(8) if other != row]
-        found = [
-            part * certain[row] + (1 - part) * certain[other]
-            for other, part in zip([o for o in range(8) if o != row], possible, strict=True)
-        ]
-        assert any(np.allclose(answers[row], labels, atol=1e-3) for labels in found)
+        # A row's value, which was its number, says how much of it is left for each partner that it can have.
+        left = {other: (value[row] - other) / (row - other) for other in range(8) if other != row}
+        possible = [part * certain[row] + (1 - part) * certain[other] for other, part in left.items()]
+        assert any(np.allclose(answers[row], mixture, atol=1e-3) for mixture in possible)
 
 
 def test_a_batch_is_a_function_of_seed_epoch_and_number():

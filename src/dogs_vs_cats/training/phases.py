@@ -49,7 +49,7 @@ def create_optimizer(
     if not factors:
         return _create(parameters, phase, variables, steps, 1)
     every = {factor: _create(parameters, phase, variables, steps, factor) for factor in {1.0, *factors.values()}}
-    return keras.optimizers.MultiOptimizer(lambda variable: every[factors.get(variable.path, 1.0)])
+    return keras.optimizers.MultiOptimizer(lambda variable: every[factors.get(id(variable), 1.0)])
 
 
 def _create(
@@ -110,18 +110,18 @@ def _schedule(parameters: TrainingParameters, rate: float, steps: int, steps_per
     return cosine(0.0, steps - warmup, alpha=floor, warmup_target=rate, warmup_steps=warmup)
 
 
-def _factors(phase: Phase) -> dict[str, float]:
-    """For the path of each unfrozen weight the factor of its learning rate; empty where all are 1.
+def _factors(phase: Phase) -> dict[int, float]:
+    """For the id of each unfrozen weight the factor of its learning rate; empty where all are 1.
 
     Layers whose names begin with the same block, such as `block5_conv1` and `block5_conv2`, or
     `conv5_block3_1_conv` and `conv5_block3_2_conv`, belong together; others are blocks by themselves.
     """
     if phase.layer_decay == 1:
         return {}
-    blocks: dict[str, list[str]] = {}
+    blocks: dict[str, list[int]] = {}
     for layer in reversed(phase.unfrozen):
         block = re.match(r".*?block_?\d+[a-z]?(?=_|$)", layer.name)
-        paths = blocks.setdefault(block[0] if block else layer.name, [])
-        paths += [weight.path for weight in layer.trainable_weights]
+        weights = blocks.setdefault(block[0] if block else layer.name, [])
+        weights += map(id, layer.trainable_weights)
     weighty = filter(None, blocks.values())
-    return {path: phase.layer_decay**depth for depth, paths in enumerate(weighty, start=1) for path in paths}
+    return {weight: phase.layer_decay**depth for depth, weights in enumerate(weighty, start=1) for weight in weights}
