@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from material import PHOTOS, training_inputs
 
-SIZE, EPOCHS = 64, 30
+SIZE, EPOCHS = 64, 12
 SPLITS = ["train"] * 1500 + ["validation"] * 500 + ["test"] * 3000
 USUAL = {
-    **{"architecture": "mnist_cnn_pytorch", "dropout": 0.25, "epochs": EPOCHS, "batch_size": 32, "optimizer": "adam"},
+    **{"architecture": "mnist_cnn_pytorch", "epochs": EPOCHS, "batch_size": 32, "optimizer": "adam"},
     **{"learning_rate": 0.001, "schedule": "constant", "keep_best_epoch": True, "class_weights": False},
 }
 TRANSFORMS = {

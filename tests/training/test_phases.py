@@ -13,6 +13,15 @@ def parameters(**values):
     return TrainingParameters.model_validate({**COMMON, **values})
 
 
+def test_a_warm_up_ends_in_a_constant_rate():
+    optimizer = create_optimizer(parameters(epochs=2, warmup_epochs=0.5), Phase("head", 2, 0.01), [], steps=8)
+    rates = []
+    for step in (0, 1, 4, 15):
+        optimizer.iterations.assign(step)
+        rates.append(learning_rate(optimizer))
+    assert rates == pytest.approx([0, 0.0025, 0.01, 0.01])
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_kernels_decay_and_biases_and_normalisations_do_not(optimizer):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
