@@ -14,6 +14,7 @@ import pytest
 
 from dogs_vs_cats.datasets import MemoryMapDataset
 from dogs_vs_cats.errors import WriteError
+from dogs_vs_cats.storage import arrays
 from dogs_vs_cats.storage.arrays import read_rows, save_array
 from dogs_vs_cats.storage.atomic import replace_atomically
 from dogs_vs_cats.storage.content_store import ContentStore
@@ -327,7 +328,11 @@ def test_damaged_features_are_extracted_again(tmp_path, caplog):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="the system doesn't say what is mapped")
-def test_rows_that_were_read_of_a_memory_map_are_no_memory_of_the_process(tmp_path: Path) -> None:
+def test_rows_that_were_read_of_a_large_memory_map_are_no_memory_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrays, "LARGE", 1024**2)
+
     def mapped_mib() -> float:
         status = Path("/proc/self/status").read_text(encoding="utf-8")
         return int(status.partition("RssFile:")[2].split()[0]) / 1024

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+LARGE = 256 * 1024**2
+"""Size of a memory map, in bytes, from which on what has been read of it is released."""
+
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Writes an array, the same bytes as `np.save`.
@@ -46,7 +49,8 @@ def read_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Copies some rows of an array.
 
     What is read of a memory map would count as memory of this process until the system needs the room, in the end the
-    whole file. So it is released here; the system still has it in its cache.
+    whole file. So large files are released here; the system still has them in its cache. Mapping the rows again takes
+    3 ms for 32 photos of 224 pixels.
 
     Args:
         array: Any array, or a memory map of a whole file.
@@ -56,6 +60,8 @@ def read_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
         An array of shape (m, …) in memory.
     """
     copied = np.asarray(array[rows])
-    if isinstance(array, np.memmap) and array.mode == "r" and isinstance(array.base, mmap.mmap):
+    if array.nbytes < LARGE or not isinstance(array, np.memmap):
+        return copied
+    if array.mode == "r" and isinstance(array.base, mmap.mmap):
         array.base.madvise(mmap.MADV_DONTNEED)
     return copied
