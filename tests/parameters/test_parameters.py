@@ -129,6 +129,12 @@ def test_fractions_of_more_than_all_images_are_refused(split, sizes, sum_shown):
         check(values)
 
 
+def test_the_approach_to_explain_may_be_named():
+    values = parameters()
+    values["explanation"]["approach"] = "naive_cnn"
+    check(values)
+
+
 def test_folds_without_an_approach_that_uses_them_are_refused():
     values = parameters()
     values["ingestion"]["folds"] = 5

@@ -30,7 +30,8 @@ def problems(parameters: Mapping[str, Any]) -> list[str]:
     ]
     for approach in known:
         block = parameters[approach]
-        found += _problems(approach, {**block, "epochs": tuning.epochs or block["epochs"]}, tuning.spaces(approach))
+        if spaces := tuning.spaces(approach):  # explanation and tuning name an approach, too
+            found += _problems(approach, {**block, "epochs": tuning.epochs or block["epochs"]}, spaces)
     return found
 
 
