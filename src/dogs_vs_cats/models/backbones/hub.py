@@ -104,8 +104,8 @@ def _explained(name: str) -> Iterator[Any]:
     except Exception as error:
         raise BackboneError(
             f"backbone.name={name}: KerasHub can't load the preset: {first_line(error)}. Give a preset for images: its "
-            "name (hub:dinov2_small), an address that begins with hf:// or kaggle://, or a folder with one. Without a "
-            "network, download it on another machine (keras_hub.models.Backbone.from_preset, save_to_preset)."
+            "name (hub:dinov2_small), an address that begins with hf:// or kaggle://, or a folder. Without a network, "
+            "write its backbone and its image converter to a folder on another machine (save_to_preset)."
         ) from error
 
 
