@@ -8,19 +8,19 @@ import cv2
 import numpy as np
 
 
-def mix_up(rows: np.ndarray, random: np.random.Generator, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mix_up(rows: np.ndarray, generator: np.random.Generator, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Averages each row with another one of its batch (Zhang et al. 2018, *mixup: Beyond Empirical Risk Minimization*).
 
     Args:
         rows: uint8 or float32 array, (b, ...): images, or rows of features.
-        random: Draws the pairs, and how much of a row is left: a fraction from Beta(alpha, alpha) for each.
+        generator: Draws the pairs, and how much of a row is left: a fraction from Beta(alpha, alpha) for each.
         alpha: Above 0; the larger, the nearer fractions are to a half.
 
     Returns:
         The mixed rows, float32 of the shape of `rows`; the number of each row's partner, (b,); and the fraction of
         each row that is left, float32 (b,).
     """
-    partners, left = random.permutation(len(rows)), random.beta(alpha, alpha, len(rows)).astype(np.float32)
+    partners, left = generator.permutation(len(rows)), generator.beta(alpha, alpha, len(rows)).astype(np.float32)
     flat = rows.reshape(len(rows), -1)
     mixed = np.empty(flat.shape, np.float32)
     for row, (partner, part) in enumerate(zip(partners, left.tolist(), strict=True)):
@@ -29,12 +29,14 @@ def mix_up(rows: np.ndarray, random: np.random.Generator, alpha: float) -> tuple
     return mixed.reshape(rows.shape), partners, left
 
 
-def cut_mix(rows: np.ndarray, random: np.random.Generator, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cut_mix(
+    rows: np.ndarray, generator: np.random.Generator, alpha: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Puts a rectangle of another image of its batch into each one (Yun et al. 2019, *CutMix*).
 
     Args:
         rows: uint8 or float32 images, (b, height, width, channels).
-        random: Draws the pairs, the rectangles' places and their areas: a fraction from Beta(alpha, alpha) for each
+        generator: Draws the pairs, the rectangles' places and their areas: a fraction from Beta(alpha, alpha) for each
             is what is left of an image.
         alpha: Above 0.
 
@@ -42,9 +44,9 @@ def cut_mix(rows: np.ndarray, random: np.random.Generator, alpha: float) -> tupl
         As `mix_up`; the fractions are those of the pixels.
     """
     count, height, width, _ = rows.shape
-    partners, drawn = random.permutation(count), random.beta(alpha, alpha, count)
+    partners, drawn = generator.permutation(count), generator.beta(alpha, alpha, count)
     side = np.sqrt(1 - drawn)  # of the rectangle, relative to the image's
-    begin = random.random((count, 2)) * (1 - side[:, np.newaxis])
+    begin = generator.random((count, 2)) * (1 - side[:, np.newaxis])
     size = np.array([height, width])
     corners = np.ceil(np.stack([begin, begin + side[:, np.newaxis]], axis=1) * size).astype(int)
     mixed, left = rows.astype(np.float32), np.empty(count, np.float32)
