@@ -9,7 +9,7 @@ from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.pipelines.approach import nodes
 from dogs_vs_cats.training.inputs import LabelledImages
-from tests.approaches.test_approaches import BOTTLENECK, COMMON
+from tests.approaches.test_approaches import BOTTLENECK, COMMON, END_TO_END
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.training.test_phases import parameters
 from tests.training.test_training import (  # noqa: F401 - fixtures
@@ -53,8 +53,11 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine(images, manifest, t
 
 
 def test_a_warm_up_as_long_as_the_training_is_refused():
-    with pytest.raises(ValueError, match=r"warmup_epochs is 2, which leaves nothing of epochs: 2 .*set it lower"):
+    with pytest.raises(ValueError, match=r"warm-up leaves nothing of epochs: 2 .*set it lower"):
         parameters(epochs=2, warmup_epochs=2)
+    values = {**END_TO_END, "epochs": 3, "fine_tuning_epochs": 2, "unfreeze_from": "auto", "warmup_epochs": 2.5}
+    with pytest.raises(ValueError, match=r"fine_tuning_epochs\n.*warmup_epochs: 2.5 leaves nothing of it"):
+        approach_of("transfer_end_to_end", {}).Parameters.model_validate(values)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

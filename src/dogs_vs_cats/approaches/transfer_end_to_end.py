@@ -9,9 +9,9 @@ probing, then fine-tuning (Kumar et al. 2022, *Fine-Tuning can Distort Pretraine
 Out-of-Distribution*).
 """
 
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.training import TrainingParameters
@@ -48,14 +48,15 @@ class Parameters(TrainingParameters):
         """A linear head is solved on all rows at once; batches and the optimizer are those of fine-tuning."""
         return frozenset({"epochs", "learning_rate", "dense_units"}) if self.head == "linear" else frozenset()
 
-    @model_validator(mode="after")
-    def _warmup_of_fine_tuning_ends(self) -> Self:
-        if self.unfreeze_from is not None and self.warmup_epochs >= self.fine_tuning_epochs:
+    @field_validator("fine_tuning_epochs")
+    @classmethod
+    def _warmup_of_fine_tuning_ends(cls, fine_tuning_epochs: int, others: ValidationInfo) -> int:
+        warmup = others.data.get("warmup_epochs", 0)
+        if others.data.get("unfreeze_from") is not None and warmup >= fine_tuning_epochs:
             raise ValueError(
-                f"warmup_epochs is {self.warmup_epochs:g}, which leaves nothing of fine_tuning_epochs: "
-                f"{self.fine_tuning_epochs} for the full learning rate: set it lower"
+                f"warmup_epochs: {warmup:g} leaves nothing of it for the full learning rate; set it higher"
             )
-        return self
+        return fine_tuning_epochs
 
 
 def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:

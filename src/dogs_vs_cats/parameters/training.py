@@ -1,8 +1,8 @@
 """Parameters that every approach has, and those of the calibration of all models."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from dogs_vs_cats.parameters.base import Distinct, ParameterGroup
 
@@ -74,14 +74,13 @@ class TrainingParameters(ParameterGroup):
     early_stopping_patience: PositiveInt | None
     seeds: Distinct[Annotated[int, Field(ge=0, lt=2**31)]]
 
-    @model_validator(mode="after")
-    def _warmup_ends(self) -> Self:
-        if "epochs" not in self.unused and self.warmup_epochs >= self.epochs:
-            raise ValueError(
-                f"warmup_epochs is {self.warmup_epochs:g}, which leaves nothing of epochs: {self.epochs} for the full "
-                "learning rate: set it lower"
-            )
-        return self
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _warmup_ends(cls, warmup_epochs: float, others: ValidationInfo) -> float:
+        epochs = others.data.get("epochs")
+        if epochs is not None and warmup_epochs >= epochs:
+            raise ValueError(f"the warm-up leaves nothing of epochs: {epochs} for the full learning rate; set it lower")
+        return warmup_epochs
 
     @property
     def has_soft_labels(self) -> bool:
