@@ -112,7 +112,11 @@ def _open_path(path: Path, ingestion: IngestionParameters, labelled: bool) -> So
         path.stat()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise SourceError(f"The source {ingestion.source} can't be opened ({path}: {reason}). {allowed}.") from error
+        name = "ingestion.source" if labelled else "inference.source"
+        raise SourceError(
+            f"The source {ingestion.source} can't be opened ({path}: {reason}). Set another one by "
+            f"--params={name}=PATH. {allowed}."
+        ) from error
     if path.is_dir():
         folder = FolderSource(path, ingestion)
         idx_files = [name for name in folder.files if is_idx_name(name)]
