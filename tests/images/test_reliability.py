@@ -20,7 +20,7 @@ from kedro.io import DataCatalog, MemoryDataset
 
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.hooks import ProjectHooks
-from dogs_vs_cats.images import reading
+from dogs_vs_cats.images import opening
 from dogs_vs_cats.images.reading import load_decoded, write_decoded
 from dogs_vs_cats.images.sources import open_source
 from dogs_vs_cats.pipelines.data_ingestion import nodes
@@ -127,7 +127,7 @@ def archive_complaint(case: ArchiveCase, folder: Path) -> str:
 
 
 def test_every_archive_is_read_as_far_as_it_is_good_or_refused_with_a_message(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "ROOT", tmp_path / "project")
+    monkeypatch.setattr(opening, "ROOT", tmp_path / "project")
     (tmp_path / "work").mkdir()
     cases = corpus.archive_cases()
     found = [
