@@ -121,6 +121,8 @@ def test_a_change_touches_what_it_can_affect_and_no_more(clone):
             "pooling: avg",
             {"features", "transfer_bottleneck", "compare"},
         ),
+        # The images may have the size of the base.
+        ("conf/base/parameters_backbone.yml", "epochs: 8", "epochs: 7", {"prepare", "backbone", "compare"}),
         ("conf/base/parameters_tracking.yml", "tracking:", "# a remark\ntracking:", set()),
         ("src/dogs_vs_cats/images/splitting.py", '"""', '"""Changed. ', {"prepare"}),
         ("src/dogs_vs_cats/approaches/naive_cnn.py", '"""', '"""Changed. ', {"naive_cnn"}),
