@@ -28,7 +28,7 @@ def test_nothing_is_computed_before_a_refusal(tmp_path: Path) -> None:
         f"ingestion.source={photos},{FRACTIONS},ingestion.split=official": "no images in a train part of its own",
         f"ingestion.source={pages},{FRACTIONS}": "All 10 images of cat were tried, and none can be used: cat/0.jpg: ",
         f"{FRACTIONS}": r"For your own images, set --params=ingestion\.source=PATH",
-        large: r"need about \d+\.\d GiB in .*, but only",
+        large: r"need about \d+\.\d GiB in data/02_intermediate/store, but only \d+\.\d GiB are free there",
     }
     answers = kedro_in_turn(project, *(["run", f"--params={values}"] for values in refusals))
     for answer, message in zip(answers, refusals.values(), strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.storage.caches import size
 
 
@@ -26,13 +27,13 @@ def refuse_without_room(needs: Mapping[Path, int]) -> list[str]:
     for folder, count in needs.items():
         place = _existing(folder)
         if not os.access(place, os.W_OK):
-            raise ProjectError(f"{place} can't be written. Give the right to write, and run again.")
+            raise ProjectError(f"{_shown(place)} can't be written. Give the right to write, and run again.")
         if count:
             by_volume.setdefault(place.stat().st_dev, {})[folder] = count
     sentences = []
     for folders in by_volume.values():
         free = shutil.disk_usage(_existing(next(iter(folders)))).free
-        needed, places = sum(folders.values()), " and ".join(map(str, folders))
+        needed, places = sum(folders.values()), " and ".join(map(_shown, folders))
         if needed > free:
             raise ProjectError(
                 f"The caches of this run need about {size(needed)} in {places}, but only {size(free)} are free there. "
@@ -40,6 +41,10 @@ def refuse_without_room(needs: Mapping[Path, int]) -> list[str]:
             )
         sentences.append(f"The caches will need about {size(needed)} in {places}; {size(free)} are free")
     return sentences
+
+
+def _shown(folder: Path) -> str:
+    return str(folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder)
 
 
 def _existing(folder: Path) -> Path:
