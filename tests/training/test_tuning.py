@@ -244,7 +244,7 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(tmp_path)
         ),
         (
             {"search_space": {"naive_cnn": {"dropout": {"uniform": [0.1, 0.2]}}}},
-            "naive_cnn.dropout: there is no such parameter; there are approach, augment, batch_size",
+            "naive_cnn.dropout: there is no such parameter; there are approach, augment, average_flips",
         ),
         ({"search_space": {"naive_cnn": {"seeds": {"choices": [1, 2]}}}}, "seeds: can't be searched"),
         ({"search_space": {"naive_cnn": {"batch_size": {"choices": [8, 0]}}}}, "greater than 0; given was 0"),
