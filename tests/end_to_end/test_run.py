@@ -121,12 +121,12 @@ def test_inputs_made_with_other_parameters_are_refused(finished_project, tmp_pat
     run = ("run", "--env=test")
     sizes, pooling, ingestion, comparison = kedro_in_turn(
         project,
-        [*run, "--pipelines=naive_cnn", "--params=ingestion.train_size=40"],
+        [*run, "--pipelines=naive_cnn", "--params=ingestion.train_size=40,ingestion.fit=crop"],
         [*run, "--pipelines=transfer_bottleneck", "--params=transfer_bottleneck.pooling=avg"],
         [*run, "--pipelines=data_ingestion", "--params=seed=9"],
         [*run, "--pipelines=comparison", "--params=seed=9"],
     )
-    assert "train_size: 48 then, 40 now" in refusal(sizes)
+    assert "fit: 'stretch' then, 'crop' now, with train_size: 48 then, 40 now" in refusal(sizes)
     assert "kedro run --pipelines=data_ingestion" in refusal(sizes)
     assert "pooling: 'flatten' then, 'avg' now" in refusal(pooling)
     assert ingestion.returncode == 0

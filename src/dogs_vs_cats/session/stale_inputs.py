@@ -36,7 +36,11 @@ def refuse_stale_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], 
     )
     ingestion, seed = IngestionParameters.model_validate(parameters["ingestion"]), parameters["seed"]
     if images and inputs & {"images", "manifest"}:
-        changes = _changes(images["parameters"], images_made_with(ingestion, seed))
+        # Records leave out what has its default.
+        defaults = {
+            name: field.default for name, field in type(ingestion).model_fields.items() if not field.is_required()
+        }
+        changes = _changes(defaults | images["parameters"], defaults | images_made_with(ingestion, seed))
         _refuse("The images on disk were made", changes, "data_ingestion")
     if base and "backbone" in inputs:
         backbone = BackboneParameters.model_validate(parameters["backbone"])
