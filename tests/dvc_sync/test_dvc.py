@@ -278,7 +278,7 @@ class Archives(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def photos(clone):
-    """The clone with an environment `photos` of its own, on a published archive that DVC tracks with its address."""
+    """The clone with an environment `archived` of its own, on a published archive that DVC tracks with its address."""
     folder = clone.root.parent / "published"
     folder.mkdir()
     with zipfile.ZipFile(folder / "photos.zip", "w") as archive:
@@ -292,9 +292,9 @@ def photos(clone):
         address = f"http://127.0.0.1:{server.server_port}/photos.zip"
         clone.dvc("import-url", address, "data/01_raw/photos.zip")
         server.shutdown()
-    shutil.copytree(clone.root / "conf/test", clone.root / "conf/photos")
-    (clone.root / "conf/photos/globals.yml").write_text("experiment: photos\n")
-    clone.edit("conf/photos/parameters.yml", "source: sample", "source: data/01_raw/photos.zip")
+    shutil.copytree(clone.root / "conf/test", clone.root / "conf/archived")
+    (clone.root / "conf/archived/globals.yml").write_text("experiment: archived\n")
+    clone.edit("conf/archived/parameters.yml", "source: sample", "source: data/01_raw/photos.zip")
     kedro(clone.root, "dvc", "sync")
     clone.commit()
     return clone
@@ -303,17 +303,17 @@ def photos(clone):
 def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary_folder(photos, tmp_path):
     assert "data/01_raw/photos.zip.dvc" in photos.git("ls-files", "data")
     assert "http://127.0.0.1:" in (photos.root / "data/01_raw/photos.zip.dvc").read_text()
-    assert stages_in(photos.dvc("exp", "run", "--temp", "-S", "env=photos", "prepare")) == ["prepare"]
-    photos.edit("params.yaml", "env: test", "env: photos")
+    assert stages_in(photos.dvc("exp", "run", "--temp", "-S", "env=archived", "prepare")) == ["prepare"]
+    photos.edit("params.yaml", "env: test", "env: archived")
     # What the experiment has made is in the cache, and comes from there.
     assert "Stage 'prepare' is cached" in photos.dvc("repro", "prepare")
-    manifest = pd.read_csv(photos.root / "data/02_intermediate/photos/manifest.csv")
+    manifest = pd.read_csv(photos.root / "data/02_intermediate/archived/manifest.csv")
     assert manifest["class_name"].value_counts().to_dict() == {"cat": 40, "dog": 40}
     assert "up to date" in photos.dvc("repro", "prepare")
     assert (photos.root / "data/02_intermediate/test/manifest.csv").is_file()
-    photos.edit("conf/photos/parameters.yml", "train_size: 48", "train_size: 40")
+    photos.edit("conf/archived/parameters.yml", "train_size: 48", "train_size: 40")
     assert "prepare" in photos.changed()
-    photos.git("checkout", "--quiet", "conf/photos")
+    photos.git("checkout", "--quiet", "conf/archived")
     photos.commit()
 
     with zipfile.ZipFile(photos.root / "data/01_raw/photos.zip", "a") as archive:
@@ -322,7 +322,7 @@ def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary
     photos.dvc("checkout", "--force", "data/01_raw/photos.zip.dvc")
 
     outside = shutil.copy(photos.root / "data/01_raw/photos.zip", tmp_path / "outside.zip")
-    source = f"conf/photos/parameters.yml:ingestion.source={outside}"
+    source = f"conf/archived/parameters.yml:ingestion.source={outside}"
     message = photos.dvc("exp", "run", "--temp", "-S", source, "prepare", check=False)
     assert f"ingestion.source is {outside}" in message
     assert "`dvc add` it there" in message
