@@ -21,7 +21,7 @@ from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
-from dogs_vs_cats.pipelines.approach.nodes import evaluate_folds
+from dogs_vs_cats.pipelines.approach.folds import evaluate_folds
 from dogs_vs_cats.pipelines.comparison.pipeline import create_pipeline
 from dogs_vs_cats.reporting.approach_figures import draw_figures
 from dogs_vs_cats.reporting.findings import closing_lines, headline

@@ -16,7 +16,7 @@ from dogs_vs_cats.evaluation.cross_validation import divide
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.parameters.training import CalibrationParameters
-from dogs_vs_cats.pipelines.approach import nodes
+from dogs_vs_cats.pipelines.approach import folds
 from dogs_vs_cats.training import events, recipes
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 from tests.approaches.test_approaches import BOTTLENECK
@@ -83,7 +83,7 @@ def noticed(given: TrainingInputs, tmp_path_factory: pytest.TempPathFactory) -> 
     logger.setLevel(logging.INFO)
     events.subscribe(found.events.append)
     try:
-        table = nodes.cross_validate(given, tmp_path_factory.mktemp("state"))
+        table = folds.cross_validate(given, tmp_path_factory.mktemp("state"))
         assert found.events == []
         events.publish(events.EpochEnd("another", 0, 1, {}))
         logging.getLogger("dogs_vs_cats.training.loop").info("another")
@@ -110,11 +110,11 @@ def test_the_answer_of_a_fold_does_not_depend_on_the_labels_of_its_images(
     given: TrainingInputs, table: pd.DataFrame, tmp_path: Path
 ) -> None:
     fold = next(divide(given.data.manifest, 2, given.seed))
-    within = nodes._within(given, fold)
+    within = folds._within(given, fold)
     manifest = within.data.manifest
     labels = manifest["label"].where(manifest["split"] != "test", 0)  # all cats
     data = replace(within.data, manifest=manifest.assign(label=labels))
-    blind = nodes._fold_predictions(replace(within, data=data), given.seeds[0], tmp_path)
+    blind = folds._fold_predictions(replace(within, data=data), given.seeds[0], tmp_path)
     seen = table.query("repeat == 1 and fold == 1")
     assert blind["probability_dog"].tolist() == seen["probability_dog"].tolist()
 
@@ -137,18 +137,18 @@ def test_an_interrupted_cross_validation_trains_only_the_folds_that_are_left(
 
     monkeypatch.setattr(recipes, "train_model", fails_at_the_second)
     with pytest.raises(TrainingError):
-        nodes.cross_validate(given, tmp_path)
-    pd.testing.assert_frame_equal(nodes.cross_validate(given, tmp_path), table)
+        folds.cross_validate(given, tmp_path)
+    pd.testing.assert_frame_equal(folds.cross_validate(given, tmp_path), table)
     assert len(trained) == 2 + 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_finished_fold_is_that_of_its_parameters_images_and_seed_alone(given: TrainingInputs) -> None:
-    first, second = (nodes._within(given, fold) for fold in divide(given.data.manifest, 2, given.seed))
+    first, second = (folds._within(given, fold) for fold in divide(given.data.manifest, 2, given.seed))
     other = replace(first, block={**first.block, "learning_rate": 0.02})
     uncalibrated = replace(first, calibration=CalibrationParameters(temperature=False))
     keys = [(given, 0), (first, 0), (first, 1), (second, 0), (other, 0), (uncalibrated, 0)]
-    assert len({nodes._fold_name(*key) for key in keys}) == len(keys)
+    assert len({folds._fold_name(*key) for key in keys}) == len(keys)
 
 
 def test_the_folds_take_the_place_of_the_test_images_and_the_rest_is_the_saved_models(
@@ -163,7 +163,7 @@ def test_the_folds_take_the_place_of_the_test_images_and_the_rest_is_the_saved_m
         "seeds": {"seeds": [0, 1], "runs": {"0": {"test_accuracy": 1.0, "validation_accuracy": 1.0}},
                   "mean": {"test_accuracy": 1.0}, "std": {"test_accuracy": 0.0}},
     }  # fmt: skip
-    predictions, merged = nodes.evaluate_folds(table, saved, metrics, CLASSES)
+    predictions, merged = folds.evaluate_folds(table, saved, metrics, CLASSES)
     assert predictions["split"].value_counts().to_dict() == {"test": 40, "train": 26, "validation": 8}
     assert (predictions.query("split != 'test'")["probability_dog"] == 0.25).all()
     assert list(predictions) == list(saved)
@@ -177,6 +177,6 @@ def test_the_folds_take_the_place_of_the_test_images_and_the_rest_is_the_saved_m
 
 def test_without_folds_in_the_record_everything_stays_as_it_is(given: TrainingInputs, tmp_path: Path) -> None:
     data = replace(given.data, ingestion_record={"identity": "data"})
-    nothing = nodes.cross_validate(replace(given, data=data), tmp_path)
+    nothing = folds.cross_validate(replace(given, data=data), tmp_path)
     saved = pd.DataFrame({"path": ["0.png"]})
-    assert nodes.evaluate_folds(nothing, saved, {"epochs": 2}, CLASSES) == (saved, {"epochs": 2})
+    assert folds.evaluate_folds(nothing, saved, {"epochs": 2}, CLASSES) == (saved, {"epochs": 2})

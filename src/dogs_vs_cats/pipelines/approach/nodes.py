@@ -1,10 +1,6 @@
 """Training and evaluation of one approach."""
 
-import hashlib
-import json
 import logging
-import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +9,11 @@ import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.evaluation import calibration
-from dogs_vs_cats.evaluation.cross_validation import Fold, divide, measure
-from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary, without_test
+from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import CalibrationParameters
-from dogs_vs_cats.progress import progress
-from dogs_vs_cats.storage.atomic import replace_atomically
-from dogs_vs_cats.training.events import quietly
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 
 if TYPE_CHECKING:
@@ -73,15 +65,15 @@ def train(
     for seed in inputs.seeds:
         trained.append(train_model(inputs, seed, state_folder))
         model, _ = trained[-1]
-        temperatures.append(_calibrate(model, inputs))
+        temperatures.append(calibrate(model, inputs))
         if len(inputs.seeds) > 1:
-            predictions = _predictions(model, data, data.in_use, inputs.compute)
+            predictions = predict_rows(model, data, data.in_use, inputs.compute)
             metrics[str(seed)] = classification_metrics(predictions, data.class_names)
             accuracies = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
             logger.info("%s, seed %d: accuracy %s", inputs.name, seed, accuracies)
         elif inputs.approach.TRAINS_ON == "features":
             # The evaluation of this approach comes after the training of all, which may take long.
-            measured = _predictions(model, data, data.manifest["split"] == "test", inputs.compute)
+            measured = predict_rows(model, data, data.manifest["split"] == "test", inputs.compute)
             logger.info("%s: accuracy %.4f on the test images", inputs.name, _accuracy(measured))
     history = pd.DataFrame([row for _, state in trained for row in state.history])
     history = history.astype({"val_loss": float, "val_accuracy": float})
@@ -127,7 +119,7 @@ def evaluate(
     data = data.as_used_by(model_info["made_with"]["parameters"])
     used = data.manifest[data.in_use]
     if features is not None and (base := data.base_of_features(model)):
-        predictions = _predictions(model, data, data.in_use, compute)
+        predictions = predict_rows(model, data, data.in_use, compute)
         described = features.reshape(len(features), -1, base.output_shape[-1]).mean(axis=1)  # over positions
     else:
         both = predict(with_features(model), images, np.flatnonzero(data.in_use), compute)
@@ -144,103 +136,20 @@ def evaluate(
     return predictions, metrics, distribution.arrays()
 
 
-def cross_validate(inputs: TrainingInputs, state_folder: Path) -> pd.DataFrame:
-    """Trains an approach on features without each fold of the images in turn, and predicts that fold.
-
-    An interrupted cross-validation resumes: finished folds stay in `state_folder`, by everything that they depend on.
-
-    Args:
-        inputs: How to train, and on which images; the ingestion record gives the number of folds.
-        state_folder: Holds finished folds and the state of the present one until all are over.
-
-    Returns:
-        A predictions table with the columns `repeat` and `fold`; no rows where the record has no folds.
-    """
-    from threadpoolctl import threadpool_limits
-
-    data, folds = inputs.data, inputs.data.ingestion_record.get("folds")
-    if folds is None:
-        nothing = np.empty((0, 1 if data.classes == 2 else data.classes))
-        return predictions_table(data.manifest[:0], nothing, data.class_names).assign(repeat=0, fold=0)
-    folder, tables = state_folder / "folds", []
-    divisions = list(divide(data.manifest, folds, inputs.seed))
-    shown = progress(f"Cross-validating {inputs.name}", len(divisions), "trainings")
-    # On a few hundred images, several threads take longer to agree than one takes to compute.
-    with shown as advance, quietly(), threadpool_limits(1, "blas"):
-        for fold in divisions:
-            table = _fold_predictions(_within(inputs, fold), inputs.seeds[0], folder)
-            tables.append(table.assign(repeat=fold.repeat, fold=fold.number))
-            advance(1)
-    shutil.rmtree(folder, ignore_errors=True)
-    return pd.concat(tables, ignore_index=True)
-
-
-def evaluate_folds(
-    fold_predictions: pd.DataFrame, predictions: pd.DataFrame, metrics: dict[str, Any], class_names: list[str]
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Puts the predictions of a cross-validation, and their metrics, in place of those of the test images.
-
-    Args:
-        fold_predictions: What `cross_validate` returned.
-        predictions: The predictions of the saved model, see `evaluate`.
-        metrics: Its metrics.
-        class_names: The classes, in the order of their labels.
-
-    Returns:
-        Of the saved model the predictions of the training and validation images; as `test`, those of the first repeat,
-        with every image in use once. And the metrics, with `cross_validation`, see `cross_validation.measure`. Without
-        folds, everything stays as it is.
-    """
-    if fold_predictions.empty:
-        return predictions, metrics
-    first = fold_predictions.loc[fold_predictions["repeat"] == 1, list(predictions)]
-    table = pd.concat([predictions[predictions["split"] != "test"], first], ignore_index=True)
-    measured, how = measure(fold_predictions, class_names)
-    accuracy = [round(measured[name], 4) for name in ("accuracy", "accuracy_low", "accuracy_high")]
-    logger.info("Accuracy by cross-validation: %s (95%% interval %s to %s)", *accuracy)
-    kept = {**metrics, "test": measured, "cross_validation": how}
-    # The folds have temperatures of their own, and were trained with the first seed alone.
-    if "calibration" in kept:
-        kept["calibration"] = {name: value for name, value in kept["calibration"].items() if name != "test"}
-    if "seeds" in kept:
-        kept["seeds"] = without_test(kept["seeds"])
-    return table, kept
-
-
-def _within(inputs: TrainingInputs, fold: Fold) -> TrainingInputs:
-    """What an approach is trained with in one fold. Its identity differs from that of all other trainings."""
-    data = inputs.data
-    record = {**data.ingestion_record, "identity": f"{data.ingestion_record['identity']} {fold.digest}"}
-    manifest = data.manifest.assign(split=fold.splits)
-    return replace(inputs, data=replace(data, manifest=manifest, ingestion_record=record))
-
-
-def _fold_name(inputs: TrainingInputs, seed: int) -> str:
-    """Hash of everything that the predictions of a fold depend on."""
-    identity = {**inputs.identity(), "seed": seed, "calibration": inputs.calibration.model_dump()}
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _fold_predictions(inputs: TrainingInputs, seed: int, folder: Path) -> pd.DataFrame:
-    """Predicts the test images of a fold, unless an interrupted run has done so."""
-    from dogs_vs_cats.training.recipes import train_model
-
-    name = _fold_name(inputs, seed)
-    finished = folder / f"{name}.csv"
-    if finished.is_file():
-        return pd.read_csv(finished, keep_default_na=False, dtype={"path": str})
-    model, _ = train_model(inputs, seed, folder / name)
-    _calibrate(model, inputs)
-    table = _predictions(model, inputs.data, inputs.data.manifest["split"] == "test", inputs.compute)
-    with replace_atomically(finished) as partial:
-        table.to_csv(partial, index=False)
-    return table
-
-
-def _predictions(
+def predict_rows(
     model: Model, data: LabelledImages, rows: "pd.Series[bool]", compute: ComputeParameters
 ) -> pd.DataFrame:
-    """Predicts the images of some rows of the manifest, from their features on where the model has their base."""
+    """Predicts images, from their features on where the model has the base that they came from.
+
+    Args:
+        model: Raw images in, probabilities out.
+        data: The images, and their features where the approach has some.
+        rows: Which rows of the manifest to predict.
+        compute: How to compute.
+
+    Returns:
+        A predictions table, see `predictions_table`.
+    """
     from dogs_vs_cats.inference.prediction import predict
     from dogs_vs_cats.models.frozen_base import after_base
 
@@ -256,13 +165,21 @@ def _accuracy(predictions: pd.DataFrame) -> float:
     return float((predictions["label"] == predictions["predicted"]).mean())
 
 
-def _calibrate(model: Model, inputs: TrainingInputs) -> float | None:
-    """Puts a temperature into a model; returns it, or None where the model stays as it is."""
+def calibrate(model: Model, inputs: TrainingInputs) -> float | None:
+    """Fits a temperature to the validation images, and puts it into the model.
+
+    Args:
+        model: Changed in place.
+        inputs: What it was trained with; its `calibration` may leave models as they are.
+
+    Returns:
+        The temperature, or `None` where the model stays as it is.
+    """
     data = inputs.data
     validation = data.manifest["split"] == "validation"
     if not inputs.calibration.temperature or not validation.any():
         return None
-    predictions = _predictions(model, data, validation, inputs.compute)
+    predictions = predict_rows(model, data, validation, inputs.compute)
     temperature = calibration.fit_temperature(predictions, data.class_names)
     calibration.put_into(model, temperature)
     return temperature

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.approaches import Approach
-from dogs_vs_cats.pipelines.approach import nodes
+from dogs_vs_cats.pipelines.approach import folds, nodes
 from dogs_vs_cats.reporting.approach_figures import DRAWN, draw_figures
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 
@@ -15,13 +15,13 @@ BACKBONE = ("backbone", "backbone_record", *FEATURES)
 FIGURES = [*DRAWN, "mistakes", "coverage_curve", "drawings"]
 
 
-def create_pipeline(name: str, approach: Approach, folds: bool = False) -> Pipeline:
+def create_pipeline(name: str, approach: Approach, may_have_folds: bool = False) -> Pipeline:
     """Builds the pipeline of one approach.
 
     Args:
         name: Its name; its outputs and the names of its nodes begin with it.
         approach: The module that builds its model.
-        folds: Whether approaches that train on features may be cross-validated; the images decide whether they are.
+        may_have_folds: Whether approaches that train on features may be cross-validated; the images decide whether they are.
 
     Returns:
         A pipeline that collects the inputs, trains, evaluates and draws. It reads the images and the manifest and, if
@@ -36,7 +36,7 @@ def create_pipeline(name: str, approach: Approach, folds: bool = False) -> Pipel
     features = FEATURES if approach.USES_BACKBONE else ()
     results = ["model", "model_info", "seed_metrics", "images", "manifest", "params:compute", *features]
     shown = ["model_info", "history", "predictions", "metrics", "images", "manifest", "class_names"]
-    cross_validated = folds and approach.TRAINS_ON == "features"
+    cross_validated = may_have_folds and approach.TRAINS_ON == "features"
     evaluated = ["held_out_predictions", "held_out_metrics"] if cross_validated else ["predictions", "metrics"]
     template = [
         Node(LabelledImages, inputs=data, outputs="training_data", name="collect_data", tags="keras"),
@@ -66,14 +66,14 @@ def create_pipeline(name: str, approach: Approach, folds: bool = False) -> Pipel
 def _cross_validation() -> list[Node]:
     return [
         Node(
-            nodes.cross_validate,
+            folds.cross_validate,
             inputs=["training_inputs", "training_state"],
             outputs="fold_predictions",
             name="cross_validate",
             tags="keras",
         ),
         Node(
-            nodes.evaluate_folds,
+            folds.evaluate_folds,
             inputs=["fold_predictions", "held_out_predictions", "held_out_metrics", "class_names"],
             outputs=["predictions", "metrics"],
             name="evaluate_folds",
