@@ -118,6 +118,16 @@ def test_the_calibration_curve_shows_its_error(predictions: pd.DataFrame) -> Non
     assert f"ECE {error:.3f}" in texts(evaluation_figures.calibration_curve(predictions, TWO))
 
 
+def test_figures_of_a_cross_validation_say_so(predictions: pd.DataFrame) -> None:
+    drawn = [
+        evaluation_figures.confusion_matrix(predictions, TWO, "k-fold"),
+        evaluation_figures.roc_curve(predictions, TWO, "k-fold"),
+        evaluation_figures.calibration_curve(predictions, TWO, evaluated_by="k-fold"),
+    ]
+    assert ["k-fold" in texts(figure) for figure in drawn] == [True] * 3
+    assert not any("test" in texts(figure) for figure in drawn)
+
+
 def test_answers_are_ordered_by_confidence(predictions: pd.DataFrame) -> None:
     mistakes = most_confident(predictions, TWO, right=False, count=12)
     assert mistakes["path"].tolist() == ["train/2.jpg", "train/4.jpg", "train/1.jpg"]

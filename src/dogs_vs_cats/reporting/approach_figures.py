@@ -33,8 +33,8 @@ def draw_figures(
         accuracy-coverage curve; and the first four as SVG elements for the page of the comparison.
     """
     # Each fold has a temperature of its own, so there is no calibration of all to show.
-    crossed = evaluated_by(metrics) == "k-fold"
-    shown: dict[str, Any] = {"label": "cross-validation"} if crossed else {"calibration": metrics.get("calibration")}
+    by = evaluated_by(metrics)
+    calibration = metrics.get("calibration") if by == "test" else None
     # Not at the top: the pipelines import this module, and Matplotlib takes a second.
     from dogs_vs_cats.reporting import evaluation_figures as figures
     from dogs_vs_cats.reporting.inline_svg import inline_svg
@@ -42,9 +42,9 @@ def draw_figures(
 
     drawn = (
         learning_curves(history),
-        figures.confusion_matrix(predictions, class_names),
-        figures.roc_curve(predictions, class_names),
-        figures.calibration_curve(predictions, class_names, **shown),
+        figures.confusion_matrix(predictions, class_names, by),
+        figures.roc_curve(predictions, class_names, by),
+        figures.calibration_curve(predictions, class_names, calibration, by),
     )
     approach = model_info["approach"]
     drawings = {

@@ -16,6 +16,7 @@ from sklearn import metrics
 
 from dogs_vs_cats.evaluation import curves
 from dogs_vs_cats.evaluation.calibration import counterpart
+from dogs_vs_cats.evaluation.cross_validation import EvaluatedBy
 from dogs_vs_cats.evaluation.metrics import MATRIX_CLASSES, confused_pairs
 from dogs_vs_cats.evaluation.predictions import most_confident
 from dogs_vs_cats.reporting import style
@@ -40,7 +41,9 @@ SQUARE = (4.6, 4.4)
 
 
 @style.figure(*SQUARE)
-def confusion_matrix(figure: Figure, predictions: pd.DataFrame, class_names: Sequence[str]) -> None:
+def confusion_matrix(
+    figure: Figure, predictions: pd.DataFrame, class_names: Sequence[str], evaluated_by: EvaluatedBy = "test"
+) -> None:
     """Draws how often each class was predicted as each other, on the test images.
 
     Colour is the fraction of a row, so that classes of different sizes compare. Of many classes the figure shows the
@@ -50,11 +53,12 @@ def confusion_matrix(figure: Figure, predictions: pd.DataFrame, class_names: Seq
         figure: The figure.
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
+        evaluated_by: See `cross_validation.evaluated_by`; the title says so.
     """
     rows = predictions[predictions["split"] == "test"]
     classes = len(class_names)
     if classes > MATRIX_CLASSES:
-        _draw_confused_pairs(figure.subplots(), rows, class_names)
+        _draw_confused_pairs(figure.subplots(), rows, class_names, evaluated_by)
         return
     counts = metrics.confusion_matrix(rows["label"], rows["predicted"], labels=list(range(classes)))
     fractions = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -69,7 +73,7 @@ def confusion_matrix(figure: Figure, predictions: pd.DataFrame, class_names: Seq
     axes.set_xticks(centres, class_names, **rotation)
     axes.set_yticks(centres, class_names)
     axes.tick_params(labelcolor=INK)
-    axes.set(aspect="equal", xlabel="predicted", ylabel="true", title="Confusion matrix, test")
+    axes.set(aspect="equal", xlabel="predicted", ylabel="true", title=f"Confusion matrix, {evaluated_by}")
     axes.invert_yaxis()
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
@@ -87,7 +91,7 @@ def _write_cells(axes: Axes, counts: NDArray[np.integer], fractions: NDArray[np.
             axes.text(column, row, f"{count:,}", fontsize=max(5.5, 11 - 0.25 * len(counts)), **cell)
 
 
-def _draw_confused_pairs(axes: Axes, rows: pd.DataFrame, class_names: Sequence[str]) -> None:
+def _draw_confused_pairs(axes: Axes, rows: pd.DataFrame, class_names: Sequence[str], evaluated_by: str) -> None:
     pairs = confused_pairs(rows, class_names)
     shown = pairs.head(PAIRS_DRAWN)
     named = shown[["true", "predicted"]].map(_shortened, length=16)
@@ -103,19 +107,22 @@ def _draw_confused_pairs(axes: Axes, rows: pd.DataFrame, class_names: Sequence[s
     axes.set(
         xlim=(0, 1.3 * max(shown["images"], default=1)),
         xlabel=f"images; {len(shown)} of {len(pairs):,} pairs among {len(class_names):,} classes",
-        title="Most confused, test: true → predicted",
+        title=f"Most confused, {evaluated_by}: true → predicted",
     )
     axes.grid(visible=False, axis="y")
 
 
 @style.figure(*SQUARE)
-def roc_curve(figure: Figure, predictions: pd.DataFrame, class_names: Sequence[str]) -> None:
+def roc_curve(
+    figure: Figure, predictions: pd.DataFrame, class_names: Sequence[str], evaluated_by: EvaluatedBy = "test"
+) -> None:
     """Draws the true positive rate against the false positive rate, on the test images.
 
     Args:
         figure: The figure.
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
+        evaluated_by: See `cross_validation.evaluated_by`; the title says so.
     """
     shown = curves.roc_curves(predictions[predictions["split"] == "test"], class_names)
     axes = figure.subplots()
@@ -130,7 +137,7 @@ def roc_curve(figure: Figure, predictions: pd.DataFrame, class_names: Sequence[s
         axes.text(0.5, 0.6, "The test images are all of one class:\nno curve", ha="center", color=MUTED)
     style.percentages(axes.xaxis, axes.yaxis)
     of_class = class_names[1] if len(class_names) == 2 else "each class"
-    axes.set(xlim=(0, 1), ylim=(0, 1.005), aspect="equal", title="ROC curve, test")
+    axes.set(xlim=(0, 1), ylim=(0, 1.005), aspect="equal", title=f"ROC curve, {evaluated_by}")
     axes.set(xlabel=f"false positive rate ({of_class})", ylabel=f"true positive rate ({of_class})")
     if len(shown) < len(class_names) > curves.ROC_CLASSES:
         style.subtitle(axes, f"worst {len(shown)} of {len(class_names):,} classes")
@@ -142,7 +149,7 @@ def calibration_curve(
     predictions: pd.DataFrame,
     class_names: Sequence[str],
     calibration: Mapping[str, Any] | None = None,
-    label: str = "as trained",
+    evaluated_by: EvaluatedBy = "test",
 ) -> None:
     """Draws the observed frequency, with its 95 % interval, against the predicted probability, on the test images.
 
@@ -153,16 +160,17 @@ def calibration_curve(
         predictions: A predictions table.
         class_names: The classes, in the order of their labels.
         calibration: The result of `calibration.summarise`; with it, the curve before and after calibration.
-        label: Of the curve, where there is no calibration to show.
+        evaluated_by: See `cross_validation.evaluated_by`; the title says so.
     """
     rows = predictions[predictions["split"] == "test"]
     axes, histogram = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     _draw_diagonal(axes)
+    label = "as trained" if evaluated_by == "test" else "cross-validation"
     if calibration is not None:
         temperature, in_model = calibration["temperature"], calibration["in_model"]
         other = counterpart(rows, class_names, temperature, in_model)
         at = f"temperature {temperature:.2f}"
-        label, name = (f"at {at}", "before calibration") if in_model else (label, f"if calibrated, {at}")
+        label, name = (f"at {at}", "before calibration") if in_model else ("as trained", f"if calibrated, {at}")
         name += f" (ECE {curves.expected_calibration_error(other, class_names):.3f})"
         points = curves.reliability_curve(other, class_names)
         line: dict[str, Any] = {"marker": "D", "markersize": 4, "linewidth": 1.3, "linestyle": DASHED}
@@ -174,7 +182,7 @@ def calibration_curve(
     style.subtitle(axes, f"ECE {curves.expected_calibration_error(rows, class_names):.3f}")
     style.percentages(axes.xaxis, axes.yaxis)
     happens = f"are {class_names[1]}" if len(class_names) == 2 else "are right"
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=happens, title="Calibration, test")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=happens, title=f"Calibration, {evaluated_by}")
     stated, _ = curves.stated_and_observed(rows, class_names)
     histogram.hist(stated, bins=np.linspace(0, 1, 11), color=SERIES[0], edgecolor=PAPER)
     histogram.yaxis.set_major_locator(MaxNLocator(2, integer=True))
@@ -258,7 +266,7 @@ def mistakes_gallery(
     """
     mistakes = most_confident(predictions, class_names, right=False, count=MISTAKES_DRAWN)
     if mistakes.empty:
-        style.notice(figure, "No mistakes on the test images.")
+        style.notice(figure, "No mistakes.")
         return
     columns = max(3, min(6, len(mistakes)))
     lines = -(-len(mistakes) // columns)

@@ -21,7 +21,8 @@ def create_pipeline(name: str, approach: Approach, may_have_folds: bool = False)
     Args:
         name: Its name; its outputs and the names of its nodes begin with it.
         approach: The module that builds its model.
-        may_have_folds: Whether approaches that train on features may be cross-validated; the images decide whether they are.
+        may_have_folds: Whether approaches that train on features may be cross-validated; the images decide whether they
+            are.
 
     Returns:
         A pipeline that collects the inputs, trains, evaluates and draws. It reads the images and the manifest and, if
