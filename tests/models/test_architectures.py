@@ -35,6 +35,7 @@ SIZES = {
     "alexnet": (227, 227, 3),
     "alexnet_224": (224, 224, 3),
     "googlenet": (224, 224, 3),
+    "resnet10": (96, 96, 3),
     "resnet18": (224, 224, 3),
     "resnet34": (224, 224, 3),
     "vgg16": (224, 224, 3),
@@ -290,6 +291,19 @@ def test_resnet(name, convolutions, weights):
         (28, 28, 128),
         (14, 14, 256),
         (7, 7, 512),
+    ]
+
+
+def test_resnet10_halves_the_maps_five_times_and_has_less_than_five_million_parameters():
+    model = outline("resnet10", classes=2)
+    assert size(model.trainable_weights) == 4_906_305
+    convolutions = [layer for layer in model.layers if getattr(layer, "kernel_size", None) in ((3, 3), (7, 7))]
+    assert len(convolutions) == 9  # and the output makes 10
+    assert shapes(model, *(f"stage{stage}_block1_relu" for stage in range(1, 5))) == [
+        (24, 24, 64),
+        (12, 12, 128),
+        (6, 6, 256),
+        (3, 3, 512),
     ]
 
 

@@ -29,6 +29,7 @@ ARCHITECTURES: dict[str, Callable[..., Model]] = {
         mnist_cnn.mnist_cnn,
         mnist_cnn.mnist_cnn_batchnorm,
         mnist_cnn.mnist_cnn_pytorch,
+        resnet.resnet10,
         resnet.resnet18,
         resnet.resnet34,
         vgg.vgg16,

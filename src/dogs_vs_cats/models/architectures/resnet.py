@@ -1,4 +1,4 @@
-"""ResNet-18 and ResNet-34 (He et al. 2015), from residual blocks (L4).
+"""ResNet-18 and ResNet-34 (He et al. 2015), from residual blocks (L4), and a shallower one for few images.
 
 A residual block adds its input to what two convolutions make of it, so the convolutions only learn the difference, and
 gradients have a way around them. Without biases in the convolutions, which the batch normalisation after them makes
@@ -7,6 +7,21 @@ superfluous, and with 1,000 classes there are 11,689,512 and 21,797,672 trained 
 
 from dogs_vs_cats.compute.lazy_types import KerasTensor, Model
 from dogs_vs_cats.models.output_layers import probabilities
+
+
+def resnet10(input_shape: tuple[int, int, int], classes: int) -> Model:
+    """Builds ResNet with 10 layers: a convolution, 1 + 1 + 1 + 1 blocks of two, and the output.
+
+    The paper has none this shallow. With two classes, 4,906,305 parameters are trained.
+
+    Args:
+        input_shape: Height, width and channels of the images.
+        classes: Number of classes.
+
+    Returns:
+        An uncompiled model from raw images, 0..255, to probabilities.
+    """
+    return _resnet(input_shape, classes, blocks=(1, 1, 1, 1), name="resnet10")
 
 
 def resnet18(input_shape: tuple[int, int, int], classes: int) -> Model:
