@@ -43,11 +43,14 @@ def test_more_than_two_classes_are_calibrated_alike():
     np.testing.assert_allclose(calibration.tempered(stated, 2.0), honest, atol=1e-3)
 
 
-def test_a_perfect_validation_split_makes_no_model_arrogant():
-    manifest = pd.DataFrame({"path": ["a", "b"], "label": [0, 1], "split": "validation"})
-    predictions = predictions_table(manifest, np.array([[0.3], [0.8]]), TWO)
+@pytest.mark.parametrize("count", [2, 12, 200])
+def test_a_perfect_validation_split_makes_no_model_certain(count):
+    labels = np.arange(count) % 2
+    manifest = pd.DataFrame({"path": [str(i) for i in labels], "label": labels, "split": "validation"})
+    predictions = predictions_table(manifest, expit(np.where(labels, 5.0, -5.0))[:, np.newaxis], TWO)
     temperature = calibration.fit_temperature(predictions, TWO)
-    assert temperature == pytest.approx(calibration.BOUNDS[0], rel=0.01)
+    # As sure as one may be of the next image after so many right ones (Laplace's rule of succession).
+    assert expit(5 / temperature) == pytest.approx((count + 1) / (count + 2), abs=1e-3)
 
 
 def test_certain_probabilities_stay_finite():
