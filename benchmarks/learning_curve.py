@@ -1,11 +1,13 @@
 """How many photos a base needs: test accuracy of a linear head on 20 to 3,000 training photos.
 
-    PYTHONPATH=src python benchmarks/learning_curve.py    # prints a table and draws docs/images/learning_curve.png
+    PYTHONPATH=src python benchmarks/learning_curve.py    # prints tables and draws docs/images/learning_curve.png
 
 Of Kaggle's photos of cats and dogs, 1,000 test all heads. The training photos are drawn five times, half of each class.
-The features are those that `kedro run --env=photos` extracts with each base.
+The features are those that `kedro run --env=photos` extracts with each base. With the first base, it also measures the
+effect of class weights where there are few dogs.
 """
 
+import itertools
 import os
 import subprocess
 import sys
@@ -20,6 +22,9 @@ from threadpoolctl import threadpool_limits
 
 from dogs_vs_cats.reporting import style
 from dogs_vs_cats.training import linear_head
+
+UNEVEN = ((200, 20), (1000, 50), (1500, 150))
+"""Training photos of cats and of dogs."""
 
 SIZES = (20, 50, 100, 200, 500, 1000, 2000, 3000)
 DRAWS = range(5)
@@ -63,6 +68,25 @@ def accuracies(features: np.ndarray, manifest: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def recalls_of_uneven(features: np.ndarray, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Recalls of the test photos of both classes, with and without class weights, for each draw of few dogs."""
+    labels = manifest["label"].to_numpy()
+    train, test = (np.flatnonzero(manifest["split"] == split) for split in ("train", "test"))
+    none = linear_head.Rows(features[:0], labels[:0])
+    rows = []
+    for counts, draw in itertools.product(UNEVEN, DRAWS):
+        shuffled = np.random.default_rng(draw).permutation(train)
+        some = np.concatenate([shuffled[labels[shuffled] == label][: counts[label]] for label in (0, 1)])
+        weights = {label: sum(counts) / 2 / counts[label] for label in (0, 1)}
+        for used in (None, weights):
+            head = linear_head.fit(linear_head.Rows(features[some], labels[some]), none, used)
+            dogs = (features[test] @ head.kernel + head.bias)[:, 0] > 0
+            recalls = [float((dogs[labels[test] == label] == label).mean()) for label in (0, 1)]
+            rows.append((*counts, used is not None, *recalls, np.mean(recalls)))
+    names = ["cats", "dogs", "class_weights", "recall_cats", "recall_dogs", "balanced_accuracy"]
+    return pd.DataFrame(rows, columns=names)
+
+
 @style.figure(8, 4.5)
 def draw(figure: Figure, measured: dict[str, pd.DataFrame]) -> None:
     """Draws the mean of the draws of each base, and their range."""
@@ -85,12 +109,15 @@ def draw(figure: Figure, measured: dict[str, pd.DataFrame]) -> None:
 
 def main() -> None:
     """Measures all bases."""
-    measured = {}
+    measured: dict[str, pd.DataFrame] = {}
     with tempfile.TemporaryDirectory() as name:
         project = project_copy(Path(name) / "project")
         for base, parameters in BASES.items():
             features, manifest = extract(project, parameters)
             with threadpool_limits(1, "blas"):
+                if not measured:
+                    uneven = recalls_of_uneven(features, manifest).groupby(["cats", "dogs", "class_weights"])
+                    print(f"{base}, few dogs\n{uneven.mean().round(3).to_string()}", flush=True)
                 measured[base] = accuracies(features, manifest)
             grouped = measured[base].groupby("photos")["accuracy"]
             print(f"{base} ({features.shape[1]:,} features)")
