@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.explanation import grad_cam, inspection
 from dogs_vs_cats.lectures import convolution
 from dogs_vs_cats.models.architectures import build_architecture
+from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.explanation import nodes
@@ -225,6 +227,22 @@ def test_the_pictures_show_filters_maps_pooling_and_heat(lenet5, images, manifes
     for heated, (picture, said) in zip(heats[1:], [(4, 0), (2, 2), (3, 0)], strict=True):
         assert heated == pytest.approx(explain(images[picture], said), abs=1e-6)
     assert all(contrast(figure) > 20 for figure in (filters, maps, pooling, heat))
+
+
+def test_after_a_cross_validation_the_model_answers_the_test_images_itself(lenet5, images, manifest):
+    compute = ComputeParameters.model_validate(environment_parameters()["compute"])
+    own = nodes.answer_test_images(
+        lenet5, predictions_table(manifest[:0], np.empty((0, 3)), CLASSES), images, manifest, CLASSES, compute
+    )
+    assert own["path"].tolist() == ["test/2", "test/3", "test/4"]
+    probabilities = lenet5.predict(images[2:5], verbose=0)
+    assert own[[f"probability_{name}" for name in CLASSES]].to_numpy() == pytest.approx(probabilities, abs=1e-6)
+    folds = pd.concat([own, own.assign(path=["test/0", "test/1", "test/5"])])  # the answers of other models
+    again = nodes.answer_test_images(lenet5, folds, images, manifest, CLASSES, compute)
+    pd.testing.assert_frame_equal(again, own)
+    changed = own.assign(predicted=2)
+    kept = nodes.answer_test_images(lenet5, changed, images, manifest, CLASSES, compute)
+    pd.testing.assert_frame_equal(kept, changed)
 
 
 def test_a_model_without_convolutions_says_what_it_cannot_show(images, manifest):

@@ -7,7 +7,8 @@ import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Figure, Model
 from dogs_vs_cats.errors import ParameterError
-from dogs_vs_cats.evaluation.predictions import every_class, most_confident
+from dogs_vs_cats.evaluation.predictions import every_class, most_confident, predictions_table
+from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import resolve
@@ -55,6 +56,34 @@ def choose_image(
     return file.name, decoded.pixels
 
 
+def answer_test_images(
+    model: Model,
+    predictions: pd.DataFrame,
+    images: np.ndarray,
+    manifest: pd.DataFrame,
+    class_names: list[str],
+    compute: ComputeParameters,
+) -> pd.DataFrame:
+    """Returns the model's own answers for the test images; those of a cross-validation come from other models.
+
+    Args:
+        model: The model.
+        predictions: Its predictions table, whose test rows may be those of a cross-validation on all images.
+        images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
+        manifest: Gives each image's path, label and split.
+        class_names: Names in the order of the labels.
+        compute: How to compute.
+    """
+    tests = manifest["split"] == "test"
+    answers = predictions[predictions["split"] == "test"]
+    if len(answers) == tests.sum():
+        return answers
+    from dogs_vs_cats.inference.prediction import predict
+
+    probabilities = predict(model, images, np.flatnonzero(tests), compute)
+    return predictions_table(manifest[tests], probabilities, class_names)
+
+
 def explain(
     model: Model,
     model_info: dict[str, Any],
@@ -62,7 +91,7 @@ def explain(
     chosen: tuple[str, np.ndarray],
     images: np.ndarray,
     manifest: pd.DataFrame,
-    predictions: pd.DataFrame,
+    answers: pd.DataFrame,
     class_names: list[str],
 ) -> tuple[pd.DataFrame, Figure, Figure, Figure, Figure, dict[str, Any]]:
     """Shows the inside of a model: layers, filters, outputs for one image, and the regions behind its answers.
@@ -74,7 +103,7 @@ def explain(
         chosen: The path of that image, and its pixels.
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
         manifest: Gives each image's path and label.
-        predictions: The model's predictions table.
+        answers: The model's predictions table of the test images.
         class_names: Names in the order of the labels.
 
     Returns:
@@ -99,7 +128,7 @@ def explain(
             output = every_class(np.asarray(model.predict_on_batch(image[np.newaxis]), np.float64))[0]
             rows["The image asked for"] = [explained(path, image, int(output.argmax()), float(output.max()))]
         for title, right in (("Most confident wrong answers", False), ("Most confident right answers", True)):
-            found = most_confident(predictions, class_names, right=right, count=explanation.examples)
+            found = most_confident(answers, class_names, right=right, count=explanation.examples)
             rows[title] = [
                 explained(path, np.asarray(images[row_of_path[path]]), predicted, confidence)
                 for path, predicted, confidence in found[["path", "predicted", "confidence"]].itertuples(index=False)

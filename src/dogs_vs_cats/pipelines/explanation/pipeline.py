@@ -26,18 +26,34 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
 
 
 def _of_approach(name: str) -> Pipeline:
-    data = ["images", "manifest", "predictions", "class_names"]
+    data = ["images", "manifest", "class_names"]
+    answering = Node(
+        nodes.answer_test_images,
+        inputs=["model", "predictions", *data, "params:compute"],
+        outputs="test_answers",
+        name="answer_test_images",
+        tags="keras",
+    )
     parts = ["layers", "filters", "feature_maps", "pooling", "grad_cam", "record"]
     explaining = Node(
         nodes.explain,
-        inputs=["model", "model_info", "params:explanation", "explained_image", *data],
+        inputs=[
+            "model",
+            "model_info",
+            "params:explanation",
+            "explained_image",
+            "images",
+            "manifest",
+            "test_answers",
+            "class_names",
+        ],
         outputs=[f"explanation_{part}" for part in parts],
         name="explain",
         tags="keras",
     )
     return Pipeline(
-        [explaining],
+        [answering, explaining],
         namespace=name,
         inputs={"images", "manifest", "class_names", "explained_image"},
-        parameters={"params:explanation"},
+        parameters={"params:explanation", "params:compute"},
     )
