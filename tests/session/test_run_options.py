@@ -170,7 +170,7 @@ def test_a_run_that_starts_from_what_is_not_there_says_how_to_make_it(
 
 def test_folders_and_files_that_conf_must_have_are_named(project: Path) -> None:
     shutil.rmtree(project / "conf" / "local")
-    assert "'local', which is read where --env names none. There are base, lecture" in refusal()
+    assert "'local', which is read where --env names none. There are base, from_scratch_3000, lecture" in refusal()
     (project / "conf" / "base" / "globals.yml").unlink()
     assert "Globals key 'experiment' not found" in refusal("--env=base")
 
