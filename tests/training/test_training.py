@@ -387,7 +387,7 @@ def test_a_long_training_says_how_long_it_will_take(images, manifest, tmp_path, 
     assert "takes about" not in caplog.text, "a short one says nothing"
     monkeypatch.setattr("dogs_vs_cats.training.duration.LEAST_SECONDS", 0)
     train("naive_cnn", {**COMMON, "batch_size": 2, "epochs": 3}, images, manifest, tmp_path)
-    assert caplog.text.count("naive_cnn: head takes about") == 1
+    assert caplog.text.count("naive_cnn: training takes about") == 1
 
 
 def test_what_is_trained_on_all_images_has_no_validation(images, manifest, tmp_path, caplog):

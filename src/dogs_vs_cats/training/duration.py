@@ -10,7 +10,7 @@ logger = logging.getLogger(__name__)
 MEASURED_STEPS = 8
 """Steps that are measured, after the first one, in which the backend compiles."""
 
-LEAST_SECONDS = 60
+LEAST_SECONDS = 90
 """Shorter trainings aren't announced."""
 
 

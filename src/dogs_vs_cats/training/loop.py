@@ -144,7 +144,7 @@ class _Epochs(keras.callbacks.Callback):
 
     def announcement(self) -> Announcement:
         """Says how long the epochs that are left will take."""
-        what = f"{self._name}: {self._phase.name.replace('_', '-')}"
+        what = f"{self._name}: {'fine-tuning' if self._phase.name == 'fine_tuning' else 'training'}"
         return Announcement(what, self.last_epoch - len(self.state.history), len(self._training.validation))
 
     def _stops_early(self) -> bool:
