@@ -24,6 +24,15 @@ def pets(header: str = "path,label", names: list[str] = PHOTOS, kinds: list[str]
     return table(header, [f"{name},{kind}" for name, kind in zip(names, kinds, strict=True)])
 
 
+def with_column(header: str, values: list[str]) -> str:
+    """A table with a third column."""
+    return pets(f"path,label,{header}", kinds=[f"{kind},{value}" for kind, value in zip(KINDS, values, strict=True)])
+
+
+def logged_by(caplog: pytest.LogCaptureFixture, level: str) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == level]
+
+
 def opened(root: Path, text: str | bytes, files: list[str] = PHOTOS, **changes: object) -> Source:
     """Opens a table beside some files."""
     write_files(root, files)
@@ -89,9 +98,39 @@ def test_parts_and_numbered_rows(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     rows = [f"{row},{PHOTOS[row]},{KINDS[row]},{given[row]}" for row in range(6)]
     source = opened(tmp_path, table(",path,label,split", rows))
     assert parts(source) == dict(zip(PHOTOS, ["train"] * 4 + ["test"] * 2, strict=True))
-    folds = [f"{PHOTOS[row]},{KINDS[row]},{row % 3}" for row in range(6)]
-    assert set(parts(opened(tmp_path, table("path,label,split", folds))).values()) == {""}
-    assert "names no parts, and is ignored: 0, 1, 2" in caplog.text
+    without = with_column("split", ["2", "10", "x"] * 2)
+    assert set(parts(opened(tmp_path, without)).values()) == {""}
+    assert logged_by(caplog, "WARNING") == [
+        f"The column split of {tmp_path}/labels.csv is ignored, because none of its values is a part (train, "
+        "validation, test): 2, 10, x."
+    ]
+
+
+def test_values_that_are_no_parts_among_parts_are_refused(tmp_path: Path) -> None:
+    given = ["train", "", "test", " extra ", "prediction", "train"]
+    message = refusal(tmp_path, with_column("split", given))
+    assert message == (
+        "3 of the 6 rows of labels.csv name no part (column split): row 3 (empty), row 5 (extra), row 6 (prediction), "
+        "counted with the headers. Allowed are train, validation, test. Correct or delete these rows, or ignore the "
+        "column by ingestion.columns=[path,label]."
+    )
+    assert set(parts(opened(tmp_path, with_column("split", given), columns=["path", "label"])).values()) == {""}
+
+
+def test_rows_that_are_all_for_training_are_so(tmp_path: Path) -> None:
+    assert set(parts(opened(tmp_path, with_column("split", ["train"] * 6))).values()) == {"train"}
+
+
+def test_two_columns_that_may_be_the_part_are_refused(tmp_path: Path) -> None:
+    rows = [f"{PHOTOS[row]},{KINDS[row]},{'train' if row < 4 else 'test'},public" for row in range(6)]
+    text = table("path,label,split,usage", rows)
+    assert refusal(tmp_path, text) == (
+        "labels.csv has the columns path, label, split, usage: split, usage may all be the part. Set ingestion.columns "
+        "to the headers of the image, its class and its part, as in ingestion.columns=[file,breed,split], or without "
+        "the third, to ignore parts."
+    )
+    source = opened(tmp_path, text, columns=["path", "label", "split"])
+    assert Counter(parts(source).values()) == {"train": 4, "test": 2}
 
 
 def test_an_id_beside_a_path_is_no_path(tmp_path: Path) -> None:

@@ -25,10 +25,12 @@ from dogs_vs_cats.images.sources.names import (
     natural_key,
     part_of,
 )
+from dogs_vs_cats.images.sources.reading import as_yaml
 
 logger = logging.getLogger(__name__)
 
 _ADVICE = "Set ingestion.columns to the headers of the image and its class, as in ingestion.columns=[file,breed]"
+_PARTS = (TRAIN, VALIDATION, TEST)
 _SEPARATORS = ",;\t|"
 _TRIED = 100
 """So many names at the beginning of a column show whether it names files."""
@@ -103,7 +105,7 @@ class LabelTable:
         self._check_gaps(image)
         paths = self._paths(image, finder)
         labels = [class_name_of(label) for label in self._frame[self._label]]
-        table = pd.DataFrame({"path": paths, "label": labels, "part": self._parts()}).drop_duplicates()
+        table = pd.DataFrame({"path": paths, "label": labels, "part": self._parts(image)}).drop_duplicates()
         self._check_classes(table)
         return sorted(table.itertuples(index=False, name=None), key=lambda row: natural_key(row[0]))
 
@@ -121,9 +123,15 @@ class LabelTable:
             raise SourceError(f"{self.where} has the columns {self._headers()}: {problem}. {_ADVICE}.")
         self._label = labels[0]
         self._images = images or others
-        self._part = roles["part"][0] if len(roles["part"]) == 1 else None
         if not self._images:
             raise SourceError(f"{self.where} has the columns {self._headers()}: none names images. {_ADVICE}.")
+        if len(roles["part"]) > 1:
+            raise SourceError(
+                f"{self.where} has the columns {self._headers()}: {listed(roles['part'])} may all be the part. Set "
+                "ingestion.columns to the headers of the image, its class and its part, as in "
+                f"ingestion.columns=[file,breed,{roles['part'][0]}], or without the third, to ignore parts."
+            )
+        self._part = next(iter(roles["part"]), None)
 
     def _check_gaps(self, image: str) -> None:
         """Refuses rows without an image or a class."""
@@ -170,18 +178,32 @@ class LabelTable:
                 f"several images each. {_ADVICE}."
             )
 
-    def _parts(self) -> list[str] | str:
-        """The part of each row, where the values of the column are names of parts."""
+    def _parts(self, image: str) -> list[str] | str:
+        """The part of each row; empty where the table has no column for it, or one that holds something else.
+
+        Raises:
+            SourceError: Some values of the column are names of parts, and others aren't.
+        """
         if self._part is None:
             return ""
-        parts = [part_of(value) for value in self._frame[self._part]]
-        kinds = set(parts)
-        held_out = TEST if TEST in kinds else VALIDATION
-        if held_out not in kinds or len(kinds) == 1 or not kinds <= {TRAIN, VALIDATION, TEST}:
-            values = listed(sorted(self._frame[self._part].unique(), key=natural_key))
-            logger.info("The column %s of %s names no parts, and is ignored: %s.", self._part, self.where, values)
+        values = [" ".join(value.split()) for value in self._frame[self._part]]
+        parts = [part_of(value) for value in values]
+        if odd := [row for row, part in enumerate(parts) if part not in _PARTS]:
+            shown = [f"row {row + 2} ({values[row] or 'empty'})" for row in odd]
+            if len(odd) < len(parts):
+                raise SourceError(
+                    f"{len(odd):,} of the {len(parts):,} rows of {self.where} name no part (column {self._part}): "
+                    f"{listed(shown, 3)}, counted with the headers. Allowed are {listed(_PARTS)}. Correct or delete "
+                    f"these rows, or ignore the column by ingestion.columns=[{as_yaml(image)},{as_yaml(self._label)}]."
+                )
+            different = sorted({value or "empty" for value in values}, key=natural_key)
+            logger.warning(
+                "The column %s of %s is ignored, because none of its values is a part (%s): %s.",
+                *(self._part, self.where, listed(_PARTS), listed(different)),
+            )
             return ""
         logger.info("The column %s of %s names the parts.", self._part, self.where)
+        held_out = TEST if TEST in parts else VALIDATION
         return ["test" if part == held_out else "train" for part in parts]
 
     def _headers(self) -> str:
