@@ -50,7 +50,8 @@ def manifest():
     import pandas as pd
 
     splits = ["train"] * 36 + ["validation"] * 12 + ["test"] * 8 + ["unused"] * 4
-    return pd.DataFrame({"path": [f"{i}.png" for i in range(60)], "label": [i % 2 for i in range(60)], "split": splits})
+    labels = [i % 2 for i in range(60)]
+    return pd.DataFrame({"path": [f"{i}.png" for i in range(60)], "label": labels, "split": splits, "group": range(60)})
 
 
 @pytest.fixture
@@ -342,6 +343,12 @@ def test_a_linear_head_is_solved_and_has_one_row_of_history(base, images, manife
     assert "it doesn't use batch_size, dense_units, dropout, early_stopping_patience, epochs" in caplog.text
     assert "transfer_bottleneck: accuracy 1.0000 on the test images" in caplog.text
     assert "lowest validation loss" not in caplog.text, "there was nothing to choose from"
+
+
+def test_several_seeds_of_a_linear_head_are_refused():
+    block = {**BOTTLENECK, "head": "linear", "seeds": [0, 1]}
+    with pytest.raises(ValueError, match=r"one solution, whatever the seed: leave seeds empty.*project's seed"):
+        approach_of("transfer_bottleneck", block).Parameters.model_validate(block)
 
 
 def test_fine_tuning_starts_from_the_linear_head(base, images, manifest, tmp_path):

@@ -1,13 +1,13 @@
 """Transfer learning, approach 2: a small head on bottleneck features that were extracted once.
 
 With VGG16 at 150×150 the features are 4×4×512 = 8,192 numbers, and the lecture's head (L1) has 4,457,985
-parameters. A linear head is solved instead of trained, see `training.linear_head`. After training, base and head are
+parameters. A linear head is fitted instead of trained, see `training.linear_head`. After training, base and head are
 joined, so that the model file takes images like every other.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.training import STEPS, TrainingParameters
@@ -34,8 +34,17 @@ class Parameters(TrainingParameters):
 
     @property
     def unused(self) -> frozenset[str]:
-        """A linear head is solved on all rows at once."""
+        """A linear head is fitted to all rows at once."""
         return frozenset({*STEPS, "dense_units", "dropout"}) if self.head == "linear" else frozenset()
+
+    @model_validator(mode="after")
+    def _no_seeds_of_a_linear_head(self) -> Self:
+        if self.head == "linear" and len(self.seeds) > 1:
+            raise ValueError(
+                "head: linear has one solution, whatever the seed: leave seeds empty, and compare runs with several "
+                "values of the project's seed, which also draws the splits"
+            )
+        return self
 
     @field_validator("augment")
     @classmethod

@@ -4,7 +4,7 @@ The images pass through the base in every epoch, so augmentation applies. With V
 15,242,050 parameters, which is the count with a two-way softmax: 14,714,688 in the base, 525,312 and 2,050 in
 the dense layers.
 
-A linear head is solved on the base's features instead, and then fine-tuned together with the top of the base: linear
+A linear head is fitted to the base's features instead, and then fine-tuned together with the top of the base: linear
 probing, then fine-tuning (Kumar et al. 2022, *Fine-Tuning can Distort Pretrained Features and Underperform
 Out-of-Distribution*).
 """
@@ -45,7 +45,7 @@ class Parameters(TrainingParameters):
 
     @property
     def unused(self) -> frozenset[str]:
-        """A linear head is solved on all rows at once; batches and the optimizer are those of fine-tuning."""
+        """A linear head is fitted to all rows at once; batches and the optimizer are those of fine-tuning."""
         return frozenset({"epochs", "learning_rate", "dense_units"}) if self.head == "linear" else frozenset()
 
     @field_validator("fine_tuning_epochs")

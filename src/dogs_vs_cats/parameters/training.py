@@ -10,7 +10,7 @@ STEPS = (
     *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_epochs", "weight_decay"),
     *("label_smoothing", "mixup", "ema", "keep_best_epoch", "early_stopping_patience"),
 )
-"""Parameters of training in steps, which a head that is solved doesn't have."""
+"""Parameters of training in steps, which a fitted head doesn't have."""
 
 
 EVEN = 1.5

@@ -1,8 +1,12 @@
-"""A linear head: logistic regression on standardised features, solved to its optimum instead of trained in epochs.
+"""A linear head: logistic regression on features, solved to its optimum instead of trained in epochs.
 
 A penalty keeps the weights small. Its strength is chosen by log loss on the validation images. Where there are fewer
 than `VALIDATION_SUFFICES`, whose log loss would depend on chance more than on the penalty, it is chosen by
 cross-validation on the training images.
+
+Features are centred and divided by one number for all. A standard deviation of its own for each feature would make the
+features that hardly vary as loud as the others, which costs accuracy where there are few images: docs/networks.md has
+the figures.
 """
 
 import logging
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Weights = Mapping[int, float] | None
+ClassWeights = Mapping[int, float] | None
 """Weight of each class's images in every loss; None weighs all images alike."""
 
 STRENGTHS: tuple[float, ...] = tuple(10.0 ** (exponent / 2) for exponent in range(-12, 3))
@@ -44,15 +48,26 @@ _MOST_ITERATIONS = 500
 
 
 class Rows(NamedTuple):
-    """Features, float32 (n, features), and the classes of their images, int (n,)."""
+    """Features of images and their classes.
+
+    Attributes:
+        features: float32 (n, features).
+        labels: int (n,).
+        groups: int (n,); copies of a photo have the same number. None: there are no copies.
+    """
 
     features: NDArray[np.float32]
     labels: NDArray[np.integer]
+    groups: NDArray[np.integer] | None = None
+
+    def take(self, rows: NDArray[np.integer] | slice) -> "Rows":
+        """Some of the rows, without their groups."""
+        return Rows(self.features[rows], self.labels[rows])
 
 
 @dataclass(frozen=True)
 class LinearHead:
-    """A linear classifier of features as they are: the standardisation is part of its weights.
+    """A linear classifier of features as they are: centre and scale are part of its weights.
 
     Attributes:
         kernel: float32 (features, outputs); two classes have one output, the logit of class 1, others one each.
@@ -62,7 +77,7 @@ class LinearHead:
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
 
-    def log_loss_and_accuracy(self, rows: Rows, weights: Weights = None) -> tuple[float, float]:
+    def log_loss_and_accuracy(self, rows: Rows, weights: ClassWeights = None) -> tuple[float, float]:
         """Mean log loss, each image with the weight of its class, and the fraction of right answers."""
         from scipy.special import log_softmax
 
@@ -74,7 +89,7 @@ class LinearHead:
         return float((losses * _of_each(rows.labels, weights)).mean()), float(is_right.mean())
 
 
-def fit(training: Rows, validation: Rows, weights: Weights = None) -> LinearHead:
+def fit(training: Rows, validation: Rows, weights: ClassWeights = None) -> LinearHead:
     """Fits a linear head. Equal inputs give equal heads; another number of threads changes their last digits.
 
     Args:
@@ -86,37 +101,37 @@ def fit(training: Rows, validation: Rows, weights: Weights = None) -> LinearHead
         The head for the chosen penalty.
     """
     # In place, as all features may take gigabytes.
-    standardised = np.array(training.features, np.float32)
-    mean = standardised.mean(axis=0, dtype=np.float64).astype(np.float32)
-    standardised -= mean
-    scale = np.sqrt(np.einsum("ij,ij->j", standardised, standardised) / len(standardised))
-    # A feature that hardly ever fires in the training would otherwise decide everything when it does.
-    scale = np.maximum(scale, 1e-3 * scale.mean() + 1e-9)
-    standardised /= scale
+    scaled = np.array(training.features, np.float32)
+    mean = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scaled -= mean
+    variances = np.einsum("ij,ij->j", scaled, scaled) / len(scaled)
+    scale = np.float32(np.sqrt(variances.mean(dtype=np.float64)) or 1)
+    scaled /= scale
 
-    rows = Rows(standardised, training.labels)
-    strength = _choose(rows, Rows((validation.features - mean) / scale, validation.labels), weights)
+    rows = training._replace(features=scaled)
+    strength = _choose(rows, validation._replace(features=(validation.features - mean) / scale), weights)
     estimator = _estimator(weights).set_params(C=strength)
     _solve(estimator, rows)
-    kernel = estimator.coef_.T / scale[:, np.newaxis].astype(np.float64)
+    kernel = estimator.coef_.T.astype(np.float64) / scale
     bias = estimator.intercept_ - mean @ kernel
     return LinearHead(kernel.astype(np.float32), bias.astype(np.float32))
 
 
-def _choose(training: Rows, validation: Rows, weights: Weights) -> float:
+def _choose(training: Rows, validation: Rows, weights: ClassWeights) -> float:
     """Chooses the strength of the penalty with the lowest log loss on images that weren't fitted to."""
     splits, judges = _splits(training, validation)
     if not splits:
-        logger.info("Linear head: C=%g, as there are too few images to choose it by", _WITHOUT_A_CHOICE)
+        logger.info("Linear head: C=%g, the default for too few images to choose from", _WITHOUT_A_CHOICE)
         return _WITHOUT_A_CHOICE
     estimators = [_estimator(weights) for _ in splits]
     losses: list[float] = []
     for strength in STRENGTHS:
-        total = 0.0
-        for estimator, (fitted, held_out) in zip(estimators, splits, strict=True):
-            _solve(estimator.set_params(C=strength), fitted)
-            total += _loss(estimator, held_out, weights)
-        losses.append(total / sum(len(held_out.labels) for _, held_out in splits))
+        total, images = 0.0, 0
+        for estimator, split in zip(estimators, splits, strict=True):
+            _solve(estimator.set_params(C=strength), training.take(split.fitted))
+            judged = split.judging.take(split.judged)
+            total, images = total + _loss(estimator, judged, weights), images + len(judged.labels)
+        losses.append(total / images)
         if len(losses) - np.argmin(losses) > 2:  # past the minimum, and weaker penalties take longest
             break
     best = int(np.argmin(losses))
@@ -124,24 +139,40 @@ def _choose(training: Rows, validation: Rows, weights: Weights) -> float:
     return STRENGTHS[best]
 
 
-def _splits(training: Rows, validation: Rows) -> tuple[list[tuple[Rows, Rows]], str]:
-    """Pairs of rows to fit to and rows to judge by, and words for the latter; no pair where there are too few."""
-    order = np.argsort(training.labels, kind="stable")[:: -(-len(training.labels) // MOST_ROWS)]
-    some = Rows(training.features[order], training.labels[order]) if len(order) < len(training.labels) else training
-    smallest = int(np.bincount(some.labels).min())
+class _Split(NamedTuple):
+    """Numbers of the training rows that are fitted to, and of the rows that judge: copies of all would be large."""
+
+    fitted: NDArray[np.integer]
+    judging: Rows
+    judged: NDArray[np.integer] | slice
+
+
+def _splits(training: Rows, validation: Rows) -> tuple[list[_Split], str]:
+    """Rows to fit to and to judge by, and words for the latter; none where there are too few."""
+    some = np.sort(np.argsort(training.labels, kind="stable")[:: -(-len(training.labels) // MOST_ROWS)])
+    labels, groups = training.labels[some], some if training.groups is None else training.groups[some]
+    classes = range(int(training.labels.max()) + 1)
+    smallest = min(len(np.unique(groups[labels == label])) for label in classes)
     if len(validation.labels) >= VALIDATION_SUFFICES or (smallest < 2 and len(validation.labels)):
-        return [(some, validation)], f"{len(validation.labels)} validation images"
+        return [_Split(some, validation, slice(None))], f"{len(validation.labels)} validation images"
     if smallest < 2:
         return [], ""
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    folds = StratifiedKFold(min(FOLDS, smallest), shuffle=True, random_state=0)
-    parts = folds.split(some.labels, some.labels)
-    pairs = [(Rows(*(a[fitted] for a in some)), Rows(*(a[judged] for a in some))) for fitted, judged in parts]
-    return pairs, f"{len(some.labels)} training images, by {len(pairs)}-fold cross-validation"
+    # The splitter that knows groups goes through them one by one.
+    single = len(np.unique(groups)) == len(groups)
+    folds = (StratifiedKFold if single else StratifiedGroupKFold)(min(FOLDS, smallest), shuffle=True, random_state=0)
+    parts = folds.split(labels, labels, None if single else groups)
+    # All groups of a class may be in the same fold.
+    splits = [
+        _Split(some[fitted], training, some[judged])
+        for fitted, judged in parts
+        if len(np.unique(labels[fitted])) == len(classes)
+    ]
+    return splits, f"{len(some)} training images, by {len(splits)}-fold cross-validation"
 
 
-def _estimator(weights: Weights) -> "LogisticRegression":
+def _estimator(weights: ClassWeights) -> "LogisticRegression":
     from sklearn.linear_model import LogisticRegression
 
     # Each penalty starts from the solution for the one before.
@@ -158,7 +189,7 @@ def _solve(estimator: "LogisticRegression", rows: Rows) -> None:
         estimator.fit(rows.features, rows.labels)
 
 
-def _loss(estimator: "LogisticRegression", rows: Rows, weights: Weights) -> float:
+def _loss(estimator: "LogisticRegression", rows: Rows, weights: ClassWeights) -> float:
     """Sum of the log losses of rows, also of classes that a sample for the choice has no image of."""
     stated = np.full(len(rows.labels), _LEAST_PROBABILITY)
     columns = {label: column for column, label in enumerate(estimator.classes_.tolist())}
@@ -168,5 +199,5 @@ def _loss(estimator: "LogisticRegression", rows: Rows, weights: Weights) -> floa
     return float((-np.log(np.maximum(stated, _LEAST_PROBABILITY)) * _of_each(rows.labels, weights)).sum())
 
 
-def _of_each(labels: Sequence[int] | NDArray[np.integer], weights: Weights) -> NDArray[np.float64]:
+def _of_each(labels: Sequence[int] | NDArray[np.integer], weights: ClassWeights) -> NDArray[np.float64]:
     return np.array([1.0 if weights is None else weights[int(label)] for label in labels])

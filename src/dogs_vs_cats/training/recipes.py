@@ -71,7 +71,7 @@ def _on_features(inputs: TrainingInputs, seed: int) -> Prepared:
         seed=seed,
         model=head,
         phases=_phases(inputs, head),
-        start=_start(inputs, seed, head, features),
+        start=_start(inputs, seed, head),
         batches=data.feature_batches("train", parameters.batch_size, shuffle=True, seed=seed),
         validation=data.feature_batches("validation", parameters.batch_size),
     )
@@ -82,7 +82,7 @@ def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
     """Frozen batch normalisations are folded. If all of the base is frozen, validation begins at its features."""
     data, parameters = inputs.data, inputs.parameters
     model = inputs.approach.build(parameters, data.images.shape[1:], data.classes, data.backbone)
-    start = _start(inputs, seed, model, data.averaged_features)
+    start = _start(inputs, seed, model)
     base, unfrozen = find_base(model), _unfrozen(inputs)
     fast = fold_batch_normalisation(model, frozen_only=True, leave=unfrozen) if base else model
     fast = with_dtype_policy(fast, dtype_policy(inputs.compute, model))
@@ -119,15 +119,15 @@ def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
     return training, finish
 
 
-def _start(inputs: TrainingInputs, seed: int, model: Model, features: np.ndarray | None) -> TrainState:
+def _start(inputs: TrainingInputs, seed: int, model: Model) -> TrainState:
     """Fits a linear head to features and puts it into a model; its figures are the first row of the history."""
     data, began = inputs.data, time.perf_counter()
     if getattr(inputs.parameters, "head", "dense") != "linear":
         return TrainState()
-    features = cast(np.ndarray, features)
-    labels = data.labels[data.in_use]
+    features = cast(np.ndarray, data.features if inputs.approach.TRAINS_ON == "features" else data.averaged_features)
+    labels, groups = (data.manifest.loc[data.in_use, column].to_numpy() for column in ("label", "group"))
     places = (data.feature_rows(data.manifest["split"] == split) for split in ("train", "validation"))
-    training, validation = (linear_head.Rows(features[rows], labels[rows]) for rows in places)
+    training, validation = (linear_head.Rows(features[rows], labels[rows], groups[rows]) for rows in places)
     head = linear_head.fit(training, validation, inputs.class_weight)
     model.layers[-1].set_weights([head.kernel, head.bias])
     loss, accuracy = head.log_loss_and_accuracy(training, inputs.class_weight)
@@ -191,7 +191,7 @@ def _in_training(inputs: TrainingInputs, model: Model, layers: list[keras.layers
 
 
 def _phases(inputs: TrainingInputs, model: Model) -> list[Phase]:
-    """The head's phase, unless the head is solved, and a second one where a part of the base is unfrozen."""
+    """The head's phase, unless the head is fitted, and a second one where a part of the base is unfrozen."""
     parameters = cast(Any, inputs.parameters)
     phases = []
     if getattr(parameters, "head", "dense") == "dense":
