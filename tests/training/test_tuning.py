@@ -226,9 +226,18 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(tmp_path)
         search(tmp_path, tuning(search_space={}))
     with pytest.raises(EnvironmentFilesError, match=r"experiment of conf/base"):
         search(tmp_path, tuning(environment="sample"))
-    with pytest.raises(TuningError, match=r"head: linear, which doesn't use .*learning_rate.*Set .*head to dense"):
+    ignored = r"search_space\.transfer_bottleneck searches dense_units, dropout and learning_rate, which head: linear "
+    with pytest.raises(TuningError, match=rf"{ignored}ignores\. Set them to null there, or set .*\.head=dense"):
         search(tmp_path, block={**BLOCK, "head": "linear"})
     assert not list(tmp_path.iterdir())
+
+
+def test_the_environment_photos_searches_what_its_head_uses():
+    values = parameters("photos")
+    wanted, nothing = TuningParameters.model_validate(values["tuning"]), pd.DataFrame({"split": [], "label": []})
+    given = inputs(wanted.approach, values[wanted.approach], LabelledImages(np.empty(0), nothing, CLASSES))
+    nodes._check(wanted, values["approaches"], given)
+    assert "fine_tuning_learning_rate" in wanted.spaces(wanted.approach)
 
 
 @pytest.mark.parametrize(

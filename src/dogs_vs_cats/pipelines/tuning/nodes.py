@@ -10,6 +10,7 @@ from dogs_vs_cats.datasets.environments import Environments, refuse_unless_free
 from dogs_vs_cats.errors import TuningError
 from dogs_vs_cats.parameters.tuning import FIXED, TuningParameters
 from dogs_vs_cats.reporting.html import environment
+from dogs_vs_cats.reporting.wording import listed
 from dogs_vs_cats.training.dry_build import dry_build
 from dogs_vs_cats.training.inputs import TrainingInputs
 
@@ -64,8 +65,8 @@ def _check(tuning: TuningParameters, approaches_run: list[str], inputs: Training
         )
     if unused := inputs.parameters.unused.intersection(tuning.spaces(inputs.name)):
         raise TuningError(
-            f"{name} has head: {inputs.block['head']}, which doesn't use {', '.join(sorted(unused))}. Set {name}.head "
-            f"to dense, or leave them out of the search: null in tuning.search_space.{name}."
+            f"tuning.search_space.{name} searches {listed(sorted(unused))}, which head: {inputs.block['head']} ignores. "
+            f"Set {'them' if len(unused) > 1 else 'it'} to null there, or set {name}.head=dense."
         )
     if not tuning.spaces(inputs.name):
         raise TuningError(
