@@ -43,6 +43,7 @@ class ProjectHooks:
 
     def __init__(self) -> None:
         self._root = Path()
+        self._environment: str | None = None
         self._parameters: dict[str, Any] = {}
         self._globals: dict[str, Any] = {}
         self._experiment = ""
@@ -61,7 +62,7 @@ class ProjectHooks:
         parameter_schema.check(self._parameters)
         use_parameters(self._parameters)
         prepare_environment(ComputeParameters.model_validate(self._parameters["compute"]))
-        self._root = context.project_path
+        self._root, self._environment = context.project_path, context.env
         self._globals = dict(context.config_loader["globals"])
         self._experiment = str(self._globals.get("experiment"))  # the catalog refuses globals without it
 
@@ -83,8 +84,8 @@ class ProjectHooks:
         datasets = [catalog.get(name) for name in sorted(pipeline.datasets())]
         run_lock.acquire(self._root / "data" / f".{self._experiment}.lock")
         if not run_params["only_missing_outputs"]:
-            check_inputs(pipeline, catalog)
-        refuse_stale_inputs(pipeline, catalog, self._parameters)
+            check_inputs(pipeline, catalog, self._environment)
+        refuse_stale_inputs(pipeline, catalog, self._parameters, self._environment)
         if self._chosen_size and "images" in pipeline.all_outputs():
             logger.info(self._chosen_size.reason)
         preflight, feature_count = Preflight(pipeline, catalog, self._parameters, self._root), None

@@ -127,7 +127,8 @@ def test_inputs_made_with_other_parameters_are_refused(finished_project, tmp_pat
         [*run, "--pipelines=comparison", "--params=seed=9"],
     )
     assert "fit: 'stretch' then, 'crop' now, with train_size: 48 then, 40 now" in refusal(sizes)
-    assert "kedro run --pipelines=data_ingestion" in refusal(sizes)
+    again = "Repeat the --params of that run, or make the images again: kedro run --env=test --pipelines=data_ingestion"
+    assert again in refusal(sizes)
     assert "pooling: 'flatten' then, 'avg' now" in refusal(pooling)
     assert ingestion.returncode == 0
     assert "naive_cnn was trained on other images" in refusal(comparison)

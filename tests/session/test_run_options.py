@@ -168,6 +168,11 @@ def test_a_run_that_starts_from_what_is_not_there_says_how_to_make_it(
     assert line.endswith(f": kedro run --pipelines={makers}")
 
 
+def test_that_command_names_the_environment(project: Path) -> None:
+    line = refusal("--env=photos", "--nodes=split_images")
+    assert line.endswith(": kedro run --env=photos --pipelines=data_ingestion")
+
+
 def test_folders_and_files_that_conf_must_have_are_named(project: Path) -> None:
     shutil.rmtree(project / "conf" / "local")
     assert "'local', which is read where --env names none. There are base, from_scratch_3000, lecture" in refusal()
@@ -238,7 +243,7 @@ def test_values_may_be_lists_and_blocks_and_have_commas(text: str, expected: dic
 def test_an_input_that_no_pipeline_makes_is_named_with_the_places_to_check(project: Path) -> None:
     catalog = DataCatalog({"nowhere": JSONDataset(filepath=str(project / "nowhere.json"))})
     with pytest.raises(MissingInputError, match=r"starts from nowhere, .* No pipeline makes it: check its name"):
-        check_inputs(Pipeline([Node(listed, "nowhere", "text", name="read")]), catalog)
+        check_inputs(Pipeline([Node(listed, "nowhere", "text", name="read")]), catalog, None)
 
 
 @pytest.mark.medium

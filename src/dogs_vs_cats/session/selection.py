@@ -94,12 +94,13 @@ def check_selection(names: Iterable[str], options: Mapping[str, Iterable[str] | 
         raise SelectionError(f"No node is left to run: {used} have none in common.") from None
 
 
-def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], environment: str | None) -> None:
     """Checks that everything a run starts from is there.
 
     Args:
         pipeline: What is to run.
         catalog: Where its inputs lie.
+        environment: What `--env` names, for the command in the message.
 
     Raises:
         MissingInputError: Inputs are missing; the message names the pipelines that make them.
@@ -119,10 +120,21 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None
             wanted.update(missing(part))
     advice = "No pipeline makes it: check its name in the pipeline, and its entry and file in the catalog."
     if needed:
-        advice = f"Run the pipelines that make it as a whole: kedro run --pipelines={','.join(needed)}"
+        advice = f"Run the pipelines that make it as a whole: {run_command(environment, needed)}"
     raise MissingInputError(
         f"The run starts from {', '.join(absent)}, which this experiment doesn't have on disk. {advice}"
     )
+
+
+def run_command(environment: str | None, names: Iterable[str]) -> str:
+    """The command that runs some pipelines.
+
+    Args:
+        environment: What `--env` names; None without it.
+        names: The pipelines.
+    """
+    option = f"--env={environment} " if environment else ""
+    return f"kedro run {option}--pipelines={','.join(names)}"
 
 
 def _option(argument: str) -> str:

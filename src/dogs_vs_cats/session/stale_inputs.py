@@ -5,6 +5,7 @@ record with its own parameters, and refuses results that don't match instead of 
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from kedro.io import CatalogProtocol
@@ -15,21 +16,29 @@ from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.backbone.nodes import made_with as backbone_made_with
 from dogs_vs_cats.pipelines.data_ingestion.nodes import made_with as images_made_with
+from dogs_vs_cats.session.selection import run_command
 
 
-def refuse_stale_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], parameters: Mapping[str, Any]) -> None:
+def refuse_stale_inputs(
+    pipeline: Pipeline,
+    catalog: CatalogProtocol[Any, Any],
+    parameters: Mapping[str, Any],
+    environment: str | None,
+) -> None:
     """Compares the records of what a run reads from disk with the parameters of the run.
 
     Args:
         pipeline: The pipeline about to run.
         catalog: Where the records lie.
         parameters: All parameters of the run.
+        environment: What `--env` names, for the command in the message.
 
     Raises:
         StaleInputError: Something that the run reads was made with other parameters, or from other data; the
             message names the differences and the pipeline to run.
     """
     inputs = pipeline.inputs()
+    refuse = partial(_refuse, environment)
     images, base, features = (
         catalog.load(name) if catalog.exists(name) else None
         for name in ("ingestion_record", "backbone_record", "features_record")
@@ -41,25 +50,25 @@ def refuse_stale_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], 
             name: field.default for name, field in type(ingestion).model_fields.items() if not field.is_required()
         }
         changes = _changes(defaults | images["parameters"], defaults | images_made_with(ingestion, seed))
-        _refuse("The images on disk were made", changes, "data_ingestion")
+        refuse("data_ingestion", "The images on disk were made", changes, "make the images again")
     if base and "backbone" in inputs:
         backbone = BackboneParameters.model_validate(parameters["backbone"])
         changes = _changes(
             base["made_with"], backbone_made_with(backbone, ingestion.image_size, ingestion.channels, seed)
         )
-        _refuse("The backbone on disk was made", changes, "backbone")
+        refuse("backbone", "The base on disk was made", changes, "make the base again")
     if features and "features" in inputs:
         changes = _changes({"pooling": features["pooling"]}, {"pooling": parameters["transfer_bottleneck"]["pooling"]})
         if base and features["backbone"] != base["identity"]:
             changes.append("from another base")
         if images and features["data"] != images["identity"]:
             changes.append("from other images")
-        _refuse("The features on disk were made", changes, "feature_extraction")
+        refuse("feature_extraction", "The features on disk were made", changes, "extract the features again")
     for name in sorted(inputs):
         approach, _, entry = name.rpartition(".")
         record = catalog.load(name) if entry == "model_info" and catalog.exists(name) else None
         if images and record and record["made_with"]["data"] != images["identity"]:
-            _refuse(f"{approach} was trained", ["on other images than the present ones"], approach)
+            refuse(approach, f"{approach} was trained", ["on other images than the present ones"], "train it again")
 
 
 def _changes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -70,7 +79,10 @@ def _changes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _refuse(what: str, changes: list[str], pipeline: str) -> None:
+def _refuse(environment: str | None, pipeline: str, what: str, changes: list[str], otherwise: str) -> None:
     """Refuses the run if anything has changed."""
     if changes:
-        raise StaleInputError(f"{what} {', '.join(changes)}. Run it again: kedro run --pipelines={pipeline}")
+        raise StaleInputError(
+            f"{what} {', '.join(changes)}. Repeat the --params of that run, or {otherwise}: "
+            f"{run_command(environment, [pipeline])} --params=…"
+        )
