@@ -275,7 +275,7 @@ def test_the_finding_is_the_best_by_validation_log_loss_and_what_chance_could_ex
     summary = three[1]
     assert summary["best"]["approach"] == "fine"
     lines = closing_lines(summary, "data/08_reporting/sample/comparison.html")
-    assert lines[0] == "fine is best, but its difference to good could be chance."
+    assert lines[0] == "fine is best, but its difference from good could be chance."
     assert any(
         line.startswith("Its lead over poor (66.7%) is significant (McNemar, adjusted p < 0.001)") for line in lines
     )
@@ -304,7 +304,7 @@ def test_a_lead_that_many_comparisons_explain_is_no_finding() -> None:
     (entry,) = [pair for pair in summary["pairs"] if (pair["first"], pair["second"]) == ("first", "b")]
     assert entry["p_value"] == pytest.approx(22 / 1024)
     assert entry["p_value_adjusted"] == pytest.approx(6 * 22 / 1024)  # four pairs with the baseline come before it
-    assert headline(summary) == "first is best, but its difference to b, c and d could be chance"
+    assert headline(summary) == "first is best, but its difference from b, c and d could be chance"
     page = re.sub(r"\s+", " ", Page(report_of(catalog)).text)
     assert "(McNemar, adjusted p = 0.13)" in page.replace("\N{NO-BREAK SPACE}", " ")
     assert "adjusted for all 10 pairs (Holm)" in page
@@ -338,7 +338,7 @@ def test_better_accuracy_elsewhere_is_told() -> None:
         changes={"first.predictions": first, "first.metrics": {**metrics, **facts}},
     )
     summary = summary_of(catalog)
-    assert headline(summary) == "first has the lowest validation log loss, but second the better test accuracy"
+    assert headline(summary) == "first has the lowest validation log loss, but second has the better test accuracy"
     assert "Its distance behind second (98.3%) is significant" in "\n".join(closing_lines(summary, "x"))
 
 
@@ -364,7 +364,7 @@ def test_the_report_shows_the_finding_the_numbers_the_lecture_and_the_links(
 ) -> None:
     page = Page(three[2])
     text = re.sub(r"\s+", " ", page.text)
-    assert "fine is best, but its difference to good could be chance" in text
+    assert "fine is best, but its difference from good could be chance" in text
     assert "Its lead over good (91.7%) is not significant" in text
     for number in ("1,234,567", "91.7%", "1.6 min", "4.5 min", "69%"):
         assert number in text
@@ -446,11 +446,11 @@ def test_only_approaches_that_were_measured_on_the_same_images_are_tested_pairwi
     assert dict(zip(table["approach"], table["evaluated_by"], strict=True)) == {
         "folded": "k-fold", "imaged": "test", "majority_class": "test",
     }  # fmt: skip
-    assert headline(summary) == "folded is best by validation log loss; its difference to imaged isn't tested"
+    assert headline(summary) == "folded is best by validation log loss; its difference from imaged isn't tested"
     lines = "\n".join(closing_lines(summary, "x"))
-    assert "gets 95.0% of all 180 images right (95% interval" in lines
+    assert "classifies 95.0% of all 180 images correctly (95% interval" in lines
     assert "predicted by models that were trained without it (2-fold cross-validation, 2 times)." in lines
-    assert "Its difference to imaged (90.0% of 60 images) isn't tested: one of the two was evaluated by" in lines
+    assert "Its difference from imaged (90.0% of 60 images) isn't tested: one of the two was evaluated by" in lines
     page = re.sub(r"\s+", " ", Page(report_of(catalog)).text)
     assert "k-fold, 180 images" in page
     assert page.count("not tested:") == 2
@@ -508,9 +508,11 @@ def test_uneven_classes_are_judged_fairly_where_that_is_asked_for() -> None:
     lines = "\n".join(closing_lines(by_class, "x"))
     # Its accuracy is below that of always guessing ants, which is no reason to call it worthless.
     assert rows["all"]["test_accuracy"] < rows["majority_class"]["test_accuracy"]
-    expected = "all is best by validation balanced accuracy; its difference to many in accuracy could be chance."
+    expected = "all is best by validation balanced accuracy; its difference from many in accuracy could be chance."
     assert lines.partition("\n")[0] == expected
-    assert "It has the highest validation balanced accuracy of 80.0% and gets 80.0% of the 105 test images" in lines
+    assert (
+        "It has the highest validation balanced accuracy (80.0%) and classifies 80.0% of the 105 test images" in lines
+    )
     assert f"balanced accuracy, the mean over the classes, is 80.0% (95% interval {low:.1%} to {high:.1%})" in lines
 
 

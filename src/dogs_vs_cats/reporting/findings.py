@@ -71,14 +71,17 @@ def headline(summary: Summary) -> str:
     if not rivals(summary):
         return f"{best} is better than always guessing one class"
     if better:
-        return f"{best} has {_best_figure(summary)}, but {listed(better)} the better test accuracy"
+        verb = "has" if len(better) == 1 else "have"
+        return f"{best} has {_best_figure(summary)}, but {listed(better)} {verb} the better test accuracy"
     if unsure and metric_of(summary) == "balanced_accuracy":
         # The test is about all images alike.
-        return f"{best} is best by {by_metric(summary)}; its difference to {listed(unsure)} in accuracy could be chance"
+        return (
+            f"{best} is best by {by_metric(summary)}; its difference from {listed(unsure)} in accuracy could be chance"
+        )
     if unsure:
-        return f"{best} is best, but its difference to {listed(unsure)} could be chance"
+        return f"{best} is best, but its difference from {listed(unsure)} could be chance"
     if untested:
-        return f"{best} is best by {by_metric(summary)}; its difference to {listed(untested)} isn't tested"
+        return f"{best} is best by {by_metric(summary)}; its difference from {listed(untested)} isn't tested"
     return f"{best} is best, by more than chance explains"
 
 
@@ -105,7 +108,7 @@ def _tested(row: Mapping[str, Any]) -> Iterator[str]:
     images, how = row["test_images"], row.get("cross_validation")
     accuracy, low, high = (percent(row[f"test_accuracy{end}"], images) for end in ENDS)
     which = f"all {images:,} images" if how else f"the {images:,} test images"
-    yield f"gets {accuracy} of {which} right (95% interval {low} to {high})."
+    yield f"classifies {accuracy} of {which} correctly (95% interval {low} to {high})."
     if how:
         times = f"{how['folds']}-fold cross-validation, {how['repeats']} times"
         yield f"Each image was predicted by models that were trained without it ({times})."
@@ -123,8 +126,8 @@ def _validated(summary: Summary) -> str:
     value, images = row.get(f"validation_{metric}"), row["validation_images"]
     if value is None:
         return "was trained on the validation images too" if not images else f"has no {by_metric(summary)}"
-    figure = _best_figure(summary) if rivals(summary) else f"a {by_metric(summary)}"
-    return f"has {figure} of {percent(value, images) if metric.endswith('accuracy') else f'{value:.3f}'}"
+    figure = percent(value, images) if metric.endswith("accuracy") else f"{value:.3f}"
+    return f"has {_best_figure(summary)} ({figure})" if rivals(summary) else f"has a {by_metric(summary)} of {figure}"
 
 
 def _over_classes(summary: Summary, name: str) -> Iterator[str]:
@@ -167,8 +170,8 @@ def _standing(summary: Summary, best: str, other: str) -> str:
     accuracy = percent(row["test_accuracy"], row["test_images"])
     if (entry := pair(summary, best, other)) is None:
         return (
-            f"Its difference to {other} ({accuracy} of {row['test_images']:,} images) isn't tested: one of the two was "
-            "evaluated by cross-validation on all images, the other on the test images alone."
+            f"Its difference from {other} ({accuracy} of {row['test_images']:,} images) isn't tested: one of the two "
+            "was evaluated by cross-validation on all images, the other on the test images alone."
         )
     lead, test = entry["lead"], f"McNemar, adjusted {p_value(entry['p_value_adjusted'])}"
     if lead == 0:
