@@ -95,8 +95,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def unwritable(place: object, error: OSError) -> WriteError:
     """The failure of a place that can't be written to."""
     return WriteError(
-        f"{place} can't be written: {error.strerror or error}. Earlier results are unchanged. Make room or give the "
-        "right to write, and run again."
+        f"{place} can't be written: {error.strerror or error}. Earlier results are unchanged. Free space or change the "
+        "permissions (chmod u+w), and run again."
     )
 
 
@@ -118,7 +118,7 @@ def expected_failure(error: BaseException) -> ProjectError | None:
             return unwritable(cause.filename or "The result", cause)
         if isinstance(cause, OSError) and cause.errno in _FORBIDDEN:
             return ProjectError(
-                f"{cause.filename}: {cause.strerror}. Give the right to read and write it, and run again."
+                f"{cause.filename}: {cause.strerror}. Change its permissions (chmod u+rw), and run again."
             )
         if is_out_of_memory(cause):
             return ProjectError(

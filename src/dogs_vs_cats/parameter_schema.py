@@ -119,11 +119,11 @@ def _contradictions(parameters: Any) -> list[str]:
     if explained not in (None, *listed):
         problems.append(f"explanation.approach: {explained!r} isn't one of the approaches {', '.join(listed)}")
     for name in listed:
-        mixed = [knob for knob in ("mixup", "cutmix") if getattr(getattr(parameters, name, None), knob, 0)]
+        mixed = [option for option in ("mixup", "cutmix") if getattr(getattr(parameters, name, None), option, 0)]
         if mixed and parameters.compute.images_on_device is True:
             problems.append(
-                f"{name}.{mixed[0]}: images are mixed on the host, where they aren't with compute.images_on_device: "
-                "true; set that to auto, or leave this out"
+                f"{name}.{mixed[0]}: mixing works on the host, but compute.images_on_device: true keeps the images on "
+                f"the GPU; set compute.images_on_device to auto, or {' and '.join(f'{name}.{it}' for it in mixed)} to 0"
             )
     extracted = getattr(parameters.transfer_bottleneck, "pooling", None)
     for name in listed:
@@ -143,8 +143,8 @@ def _folds_for_nothing(parameters: Any) -> list[str]:
     if not isinstance(parameters.ingestion.folds, int) or any(module.TRAINS_ON == "features" for module in modules):
         return []
     return [
-        f"ingestion.folds: {parameters.ingestion.folds} is for approaches on features alone, and none of "
-        f"{', '.join(blocks)} is one: set it to null, or add transfer_bottleneck"
+        f"ingestion.folds: {parameters.ingestion.folds} cross-validates feature-based approaches alone, and "
+        f"approaches ({', '.join(blocks)}) has none; set it to null, or add transfer_bottleneck to approaches"
     ]
 
 
@@ -155,7 +155,8 @@ def _more_than_all(ingestion: IngestionParameters) -> list[str]:
     if sum(fractions.values()) <= 1 + _ROUNDING:
         return []
     names = ", ".join(f"ingestion.{name}_size" for name in fractions)
-    return [f"{names}: {' + '.join(map(str, fractions.values()))} is more than 1, all images"]
+    total = " + ".join(map(str, fractions.values()))
+    return [f"{names}: {total} is more than 1, the whole of the images; lower one of them, or give counts"]
 
 
 def _location(detail: ErrorDetails, parameters: Mapping[str, Any]) -> tuple[str | int, ...]:

@@ -41,11 +41,14 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ("changes", "message"),
     [
         ({"train": 11}, r"asks for 15 images .* has 12 images \(6 cat, 6 dog\)"),
-        ({"train": 0.5, "test": 0.01}, r"ingestion\.test_size is 0\.01 of the images; these are 12"),
+        (
+            {"train": 0.5, "test": 0.01},
+            r"ingestion\.test_size is 0\.01 of 12 images, which rounds to 0\. Set at least 0\.084, or",
+        ),
         ({"train": 1}, r"The 1 training images would have none of dog"),
         (
             {"folds": 7},
-            r"ingestion\.folds is 7, but cat has 6 images, and each fold needs one\. Give at most 6, or null",
+            r"ingestion\.folds is 7, but class cat has only 6 images, and .* one\. Set it to 6 or less, or to null to",
         ),
         ({"split": "official"}, r"no images in a train part of its own\. Set ingestion\.split to random"),
     ],
@@ -79,6 +82,13 @@ def test_a_class_without_usable_images_is_refused_with_reasons_before_the_others
     assert "Dog/297.jpg" in decoded
 
 
+def test_the_only_image_of_a_class_is_refused_in_the_singular(tmp_path: Path, decoded: list[str]) -> None:
+    folder = folder_of(tmp_path / "pets", 12, 1)
+    next((folder / "Dog").iterdir()).write_bytes(WEB_PAGE)
+    with pytest.raises(SourceError, match=r"The only image of dog can't be used: Dog/0\.jpg: not an image"):
+        check(parameters(folder), tmp_path)
+
+
 def test_damaged_images_among_usable_ones_are_no_reason_to_refuse(tmp_path: Path, decoded: list[str]) -> None:
     folder = folder_of(tmp_path / "pets", 20, 20)
     for number in range(15):
@@ -90,7 +100,7 @@ def test_damaged_images_among_usable_ones_are_no_reason_to_refuse(tmp_path: Path
 def test_a_class_with_few_images_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = folder_of(tmp_path / "pets", 12, 3)
     check(parameters(folder), tmp_path)
-    assert "fewer than 10 images can hardly be learnt or judged: dog (3)" in caplog.text
+    assert "Classes with fewer than 10 images: dog (3). Their results will be unreliable" in caplog.text
 
 
 def test_of_decoded_images_nothing_is_read_or_written_again(tmp_path: Path, decoded: list[str]) -> None:

@@ -176,8 +176,8 @@ def test_asking_for_more_than_there_are_says_how_many_there_are() -> None:
         draw(labels, {"train": 60, "validation": 10, "test": 5})
     assert caught.value.message == (
         "The split asks for 75 images (60 train, 10 validation, 5 test), but the source has 50 usable images "
-        "(30 class 0, 20 class 1). Ask for fewer by ingestion.train_size, ingestion.validation_size, "
-        "ingestion.test_size, or give more images."
+        "(30 class 0, 20 class 1). Lower ingestion.train_size, ingestion.validation_size, "
+        "ingestion.test_size, or add images."
     )
 
 
@@ -199,7 +199,10 @@ def test_fractions(sizes: tuple[float, ...], counts: tuple[int, ...]) -> None:
     ("sizes", "message"),
     [
         ((0.9, 0.2, 0.1), "asks for 60 images"),
-        ((0.5, 0.001, 0.1), r"ingestion\.validation_size is 0\.001 of the usable images; these are 50.*none"),
+        (
+            (0.5, 0.001, 0.1),
+            r"ingestion\.validation_size is 0\.001 of 50 usable images, which rounds to 0\. Set at least 0\.02, or",
+        ),
     ],
 )
 def test_fractions_that_do_not_work(sizes: tuple[float, ...], message: str) -> None:

@@ -90,7 +90,7 @@ def test_a_network_that_no_machine_holds_is_refused():
     message = refusal(lambda: build_network("naive_cnn", 4096))
     assert re.fullmatch(
         r"naive_cnn has [\d,]+ parameters for images of 4096×4096×3, which take [\d,]+ GiB; this machine "
-        r"has \d+ GiB\. Make the images smaller \(ingestion\.image_size\), or the network\.",
+        r"has \d+ GiB\. Lower ingestion\.image_size, or choose a smaller network\.",
         message,
     )
 
@@ -102,7 +102,7 @@ def test_a_network_that_no_machine_holds_is_refused():
         (
             {"batch_size": 10**7},
             r"A layer of transfer_end_to_end and its input, for 10000000 images of 64×64×3 at once, take [\d,]+ GiB; "
-            r"this machine has \d+ GiB\. Make the images smaller \(ingestion\.image_size\), or the network\.",
+            r"this machine has \d+ GiB\. Lower transfer_end_to_end\.batch_size or ingestion\.image_size\.",
         ),
     ],
 )

@@ -124,7 +124,7 @@ def test_fractions_of_more_than_all_images_are_refused(split, sizes, sum_shown):
     names = ("train_size", "validation_size", "test_size")
     values["ingestion"] |= {"split": split, **dict(zip(names, sizes, strict=True))}
     if sum_shown:
-        assert f"ingestion.{sum_shown} is more than 1, all images" in refused(values)
+        assert f"ingestion.{sum_shown} is more than 1, the whole of the images; lower one of them" in refused(values)
     else:
         check(values)
 
@@ -141,9 +141,8 @@ def test_folds_without_an_approach_that_uses_them_are_refused():
     check(values)
     values["approaches"] = ["naive_cnn", "transfer_end_to_end"]
     message = refused(values)
-    assert (
-        "ingestion.folds: 5 is for approaches on features alone, and none of naive_cnn, transfer_end_to_end" in message
-    )
+    assert "ingestion.folds: 5 cross-validates feature-based approaches alone, and approaches (naive_cnn, " in message
+    assert "transfer_end_to_end) has none; set it to null, or add transfer_bottleneck to approaches" in message
     values["ingestion"]["folds"] = "auto"
     check(values)
 

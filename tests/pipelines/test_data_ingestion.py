@@ -190,7 +190,7 @@ def test_sample_images_are_as_many_as_the_splits_ask_for(tmp_path: Path) -> None
     made = ingest(parameters("sample", 12, 6, 4), tmp_path)
     assert Counter(made["manifest"]["split"]) == {"train": 12, "validation": 6, "test": 4}
     assert Counter(made["manifest"]["class_name"]) == {"cat": 11, "dog": 11}
-    with pytest.raises(SplitError, match=r"ingestion\.train_size, .* must be counts, not fractions"):
+    with pytest.raises(SplitError, match=r"need whole numbers in ingestion\.train_size, .* \(given: 0\.5, "):
         read_images(parameters("sample", 0.5), 0, tmp_path / "store")
 
 
@@ -475,12 +475,14 @@ def record_of(cats: int, dogs: int, parts: str = "", **more: Any) -> dict[str, A
 def test_few_test_images_are_cross_validated_where_that_is_left_to_the_images(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         assert record_of(400, 595, folds="auto")["folds"] == 5  # 199 test images
-        assert "5-fold cross-validation over all 995 images in use, not on the 199 test images alone" in caplog.text
+        assert "5-fold cross-validation on all 995 images in use, not on the 199 test images alone" in caplog.text
         assert record_of(400, 600, folds="auto")["folds"] is None
         assert record_of(30, 3, folds="auto")["folds"] == 3
         assert record_of(40, 40)["folds"] is None
         assert record_of(400, 600, folds=4)["folds"] == 4
-    with pytest.raises(SplitError, match=r"ingestion.folds is 8, but dog has 7 different images.*at most 7, or null"):
+    with pytest.raises(
+        SplitError, match=r"ingestion.folds is 8, but class dog has only 7 distinct images.*7 or less, or to null"
+    ):
         record_of(40, 7, folds=8)
 
 
@@ -489,7 +491,10 @@ def test_the_test_part_of_the_source_is_not_mixed_unless_a_number_of_folds_asks_
     split: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert record_of(40, 40, "parts", split=split, folds="auto")["folds"] is None
-    assert "images; they aren't cross-validated (ingestion.folds: auto), because the parts are" in caplog.text
+    assert (
+        "ingestion.folds: auto doesn't cross-validate here, because the source has a test part of its own"
+        in caplog.text
+    )
     assert record_of(40, 40, "parts", split=split, folds=3)["folds"] == 3
 
 

@@ -27,8 +27,8 @@ def test_nothing_is_computed_before_a_refusal(tmp_path: Path) -> None:
         f"ingestion.source={photos}": r"asks for 800 images .* has 24 images \(12 cat, 12 dog\)",
         f"ingestion.source={photos},{FRACTIONS},ingestion.split=official": "no images in a train part of its own",
         f"ingestion.source={pages},{FRACTIONS}": "All 10 images of cat were tried, and none can be used: cat/0.jpg: ",
-        f"{FRACTIONS}": r"For your own images, set --params=ingestion\.source=PATH",
-        large: r"need about \d+\.\d GiB in data/02_intermediate/store, but only \d+\.\d GiB are free there",
+        f"{FRACTIONS}": r"To use your own photos, add --params=ingestion\.source=PATH",
+        large: r"need about \d+\.\d GiB in data/02_intermediate/store, but only \d+\.\d GiB is free there",
     }
     answers = kedro_in_turn(project, *(["run", f"--params={values}"] for values in refusals))
     for answer, message in zip(answers, refusals.values(), strict=True):

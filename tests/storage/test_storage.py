@@ -154,7 +154,7 @@ def test_an_error_of_the_source_is_not_one_of_writing(tmp_path):
 )
 def test_an_error_of_writing_names_the_file_and_what_to_do(tmp_path, error):
     with (
-        pytest.raises(WriteError, match=r"copy\.txt can't be written: .*Make room"),
+        pytest.raises(WriteError, match=r"copy\.txt can't be written: .*Free space or change the permissions"),
         replace_atomically(tmp_path / "copy.txt"),
     ):
         raise error

@@ -124,6 +124,11 @@ def test_epochs_of_folds_are_neither_tracked_nor_logged_but_those_of_later_train
     assert [line for line in noticed.log if ".training." in line] == ["dogs_vs_cats.training.loop: another"]
 
 
+def test_the_log_states_the_cross_validated_accuracy_of_the_approach(noticed: Noticed) -> None:
+    (line,) = [line for line in noticed.log if "accuracy" in line]
+    assert "transfer_bottleneck: cross-validated accuracy " in line
+
+
 def test_an_interrupted_cross_validation_trains_only_the_folds_that_are_left(
     given: TrainingInputs, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

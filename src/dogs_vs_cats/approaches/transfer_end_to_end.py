@@ -53,9 +53,7 @@ class Parameters(TrainingParameters):
     def _warmup_of_fine_tuning_ends(cls, fine_tuning_epochs: int, others: ValidationInfo) -> int:
         warmup = others.data.get("warmup_epochs", 0)
         if others.data.get("unfreeze_from") is not None and warmup >= fine_tuning_epochs:
-            raise ValueError(
-                f"warmup_epochs: {warmup:g} leaves nothing of it for the full learning rate; set it higher"
-            )
+            raise ValueError(f"must be greater than warmup_epochs ({warmup:g}); raise it, or lower warmup_epochs")
         return fine_tuning_epochs
 
 

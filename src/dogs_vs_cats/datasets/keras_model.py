@@ -19,7 +19,7 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 KERAS_HUB = "keras_hub"
 """The one package whose layers a model file may have beside Keras's own, where its base is a preset of KerasHub."""
 
-INSTALL_HUB = ".venv/bin/uv pip install -r pyproject.toml --extra hub"
+INSTALL_HUB = "Install it: make dev"
 
 
 class KerasModelDataset(LocalFileDataset["keras.Model", "keras.Model"]):
@@ -74,7 +74,7 @@ def load_model(path: Path) -> "keras.Model":
             import_module(KERAS_HUB)  # Keras then knows them
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except ModuleNotFoundError as error:
-        raise ModelFileError(f"{path} has layers of KerasHub, which isn't installed: {INSTALL_HUB}") from error
+        raise ModelFileError(f"{path} has layers of KerasHub, which isn't installed. {INSTALL_HUB}") from error
     except Exception as error:
         raise ModelFileError(
             f"{path} can't be loaded as a Keras model: {first_line(error)}. If it is yours, save it again with Keras: "

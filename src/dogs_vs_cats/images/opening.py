@@ -53,8 +53,8 @@ def _sample_count(ingestion: IngestionParameters) -> int | None:
     sizes = ingestion.sizes.values()
     if any(isinstance(size, float) for size in sizes):
         raise SplitError(
-            "ingestion.source is sample: as many images are drawn as "
-            f"{', '.join(f'ingestion.{name}_size' for name in SPLITS)} ask for, which must be counts, not fractions. "
-            "For your own images, set --params=ingestion.source=PATH."
+            "ingestion.source is sample, but sample images need whole numbers in "
+            f"{', '.join(f'ingestion.{name}_size' for name in SPLITS)} (given: {', '.join(map(str, sizes))}). To use "
+            "your own photos, add --params=ingestion.source=PATH."
         )
     return int(sum(sizes))

@@ -65,7 +65,11 @@ def check_source(ingestion: IngestionParameters, seed: int, store_folder: Path) 
     if isinstance(ingestion.folds, int):
         check_folds(ingestion.folds, counts)
     if few := [f"{name} ({count})" for name, count in counts.items() if count < FEW]:
-        logger.warning("Classes with fewer than %d images can hardly be learnt or judged: %s", FEW, listed(few))
+        logger.warning(
+            "Classes with fewer than %d images: %s. Their results will be unreliable; add images, or leave these "
+            "classes out of ingestion.classes.",
+            *(FEW, listed(few)),
+        )
     if ContentStore(store_folder).entries(cache_key(source, ingestion)):
         return CheckedSource(in_use, bytes_to_write=0)
     _refuse_undecodable(source, ingestion)
@@ -87,11 +91,18 @@ def _refuse_undecodable(source: Source, ingestion: IngestionParameters) -> None:
                 break
             reasons.append(f"{entry.path}: {reason}")
         else:
-            number = f"{len(tried)} of the {len(entries):,}" if len(tried) < len(entries) else f"All {len(entries)}"
             raise SourceError(
-                f"{number} images of {source.class_names[label]} were tried, and none can be used: "
-                f"{'; '.join(reasons[:2])}. Replace them, or leave the class out by ingestion.classes."
+                f"{_without_use(len(tried), len(entries), source.class_names[label])}: {'; '.join(reasons[:2])}. "
+                "Replace them, or leave the class out of ingestion.classes."
             )
+
+
+def _without_use(tried: int, images: int, class_name: str) -> str:
+    """Says that none of the images that were tried can be used."""
+    if images == 1:
+        return f"The only image of {class_name} can't be used"
+    number = f"{tried} of the {images:,}" if tried < images else f"All {images}"
+    return f"{number} images of {class_name} were tried, and none can be used"
 
 
 def _reason_to_reject(source: Source, entry: Entry, ingestion: IngestionParameters) -> str | None:

@@ -40,16 +40,22 @@ def resolve(sizes: Sizes, labels: np.ndarray, class_names: Sequence[str], what: 
     for name, count in counts.items():
         if count < 1:
             raise SplitError(
-                f"ingestion.{name}_size is {sizes[name]} of the {what}; these are {len(labels):,}, so that would be "
-                "none."
+                f"ingestion.{name}_size is {sizes[name]} of {len(labels):,} {what}, which rounds to 0. Set at least "
+                f"{_least_fraction(len(labels))}, or add images."
             )
     if sum(counts.values()) > len(labels):
         raise SplitError(
             f"The split asks for {sum(counts.values()):,} images ({counted(counts)}), but the source has "
-            f"{len(labels):,} {what} ({counted(class_counts(labels, class_names))}). Ask for fewer by "
-            f"{', '.join(f'ingestion.{name}_size' for name in counts)}, or give more images."
+            f"{len(labels):,} {what} ({counted(class_counts(labels, class_names))}). Lower "
+            f"{', '.join(f'ingestion.{name}_size' for name in counts)}, or add images."
         )
     return counts
+
+
+def _least_fraction(images: int) -> float:
+    """The fraction that one image is, rounded up to two or three digits."""
+    scale: int = 10 ** (len(str(images)) + 1)
+    return math.ceil(scale / max(images, 1)) / scale
 
 
 def _targets(class_counts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -84,7 +90,7 @@ def check_training(training: np.ndarray, labels: np.ndarray, class_names: Sequen
     if lacking := [name for name, count in trained.items() if count == 0]:
         raise SplitError(
             f"The {len(training):,} training images would have none of {listed(lacking)} (the {images} are "
-            f"{counted(class_counts(labels, class_names))}). Raise ingestion.train_size, or leave classes out by "
+            f"{counted(class_counts(labels, class_names))}). Raise ingestion.train_size, or leave classes out of "
             "ingestion.classes."
         )
 
@@ -102,10 +108,11 @@ def check_folds(folds: int, counts: Mapping[str, int], images: str = LISTED) -> 
     """
     smallest = min(counts, key=lambda name: counts[name])
     if folds > (most := counts[smallest]):
-        way_out = f"Give at most {most}, or null" if most > 1 else "Set null"
+        smaller = {1: "", 2: "2, or to "}.get(most, f"{most} or less, or to ")
         raise SplitError(
-            f"ingestion.folds is {folds}, but {smallest} has {most} {images}, and each fold needs one. {way_out} for "
-            "no cross-validation."
+            f"ingestion.folds is {folds}, but class {smallest} has only {most} "
+            f"{images if most > 1 else images.removesuffix('s')}, and each fold needs one. Set it to {smaller}null to "
+            "turn off cross-validation."
         )
 
 

@@ -132,7 +132,9 @@ def find_model(
     if wanted in (*approach_names, *approaches.names()):
         dataset = catalog.get(f"{wanted}.model")
         if dataset is None or not dataset.exists():
-            raise ModelFileError(f"{wanted} has not been trained in this experiment: kedro run --pipelines={wanted}")
+            raise ModelFileError(
+                f"{wanted} has not been trained in this experiment. Train it: kedro run --pipelines={wanted}"
+            )
         return wanted, Path(str(dataset._describe()["filepath"]))
     if wanted == CHAMPION and registered_model is not None:
         wanted = f"models:/{registered_model}@{CHAMPION}"

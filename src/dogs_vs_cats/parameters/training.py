@@ -79,7 +79,7 @@ class TrainingParameters(ParameterGroup):
     def _warmup_ends(cls, warmup_epochs: float, others: ValidationInfo) -> float:
         epochs = others.data.get("epochs")
         if epochs is not None and warmup_epochs >= epochs:
-            raise ValueError(f"the warm-up leaves nothing of epochs: {epochs} for the full learning rate; set it lower")
+            raise ValueError(f"must be less than epochs ({epochs})")
         return warmup_epochs
 
     @property

@@ -27,7 +27,9 @@ def refuse_without_room(needs: Mapping[Path, int]) -> list[str]:
     for folder, count in needs.items():
         place = _existing(folder)
         if not os.access(place, os.W_OK):
-            raise ProjectError(f"{_shown(place)} can't be written. Give the right to write, and run again.")
+            raise ProjectError(
+                f"{_shown(place)} can't be written to. Change its permissions (chmod u+w), and run again."
+            )
         if count:
             by_volume.setdefault(place.stat().st_dev, {})[folder] = count
     sentences = []
@@ -36,10 +38,10 @@ def refuse_without_room(needs: Mapping[Path, int]) -> list[str]:
         needed, places = sum(folders.values()), " and ".join(map(_shown, folders))
         if needed > free:
             raise ProjectError(
-                f"The caches of this run need about {size(needed)} in {places}, but only {size(free)} are free there. "
-                "Make room (kedro cache list shows what earlier runs have left), or set a smaller ingestion.image_size."
+                f"The caches of this run need about {size(needed)} in {places}, but only {size(free)} is free there. "
+                "Free space (kedro cache prune removes cached entries), or lower ingestion.image_size."
             )
-        sentences.append(f"The caches will need about {size(needed)} in {places}; {size(free)} are free")
+        sentences.append(f"The caches will need about {size(needed)} in {places}; {size(free)} is free")
     return sentences
 
 

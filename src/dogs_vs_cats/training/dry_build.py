@@ -15,6 +15,7 @@ from dogs_vs_cats.parameters.backbone import BackboneParameters
 
 _CLASSES = 10  # They aren't known before the images are, and hardly matter to what is checked here.
 _GIB = 2**30
+_ADVICE = "Lower ingestion.image_size, or choose a smaller network."
 
 
 def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) -> int | None:
@@ -48,7 +49,7 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
             dry_build(name, parameters[name], (size, size, channels), backbone)
     if backbone is None or "features" not in outputs:
         return None
-    _refuse_batch("the base", backbone, PREDICTED_AT_ONCE)
+    _refuse_batch("the base", backbone, PREDICTED_AT_ONCE, _ADVICE)
     return _feature_count(backbone, parameters["transfer_bottleneck"]["pooling"])
 
 
@@ -80,24 +81,24 @@ def dry_build(
     images = "×".join(map(str, shape))
     _refuse_beyond_memory(needed, f"{name} has {model.count_params():,} parameters for images of {images}, which take")
     if module.TRAINS_ON == "images":
-        _refuse_batch(name, model, max(typed.batch_size, PREDICTED_AT_ONCE))
+        own = typed.batch_size > PREDICTED_AT_ONCE
+        advice = f"Lower {name}.batch_size or ingestion.image_size." if own else _ADVICE
+        _refuse_batch(name, model, max(typed.batch_size, PREDICTED_AT_ONCE), advice)
 
 
-def _refuse_batch(name: str, model: Model, count: int) -> None:
+def _refuse_batch(name: str, model: Model, count: int, advice: str) -> None:
     """Refuses a network that one batch is too large for, by its largest layer alone."""
     images = "×".join(map(str, model.input_shape[1:]))
     needed = without_weights(lambda: largest_layer(model, count))
-    _refuse_beyond_memory(needed, f"A layer of {name} and its input, for {count} images of {images} at once, take")
+    what = f"A layer of {name} and its input, for {count} images of {images} at once, take"
+    _refuse_beyond_memory(needed, what, advice)
 
 
-def _refuse_beyond_memory(needed: int, what: str) -> None:
-    """Refuses what this machine has no memory for; `what` is the beginning of the message."""
+def _refuse_beyond_memory(needed: int, what: str, advice: str = _ADVICE) -> None:
+    """Refuses what this machine has no memory for; `what` is the beginning of the message, `advice` its end."""
     memory = psutil.virtual_memory().total
     if needed > memory:
-        raise ParameterError(
-            f"{what} {needed / _GIB:,.0f} GiB; this machine has {memory / _GIB:,.0f} GiB. Make the images smaller "
-            "(ingestion.image_size), or the network."
-        )
+        raise ParameterError(f"{what} {needed / _GIB:,.0f} GiB; this machine has {memory / _GIB:,.0f} GiB. {advice}")
 
 
 def _feature_count(backbone: Model, pooling: str) -> int:

@@ -57,7 +57,7 @@ def test_columns_are_known_by_their_headers(tmp_path: Path, header: str, caplog:
     source = opened(tmp_path, pets(header))
     assert labels(source) == dict(zip(PHOTOS, KINDS, strict=True))
     image, label = header.split(",")
-    assert f"{image} is the image, and {label} the class" in caplog.text
+    assert f"column {image} names the images, and column {label} the classes" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_table_among_the_images_says_the_classes(tmp_path: Path, kind: str, ca
             assert source.read(source.entries()[0]) == b"bytes of " + files[0].encode()
     with pytest.raises(SourceError, match=r"There is no table|can't be opened"):
         open_source(parameters(place / "gone.csv"), tmp_path)
-    assert "labels.csv, id is the image, and breed the class" in caplog.text
+    assert "labels.csv: column id names the images, and column breed the classes" in caplog.text
     assert "Ignored 1 images" in caplog.text
 
 

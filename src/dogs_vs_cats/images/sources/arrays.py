@@ -121,9 +121,9 @@ def keras_source(name: str) -> ArraySource:
         (train_images, train_labels), (test_images, test_labels) = getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises bare Exceptions
         raise SourceError(
-            f"The dataset keras:{name} can't be fetched: {error}. Check the network; or put its files into Keras's "
-            "cache (~/.keras/datasets) from another machine; or, for MNIST and Fashion-MNIST, set the source to a "
-            "folder with their four IDX files."
+            f"The dataset keras:{name} can't be fetched: {error}. Check the internet connection; or put its files into "
+            "Keras's cache (~/.keras/datasets) from another machine; or, for MNIST and Fashion-MNIST, set the source "
+            "to a folder with their four IDX files."
         ) from error
     parts = {"train": (train_images, train_labels.ravel()), "test": (test_images, test_labels.ravel())}
     return ArraySource(f"keras:{name}", parts, KERAS_CLASSES[name])

@@ -99,8 +99,9 @@ def _transfer(url: str, part: Path, shown: str) -> None:
             if failures == (ATTEMPTS_TO_REACH if unreached else ATTEMPTS) or not _is_transient(error):
                 stored = f" {size:,} bytes are stored, and the next run resumes there." if size else ""
                 raise SourceError(
-                    f"{shown} can't be downloaded: {problem}. Check the address and the network, or download the file "
-                    f"by other means, for instance in a browser, and set the source to its path.{stored}"
+                    f"{shown} can't be downloaded: {problem}. Check the address and the internet connection, or "
+                    "download the file by other means, for instance in a browser, and set the source to its path."
+                    f"{stored}"
                 ) from None
         logger.info("The download of %s broke off (%s); trying again.", shown, problem)
         time.sleep(RETRY_PAUSE_SECONDS * (2**failures - 1))

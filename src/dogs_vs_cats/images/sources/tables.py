@@ -97,7 +97,7 @@ class LabelTable:
             raise SourceError(f"No column of {self.where} ({self._headers()}) names files in its folder. {_ADVICE}.")
         image = self._images[0]
         logger.info(
-            "In %s, %s is the image, and %s the class; ingestion.columns sets other columns.",
+            "%s: column %s names the images, and column %s the classes; ingestion.columns sets other columns.",
             self.where,
             image,
             self._label,

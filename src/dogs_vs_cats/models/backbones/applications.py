@@ -96,9 +96,9 @@ def _unavailable(name: str, error: Exception) -> BackboneError:
             "again to fetch it."
         )
     return BackboneError(
-        f"The ImageNet weights of {name} can't be fetched: {first_line(error)}. Connect to the network once; or "
-        f"download the file on another machine, and copy it to {cache} or set backbone.weights=FILE; or give another "
-        "base, a headless .keras file: backbone.weights=FILE.keras."
+        f"The ImageNet weights of {name} can't be fetched: {first_line(error)}. There are three ways: connect to the "
+        f"internet once; download the file on another machine, and copy it to {cache} or set backbone.weights=FILE; "
+        "or set backbone.weights=FILE.keras, a headless base."
     )
 
 

@@ -1,4 +1,4 @@
-"""Presets of KerasHub as bases, with their own preprocessing. KerasHub is installed by the extra `hub`."""
+"""Presets of KerasHub as bases, with their own preprocessing. KerasHub is an extra that `make dev` installs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -98,14 +98,15 @@ def _explained(name: str) -> Iterator[Any]:
     try:
         yield import_module(KERAS_HUB)
     except ModuleNotFoundError as error:
-        raise BackboneError(f"backbone.name={name} needs KerasHub, which isn't installed: {INSTALL_HUB}") from error
+        raise BackboneError(f"backbone.name={name} needs KerasHub, which isn't installed. {INSTALL_HUB}") from error
     except ProjectError:
         raise
     except Exception as error:
         raise BackboneError(
             f"backbone.name={name}: KerasHub can't load the preset: {first_line(error)}. Give a preset for images: its "
-            "name (hub:dinov2_small), an address that begins with hf:// or kaggle://, or a folder. Without a network, "
-            "write its backbone and its image converter to a folder on another machine (save_to_preset)."
+            "name (hub:dinov2_small), an address that begins with hf:// or kaggle://, or a folder. Without an "
+            "internet connection, write its backbone and its image converter to a folder on another machine "
+            "(save_to_preset)."
         ) from error
 
 

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def cross_validate(inputs: TrainingInputs, state_folder: Path) -> pd.DataFrame:
-    """Trains an approach on features without each fold of the images in turn, and predicts that fold.
+    """Trains a feature-based approach without each fold of the images in turn, and predicts that fold.
 
     An interrupted cross-validation resumes: finished folds stay in `state_folder`, by everything that they depend on.
 
@@ -51,7 +51,13 @@ def cross_validate(inputs: TrainingInputs, state_folder: Path) -> pd.DataFrame:
             tables.append(table.assign(repeat=fold.repeat, fold=fold.number))
             advance(1)
     shutil.rmtree(folder, ignore_errors=True)
-    return pd.concat(tables, ignore_index=True)
+    predictions = pd.concat(tables, ignore_index=True)
+    measured, _ = measure(predictions, data.class_names)
+    logger.info(
+        "%s: cross-validated accuracy %.3f (95%% interval %.3f to %.3f)",
+        *(inputs.name, measured["accuracy"], measured["accuracy_low"], measured["accuracy_high"]),
+    )
+    return predictions
 
 
 def evaluate_folds(
@@ -75,8 +81,6 @@ def evaluate_folds(
     first = fold_predictions.loc[fold_predictions["repeat"] == 1, list(predictions)]
     table = pd.concat([predictions[predictions["split"] != "test"], first], ignore_index=True)
     measured, how = measure(fold_predictions, class_names)
-    accuracy = [round(measured[name], 4) for name in ("accuracy", "accuracy_low", "accuracy_high")]
-    logger.info("Accuracy by cross-validation: %s (95%% interval %s to %s)", *accuracy)
     kept = {**metrics, "test": measured, "cross_validation": how}
     # The folds have temperatures of their own, and were trained with the first seed alone.
     if "calibration" in kept:

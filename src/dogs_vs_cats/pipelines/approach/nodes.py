@@ -60,7 +60,7 @@ def train(
     if not len(data.rows("validation")):
         logger.warning("%s trains on the validation images too, so it is neither validated nor calibrated", inputs.name)
     if unused := sorted(inputs.parameters.unused.intersection(inputs.block)):
-        logger.info("%s has a head that is solved, not trained: it doesn't use %s", inputs.name, ", ".join(unused))
+        logger.info("%s.head=%s ignores %s", inputs.name, inputs.block["head"], ", ".join(unused))
     trained, temperatures, metrics = [], [], {}
     for seed in inputs.seeds:
         trained.append(train_model(inputs, seed, state_folder))

@@ -172,18 +172,21 @@ def _folds(manifest: pd.DataFrame, wanted: int | str | None, split: str) -> int 
         if tested >= ENOUGH_TO_TEST:
             return None
         if split == "official" or most < 2:
-            why = "the parts are the source's own" if most > 1 else f"{smallest} has only one different image"
+            why = f"because class {smallest} has only one distinct image"
+            if most > 1:
+                why = f"because the source has a test part of its own; ingestion.folds={min(FOLDS, most)} does"
             logger.warning(
-                "The test part has only %d images; they aren't cross-validated (ingestion.folds: auto), because %s",
+                "The accuracy is uncertain: there are only %d test images, and ingestion.folds: auto doesn't "
+                "cross-validate here, %s",
                 *(tested, why),
             )
             return None
     else:
-        check_folds(int(wanted), {str(name): int(count) for name, count in different.items()}, "different images")
+        check_folds(int(wanted), {str(name): int(count) for name, count in different.items()}, "distinct images")
     folds = min(FOLDS, most) if wanted == "auto" else int(wanted)
     logger.info(
-        "Approaches on features are measured by %d-fold cross-validation over all %d images in use, not on the %d test "
-        "images alone (ingestion.folds: %s)",
+        "Feature-based approaches are evaluated by %d-fold cross-validation on all %d images in use, not on the %d "
+        "test images alone (ingestion.folds: %s)",
         *(folds, len(used), tested, wanted),
     )
     return folds

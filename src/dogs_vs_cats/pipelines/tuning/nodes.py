@@ -64,9 +64,10 @@ def _check(tuning: TuningParameters, approaches_run: list[str], inputs: Training
             f"Name one of these: kedro run --pipelines=tuning --params=tuning.approach={approaches_run[0]}"
         )
     if unused := inputs.parameters.unused.intersection(tuning.spaces(inputs.name)):
+        found, head = listed(sorted(unused)), inputs.block["head"]
         raise TuningError(
-            f"tuning.search_space.{name} searches {listed(sorted(unused))}, which head: {inputs.block['head']} ignores. "
-            f"Set {'them' if len(unused) > 1 else 'it'} to null there, or set {name}.head=dense."
+            f"tuning.search_space.{name} searches {found}, which head: {head} ignores. Set "
+            f"{'them' if len(unused) > 1 else 'it'} to null there, or set {name}.head=dense."
         )
     if not tuning.spaces(inputs.name):
         raise TuningError(
