@@ -10,6 +10,9 @@ from dogs_vs_cats.models.file_header import read_header
 from tests.models.test_backbones import backbone, build
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.parameters.test_parameters import refused
+from tests.training.test_training import images, linear, manifest
+
+__all__ = ["images", "manifest"]  # fixtures
 
 LITE0 = "weights/efficientnet_lite0_224.keras"
 
@@ -106,6 +109,65 @@ def test_a_sequential_model_and_a_vector_are_bases_too(tmp_path):
     # Keras named the model.
     assert (base.name, base.output_shape) == ("mine", (None, 4))
     assert [layer.name for layer in base.layers][1] == "convolution"
+
+
+def stages(prefix="", outputs=1):
+    """A model of two convolutions, each with a batch normalisation that has statistics, on rescaled pixels."""
+    import keras
+    from keras import layers
+
+    image = keras.Input((32, 32, 3))
+    x, ends = layers.Rescaling(1 / 127.5, -1, name=f"{prefix}centred")(image), []
+    for name in ("first", "second"):
+        x = layers.Conv2D(4, 3, 2, use_bias=False, name=prefix + name)(x)
+        normalisation = layers.BatchNormalization(name=f"{prefix}{name}_normalised")
+        x = layers.ReLU(name=f"{prefix}{name}_activation")(normalisation(x))
+        random = np.random.default_rng(len(ends))
+        normalisation.set_weights([random.uniform(0.5, 1.5, 4) for _ in range(4)])
+        ends.append(x)
+    return keras.Model(image, ends[-outputs:], name=f"{prefix}stages")
+
+
+def test_a_file_without_models_inside_keeps_its_structure(shared):
+    """Features and results on disk are found by it."""
+    import keras
+
+    base, file = base_of(shared / LITE0, 224), keras.models.load_model(shared / LITE0)
+    plain = keras.Model(file.inputs[0], file.outputs[0], name="efficientnet_lite0")
+    assert base.get_config() == plain.get_config()
+    assert all(np.array_equal(a, b) for a, b in zip(base.get_weights(), file.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("is_sequential", [True, False])
+def test_the_last_stage_of_a_model_inside_a_model_is_fine_tuned(is_sequential, images, manifest, tmp_path):
+    import keras
+    from keras import layers
+
+    around = [keras.Input((32, 32, 3)), layers.Rescaling(0.5, name="darker"), stages()]
+    model = keras.Sequential(around) if is_sequential else keras.Model(around[0], around[2](around[1](around[0])))
+    model.save(tmp_path / "nested.keras")
+    base = base_of(tmp_path / "nested.keras")
+    names = [layer.name for layer in base.layers]
+    assert names[1:4] == ["darker", "centred", "first"]
+    assert np.array_equal(base(images[:4]), model(images[:4]))
+    assert base.name == "nested"
+
+    before = {name: base.get_layer(name).get_weights() for name in names}
+    options = {"fine_tuning_learning_rate": 0.01, "keep_best_epoch": False}
+    tuned, *_ = linear("transfer_end_to_end", base, images, manifest, tmp_path, **options)
+    after = {name: tuned.get_layer("nested").get_layer(name).get_weights() for name in names}
+    assert {name for name in names if not all(map(np.array_equal, before[name], after[name]))} == {"second"}
+
+
+def test_models_inside_a_model_that_cannot_become_one_are_refused(saved):
+    from keras import layers
+
+    clash = r'\(stages\) can.t be replaced.*"first" is used 2 times.*names differ'
+    with pytest.raises(BackboneError, match=clash) as told:
+        base_of(saved(layers.Rescaling(0.5, name="first"), stages()))
+    assert "\n" not in told.value.message
+    with pytest.raises(BackboneError, match="several inputs or outputs inside it: ending_stages"):
+        base_of(saved(layers.Rescaling(0.5), stages("ending_", outputs=2), lambda ends: ends[1]))
 
 
 @pytest.mark.parametrize(

@@ -35,16 +35,16 @@ def _is_depthwise(model: "keras.Model") -> bool:
     Processors are slower at those in bfloat16: MobileNetV2 (alpha 0.35) predicts 723 images a second in float32 and 396
     in bfloat16 on two cores, VGG16 17 and 34 (150x150 pixels); of eight bases tried only MobileNetV2 was slower.
     """
-    kinds = [type(layer).__name__ for layer in _layers(model)]
+    kinds = [type(layer).__name__ for layer in layers_within(model)]
     depthwise = kinds.count("DepthwiseConv2D")
     return depthwise > 0 and 3 * depthwise >= kinds.count("Conv2D")
 
 
-def _layers(model: "keras.Model") -> Iterator["keras.Layer"]:
+def layers_within(model: "keras.Model") -> Iterator["keras.Layer"]:
     """The layers of a model and of the models in it."""
     for layer in model.layers:
         yield layer
-        yield from _layers(layer) if hasattr(layer, "layers") else ()
+        yield from layers_within(layer) if hasattr(layer, "layers") else ()
 
 
 @cache

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import keras
 
-from dogs_vs_cats.compute.precision import ends_in_probabilities
+from dogs_vs_cats.compute.precision import ends_in_probabilities, layers_within
 from dogs_vs_cats.datasets.keras_model import load_model
-from dogs_vs_cats.errors import BackboneError, ModelFileError
+from dogs_vs_cats.errors import BackboneError, ModelFileError, first_line, listed
 from dogs_vs_cats.models.building import Shape, for_images
 from dogs_vs_cats.models.file_header import existing_file, read_header
-from dogs_vs_cats.models.graph import dissect
+from dogs_vs_cats.models.graph import Anatomy, dissect
 from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, BackboneParameters
 
 
@@ -23,11 +23,12 @@ def headless_file(parameters: BackboneParameters, image_size: int, channels: int
         channels: 1 or 3.
 
     Returns:
-        The base, uncompiled; its name is that of the file's model. A base for images of any size is fixed to these.
+        The base, uncompiled; its name is that of the file's model. Models inside it are replaced by their layers. A
+        base for images of any size is fixed to these.
 
     Raises:
         BackboneError: There is no such file, it takes other images, it has layers of its own, several inputs or
-            outputs, or it isn't headless.
+            outputs, models inside it that can't be made flat, or it isn't headless.
         ModelFileError: The file is damaged.
         ParameterError: The images are too small for a base that takes any size.
     """
@@ -41,6 +42,11 @@ def headless_file(parameters: BackboneParameters, image_size: int, channels: int
     _refuse_damaged(path)
     model = load_model(path)
     _refuse_unlike_a_base(model, path)
+    parts = _dissected(model, path)
+    _refuse_classifier(parts.steps[-1].layer, model, path)
+    if any(isinstance(layer, keras.Model) for layer in model.layers):
+        # Flat, so that each layer can be unfrozen by its name.
+        model = keras.Model(parts.image, parts.steps[-1].output)
     _refuse_other_images(model.inputs[0].shape[1:], (image_size, image_size, channels), path)
 
     def at_size(shape: Shape) -> keras.Model:
@@ -74,11 +80,30 @@ def _refuse_unlike_a_base(model: keras.Model, path: Path) -> None:
             f"{path} leads from {_shown(given)} to {_shown(returned)}. A base leads from images, (n, height, width, "
             "channels), to feature maps, (n, rows, columns, features), or to a vector, (n, features)."
         )
-    last = dissect(model).steps[-1].layer
+
+
+def _dissected(model: keras.Model, path: Path) -> Anatomy:
+    inside = [layer for layer in layers_within(model) if isinstance(layer, keras.Model)]
+    if several := [part.name for part in inside if len(part.inputs) > 1 or len(part.outputs) > 1]:
+        raise BackboneError(
+            f"{path} has a model with several inputs or outputs inside it: {several[0]}. Models inside a base are "
+            "replaced by their layers, and must have one input and one output."
+        )
+    try:
+        return dissect(model)
+    except ValueError as error:
+        raise BackboneError(
+            f"Models inside {path} ({listed([part.name for part in inside])}) can't be replaced by their layers: "
+            f"{first_line(error)}. Build it of layers whose names differ, also from those of its models."
+        ) from error
+
+
+def _refuse_classifier(last: keras.layers.Layer, model: keras.Model, path: Path) -> None:
+    """Refuses a model that ends in the answers of a classifier."""
     if found := _classifier(last):
         raise BackboneError(
-            f"{path} isn't headless: it ends in {last.name}, {found} of {returned[-1]:,} classes. Save the model "
-            f"without its head, or let the project cut it off: backbone.name={EARLIER_MODEL}, "
+            f"{path} isn't headless: it ends in {last.name}, {found} of {model.output_shape[-1]:,} classes. Save the "
+            f"model without its head, or let the project cut it off: backbone.name={EARLIER_MODEL}, "
             "backbone.kwargs.drop_layers=1 or more."
         )
 
