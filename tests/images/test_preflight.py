@@ -125,6 +125,7 @@ def test_a_list_made_with_other_parameters_is_not_taken_over(tmp_path: Path) -> 
     folder = folder_of(tmp_path / "pets", 6, 6)
     check_source(parameters(folder), 0, tmp_path / "store")
     assert open_for_training(parameters(folder, classes=["dog", "cat"]), 0).class_names == ["dog", "cat"]
+    close_left()
 
 
 def test_a_list_that_nobody_took_over_is_forgotten(tmp_path: Path) -> None:

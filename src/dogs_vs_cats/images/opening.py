@@ -10,7 +10,8 @@ from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
 
-_left: list[tuple[IngestionParameters, int, Source]] = []
+_left: dict[tuple[str, int], Source] = {}
+"""Open sources by their parameters and their seed."""
 
 
 def open_for_training(ingestion: IngestionParameters, seed: int) -> Source:
@@ -27,23 +28,20 @@ def open_for_training(ingestion: IngestionParameters, seed: int) -> Source:
         SourceError: The source can't be opened.
         SplitError: The number of sample images to draw is given as a fraction.
     """
-    while _left:
-        *made_of, source = _left.pop()
-        if made_of == [ingestion, seed]:
-            return source
-        source.__exit__()
-    return open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed)
+    left = _left.pop((ingestion.model_dump_json(), seed), None)
+    return left or open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed)
 
 
 def leave_open(ingestion: IngestionParameters, seed: int, source: Source) -> None:
     """Leaves a source to the next call of `open_for_training`."""
-    _left.append((ingestion, seed, source))
+    _left[ingestion.model_dump_json(), seed] = source
 
 
 def close_left() -> None:
-    """Closes a source that nobody has taken over, so that a later run lists the files that there are then."""
-    while _left:
-        _left.pop()[-1].__exit__()
+    """Closes what nobody has taken over, so that a later run lists the files that there are then."""
+    for source in _left.values():
+        source.__exit__()
+    _left.clear()
 
 
 def _sample_count(ingestion: IngestionParameters) -> int | None:
