@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from dogs_vs_cats.errors import SplitError
-from dogs_vs_cats.images.splitting import auto_split, official_split, random_split
+from dogs_vs_cats.images.splitting import official_split, random_split
 
 SPLITS = ("train", "validation", "test")
 WORST = 4
@@ -240,48 +240,6 @@ def test_official_split_of_folders_takes_of_each_class() -> None:
     assert split[:10].tolist() == ["train"] * 5 + ["unused"] * 3 + ["validation"] * 2
     assert split[10:30].tolist() == ["train"] * 10 + ["unused"] * 6 + ["validation"] * 4
     assert split[30:].tolist() == ["test"] * 2 + ["unused"] * 3 + ["test"] * 2 + ["unused"] * 3
-
-
-def split_by_itself(labels: np.ndarray, parts: list[str], sizes: tuple[float, ...]) -> tuple[np.ndarray, str]:
-    keys, groups = [str(row) for row in range(len(labels))], np.arange(len(labels))
-    groups[1] = groups[0]  # copies of one image
-    return auto_split(labels, parts, keys, groups, dict(zip(SPLITS, sizes, strict=True)), 0, ["cat", "dog"])
-
-
-def test_auto_keeps_the_parts_of_the_source(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    labels = np.array([0] * 40 + [1] * 80 + [0] * 5 + [1] * 5)
-    parts = ["train"] * 120 + ["test"] * 10
-    split, used = split_by_itself(labels, parts, (0.6, 0.1, 0.3))
-    assert used == "official"
-    assert set(split[120:]) == {"test"}
-    assert Counter(split[:40]) == {"train": 36, "validation": 4}
-    assert Counter(split[40:120]) == {"train": 72, "validation": 8}
-    assert split[0] == split[1]
-    assert "training part (120 images) and test part (10 images) stay as they are" in caplog.text
-    counts = {"train": 60, "validation": 30, "test": 8}
-    split, used = split_by_itself(labels, parts, tuple(counts.values()))
-    assert used == "official"
-    np.testing.assert_array_equal(split, official_split(labels, parts, counts, ["cat", "dog"]))
-
-
-@pytest.mark.parametrize(
-    ("parts", "message"),
-    [
-        ([""] * 40, ""),
-        (["train"] * 20 + ["test"] * 20, "mixed, because the training part has no usable image of dog"),
-        (["train"] * 40, "mixed, because the test part is empty"),
-    ],
-)
-def test_auto_mixes_where_the_parts_do_not_do(parts: list[str], message: str, caplog: pytest.LogCaptureFixture) -> None:
-    labels = np.array([0] * 20 + [1] * 20)
-    split, used = split_by_itself(labels, parts, (0.6, 0.2, 0.2))
-    assert used == "random"
-    assert Counter(zip(labels.tolist(), split.tolist(), strict=True)) == {
-        (label, name): count for label in (0, 1) for name, count in zip(SPLITS, (12, 4, 4), strict=True)
-    }
-    assert message in caplog.text
-    assert bool(caplog.text) == bool(message)
 
 
 @pytest.mark.parametrize(

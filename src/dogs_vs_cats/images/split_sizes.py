@@ -10,8 +10,8 @@ from dogs_vs_cats.errors import SplitError, listed
 Sizes = Mapping[str, int | float]
 """Wanted size of each split, training first: a count, or a fraction of the images there are."""
 
-USABLE, LISTED = "usable images", "images"
-"""What messages call images that have been decoded, and those that have only been listed."""
+USABLE, FOUND = "usable images", "images"
+"""What messages call images that have been decoded, and those that are only known by their names."""
 
 
 def planned(
@@ -90,12 +90,12 @@ def check_training(training: np.ndarray, labels: np.ndarray, class_names: Sequen
     if lacking := [name for name, count in trained.items() if count == 0]:
         raise SplitError(
             f"The {len(training):,} training images would have none of {listed(lacking)} (the {images} are "
-            f"{counted(class_counts(labels, class_names))}). Raise ingestion.train_size, or leave classes out of "
-            "ingestion.classes."
+            f"{counted(class_counts(labels, class_names))}). Raise ingestion.train_size and lower "
+            "ingestion.validation_size, add images, or leave classes out of ingestion.classes."
         )
 
 
-def check_folds(folds: int, counts: Mapping[str, int], images: str = LISTED) -> None:
+def check_folds(folds: int, counts: Mapping[str, int], images: str = FOUND) -> None:
     """Refuses more folds than a class has images.
 
     Args:

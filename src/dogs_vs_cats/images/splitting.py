@@ -1,4 +1,4 @@
-"""Divides images into training, validation and test: exact, stratified and reproducible."""
+"""The two ways to divide images into training, validation and test; both are stratified and reproducible."""
 
 import hashlib
 import logging
@@ -9,11 +9,9 @@ import numpy as np
 
 from dogs_vs_cats.errors import SplitError, listed
 from dogs_vs_cats.images.split_sizes import (
-    LISTED,
     USABLE,
     Sizes,
     check_training,
-    class_counts,
     counted,
     planned,
     resolve,
@@ -30,6 +28,7 @@ def random_split(
     sizes: Sizes,
     seed: int,
     class_names: Sequence[str],
+    images: str = USABLE,
 ) -> np.ndarray:
     """Draws a stratified split of exact sizes that keeps groups together.
 
@@ -48,6 +47,7 @@ def random_split(
         sizes: Wanted sizes; the remaining images are `unused`.
         seed: Another seed draws another split.
         class_names: Names of the classes, by label.
+        images: What messages call the images.
 
     Returns:
         Name of the split of each image, shape (n,).
@@ -56,7 +56,7 @@ def random_split(
         SplitError: There are fewer images than the sizes ask for, a split would be empty, or training would lack a
             class.
     """
-    counts, targets = planned(sizes, labels, class_names, USABLE)
+    counts, targets = planned(sizes, labels, class_names, images)
     need = targets.copy()
     members: dict[int, list[int]] = defaultdict(list)
     for row in sorted(range(len(keys)), key=lambda row: hashlib.blake2b(f"{seed} {keys[row]}".encode()).digest()):
@@ -71,63 +71,8 @@ def random_split(
         place[of_class] = sorted(_place(one, need, targets) for _ in of_class)
     split = np.array([*counts, UNUSED])[place]
     _check_sizes(split, counts, groups)
-    check_training(labels[split == TRAIN], labels, class_names, USABLE)
+    check_training(labels[split == TRAIN], labels, class_names, images)
     return split
-
-
-def auto_split(
-    labels: np.ndarray,
-    parts: Sequence[str],
-    keys: Sequence[str],
-    groups: np.ndarray,
-    sizes: Sizes,
-    seed: int,
-    class_names: Sequence[str],
-) -> tuple[np.ndarray, str]:
-    """Keeps a source's own training and test part where it has both, with every class in training; else mixes all.
-
-    If all sizes are fractions, the whole test part is the test split, and validation is drawn from the training part
-    as `random_split` does it, so that it keeps copies together. Otherwise this is `official_split`.
-
-    Args:
-        labels: Label of each image in file order, shape (n,).
-        parts: Part of each image, `train`, `test` or empty.
-        keys: As in `random_split`.
-        groups: As in `random_split`.
-        sizes: Wanted sizes of the three splits.
-        seed: As in `random_split`.
-        class_names: Names of the classes, by label.
-
-    Returns:
-        Name of the split of each image, shape (n,); and `official` or `random`.
-
-    Raises:
-        SplitError: As in `official_split` and `random_split`.
-    """
-    part = np.asarray(parts)
-    training = np.flatnonzero(part == TRAIN)
-    if lack := _lack_of_parts(labels, part, class_names):
-        if part.astype(bool).any():
-            logger.warning("ingestion.split is auto: the source's own parts are mixed, because %s", lack)
-        return random_split(labels, keys, groups, sizes, seed, class_names), "random"
-    logger.info(
-        "ingestion.split is auto: the source's own training part (%s images) and test part (%s images) stay as they "
-        "are; ingestion.split=random would mix them",
-        f"{len(training):,}",
-        f"{(part == TEST).sum():,}",
-    )
-    if not _are_fractions(sizes):
-        return official_split(labels, parts, sizes, class_names), "official"
-    split = np.where(part == TEST, TEST, UNUSED).astype(f"<U{len(VALIDATION)}")
-    split[training] = random_split(
-        labels[training],
-        [keys[row] for row in training.tolist()],
-        groups[training],
-        _within_training(sizes),
-        seed,
-        class_names,
-    )
-    return split, "official"
 
 
 def official_split(
@@ -169,52 +114,6 @@ def official_split(
             split[rows[len(rows) - counts[VALIDATION] :]] = VALIDATION
     check_training(labels[split == TRAIN], labels, class_names, images)
     return split
-
-
-def check_split(kind: str, labels: np.ndarray, parts: Sequence[str], sizes: Sizes, class_names: Sequence[str]) -> int:
-    """Refuses what the split would refuse even if every image of a source is usable.
-
-    Args:
-        kind: `random`, `official` or `auto`.
-        labels: Label of each image of the source, none of which has been decoded, shape (n,).
-        parts: Part of each image.
-        sizes: Wanted sizes of the splits.
-        class_names: Names of the classes, by label.
-
-    Returns:
-        The number of images that the splits use.
-
-    Raises:
-        SplitError: The split can't be made.
-    """
-    part, tested = np.asarray(parts), 0
-    if kind == "auto" and not _lack_of_parts(labels, part, class_names):
-        kind = "official"
-        if _are_fractions(sizes):
-            kind, tested, sizes = "random", int((part == TEST).sum()), _within_training(sizes)
-            labels = labels[part == TRAIN]
-    if kind == "official":
-        return int((official_split(labels, parts, sizes, class_names, LISTED) != UNUSED).sum())
-    counts, targets = planned(sizes, labels, class_names, LISTED)
-    check_training(np.repeat(np.arange(len(targets)), targets[:, 0]), labels, class_names, LISTED)
-    return sum(counts.values()) + tested
-
-
-def _lack_of_parts(labels: np.ndarray, part: np.ndarray, class_names: Sequence[str]) -> str:
-    """Why a source's own parts can't be its split; empty if they can."""
-    counts = class_counts(labels[part == TRAIN], class_names)
-    if lacking := [name for name, count in counts.items() if not count]:
-        return f"the training part has no usable image of {listed(lacking)}"
-    return "" if (part == TEST).any() else "the test part is empty"
-
-
-def _are_fractions(sizes: Sizes) -> bool:
-    return all(isinstance(size, float) for size in sizes.values())
-
-
-def _within_training(sizes: Sizes) -> dict[str, float]:
-    """The sizes, as fractions, of the splits that are drawn from a source's own training part."""
-    return {TRAIN: 1 - sizes[VALIDATION], VALIDATION: sizes[VALIDATION]}
 
 
 def _by_turns(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:

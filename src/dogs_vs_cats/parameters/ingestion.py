@@ -48,7 +48,10 @@ class IngestionParameters(ParameterGroup):
             the largest value in the source.
         split: `random` draws a seeded stratified split; `official` keeps the source's own training and test
             parts and cuts validation off the end of the training part in file order; `auto` keeps these parts where the
-            source has both, with every class in training, and is `random` otherwise.
+            source has both, with every class in training, and is `random` otherwise. Fractions of a source that keeps
+            its parts are fractions of the part concerned. With `auto` and a fraction as `test_size`, its value doesn't
+            count: the whole test part is for testing, and training and validation are drawn from the training part. If
+            all three fractions add up to 1, training is all of that part but validation.
         columns: Headers in a table of labels: of the image, of its class and, where there is one, of its part (training
             or test); None detects them.
         folds: Number of folds of the cross-validation that measures approaches on features, over all images in use;

@@ -11,9 +11,9 @@ import pandas as pd
 
 from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.near_duplicates import find_groups
+from dogs_vs_cats.images.split_choice import divide
 from dogs_vs_cats.images.split_sizes import check_folds
 from dogs_vs_cats.images.splits import SPLITS, TEST, UNUSED
-from dogs_vs_cats.images.splitting import auto_split, official_split, random_split
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 
@@ -103,18 +103,9 @@ def split_images(
     Raises:
         SplitError: The images there are don't allow the split.
     """
-    labels = usable_images["label"].to_numpy(dtype=np.int64)
-    parts, keys = usable_images["part"].tolist(), usable_images["sha256"].tolist()
-    groups, sizes = usable_images["group"].to_numpy(), ingestion.sizes
-    found: dict[str, str] = {}
-    if ingestion.split == "official":
-        splits = official_split(labels, parts, sizes, class_names)
-    elif ingestion.split == "random":
-        splits = random_split(labels, keys, groups, sizes, seed, class_names)
-    else:
-        splits, found["split"] = auto_split(labels, parts, keys, groups, sizes, seed, class_names)
+    splits, kind = divide(usable_images, class_names, ingestion.split, ingestion.sizes, seed)
     manifest = usable_images.drop(columns="part")
-    manifest.insert(2, "class_name", [class_names[label] for label in labels])
+    manifest.insert(2, "class_name", [class_names[label] for label in manifest["label"]])
     manifest.insert(3, "split", splits)
     counts = pd.crosstab(manifest["class_name"], manifest["split"])
     record = {
@@ -122,11 +113,11 @@ def split_images(
         "identity": _identity(manifest, class_names, ingestion, image_facts["bit_depth"]),
         "class_names": class_names,
         **image_facts,
-        **found,
+        **({"split": kind} if ingestion.split == "auto" else {}),
         "usable": len(manifest),
         "rejected": len(rejected_images),
         "splits": counts.reindex(class_names, fill_value=0).reindex(columns=[*SPLITS, UNUSED], fill_value=0).to_dict(),
-        "folds": _folds(manifest, ingestion.folds, found.get("split", ingestion.split)),
+        "folds": _folds(manifest, ingestion.folds, kind),
         "near_duplicates": _near_duplicates(manifest) if ingestion.near_duplicates == "group" else None,
     }
     _report(record)
