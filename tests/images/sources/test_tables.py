@@ -101,8 +101,8 @@ def test_parts_and_numbered_rows(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     without = with_column("split", ["2", "10", "x"] * 2)
     assert set(parts(opened(tmp_path, without)).values()) == {""}
     assert logged_by(caplog, "WARNING") == [
-        f"The column split of {tmp_path}/labels.csv is ignored, because none of its values is a part (train, "
-        "validation, test): 2, 10, x."
+        f"{tmp_path}/labels.csv: column split is ignored, because none of its values is a part (train, validation, "
+        "test): 2, 10, x."
     ]
 
 

@@ -198,11 +198,11 @@ class LabelTable:
                 )
             different = sorted({value or "empty" for value in values}, key=natural_key)
             logger.warning(
-                "The column %s of %s is ignored, because none of its values is a part (%s): %s.",
-                *(self._part, self.where, listed(_PARTS), listed(different)),
+                "%s: column %s is ignored, because none of its values is a part (%s): %s.",
+                *(self.where, self._part, listed(_PARTS), listed(different)),
             )
             return ""
-        logger.info("The column %s of %s names the parts.", self._part, self.where)
+        logger.info("%s: column %s names the parts.", self.where, self._part)
         held_out = TEST if TEST in parts else VALIDATION
         return ["test" if part == held_out else "train" for part in parts]
 
