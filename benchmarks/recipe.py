@@ -1,9 +1,9 @@
-"""Effect of each knob of training, alone and together, on a small network that is trained from scratch on real photos.
+"""Effect of each training option, alone and together, on a small network that is trained from scratch on real photos.
 
     PYTHONPATH=src python benchmarks/recipe.py            # prints a line for each, docs/training.md has a table of them
 
 1,500 photos of 64x64 pixels train `mnist_cnn_pytorch`, two convolutions and two dense layers, 500 validate it and 3,000
-test it. Each knob is added to augmentation.
+test it. Each option is added to augmentation.
 """
 
 import json
@@ -29,7 +29,7 @@ TRANSFORMS = {
     **{"shear_range": 0, "horizontal_flip": True},
 }
 COLOUR = {"brightness_range": [0.7, 1.3], "channel_shift_range": 20}
-KNOBS: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "schedule, warmup_epochs": {"schedule": "cosine", "warmup_epochs": 1},
     "weight_decay": {"weight_decay": 0.1},
     "label_smoothing": {"label_smoothing": 0.1},
@@ -50,7 +50,7 @@ def photos() -> np.ndarray:
 
 
 def main() -> None:
-    """Trains and tests the network with each set of knobs; arguments are seeds, 0 by default."""
+    """Trains and tests the network with each set of training options; arguments are seeds, 0 by default."""
     import pandas as pd
 
     from dogs_vs_cats.pipelines.approach.nodes import evaluate, train
@@ -62,9 +62,9 @@ def main() -> None:
     )
     data = LabelledImages(images, manifest, ["cat", "dog"], {"identity": "photos"})
     augmented = {**USUAL, "augment": True}
-    together = {name: value for knob in KNOBS.values() for name, value in knob.items()}
+    together = {name: value for option in OPTIONS.values() for name, value in option.items()}
     variants = {"no augmentation": {**USUAL, "augment": False}, "augmentation": augmented}
-    variants |= {f"+ {name}": {**augmented, **knob} for name, knob in KNOBS.items()}
+    variants |= {f"+ {name}": {**augmented, **option} for name, option in OPTIONS.items()}
     variants |= {"+ colour": augmented, "all but mixup and cutmix": {**augmented, **together, "mixup": 0, "cutmix": 0}}
     variants |= {"all": {**augmented, **together}}
     for seed in map(int, sys.argv[1:] or ["0"]):

@@ -29,7 +29,7 @@ def use_parameters(parameters: Mapping[str, Any]) -> None:
     Args:
         parameters: All parameters of the environment. `approaches` are trained; `explanation.approach` is explained
             (all of them, where it is None); the parameters of `tuning.approach` are searched. `ingestion.folds` adds
-            the cross-validation of approaches on features.
+            the cross-validation of feature-based approaches.
     """
     global _parameters
     _parameters = parameters

@@ -20,5 +20,5 @@ ROOT = _root()
 
 
 def resolve(path: str) -> Path:
-    """Makes a path from a parameter absolute; relative ones count from the project's root."""
+    """Makes a path from a parameter absolute; it is relative to the project's root unless it is so already."""
     return ROOT / Path(path).expanduser()

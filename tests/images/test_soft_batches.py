@@ -1,4 +1,4 @@
-"""Labels that are probabilities: smoothed, mixed as their rows are, and weighed."""
+"""Labels that are probabilities: smoothed, mixed as their rows are, and weighted."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The knobs of training that all approaches share: each does what it says, and a training with all of them resumes."""
+"""The training options that all approaches share: each does what it says, and a training with all of them resumes."""
 
 import math
 
@@ -86,7 +86,7 @@ def test_averages_are_validated_kept_and_leave_the_training_alone(images, manife
 
 
 @pytest.mark.medium
-def test_a_training_with_every_knob_resumes_bit_for_bit(base, images, manifest, tmp_path, monkeypatch):  # noqa: F811
+def test_a_training_with_every_option_resumes_bit_for_bit(base, images, manifest, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr("dogs_vs_cats.training.loop.SECONDS_BETWEEN_STATES", 0)
     values = {**ALL, "epochs": 2, "fine_tuning_epochs": 3, "unfreeze_from": "block2_convolution2"}
     values |= {"fine_tuning_layer_decay": 0.6, "fine_tuning_learning_rate": 1e-4, "average_flips": True}

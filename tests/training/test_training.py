@@ -453,13 +453,13 @@ def test_a_batch_that_does_not_fit_into_memory_is_reported_with_its_parameter(
         train_head({**BOTTLENECK, "dense_units": 16}, base, images, manifest, tmp_path)
 
 
-def test_uneven_classes_are_weighed_inversely(images, manifest):
+def test_imbalanced_classes_are_weighted_inversely(images, manifest):
     uneven = manifest.assign(label=[int(row % 4 == 0) for row in range(60)])
     data = LabelledImages(images, uneven, CLASSES, RECORD)
     assert data.class_weight() == pytest.approx({0: 36 / (2 * 27), 1: 36 / (2 * 9)})
 
 
-def test_classes_are_weighed_by_themselves_where_they_are_uneven(images, manifest):
+def test_classes_are_weighted_automatically_where_they_are_imbalanced(images, manifest):
     def weights(labels, wanted):
         data = LabelledImages(images, manifest.assign(label=labels), CLASSES, RECORD)
         return inputs("naive_cnn", {**COMMON, "class_weights": wanted}, data).class_weight

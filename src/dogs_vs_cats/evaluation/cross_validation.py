@@ -19,7 +19,7 @@ from dogs_vs_cats.evaluation.significance import mean_interval, resampled_interv
 from dogs_vs_cats.images.splits import TEST, TRAIN, UNUSED, VALIDATION
 
 REPEATS = 3
-"""How often the images are divided anew: the mean then depends less on the luck of one division."""
+"""How often the images are divided anew: the mean then depends less on a single division."""
 
 EvaluatedBy = Literal["test", "k-fold"]
 

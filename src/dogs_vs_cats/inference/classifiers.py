@@ -113,7 +113,7 @@ def find_model(
 
     Args:
         wanted: An approach, `champion`, the address of a model in MLflow (`models:/…` or `runs:/…`), a `.keras` file
-            (relative paths count from the project root), or None for the best approach.
+            (absolute, or relative to the project root), or None for the best approach.
         catalog: Knows where the models and metrics of the experiment lie.
         approach_names: The approaches of the environment.
         registered_model: Name in MLflow's registry.

@@ -12,7 +12,7 @@ class ExplanationParameters(ParameterGroup):
 
     Attributes:
         approach: One of the environment's approaches; None takes all of them, each of which must have been trained.
-        image: The image whose feature maps are shown: a path in the manifest, or a file (relative paths count from
+        image: The image whose feature maps are shown: a path in the manifest, or a file (absolute, or relative to
             the project root). None takes the first test image.
         examples: How many right and how many wrong answers on test images Grad-CAM explains.
     """

@@ -29,7 +29,7 @@ class IngestionParameters(ParameterGroup):
     Attributes:
         source: `sample`; a folder; a `.zip` file or a folder in it (`photos.zip/color`); a `.csv` table with a row for
             each image, its path and its label; an `http(s)` URL of a zip;
-            `keras:mnist`, `keras:fashion_mnist` or `keras:cifar10`. Relative paths count from the project root.
+            `keras:mnist`, `keras:fashion_mnist` or `keras:cifar10`. Paths are absolute or relative to the project root.
         classes: Folder or file-name classes in the order of their labels; None takes the sorted names. Where a source
             can be read in several ways, they also settle which is meant.
         train_size: Training images: a count, or a fraction of the usable images.
@@ -54,7 +54,7 @@ class IngestionParameters(ParameterGroup):
             all three fractions add up to 1, training is all of that part but validation.
         columns: Headers in a table of labels: of the image, of its class and, where there is one, of its part (training
             or test); None detects them.
-        folds: Number of folds of the cross-validation that measures approaches on features, over all images in use;
+        folds: Number of folds of the cross-validation that measures feature-based approaches, over all images in use;
             `auto` takes 5 where the random test part has fewer than 200 images, and none otherwise. None measures every
             approach on the test images alone.
         near_duplicates: `group` keeps re-encoded, resized or mirrored copies of an image in one split;

@@ -45,8 +45,8 @@ class TrainingParameters(ParameterGroup):
         average_flips: The model averages the logits of an image and of its mirror image, which takes it twice the time.
             Training and its validation see images as they are.
         augment: Whether training batches are augmented with the `augmentation` parameters.
-        class_weights: Weighs classes inversely to their frequency, for uneven folders; `auto` does so where the largest
-            class has more than 1.5 times the images of the smallest.
+        class_weights: Weights classes inversely to their frequency, for imbalanced classes; `auto` does so where the
+            largest class has more than 1.5 times the images of the smallest.
         keep_best_epoch: Keeps the weights of the epoch with the lowest validation loss, not those of the last.
             Fine-tuning starts from the best epoch of the head.
         early_stopping_patience: Stops after this many epochs without a lower validation loss; None never stops.

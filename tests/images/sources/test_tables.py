@@ -171,7 +171,7 @@ def test_classes_selects_and_orders(tmp_path: Path) -> None:
         ("a\0b,c\n1,2\n", "labels.csv can't be read as a table: it has null characters"),
         (pets("train/0.jpg,pug"), "labels.csv has no headers: its first line is train/0.jpg,pug. Add a first line"),
         (pets("path,label", names=["train/1.jpg", *["gone.jpg"] * 5]), "5 of the 6 images that labels.csv names"),
-        (pets(names=["x"] * 6), "6 of the 6 images that labels.csv names aren't there; the first is x. Paths count"),
+        (pets(names=["x"] * 6), "6 of the 6 images that labels.csv names aren't there; the first is x. Paths are"),
         (pets(kinds=["", "pug", " ", "beagle", "pug", "pug"]), "2 of the 6 rows of labels.csv have no label (column"),
         (pets(names=["", *PHOTOS[1:]]), "1 of the 6 rows of labels.csv name no image (column path); the first is row"),
         (pets(kinds=["pug"] * 6), "The label in labels.csv (column label) is the same in every row. At least two"),

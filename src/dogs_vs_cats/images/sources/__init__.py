@@ -42,7 +42,7 @@ def open_source(
 
     Args:
         ingestion: Uses `source`, `classes`, `sha256`, and for sample images `image_size` and `channels`.
-        project_root: Folder that relative paths count from, and below which downloads are kept.
+        project_root: Where relative paths begin, and below which downloads are kept.
         labelled: False takes every image in a folder, a zip, a single file or a list, without labels (-1).
         sample_count: How many sample images to draw; needed for the source `sample` only.
         seed: Seed of the sample images.

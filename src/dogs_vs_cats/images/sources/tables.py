@@ -2,8 +2,8 @@
 
 Columns are detected by the words in their headers: one names the image (`path`, `file`, `image_id`, …), one its class
 (`label`, `class`, `breed`, …), and a third may name its part (`split`, `part`, …). An image is named by its path, by
-the end of its path, or by its file name without the extension, as in Kaggle's tables. A path counts from the table's
-folder.
+the end of its path, or by its file name without the extension, as in Kaggle's tables. A path is
+relative to the table's folder.
 """
 
 import io
@@ -151,7 +151,7 @@ class LabelTable:
         if missing := [name for name, files in zip(names, found, strict=True) if not files]:
             raise SourceError(
                 f"{len(missing):,} of the {len(names):,} images that {self.where} names aren't there; the first is "
-                f"{missing[0]}. Paths count from the folder of the table: correct them (column {image}), add the "
+                f"{missing[0]}. Paths are relative to the folder of the table: correct them (column {image}), add the "
                 "files, or delete these rows."
             )
         if unclear := [(name, files) for name, files in zip(names, found, strict=True) if len(files) > 1]:

@@ -31,7 +31,7 @@ def collect_inputs(
     calibration: CalibrationParameters,
     augmentation: AugmentationParameters,
 ) -> TrainingInputs:
-    """Bundles everything that an approach on images is trained with."""
+    """Bundles everything that an image-based approach is trained with."""
     # Kedro types a group of parameters by its nodes, which therefore agree on a type that isn't None.
     return TrainingInputs(data.as_used_by(parameters), name, parameters, compute, seed, calibration, augmentation)
 
