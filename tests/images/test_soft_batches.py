@@ -34,9 +34,9 @@ def test_weights_of_classes_are_those_of_the_labels():
 def test_labels_and_weights_are_mixed_as_the_rows_are():
     labels, weights = [0, 1, 2, 1, 0, 2, 1, 1], np.array([4.0, 0.5, 1.0])
     batches = soft_batches(labels, 3, dict(enumerate(weights)), mixup=1.0)
-    rows, answers, weighed = batches[0]
+    rows, answers, weighted = batches[0]
     assert answers.sum(axis=1) == pytest.approx(np.ones(8))
-    assert weighed == pytest.approx(answers @ weights)
+    assert weighted == pytest.approx(answers @ weights)
     value, certain = rows[:, 0, 0, 0], np.eye(3)[labels]
     for row in np.flatnonzero(np.abs(value - np.arange(8)) > 0.01):
         # A row's value, which was its number, says how much of it is left for each partner that it can have.
