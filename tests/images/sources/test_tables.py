@@ -126,8 +126,8 @@ def test_two_columns_that_may_be_the_part_are_refused(tmp_path: Path) -> None:
     text = table("path,label,split,usage", rows)
     assert refusal(tmp_path, text) == (
         "labels.csv has the columns path, label, split, usage: split, usage may all be the part. Set ingestion.columns "
-        "to the headers of the image, its class and its part, as in ingestion.columns=[file,breed,split], or without "
-        "the third, to ignore parts."
+        "to the headers of the image, its class and its part, as in ingestion.columns=[path,label,split], or leave out "
+        "the third to ignore parts."
     )
     source = opened(tmp_path, text, columns=["path", "label", "split"])
     assert Counter(parts(source).values()) == {"train": 4, "test": 2}

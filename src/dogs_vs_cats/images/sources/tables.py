@@ -126,10 +126,11 @@ class LabelTable:
         if not self._images:
             raise SourceError(f"{self.where} has the columns {self._headers()}: none names images. {_ADVICE}.")
         if len(roles["part"]) > 1:
+            columns = ",".join(as_yaml(name) for name in (self._images[0], self._label, roles["part"][0]))
             raise SourceError(
                 f"{self.where} has the columns {self._headers()}: {listed(roles['part'])} may all be the part. Set "
                 "ingestion.columns to the headers of the image, its class and its part, as in "
-                f"ingestion.columns=[file,breed,{roles['part'][0]}], or without the third, to ignore parts."
+                f"ingestion.columns=[{columns}], or leave out the third to ignore parts."
             )
         self._part = next(iter(roles["part"]), None)
 
