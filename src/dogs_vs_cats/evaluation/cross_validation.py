@@ -4,7 +4,6 @@ A test part of a few dozen images says little about a classifier. Cross-validati
 predicted by a model that was trained without it.
 """
 
-import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,22 +50,18 @@ class Fold:
     number: int
     splits: NDArray[np.str_]
 
-    @property
-    def digest(self) -> str:
-        """Hash of the splits, as hex digits."""
-        return hashlib.sha256("\n".join(self.splits.tolist()).encode()).hexdigest()
-
 
 def divide(manifest: pd.DataFrame, folds: int, seed: int) -> Iterator[Fold]:
     """Divides the images in use into folds, `REPEATS` times.
 
     The folds are stratified, and near-duplicates, which have the same `group`, stay together. A fold chooses the epoch,
-    the penalty and the temperature on validation images of its own, so that its test images have no part in them.
+    the penalty and the temperature on validation images of its own, so that its test images have no part in them. A
+    fold of very few images may have none for validation: each class has at least one group in `train`.
 
     Args:
         manifest: Columns `label`, `split` and `group`; images of the split `unused` stay out.
-        folds: At least 2.
-        seed: Another seed draws other folds.
+        folds: At least 2, and at most as many as the smallest class has groups.
+        seed: Another seed draws other folds in every repeat.
 
     Yields:
         `folds` times `REPEATS` divisions. Each image in use is in the test part once in each repeat.
@@ -74,46 +69,66 @@ def divide(manifest: pd.DataFrame, folds: int, seed: int) -> Iterator[Fold]:
     rows = np.flatnonzero(manifest["split"] != UNUSED)
     labels, groups = (manifest[column].to_numpy()[rows] for column in ("label", "group"))
     validation, training = ((manifest["split"] == split).sum() for split in (VALIDATION, TRAIN))
-    parts = round((validation + training) / validation) if validation else 0
-    for repeat in range(REPEATS):
-        fold_of = _deal(labels, groups, folds, seed + repeat)
+    parts = max(round((validation + training) / validation), 2) if validation else None
+    for repeat in range(1, REPEATS + 1):
+        # Not the sum of the two: neighbouring seeds would share most of their folds.
+        random = np.random.default_rng([seed, repeat])
+        fold_of = _deal(labels, groups, folds, int(random.integers(2**32)))
         for number in range(folds):
-            splits = np.full(len(manifest), UNUSED, dtype=f"<U{len(VALIDATION)}")
-            splits[rows] = np.where(fold_of == number, TEST, TRAIN)
+            of_fold = np.where(fold_of == number, TEST, TRAIN).astype(f"<U{len(VALIDATION)}")
             rest = np.flatnonzero(fold_of != number)
             if parts:
-                chosen = rest[_deal(labels[rest], groups[rest], max(parts, 2), seed + repeat) == 0]
-                # A class with too few images for both parts is trained.
-                lacking = np.setdiff1d(labels[chosen], labels[np.setdiff1d(rest, chosen)])
-                splits[rows[chosen[~np.isin(labels[chosen], lacking)]]] = VALIDATION
-            yield Fold(repeat + 1, number + 1, splits)
+                of_fold[rest[_one_in(parts, labels[rest], groups[rest], random)]] = VALIDATION
+            splits = np.full(len(manifest), UNUSED, of_fold.dtype)
+            splits[rows] = of_fold
+            yield Fold(repeat, number + 1, splits)
 
 
-def _deal(labels: NDArray[Any], groups: NDArray[Any], parts: int, seed: int) -> NDArray[np.int64]:
-    """Deals images out to stratified parts, groups as a whole; returns the part of each, from 0."""
+def _deal(labels: NDArray[Any], groups: NDArray[Any], folds: int, seed: int) -> NDArray[np.int64]:
+    """Deals images out to stratified folds, groups as a whole; returns the fold of each, from 0."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    parts = min(parts, int(np.bincount(labels).max()))
     # The splitter that knows groups goes through them one by one.
     single = len(np.unique(groups)) == len(groups)
     splitter = StratifiedKFold if single else StratifiedGroupKFold
-    part_of = np.empty(len(labels), np.int64)
+    fold_of = np.empty(len(labels), np.int64)
     with warnings.catch_warnings():
-        # Of a class with fewer images than parts.
+        # Of a class with fewer images than folds.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        dealt = splitter(parts, shuffle=True, random_state=seed).split(labels, labels, None if single else groups)
+        dealt = splitter(folds, shuffle=True, random_state=seed).split(labels, labels, None if single else groups)
         for number, (_, members) in enumerate(dealt):
-            part_of[members] = number
-    return part_of
+            fold_of[members] = number
+    return fold_of
+
+
+def _one_in(parts: int, labels: NDArray[Any], groups: NDArray[Any], random: np.random.Generator) -> NDArray[np.bool_]:
+    """Chooses every so many-th group of each class, however few images the classes have: a systematic sample.
+
+    Args:
+        parts: One in so many groups is chosen, at least 2.
+        labels: The label of each image, shape (n,).
+        groups: Its group, shape (n,).
+        random: Chooses which.
+
+    Returns:
+        Whether each image is chosen, shape (n,). No class loses all its groups.
+    """
+    names, first = np.unique(groups, return_index=True)
+    shuffled = random.permutation(len(names))
+    by_class = shuffled[np.argsort(labels[first[shuffled]], kind="stable")]
+    chosen = np.isin(groups, names[by_class[random.integers(min(parts, len(names))) :: parts]])
+    lacking = np.setdiff1d(labels[chosen], labels[~chosen])
+    return chosen & ~np.isin(groups, groups[np.isin(labels, lacking)])
 
 
 def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measures the predictions of a cross-validation.
 
-    The interval of the accuracy is the wider of two. Wilson's, on the number of images, is about which images were
-    drawn, but takes the predictions for those of one model that was trained on other images. The corrected resampled t
-    interval (`significance.resampled_interval`) is also about which images a model was trained on, but estimates a
-    variance from a few folds, and is zero where all of them agree. Neither is exact: an interval with a guaranteed
+    The intervals of the accuracy and of the balanced accuracy are each the wider of two. That of one evaluation
+    (Wilson's; of the balanced accuracy `significance.mean_interval`) is about which images were drawn, but takes the
+    predictions for those of one model that was trained on other images. The corrected resampled t interval
+    (`significance.resampled_interval`) is also about which images a model was trained on, but estimates a variance from
+    a few folds, and is zero where all of them agree. Neither is exact: an interval with a guaranteed
     coverage needs nested cross-validation (Bates, Hastie and Tibshirani 2021, *Cross-validation: what does it estimate
     and how well does it do it?*). They also show that cross-validation estimates the accuracy of models that are
     trained this way on such images, rather than that of the saved one.
@@ -129,23 +144,30 @@ def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict
     """
     repeats = [rows for _, rows in predictions.groupby("repeat")]
     measured = [classification_metrics(rows, class_names)[TEST] for rows in repeats]
-    metrics = {
+    metrics: dict[str, Any] = {
         name: _mean([each[name] for each in measured]) if isinstance(value, float) else value
         for name, value in measured[0].items()
     }
-    right = (predictions["label"] == predictions["predicted"]).groupby([predictions["repeat"], predictions["fold"]])
-    accuracies = right.mean().unstack().to_numpy()
+    by_fold = [[_accuracies(rows) for _, rows in repeat.groupby("fold")] for repeat in repeats]
+    accuracies, balanced = np.moveaxis(np.array(by_fold), -1, 0)
     images, _ = recalls(*_answers(repeats[0]))
     recognised = np.mean([recalls(*_answers(rows))[1] for rows in repeats], axis=0)
     low, high = (ends.item() for ends in wilson(np.array([metrics["accuracy"]]), np.array([metrics["images"]])))
-    intervals = [(low, high), resampled_interval(accuracies.ravel(), accuracies.shape[1])]
-    metrics["accuracy_low"], metrics["accuracy_high"] = max(intervals, key=lambda ends: ends[1] - ends[0])
-    ends = mean_interval(recognised[images > 0], images[images > 0])
-    metrics["balanced_accuracy_low"], metrics["balanced_accuracy_high"] = ends
+    drawn = {"accuracy": (low, high), "balanced_accuracy": mean_interval(recognised[images > 0], images[images > 0])}
+    for (name, ends), folds in zip(drawn.items(), (accuracies, balanced), strict=True):
+        trained = resampled_interval(metrics[name], folds)
+        metrics[f"{name}_low"], metrics[f"{name}_high"] = max(ends, trained, key=lambda ends: ends[1] - ends[0])
     if "recalls" in metrics:
         metrics["recalls"] = recalls_of_classes(images, recognised, class_names)
     how = {"folds": accuracies.shape[1], "repeats": len(repeats), "accuracies": accuracies.tolist()}
     return metrics, how
+
+
+def _accuracies(predictions: pd.DataFrame) -> tuple[float, float]:
+    """Returns accuracy and balanced accuracy in one fold, the latter over the classes that it has images of."""
+    labels, predicted = _answers(predictions)
+    images, recognised = recalls(labels, predicted)
+    return float((labels == predicted).mean()), float(recognised[images > 0].mean())
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -71,26 +71,27 @@ def mean_interval(fractions: NDArray[np.float64], images: NDArray[np.integer]) -
     return float(mean - below), float(mean + above)
 
 
-def resampled_interval(accuracies: NDArray[np.float64], folds: int) -> tuple[float, float]:
-    """Returns the 95 % interval of the mean accuracy of a cross-validation: the corrected resampled t interval.
+def resampled_interval(estimate: float, by_fold: NDArray[np.float64]) -> tuple[float, float]:
+    """Returns the 95 % interval of an accuracy by cross-validation: the corrected resampled t interval.
 
     The trainings share most of their images, so their accuracies vary less than those of independent ones would. The
     correction adds the ratio of test to training images to the variance (Nadeau and Bengio 2003, *Inference for the
     generalization error*; for repeated cross-validation Bouckaert and Frank 2004).
 
     Args:
-        accuracies: Of each fold of each repeat on its test images, shape (n,), n at least 2.
-        folds: How many there are in a repeat.
+        estimate: The accuracy over all images, 0..1, about which the interval lies. It is the mean over the folds
+            where these are equally large.
+        by_fold: The accuracy on the test images of each fold, shape (repeats, folds), at least 2 folds.
 
     Returns:
         Its lower and upper end, each 0..1.
     """
     from scipy.stats import t
 
-    count = len(accuracies)
-    spread = np.sqrt((1 / count + 1 / (folds - 1)) * accuracies.var(ddof=1))
+    count, folds = by_fold.size, by_fold.shape[1]
+    spread = np.sqrt((1 / count + 1 / (folds - 1)) * by_fold.var(ddof=1))
     half = t.ppf(0.5 + 0.5 * CONFIDENCE_LEVEL, count - 1) * spread
-    low, high = np.clip(accuracies.mean() + np.array([-half, half]), 0, 1)
+    low, high = np.clip(estimate + np.array([-half, half]), 0, 1)
     return float(low), float(high)
 
 
@@ -99,6 +100,9 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
 
     Only images that exactly one of the two classifies correctly count. If both were equally good, each would be correct
     on half of these (a two-sided binomial test).
+
+    That takes the answers of an approach for those of one model. In a cross-validation they come from models that share
+    training images, so that p is approximate.
 
     Args:
         first: Predictions table of one approach.

@@ -174,8 +174,15 @@ def _standing(summary: Summary, best: str, other: str) -> str:
             "was evaluated by cross-validation on all images, the other on the test images alone."
         )
     lead, test = entry["lead"], f"McNemar, adjusted {p_value(entry['p_value_adjusted'])}"
+    verdict = "is significant" if entry["significant"] else "is not significant"
+    if row.get("cross_validation"):
+        # The accuracies are means over the repeats, and the test is about the first.
+        ours, theirs = (f"{entry[f'only_{side}_correct']:,}" for side in ("first", "second"))
+        return (
+            f"In the first repeat, {ours} images are right with it and wrong with {other}, and {theirs} the other way "
+            f"round. The difference {verdict} ({test}; approximate, because the folds share training images)."
+        )
     if lead == 0:
         return f"It is level with {other} ({accuracy}) on the test images."
     direction = "lead over" if lead > 0 else "distance behind"
-    verdict = "is significant" if entry["significant"] else "is not significant"
     return f"Its {direction} {other} ({accuracy}) {verdict} ({test})."

@@ -16,9 +16,7 @@ TUNING = ("tuning_trials", "tuning_summary", "tuning_history", "tuning_importanc
 
 def is_tracked(name: str, approaches: list[str]) -> bool:
     """Whether a dataset is tracked: results of approaches, comparisons and searches are."""
-    approach, _, output = name.rpartition(".")
-    # The predictions of the folds are a step towards the metrics, and saved before there is a model.
-    return name in COMPARISON + TUNING or (approach in approaches and output != "fold_predictions")
+    return name in COMPARISON + TUNING or name.rpartition(".")[0] in approaches
 
 
 def artifact_folder(name: str, path: Path) -> str | None:

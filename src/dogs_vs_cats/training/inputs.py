@@ -24,7 +24,8 @@ class LabelledImages:
 
     Attributes:
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
-        manifest: Columns `label` and `split`; images of the split `unused` are left out everywhere.
+        manifest: Columns `path`, `label`, `split` and, for a cross-validation, `group`; images of the split `unused`
+            are left out everywhere.
         class_names: Names in the order of the labels.
         ingestion_record: `identity` of the images and their split; `bit_depth` of the 16-bit files among them;
             `fit` unless they are stretched.

@@ -13,6 +13,13 @@ DATA = ("images", "manifest", "class_names", "ingestion_record")
 FEATURES = ("features", "features_record")
 BACKBONE = ("backbone", "backbone_record", *FEATURES)
 FIGURES = [*DRAWN, "mistakes", "coverage_curve", "drawings"]
+EVALUATE_FOLDS = Node(
+    folds.evaluate_folds,
+    inputs=["training_inputs", "model_predictions", "model_metrics"],
+    outputs=["predictions", "metrics"],
+    name="evaluate_folds",
+    tags="keras",
+)
 
 
 def create_pipeline(name: str, approach: Approach, may_have_folds: bool = False) -> Pipeline:
@@ -38,7 +45,7 @@ def create_pipeline(name: str, approach: Approach, may_have_folds: bool = False)
     results = ["model", "model_info", "seed_metrics", "images", "manifest", "params:compute", *features]
     shown = ["model_info", "history", "predictions", "metrics", "images", "manifest", "class_names"]
     cross_validated = may_have_folds and approach.TRAINS_ON == "features"
-    evaluated = ["held_out_predictions", "held_out_metrics"] if cross_validated else ["predictions", "metrics"]
+    evaluated = ["model_predictions", "model_metrics"] if cross_validated else ["predictions", "metrics"]
     template = [
         Node(LabelledImages, inputs=data, outputs="training_data", name="collect_data", tags="keras"),
         Node(collect_inputs, inputs=inputs, outputs="training_inputs", name="collect_inputs", tags="keras"),
@@ -56,28 +63,9 @@ def create_pipeline(name: str, approach: Approach, may_have_folds: bool = False)
             name="evaluate",
             tags="keras",
         ),
-        *(_cross_validation() if cross_validated else ()),
+        *([EVALUATE_FOLDS] if cross_validated else ()),
         Node(draw_figures, inputs=shown, outputs=FIGURES, name="draw_figures", tags="comparison"),
     ]
     read = Pipeline(template).inputs()
     parameters = {dataset for dataset in read if dataset.startswith("params:")}
     return Pipeline(template, namespace=name, inputs=read & {*DATA, *BACKBONE}, parameters=parameters)
-
-
-def _cross_validation() -> list[Node]:
-    return [
-        Node(
-            folds.cross_validate,
-            inputs=["training_inputs", "training_state"],
-            outputs="fold_predictions",
-            name="cross_validate",
-            tags="keras",
-        ),
-        Node(
-            folds.evaluate_folds,
-            inputs=["fold_predictions", "held_out_predictions", "held_out_metrics", "class_names"],
-            outputs=["predictions", "metrics"],
-            name="evaluate_folds",
-            tags="keras",
-        ),
-    ]

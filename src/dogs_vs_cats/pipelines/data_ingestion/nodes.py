@@ -174,13 +174,7 @@ def _folds(manifest: pd.DataFrame, wanted: int | str | None, split: str) -> int 
             return None
     else:
         check_folds(int(wanted), {str(name): int(count) for name, count in different.items()}, "distinct images")
-    folds = min(FOLDS, most) if wanted == "auto" else int(wanted)
-    logger.info(
-        "Feature-based approaches are evaluated by %d-fold cross-validation on all %d images in use, not on the %d "
-        "test images alone (ingestion.folds: %s)",
-        *(folds, len(used), tested, wanted),
-    )
-    return folds
+    return min(FOLDS, most) if wanted == "auto" else int(wanted)
 
 
 def _identity(
