@@ -442,6 +442,13 @@ def test_a_loss_that_is_not_a_number_is_reported(base, images, manifest, tmp_pat
         train_head(values, base, wild, manifest, tmp_path)
 
 
+def test_a_fine_tuning_that_diverges_names_its_own_learning_rate(base, images, manifest, tmp_path):
+    # Each step of fine-tuning subtracts ten times each kernel; those of the head subtract next to nothing.
+    values = {"optimizer": "sgd", "learning_rate": 1e-6, "fine_tuning_learning_rate": 1.0, "weight_decay": 10.0}
+    with pytest.raises(TrainingError, match=r"transfer_end_to_end\.fine_tuning_learning_rate is 1: try a tenth"):
+        fine_tune(base, images, manifest, tmp_path, **values, early_stopping_patience=None)
+
+
 def test_a_batch_that_does_not_fit_into_memory_is_reported_with_its_parameter(
     base, images, manifest, tmp_path, monkeypatch
 ):

@@ -95,11 +95,11 @@ def _assign(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
 def _fit(training: Training, epochs: "_Epochs") -> None:
     inputs = training.inputs
     class_weight = inputs.class_weight
-    batches = training.given(training.batches, class_weight)
+    batches = training.prepared_batches(training.batches, class_weight)
     try:
         training.model.fit(
             batches,
-            validation_data=None if training.validated_apart else epochs.validation or None,
+            validation_data=None if training.separate_validation_model else epochs.validation or None,
             initial_epoch=len(epochs.state.history),
             epochs=epochs.last_epoch,
             class_weight=class_weight if batches is training.batches else None,
@@ -130,7 +130,7 @@ class _Epochs(keras.callbacks.Callback):
         self._saved_at = time.monotonic()
         self.bar = ExitStack()
         self.last_epoch = self._first + phase.epochs
-        self.validation = training.given(training.validation)
+        self.validation = training.prepared_batches(training.validation)
         self.state = checkpoint.restore() or state
         for row in self.state.history[self._first :]:
             self._publish(row)
@@ -170,7 +170,7 @@ class _Epochs(keras.callbacks.Callback):
         figures = dict(logs or {})
         averages = self._training.inputs.parameters.ema is not None
         with averaged_weights(self.model) if averages else nullcontext():
-            if (model := self._training.validated_apart) and len(self.validation):
+            if (model := self._training.separate_validation_model) and len(self.validation):
                 validated = model.evaluate(self.validation, verbose=0, return_dict=True)
                 figures |= {f"val_{name}": value for name, value in validated.items()}
             seconds = time.perf_counter() - self._started
@@ -209,9 +209,10 @@ class _Epochs(keras.callbacks.Callback):
     def _refuse_nan(self, row: dict[str, Any]) -> None:
         for loss in ("loss", "val_loss"):
             if row[loss] is not None and not math.isfinite(row[loss]):
+                rate = f"{self._name}.{self._phase.learning_rate_parameter} is {self._phase.learning_rate:g}"
                 raise TrainingError(
                     f"{self._name}: the {loss} is {row[loss]} after epoch {row['epoch']}. A learning rate that is too "
-                    f"high does this; {self._name}.learning_rate is {self._phase.learning_rate:g}: try a tenth of it."
+                    f"high does this; {rate}: try a tenth of it."
                 )
 
     def _publish(self, row: dict[str, Any]) -> None:

@@ -30,6 +30,11 @@ class Phase:
     unfrozen: Sequence[keras.layers.Layer] = ()
     layer_decay: float = 1
 
+    @property
+    def learning_rate_parameter(self) -> str:
+        """Name of the parameter that gives the learning rate."""
+        return "fine_tuning_learning_rate" if self.name == "fine_tuning" else "learning_rate"
+
 
 def create_optimizer(
     parameters: TrainingParameters, phase: Phase, variables: Sequence[keras.Variable], steps: int

@@ -48,7 +48,9 @@ class Training:
         """How many devices share each batch. More than one need a surrounding `data_parallel`."""
         return len(training_devices(self.inputs.compute))
 
-    def given(self, batches: RowBatches, class_weight: dict[int, float] | None = None) -> keras.utils.PyDataset:
+    def prepared_batches(
+        self, batches: RowBatches, class_weight: dict[int, float] | None = None
+    ) -> keras.utils.PyDataset:
         """Batches as `fit` and `evaluate` take them: with soft labels, and split among devices, where there are such.
 
         Args:
@@ -63,7 +65,7 @@ class Training:
         return given if self.devices == 1 else EvenBatches(given, self.devices, class_weight)
 
     @property
-    def validated_apart(self) -> keras.Model | None:
+    def separate_validation_model(self) -> keras.Model | None:
         """The model that is validated after an epoch instead of by `fit`; None where `fit` does it.
 
         `fit` validates the model that it trains, with the weights that it has: not another one, and not with averages.
