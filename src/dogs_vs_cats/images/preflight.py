@@ -1,4 +1,4 @@
-"""Checks of a source before a run. They list its images, and decode one of each class."""
+"""Checks of a source before a run. They list its images, and decode one of each of the first classes."""
 
 import logging
 from collections import defaultdict
@@ -78,7 +78,10 @@ def check_source(ingestion: IngestionParameters, seed: int, store_folder: Path) 
 
 
 def _refuse_undecodable(source: Source, ingestion: IngestionParameters) -> None:
-    """Decodes an image of each class, or, until one is usable, up to `_MOST_TRIED` from all over the class."""
+    """Decodes an image of each of the first `_MOST_CLASSES` classes.
+
+    Until one is usable, up to `_MOST_TRIED` from all over the class are tried.
+    """
     by_class: dict[int, list[Entry]] = defaultdict(list)
     for entry in source.entries():
         by_class[entry.label].append(entry)

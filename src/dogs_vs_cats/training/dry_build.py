@@ -1,4 +1,4 @@
-"""Building, without weights, what a run is going to build: what can't be built is refused before images are decoded."""
+"""Building what a run is going to build, before images are decoded: what can't be built is refused."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -21,7 +21,8 @@ _ADVICE = "Lower ingestion.image_size, or choose a smaller network."
 def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) -> int | None:
     """Builds the base and the approaches of a run.
 
-    The base is built with its weights: files of weights and models are read, and ImageNet weights fetched.
+    Variables get no values, but all that the base needs is read: files of weights and models, and ImageNet weights,
+    which are fetched.
 
     Args:
         outputs: Names of the datasets that the run makes.
