@@ -70,6 +70,21 @@ def test_it_survives_its_file(tmp_path):
     assert (tmp_path / "d.npz").read_bytes() == first
 
 
+def test_a_distribution_of_other_features_than_the_models_flags_nothing():
+    """Earlier versions described images by the last feature map, even where the base gives a vector."""
+    import keras
+
+    from dogs_vs_cats.inference.classifiers import Classifier
+
+    features, labels = cloud(100, 12)
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(1, "sigmoid")])
+    known = fit(features, labels, features)
+    classifier = Classifier("old", None, model, ["cat", "dog"], 8, 3, "", None, "stretch", known)
+    for size, kinds in ((12, {bool}), (20, {type(None)})):
+        outputs = np.hstack([np.full((5, 1), 0.5, np.float32), cloud(5, size)[0]])
+        assert {type(flag) for flag in classifier.answers(outputs)[1]} == kinds
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_asking_for_features_changes_no_answer(policy):
     import keras

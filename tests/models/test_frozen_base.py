@@ -20,6 +20,14 @@ from tests.training.test_training import (
 
 __all__ = ["base", "images", "manifest"]  # fixtures
 
+
+@pytest.fixture
+def vectors(base):
+    """A base that gives the averages of its maps."""
+    average = keras.layers.GlobalAveragePooling2D(name="average")
+    return keras.Model(base.inputs[0], average(base.outputs[0]), name="vectors")
+
+
 VALUES = {**END_TO_END, "dense_units": 8, "augment": True, "epochs": 2}
 
 
@@ -77,6 +85,38 @@ def test_the_base_is_not_run_again(base, images, manifest, tmp_path):
     turned, *_ = evaluate(*given, features[::-1], record)
     assert turned["probability_dog"].tolist()[::-1] == pytest.approx(predictions["probability_dog"].tolist())
     assert predictions["probability_dog"].nunique() > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("transfer_bottleneck", {**BOTTLENECK, "dense_units": 8, "pooling": "avg"}),
+        ("transfer_end_to_end", VALUES),
+    ],
+)
+def test_a_base_that_gives_a_vector_is_not_run_again_either(name, values, vectors, images, manifest, tmp_path):
+    pooling = values.get("pooling", "avg")
+    features, record = features_of(vectors, images, manifest, tmp_path / "features", pooling)
+    made = {"backbone": vectors, "backbone_record": BASE_RECORD, "features": features, "features_record": record}
+    model, info, history, *_ = train(name, values, images, manifest, tmp_path, **made)
+    given = (model, info, {}, images, manifest)
+    predictions, metrics, distribution = evaluate(*given, features, record)
+    same, _, same_distribution = evaluate(*given)
+    np.testing.assert_allclose(predictions["probability_dog"], same["probability_dog"], atol=1e-5)
+    np.testing.assert_allclose(distribution["means"], same_distribution["means"], rtol=1e-3)
+    assert metrics["validation"]["log_loss"] == pytest.approx(history["val_loss"].iloc[-1], abs=1e-3)
+    turned, *_ = evaluate(*given, features[::-1], record)
+    assert turned["probability_dog"].tolist()[::-1] == pytest.approx(predictions["probability_dog"].tolist())
+
+
+def test_a_model_that_also_sees_the_mirror_image_is_asked_itself(vectors, images, manifest, tmp_path):
+    features, record = features_of(vectors, images, manifest, tmp_path / "features", "avg")
+    values, made = {**END_TO_END, "head": "linear", "average_flips": True}, {"features_record": record}
+    model, info, *_ = end_to_end(vectors, images, manifest, tmp_path, values, features=features, **made)
+    answers = model.predict(images[:56], verbose=0)[:, 0]
+    for given in ((features, record), ()):
+        predictions, *_ = evaluate(model, info, {}, images, manifest, *given)
+        np.testing.assert_allclose(predictions["probability_dog"], answers, atol=1e-5)
 
 
 def test_a_base_that_was_trained_on_is_asked_itself(base, images, manifest, tmp_path):

@@ -24,7 +24,7 @@ from scipy.sparse.linalg import eigsh
 from scipy.spatial.distance import cdist
 
 from dogs_vs_cats.models.flip_averaging import join_views, views_of
-from dogs_vs_cats.models.frozen_base import find_base, layer_after
+from dogs_vs_cats.models.frozen_base import features_in, find_base
 from dogs_vs_cats.models.graph import dissect
 
 DIRECTIONS = 64
@@ -55,6 +55,11 @@ class Distribution:
     variances: NDArray[np.float32]
     remaining_variance: NDArray[np.float32]
     threshold: NDArray[np.float32]
+
+    @property
+    def features(self) -> int:
+        """Number of features that describe an image."""
+        return len(self.spread) // 2
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Returns the attributes by their names; `Distribution(**arrays)` is the same distribution."""
@@ -157,7 +162,7 @@ def _with_description(model: keras.Model, is_whole: bool = True) -> tuple[Any, A
     """
     base = find_base(model)
     if base is not None:
-        image, output, described = model.inputs[0], model.outputs[0], layer_after(model, base).input
+        image, output, described = model.inputs[0], model.outputs[0], features_in(model, base)
     else:
         parts = dissect(model)
         image, output = parts.image, parts.probability

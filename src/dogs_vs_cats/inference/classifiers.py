@@ -86,7 +86,8 @@ class Classifier:
         """
         probabilities, features = np.split(outputs, [self.model.output_shape[-1]], axis=1)
         unfamiliar: list[bool | None] = [None] * len(outputs)
-        if self.distribution is not None:
+        # Earlier versions described images by other features, where the base gives a vector.
+        if self.distribution is not None and self.distribution.features == features.shape[1]:
             unfamiliar = (self.distribution.distances(features) > self.distribution.threshold).tolist()
         return every_class(checked_probabilities(probabilities, len(outputs), len(self.classes))), unfamiliar
 

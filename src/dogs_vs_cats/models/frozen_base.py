@@ -12,6 +12,8 @@ from typing import Any, Literal
 import keras
 import numpy as np
 
+from dogs_vs_cats.models.flip_averaging import views_of
+
 Pooling = Literal["flatten", "avg"]
 
 
@@ -50,15 +52,23 @@ def join(name: str, backbone: keras.Model, head: keras.Model, pooling: Pooling) 
 
 
 def find_base(model: keras.Model) -> keras.Model | None:
-    """The model within a model that ends in feature maps, (n, rows, columns, features); None without one."""
-    return next((part for part in model.layers if isinstance(part, keras.Model) and len(part.output_shape) == 4), None)
+    """The model within a model that takes its images; None without one, or where it also takes their mirror images."""
+    if views_of(model):
+        return None
+    inside = (layer for layer in model.layers if isinstance(layer, keras.Model))
+    return next((part for part in inside if len(part.inputs[0].shape) == 4), None)
+
+
+def features_in(model: keras.Model, base: keras.Model) -> keras.KerasTensor:
+    """The output of a base, feature maps or a vector, as a tensor of the model that it is in."""
+    return model.outputs[0] if base is model.layers[-1] else _layer_after(model, base).input
 
 
 def after_base(model: keras.Model, base: keras.Model, pooling: Pooling) -> keras.Model:
     """The part of a model that comes after its base.
 
     Args:
-        model: Any model whose base is followed by a pooling or flattening layer.
+        model: Any model whose base gives a vector, or feature maps to a pooling or flattening layer.
         base: See `find_base`.
         pooling: How its rows are made from the base's feature maps. Averages don't suffice for a model
             that uses every position.
@@ -66,8 +76,9 @@ def after_base(model: keras.Model, base: keras.Model, pooling: Pooling) -> keras
     Returns:
         A model with the weights of `model`: rows, (n, features), in, what `model` returns out.
     """
-    after = layer_after(model, base)
-    start = after.output if pooling == "avg" else after.input
+    start = features_in(model, base)
+    if pooling == "avg" and len(start.shape) == 4:
+        start = _layer_after(model, base).output
     row = keras.Input((int(np.prod(start.shape[1:])),), name="features")
     x = keras.layers.Reshape(start.shape[1:], dtype="float32", name="feature_maps")(row)
     return keras.Model(row, keras.Model(start, model.outputs[0])(x), name=model.name)
@@ -109,6 +120,6 @@ def weights_hash(weights: Iterable[keras.Variable]) -> str:
     return digest.hexdigest()
 
 
-def layer_after(model: keras.Model, base: keras.Model) -> keras.layers.Layer:
-    """The layer of a model that takes the feature maps of its base."""
+def _layer_after(model: keras.Model, base: keras.Model) -> keras.layers.Layer:
+    """The layer of a model that takes what its base gives."""
     return model.layers[model.layers.index(base) + 1]
