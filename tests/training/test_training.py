@@ -130,6 +130,7 @@ def test_unfreezing_trains_from_the_named_layer_on(base, images, manifest, tmp_p
     assert changed == {"block3_convolution1", "block3_convolution2"}
     assert history["phase"].tolist() == ["head", "fine_tuning", "fine_tuning"]
     assert history["epoch"].tolist() == [1, 2, 3]
+    assert approach_of("transfer_end_to_end", {}).Parameters.model_validate(values).epochs_in_all == 3
     assert history["learning_rate"].tolist() == [0.001, 0.01, 0.01]
     originals = [weight for layer in before.values() for weight in layer]
     fine_tuned = [model.get_layer("source_cnn").get_layer(name) for name in sorted(changed)]
@@ -359,6 +360,8 @@ def test_fine_tuning_starts_from_the_linear_head(base, images, manifest, tmp_pat
     values = {"fine_tuning_learning_rate": 1e-9, "keep_best_epoch": False}
     model, _, history, _, _ = linear("transfer_end_to_end", base, images, manifest, tmp_path, **values)
     assert history["phase"].tolist() == ["head", *["fine_tuning"] * 5]
+    block = {**FINE_TUNED, "head": "linear"}
+    assert approach_of("transfer_end_to_end", {}).Parameters.model_validate(block).epochs_in_all == 6
     assert np.allclose(model.predict(images, verbose=0), alone.predict(images, verbose=0), atol=1e-4)
     trained = {layer.name for layer in model.get_layer("source_cnn").layers if layer.trainable_weights}
     assert trained == {"block3_convolution1", "block3_convolution2"}

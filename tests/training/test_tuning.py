@@ -37,6 +37,7 @@ SPACE = {
     "dropout": {"uniform": [0.0, 0.5]},
     "batch_size": None,
 }
+EVEN, UNEVEN = np.arange(60) % 2, (np.arange(60) % 4 == 0).astype(int)
 BASE_RECORD = {"identity": "base", "name": "base", "made_with": {"preprocessing": "own"}}
 
 
@@ -45,15 +46,14 @@ def tuning(approach="transfer_bottleneck", **changes):
     return TuningParameters.model_validate({**block, "search_space": {"transfer_bottleneck": SPACE}, **changes})
 
 
-def search(folder, wanted=None, block=BLOCK, seed=4, runs=("transfer_bottleneck",), **data):
+def search(folder, wanted=None, block=BLOCK, seed=4, runs=("transfer_bottleneck",), labels=EVEN, **data):
     """Searches on features that a linear layer tells apart."""
     import keras
 
     random = np.random.default_rng(0)
-    labels = np.arange(60) % 2
     features = random.normal(0, 1, (60, 16)).astype(np.float32)
     features[:, 0] += 2 * labels
-    manifest = pd.DataFrame({"path": [f"{i}.png" for i in range(60)], "label": labels})
+    manifest = pd.DataFrame({"path": [f"{i}.png" for i in range(60)], "label": labels, "group": range(60)})
     manifest["split"] = ["train"] * 40 + ["validation"] * 20
     images = np.zeros((60, 8, 8, 3), np.uint8)
     keras.utils.set_random_seed(0)
@@ -135,6 +135,15 @@ def test_a_parameter_that_the_block_leaves_at_its_default_can_be_searched(tmp_pa
     trials, summary = search(tmp_path, tuning(trials=2, epochs=1, search_space={"transfer_bottleneck": space}))
     assert trials.loc[0, ["label_smoothing", "mixup"]].tolist() == [0, 0]
     assert summary["own_val_loss"] == trials.loc[0, "val_loss"], "the defaults are the first trial"
+
+
+def test_a_trial_that_came_to_its_end_is_finished_also_without_epochs(tmp_path):
+    """A linear head has one row of history, whatever `epochs` is; with uneven classes one of these choices is worse."""
+    space = {"transfer_bottleneck": {"class_weights": {"choices": [False, True]}}}
+    wanted = tuning(trials=8, search_space=space)
+    trials, _ = search(tmp_path, wanted, {**BLOCK, "head": "linear"}, labels=UNEVEN)
+    assert trials["val_loss"].nunique() == 2
+    assert set(trials["outcome"]) == {"finished"}
 
 
 @pytest.mark.medium
@@ -229,6 +238,9 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(tmp_path)
     ignored = r"search_space\.transfer_bottleneck searches dense_units, dropout and learning_rate, which head: linear "
     with pytest.raises(TuningError, match=rf"{ignored}ignores\. Set them to null there, or set .*\.head=dense"):
         search(tmp_path, block={**BLOCK, "head": "linear"})
+    wanted = tuning(epochs=2, search_space={"transfer_bottleneck": {"class_weights": {"choices": [False, True]}}})
+    with pytest.raises(TuningError, match=r"tuning\.epochs is 2, but head: linear is solved without.*epochs=null, or"):
+        search(tmp_path, wanted, {**BLOCK, "head": "linear"})
     assert not list(tmp_path.iterdir())
 
 

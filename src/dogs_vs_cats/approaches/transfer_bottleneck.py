@@ -33,6 +33,11 @@ class Parameters(TrainingParameters):
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
     @property
+    def epochs_in_all(self) -> int:
+        """Those of the head."""
+        return 1 if self.head == "linear" else self.epochs
+
+    @property
     def unused(self) -> frozenset[str]:
         """A linear head is fitted to all rows at once."""
         return frozenset({*STEPS, "dense_units", "dropout"}) if self.head == "linear" else frozenset()

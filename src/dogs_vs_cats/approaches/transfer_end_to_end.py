@@ -44,6 +44,12 @@ class Parameters(TrainingParameters):
     fine_tuning_layer_decay: Annotated[float, Field(gt=0, le=1)] = 1
 
     @property
+    def epochs_in_all(self) -> int:
+        """Those of the head and of fine-tuning."""
+        head = 1 if self.head == "linear" else self.epochs
+        return head + (0 if self.unfreeze_from is None else self.fine_tuning_epochs)
+
+    @property
     def unused(self) -> frozenset[str]:
         """A linear head is fitted to all rows at once; batches and the optimizer are those of fine-tuning."""
         return frozenset({"epochs", "learning_rate", "dense_units"}) if self.head == "linear" else frozenset()

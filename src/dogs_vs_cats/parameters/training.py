@@ -93,6 +93,11 @@ class TrainingParameters(ParameterGroup):
         return self.mixup > 0 or self.cutmix > 0
 
     @property
+    def epochs_in_all(self) -> int:
+        """Epochs of all phases, unless the training stops early; a head that is solved counts as one."""
+        return self.epochs
+
+    @property
     def unused(self) -> frozenset[str]:
         """Names of parameters that the others make meaningless."""
         return frozenset()

@@ -60,7 +60,7 @@ class TuningParameters(ParameterGroup):
     Attributes:
         approach: Whose parameters; one of `approaches`.
         trials: Number of trainings, those of an interrupted search included.
-        epochs: Epochs of each, instead of the approach's own; None takes those.
+        epochs: Epochs of each, instead of the approach's own `epochs`; None takes those, as a head without them must.
         environment: Name of the environment, and of its experiment, that the best values are written to.
         search_space: For each approach the parameters that are searched; None leaves one as it is.
     """

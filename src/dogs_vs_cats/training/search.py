@@ -55,11 +55,12 @@ class Search:
             "seed": inputs.seed,
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        epochs = replace(inputs, block=self._block).parameters.epochs_in_all
         self._study = optuna.create_study(
             storage=f"sqlite:///{(folder / 'optuna.db').as_posix()}",
             study_name=f"{self._name} {digest}",
             # A third of the epochs shows too little: slow starters are often the best in the end.
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=self._block["epochs"] // 3),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=epochs // 3),
             load_if_exists=True,
         )
 
@@ -151,7 +152,7 @@ class Search:
             if isinstance(event, EpochEnd):
                 trial.report(event.logs["val_loss"], event.epoch)
                 # After the last epoch there is nothing left to save, so a trial that came so far is finished.
-                if event.epoch < inputs.parameters.epochs and trial.should_prune():
+                if event.epoch < inputs.parameters.epochs_in_all and trial.should_prune():
                     logger.info("%s: trial %d is stopped: half of the others were better by then", self._name, number)
                     raise optuna.TrialPruned
 

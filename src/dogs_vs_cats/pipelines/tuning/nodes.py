@@ -69,6 +69,11 @@ def _check(tuning: TuningParameters, approaches_run: list[str], inputs: Training
             f"tuning.search_space.{name} searches {found}, which head: {head} ignores. Set "
             f"{'them' if len(unused) > 1 else 'it'} to null there, or set {name}.head=dense."
         )
+    if tuning.epochs is not None and "epochs" in inputs.parameters.unused:
+        raise TuningError(
+            f"tuning.epochs is {tuning.epochs}, but head: {inputs.block['head']} is solved without epochs. Set "
+            f"tuning.epochs=null, or {name}.head=dense."
+        )
     if not tuning.spaces(inputs.name):
         raise TuningError(
             f"tuning.search_space has nothing for {name}. Write which of its parameters are searched, and where: "
