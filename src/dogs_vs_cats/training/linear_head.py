@@ -186,6 +186,8 @@ def _solve(estimator: "LogisticRegression", rows: Rows) -> None:
     with warnings.catch_warnings():
         # For the weakest penalties on separable images; they aren't chosen.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        # Many classes of one or two images each look like a regression to scikit-learn.
+        warnings.filterwarnings("ignore", message="The number of unique classes", category=UserWarning)
         estimator.fit(rows.features, rows.labels)
 
 
