@@ -163,12 +163,53 @@ def test_the_last_stage_of_a_model_inside_a_model_is_fine_tuned(gives, images, m
     assert all(map(np.array_equal, base.get_weights(), whole)), "the base that other approaches use was trained"
 
 
-def test_models_inside_a_model_that_cannot_become_one_are_refused(saved):
+def test_layers_are_renamed_where_others_have_their_names(saved, images):
+    """Those of models inside, and those that follow a base: the layers of a classifier are one flat graph later."""
+    import keras
     from keras import layers
 
-    clash = r'\(stages\) can.t be replaced.*"first" is used 2 times.*names differ'
-    with pytest.raises(BackboneError, match=clash) as told:
-        base_of(saved(layers.Rescaling(0.5, name="first"), stages()))
+    from dogs_vs_cats.approaches import approach_of
+    from dogs_vs_cats.models.frozen_base import join
+    from dogs_vs_cats.models.graph import dissect
+    from tests.approaches.test_approaches import BOTTLENECK, END_TO_END
+
+    def flat_classifiers(base):
+        for name, block, shape in (
+            ("transfer_end_to_end", END_TO_END, (32, 32, 3)),
+            ("transfer_bottleneck", BOTTLENECK, base.output_shape[-1:]),
+        ):
+            module = approach_of(name, {})
+            built = module.build(module.Parameters.model_validate(block), shape, 2, base)
+            yield dissect(built if name == "transfer_end_to_end" else join(name, base, built, "avg"))
+
+    plain = base_of(saved(stages()))
+    names = {step.layer.name for model in flat_classifiers(plain) for step in model.steps}
+    around = sorted(names - {layer.name for layer in plain.layers})
+    assert {"pooling", "dense_2", "probability"} < set(around)
+    same = [layers.Activation("linear", name=name) for name in (*around, "base_first")]
+    file = saved(layers.Rescaling(0.5, name="first"), stages(), *same)
+    base = base_of(file)
+    assert np.array_equal(base(images[:4]), keras.models.load_model(file)(images[:4]))
+    assert [layer.name for layer in base.layers][1:4] == ["first", "centred", "base_first"]
+    assert base.layers[-1].name == "base_base_first"
+    assert all(model.steps for model in flat_classifiers(base))
+
+
+def test_models_inside_a_model_that_cannot_become_one_are_refused(saved):
+    import keras
+    from keras import layers
+
+    def outer(pixels):
+        keras.utils.clear_session()
+        return keras.ops.absolute(pixels)
+
+    image = keras.Input((32, 32, 3))
+    keras.utils.clear_session()
+    inner = keras.Model(image, keras.ops.absolute(image), name="inner")
+    with pytest.raises(
+        BackboneError, match=r"\(inner\) can.t be replaced by their layers: The name .* is used"
+    ) as told:
+        base_of(saved(outer, inner, layers.Conv2D(2, 3)))
     assert "\n" not in told.value.message
     with pytest.raises(BackboneError, match="several inputs or outputs inside it: ending_stages"):
         base_of(saved(layers.Rescaling(0.5), stages("ending_", outputs=2), lambda ends: ends[1]))

@@ -13,6 +13,12 @@ from dogs_vs_cats.models.file_header import existing_file, read_header
 from dogs_vs_cats.models.graph import Anatomy, dissect
 from dogs_vs_cats.parameters.backbone import EARLIER_MODEL, BackboneParameters
 
+_AROUND_A_BASE = (
+    *("pooling", "dense_1", "dense_2", "dropout_1", "dropout_2"),
+    *("probabilities", "columns", "column_of_class_1", "probability", "logits"),
+)
+"""Names of layers that follow a base in a model."""
+
 
 def headless_file(parameters: BackboneParameters, image_size: int, channels: int) -> keras.Model:
     """Loads a base from its file.
@@ -23,8 +29,8 @@ def headless_file(parameters: BackboneParameters, image_size: int, channels: int
         channels: 1 or 3.
 
     Returns:
-        The base, uncompiled; its name is that of the file's model. Models inside it are replaced by their layers. A
-        base for images of any size is fixed to these.
+        The base, uncompiled; its name is that of the file's model. Models inside it are replaced by their layers, and
+        layers get new names where others have theirs. A base for images of any size is fixed to these.
 
     Raises:
         BackboneError: There is no such file, it takes other images, it has layers of its own, several inputs or
@@ -42,6 +48,7 @@ def headless_file(parameters: BackboneParameters, image_size: int, channels: int
     _refuse_damaged(path)
     model = load_model(path)
     _refuse_unlike_a_base(model, path)
+    _rename_clashing(model)
     parts = _dissected(model, path)
     _refuse_classifier(parts.steps[-1].layer, model, path)
     if any(isinstance(layer, keras.Model) for layer in model.layers):
@@ -82,6 +89,19 @@ def _refuse_unlike_a_base(model: keras.Model, path: Path) -> None:
         )
 
 
+def _rename_clashing(model: keras.Model) -> None:
+    """Renames layers whose names others have: layers of other models inside the model, or those that follow a base.
+
+    All other names stay, because features and results on disk are found by them.
+    """
+    taken = set(_AROUND_A_BASE)
+    for layer in dict.fromkeys(layers_within(model)):
+        if not isinstance(layer, keras.Model | keras.layers.InputLayer):
+            while layer.name in taken:
+                layer.name = f"base_{layer.name}"
+            taken.add(layer.name)
+
+
 def _dissected(model: keras.Model, path: Path) -> Anatomy:
     inside = [layer for layer in layers_within(model) if isinstance(layer, keras.Model)]
     if several := [part.name for part in inside if len(part.inputs) > 1 or len(part.outputs) > 1]:
@@ -94,7 +114,7 @@ def _dissected(model: keras.Model, path: Path) -> Anatomy:
     except ValueError as error:
         raise BackboneError(
             f"Models inside {path} ({listed([part.name for part in inside])}) can't be replaced by their layers: "
-            f"{first_line(error)}. Build it of layers whose names differ, also from those of its models."
+            f"{first_line(error)}. Build it of layers, without calls of keras.ops."
         ) from error
 
 
