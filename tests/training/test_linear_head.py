@@ -70,9 +70,8 @@ def test_a_handful_of_images_suffices(count):
     assert head.log_loss_and_accuracy(rows(count, 3))[1] > 1 / 3
 
 
-def test_one_image_of_each_of_many_classes_suffices():
-    training = rows(30, classes=30, noise=0.1)
-    assert fit(training, NONE).log_loss_and_accuracy(training)[1] == 1
+def test_one_image_of_each_of_many_classes_is_fitted_without_a_warning():
+    assert fit(rows(30, classes=30), NONE).kernel.shape == (12, 30)
 
 
 def test_features_that_hardly_vary_do_not_drown_the_others_where_there_are_few_images():
