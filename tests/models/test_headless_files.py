@@ -116,6 +116,7 @@ def stages(prefix="", outputs=1):
     import keras
     from keras import layers
 
+    keras.utils.set_random_seed(0)
     image = keras.Input((32, 32, 3))
     x, ends = layers.Rescaling(1 / 127.5, -1, name=f"{prefix}centred")(image), []
     for name in ("first", "second"):
@@ -145,7 +146,7 @@ def test_the_last_stage_of_a_model_inside_a_model_is_fine_tuned(gives, images, m
 
     image, darker = keras.Input((32, 32, 3)), layers.Rescaling(0.5, name="darker")
     if gives == "maps":
-        model = keras.Model(image, stages()(darker(image)))
+        model = keras.Model(image, 2 * stages()(darker(image)))  # with an operation that is no layer
     else:
         model = keras.Sequential([image, darker, stages(), layers.GlobalAveragePooling2D()])
     model.save(tmp_path / "nested.keras")

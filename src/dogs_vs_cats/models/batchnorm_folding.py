@@ -33,9 +33,11 @@ def fold_batch_normalisation(
             return layer
         return fold_batch_normalisation(layer, frozen_only=frozen_only, leave=leave)
 
+    def is_left(normalisation: keras.layers.BatchNormalization) -> bool:
+        return normalisation.name in leave or (frozen_only and normalisation.trainable)
+
     def call(layer: keras.layers.Layer, *arguments: Any, **keywords: Any) -> Any:
-        is_left = layer.name in leave or (frozen_only and layer.trainable)
-        if isinstance(layer, keras.layers.BatchNormalization) and not is_left:
+        if isinstance(layer, keras.layers.BatchNormalization) and not is_left(layer):
             convolution, given = convolved.get(id(arguments[0]), (None, None))
             if convolution is not None and layer.axis in (-1, 3):
                 return _folded(convolution, layer, given)
