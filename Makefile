@@ -13,7 +13,7 @@ endif
 # Three locks of one resolution: requirements.lock has what runs need, requirements-dev.lock adds tests, checks and docs,
 # requirements-gpu.lock adds CUDA to both. The file .venv/.installed-LOCK names the one that is installed. It stays
 # until a target needs more, or LOCK names another.
-LOCK ?= $(or $(patsubst .venv/.installed-%,%,$(firstword $(wildcard .venv/.installed-*))),requirements.lock)
+LOCK ?= $(or $(patsubst .venv/.installed-%,%,$(firstword $(wildcard .venv/.installed-*.lock))),requirements.lock)
 DEV_LOCK := $(if $(filter requirements.lock,$(LOCK)),requirements-dev.lock,$(LOCK))
 
 # Test files run side by side; many of them wait for processes that start.
