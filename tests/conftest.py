@@ -33,6 +33,11 @@ TRACKING_VARIABLES = (
 for _name in TRACKING_VARIABLES:
     os.environ.pop(_name, None)
 
+# Test files that run side by side share the cores already. Runs with `compute.threads` set these themselves.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(_name, "1")
+
 
 # An example may have to wait for a busy machine, and each run tries the same ones.
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
