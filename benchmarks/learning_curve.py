@@ -41,7 +41,7 @@ BASES = {
 
 def extract(project: Path, base: str) -> tuple[np.ndarray, pd.DataFrame]:
     """Features, averaged over positions, of the images in use, and their rows of the manifest."""
-    command = [sys.executable, "-m", "dogs_vs_cats", "run", "--env=photos"]
+    command = [sys.executable, "-m", "kedro", "run", "--env=photos"]
     command += ["--pipelines=data_ingestion,backbone,feature_extraction"]
     command += [f"--params=ingestion.source={PHOTOS},ingestion.train_size=3000"]
     command += [f"--params=ingestion.validation_size=1000,ingestion.test_size=1000,{base}"]
