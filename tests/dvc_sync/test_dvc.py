@@ -480,7 +480,7 @@ def test_after_make_install_what_dvc_unpickles_is_private(tmp_path):
     (project.root / ".dvc").mkdir()
     for name in (".dvc/config", ".dvc/.gitignore", "Makefile", "requirements.lock"):
         shutil.copy(PROJECT / name, project.root / name)
-    (project.root / ".venv/.installed-requirements").touch()
+    (project.root / ".venv/.installed-requirements.lock").touch()
     (project.root / ".gitignore").write_text(".venv\n")
     (project.root / "dvc.yaml").write_text("stages: {make: {cmd: echo done > file, outs: [file]}}\n")
     project.git("init", "--quiet", ".")
