@@ -71,6 +71,14 @@ def test_learning_curves_show_both_quantities_of_both_splits() -> None:
         assert np.array_equal(training.get_xdata(), [1, 2, 3])
 
 
+def test_no_accuracy_above_one_is_on_the_axis() -> None:
+    perfect = history_of().assign(accuracy=1.0, val_accuracy=1.0)
+    figures = learning_figures.learning_curves(perfect), learning_figures.comparison_curves({"cnn": perfect})
+    for figure in figures:
+        low, high = figure.axes[0].get_ylim()
+        assert low < high == 1
+
+
 def test_learning_curves_of_several_seeds_are_their_mean_with_a_band() -> None:
     history = history_of(seeds=3)
     accuracy = learning_figures.learning_curves(history).axes[0]

@@ -41,6 +41,7 @@ def learning_curves(figure: Figure, history: pd.DataFrame) -> None:
             axes.axvline(beginning, color=MUTED, linewidth=1, linestyle=DASHED)
             place = axes.get_xaxis_transform()
             axes.text(beginning, 0.99, " fine-tuning", transform=place, va="top", fontsize=8.5, color=MUTED)
+    _end_at_one(figure.axes[0])
     figure.axes[0].legend(loc="best")
     seeds = history["seed"].nunique()
     notes = [f"mean ± standard deviation of {seeds} seeds"] if seeds > 1 else []
@@ -69,6 +70,7 @@ def comparison_curves(figure: Figure, histories: Mapping[str, pd.DataFrame]) -> 
                 _draw_curve(axes, history, f"val_{column}", label=approach, color=colour, marker=marker)
             else:
                 _draw_curve(axes, history, column, label=f"{approach} (training only)", **training)
+    _end_at_one(panels["accuracy"])
     _use_logarithm_if_useful(panels["loss"], histories)
     if any(map(has_validation, histories.values())):
         panels["accuracy"].plot([], [], color=MUTED, label="validation")
@@ -99,6 +101,13 @@ def _draw_curve(axes: Axes, history: pd.DataFrame, column: str, **line: Any) -> 
     axes.plot(mean.index, mean, clip_on=False, **line)
     if deviation.notna().any():  # of a single seed it is NaN
         axes.fill_between(mean.index, mean - deviation, mean + deviation, color=line["color"], alpha=0.15, linewidth=0)
+
+
+def _end_at_one(axes: Axes) -> None:
+    """Ends the axis of accuracies at 1 where all of them are 1; Matplotlib puts a single value into the middle."""
+    low, high = axes.get_ylim()
+    if high > 1 and low + high >= 2:
+        axes.set_ylim(top=1)
 
 
 def _use_logarithm_if_useful(axes: Axes, histories: Mapping[str, pd.DataFrame]) -> None:
