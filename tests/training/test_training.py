@@ -216,9 +216,10 @@ def killed_in_epoch(epoch):
         events.unsubscribe(die)
 
 
-def test_an_interrupted_training_ends_with_the_same_weights(base, images, manifest, tmp_path, monkeypatch):
+@pytest.mark.parametrize("keep_best", [False, True])
+def test_an_interrupted_training_ends_with_the_same_weights(base, images, manifest, tmp_path, monkeypatch, keep_best):
     monkeypatch.setattr("dogs_vs_cats.training.loop.SECONDS_BETWEEN_STATES", 0)
-    values = {**BOTTLENECK, "dense_units": 16, "epochs": 5, "keep_best_epoch": False}
+    values = {**BOTTLENECK, "dense_units": 16, "epochs": 5, "keep_best_epoch": keep_best}
     undisturbed, _, full_history, _, _ = train_head(values, base, images, manifest, tmp_path)
 
     with killed_in_epoch(4):
@@ -305,12 +306,12 @@ def test_fine_tuning_starts_from_the_best_head_and_has_a_patience_of_its_own(bas
 def test_an_interrupted_fine_tuning_ends_with_the_same_weights(base, images, manifest, tmp_path, monkeypatch):
     monkeypatch.setattr("dogs_vs_cats.training.loop.SECONDS_BETWEEN_STATES", 0)
     undisturbed, _, full_history, _, _ = fine_tune(base, images, manifest, tmp_path)
-    for first_lost in (4, 6):  # the border between the phases, and then in fine-tuning
+    for first_lost in (4, 6):  # the border between the phases, and in fine-tuning
         with killed_in_epoch(first_lost):
             fine_tune(base, images, manifest, tmp_path)
-    resumed, _, history, _, _ = fine_tune(base, images, manifest, tmp_path)
-    assert weights_equal(undisturbed, resumed)
-    assert history.equals(full_history)
+        resumed, _, history, _, _ = fine_tune(base, images, manifest, tmp_path)
+        assert weights_equal(undisturbed, resumed)
+        assert history.equals(full_history)
 
 
 def misled(manifest):
