@@ -31,6 +31,10 @@ class SourceError(ProjectError):
     """A source of images can't be found, fetched, or understood."""
 
 
+class CorrectionsError(ProjectError):
+    """A file of corrections can't be read, or doesn't fit the images."""
+
+
 class SplitError(ProjectError):
     """The requested split can't be made from the images there are."""
 

@@ -10,9 +10,10 @@ import yaml
 
 from dogs_vs_cats.dvc_sync import environments, source_code
 from dogs_vs_cats.dvc_sync.dvc_file import render
-from dogs_vs_cats.dvc_sync.hooks import check_source
+from dogs_vs_cats.dvc_sync.hooks import check_path
 from dogs_vs_cats.errors import ConfigurationError, DVCFileError, ReproductionError
-from dogs_vs_cats.parameters.dvc_variables import variables
+from dogs_vs_cats.images.correction_files import COLUMNS
+from dogs_vs_cats.parameters.dvc_variables import NO_CORRECTIONS, variables
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from tests.conftest import PROJECT, copy_project, kedro
 
@@ -232,7 +233,11 @@ def test_what_dvc_looks_for_is_added_without_changing_anything(project):
     assert (mine / "parameters.yml").read_text().startswith(f"{ours}  pooling: flatten\n")
     assert yaml.safe_load((mine / "globals.yml").read_text()) == {
         "experiment": "mine",
-        "dvc": {"raw_data": "conf/mine/globals.yml", "parameters": "parameters.yml"},
+        "dvc": {
+            "raw_data": "conf/mine/globals.yml",
+            "corrections": "conf/base/no_corrections.csv",
+            "parameters": "parameters.yml",
+        },
     }
     assert merged(project, "mine") == before
     assert environments.problems(project) == []
@@ -272,14 +277,32 @@ def test_an_environment_of_many_files_goes_on_working_in_kedro(project):
 
 def test_raw_data_is_watched_where_there_is_some(project):
     def raw_data(source):
-        return variables("mine", source)["raw_data"]
+        return variables("mine", {"source": source})["raw_data"]
 
     assert raw_data("data/01_raw/photos.zip") == "data/01_raw"
     assert raw_data("elsewhere/photos") == "elsewhere/photos"
     assert raw_data("elsewhere/photos.zip/color") == "elsewhere/photos.zip"
     for source in ("sample", "keras:mnist", "https://example.org/a.zip", "/photos", "../photos", "~/photos"):
         assert raw_data(source) == "conf/mine/globals.yml"
-    assert variables("base", "sample")["parameters"] == "no_overrides.yml"
+    assert variables("base", {"source": "sample"})["parameters"] == "no_overrides.yml"
+
+
+def test_the_stage_that_corrects_labels_depends_on_the_corrections(stages):
+    def corrections(path):
+        return variables("mine", {"source": "sample", "corrections": path})["corrections"]
+
+    assert corrections("conf/mine/fixes.csv") == "conf/mine/fixes.csv"
+    assert corrections(None) == corrections("/fixes.csv") == corrections("../fixes.csv") == NO_CORRECTIONS
+    assert (PROJECT / NO_CORRECTIONS).read_text() == ",".join(COLUMNS) + "\n"
+    followers = [name for name, stage in stages.items() if "../../${dvc.corrections}" in stage["deps"]]
+    assert followers == ["prepare"]
+
+
+def test_corrections_that_dvc_doesnt_watch_are_refused(tmp_path):
+    given = ("ingestion.corrections", "conf/mine/fixes.csv", "corrections")
+    check_path(*given, "conf/mine/fixes.csv", tmp_path, "mine")
+    with pytest.raises(ReproductionError, match=r"-S conf/mine/globals\.yml:dvc\.corrections=conf/mine/fixes\.csv"):
+        check_path(*given, NO_CORRECTIONS, tmp_path, "mine")
 
 
 @pytest.mark.parametrize(
@@ -290,14 +313,14 @@ def test_raw_data_is_watched_where_there_is_some(project):
     ],
 )
 def test_sources_that_dvc_can_follow_are_accepted(tmp_path, source):
-    check_source(source, "data/01_raw", tmp_path, "lecture")
+    check_path("ingestion.source", source, "raw_data", "data/01_raw", tmp_path, "lecture")
 
 
 def test_a_folder_in_an_archive_that_dvc_tracks_is_accepted_in_a_temporary_folder(tmp_path):
     temporary = tmp_path / ".dvc/tmp/exps/tmp1"
     (temporary / "data/01_raw").mkdir(parents=True)
     (temporary / "data/01_raw/photos.zip").touch()
-    check_source("data/01_raw/photos.zip/color", "data/01_raw", temporary, "lecture")
+    check_path("ingestion.source", "data/01_raw/photos.zip/color", "raw_data", "data/01_raw", temporary, "lecture")
 
 
 def test_a_source_outside_is_refused_in_a_temporary_folder_and_named_elsewhere(tmp_path, caplog):
@@ -305,8 +328,8 @@ def test_a_source_outside_is_refused_in_a_temporary_folder_and_named_elsewhere(t
     source = str(tmp_path / "photos.zip")
     temporary = tmp_path / "project/.dvc/tmp/exps/tmp1"
     with pytest.raises(ReproductionError, match=r"temporary folder.*dvc add"):
-        check_source(source, "data/01_raw", temporary, "lecture")
-    check_source(source, "data/01_raw", tmp_path / "project", "lecture")
+        check_path("ingestion.source", source, "raw_data", "data/01_raw", temporary, "lecture")
+    check_path("ingestion.source", source, "raw_data", "data/01_raw", tmp_path / "project", "lecture")
     assert f"DVC doesn't notice when {source} (ingestion.source) changes" in caplog.text
 
 
@@ -314,9 +337,9 @@ def test_an_untracked_or_unwatched_source_is_refused(tmp_path):
     source = "data/01_raw/photos.zip"
     temporary = tmp_path / ".dvc/tmp/exps/tmp1"
     with pytest.raises(ReproductionError, match=r"only what git and DVC track.*`dvc add` it there"):
-        check_source(source, "data/01_raw", temporary, "lecture")
+        check_path("ingestion.source", source, "raw_data", "data/01_raw", temporary, "lecture")
     with pytest.raises(ReproductionError, match=r"-S conf/base/globals.yml:dvc.raw_data=data/01_raw"):
-        check_source(source, "conf/base/globals.yml", tmp_path, "base")
+        check_path("ingestion.source", source, "raw_data", "conf/base/globals.yml", tmp_path, "base")
 
 
 def test_writing_needs_neither_tensorflow_nor_mlflow():

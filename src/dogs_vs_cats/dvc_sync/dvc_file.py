@@ -91,6 +91,7 @@ def _definition(stage: Stage, catalog: CatalogEntries, parameters: Mapping[str, 
     catalogs = {f"conf/base/{entry.defined_in}" for entry in (*read, *made)}
     # A stage that waits for no other starts from the raw data, if from any file at all.
     data = sorted(UP + entry.path for entry in read if entry.role != "none") or [f"{UP}${{dvc.raw_data}}"]
+    data += [f"{UP}${{dvc.corrections}}"] if "ingestion" in stage.parameters else []
     code = [UP + path for path in (*_source_code(stage, [*read, *made]), *sorted(catalogs), "requirements.lock")]
     tags = f" --tags={stage.tag}" if stage.tag else ""
     definition = {

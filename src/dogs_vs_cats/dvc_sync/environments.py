@@ -68,8 +68,8 @@ def _incomplete(root: Path) -> dict[Path, str]:
     for folder in environment_folders(root):
         in_base = folder.name == "base"
         own = base if in_base else read_yaml(folder / OWN_PARAMETERS)
-        source = own.get("ingestion", {}).get("source", base["ingestion"]["source"])
-        values = {f"dvc.{name}": value for name, value in variables(folder.name, source).items()}
+        ingestion = base["ingestion"] | own.get("ingestion", {})
+        values = {f"dvc.{name}": value for name, value in variables(folder.name, ingestion).items()}
         texts[folder / "globals.yml"] = _completed(folder / "globals.yml", values, replace=True)
         # With other approaches than base's, the first two stages start, and say why the environment can't be run.
         followed = _followed(stages if _is_reproducible(folder) else stages[:2], {} if in_base else base)

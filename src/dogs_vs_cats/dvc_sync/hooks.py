@@ -24,6 +24,9 @@ TEMPORARY = ".dvc/tmp/exps"
 POLL_SECONDS = 0.25
 """Seconds between two checks whether DVC is still alive."""
 
+WATCHED = {"source": "raw_data", "corrections": "corrections"}
+"""Parameters of ingestion that name files, and the variables of dvc.yaml by which a stage depends on these."""
+
 _SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh", "busybox"}
 
 
@@ -48,45 +51,50 @@ class ReproductionHooks:
                 f"The environment {context.env} runs {', '.join(parameters['approaches'])}, but dvc.yaml has a stage "
                 f"for each approach of conf/base. Run it without DVC: kedro run --env={context.env}"
             )
-        raw_data = context.config_loader["globals"]["dvc"]["raw_data"]
-        check_source(parameters["ingestion"]["source"], raw_data, context.project_path, context.env)
+        watched = context.config_loader["globals"]["dvc"]
+        for name, variable in WATCHED.items():
+            if (path := parameters["ingestion"].get(name)) is not None:
+                check_path(f"ingestion.{name}", path, variable, watched[variable], context.project_path, context.env)
 
 
-def check_source(source: str, raw_data: str, root: Path, environment: str) -> None:
-    """Refuses images that DVC doesn't have or doesn't watch.
+def check_path(parameter: str, given: str, variable: str, watched: str, root: Path, environment: str) -> None:
+    """Refuses files that DVC doesn't have or doesn't watch.
 
     Args:
-        source: `ingestion.source`.
-        raw_data: What the stage depends on, relative to the project's root.
+        parameter: The parameter that names them, such as `ingestion.source`.
+        given: Its value.
+        variable: The variable of the environment's `globals.yml` that names what the stage depends on.
+        watched: Its value, relative to the project's root.
         root: The project's root; DVC's temporary folder where it runs in one.
         environment: The environment.
 
     Raises:
-        ReproductionError: The source lies outside a temporary folder of DVC's, isn't tracked, or isn't what the
-            stage depends on.
+        ReproductionError: The path lies outside a temporary folder of DVC's, isn't tracked, or isn't what the stage
+            depends on.
     """
-    if not is_path(source):
+    if not is_path(given):
         return
     # Not resolved: DVC may link tracked files to its cache.
-    path = Path(os.path.normpath(root / Path(on_disk(source)).expanduser()))
+    path = Path(os.path.normpath(root / Path(on_disk(given)).expanduser()))
     inside = path.relative_to(root).as_posix() if path.is_relative_to(root) else None
     track = (
         f"copy it to {RAW_DATA} if it is outside of the repository, `dvc add` it there, commit the .dvc file, and set "
-        "ingestion.source to that path"
+        f"{parameter} to that path"
     )
     if f"/{TEMPORARY}/" in f"{root.as_posix()}/" and (inside is None or not path.exists()):
         raise ReproductionError(
-            f"ingestion.source is {source}, but DVC runs this experiment in a temporary folder, which has only what "
-            f"git and DVC track. To use it here, {track}; or run the experiment in your project: dvc exp run without "
-            "--temp and --queue."
+            f"{parameter} is {given}, but DVC runs this experiment in a temporary folder, which has only what git and "
+            f"DVC track. To use it here, {track}; or run the experiment in your project: dvc exp run without --temp "
+            "and --queue."
         )
     if inside is None:
-        logger.warning("DVC doesn't notice when %s (ingestion.source) changes. To track it, %s.", source, track)
-    elif not Path(inside).is_relative_to(raw_data):
+        logger.warning("DVC doesn't notice when %s (%s) changes. To track it, %s.", given, parameter, track)
+    elif not Path(inside).is_relative_to(watched):
+        wanted = inside if variable == "corrections" else Path(inside).parent.as_posix()
         raise ReproductionError(
-            f"ingestion.source is {source}, but the stage depends on {raw_data}: DVC wouldn't notice when the images "
-            f"change. Set the source in conf/{environment}/parameters.yml and run `kedro dvc sync`, or add "
-            f"-S conf/{environment}/globals.yml:dvc.raw_data={Path(inside).parent.as_posix()} to the command."
+            f"{parameter} is {given}, but the stage depends on {watched}: DVC wouldn't notice a change. Set "
+            f"{parameter} in conf/{environment}/parameters.yml and run `kedro dvc sync`, or add "
+            f"-S conf/{environment}/globals.yml:dvc.{variable}={wanted} to the command."
         )
 
 

@@ -58,29 +58,42 @@ def divide(manifest: pd.DataFrame, folds: int, seed: int) -> Iterator[Fold]:
     the penalty and the temperature on validation images of its own, so that its test images have no part in them. A
     fold of very few images may have none for validation: each class has at least one group in `train`.
 
+    Where labels were corrected, the folds are those of the labels before, so that the same images are tested together,
+    unless a fold would have to learn a class without images.
+
     Args:
-        manifest: Columns `label`, `split` and `group`; images of the split `unused` stay out.
+        manifest: Columns `label`, `split` and `group`, with corrections also `given_label` and `given_split`; images of
+            the split `unused` stay out.
         folds: At least 2, and at most as many as the smallest class has groups.
         seed: Another seed draws other folds in every repeat.
 
     Yields:
         `folds` times `REPEATS` divisions. Each image in use is in the test part once in each repeat.
     """
-    rows = np.flatnonzero(manifest["split"] != UNUSED)
-    labels, groups = (manifest[column].to_numpy()[rows] for column in ("label", "group"))
-    validation, training = ((manifest["split"] == split).sum() for split in (VALIDATION, TRAIN))
+    given_split, given_label = (manifest.get(f"given_{name}", manifest[name]) for name in ("split", "label"))
+    rows = np.flatnonzero(given_split != UNUSED)
+    given, labels, groups = (column.to_numpy()[rows] for column in (given_label, manifest["label"], manifest["group"]))
+    used = (manifest["split"] != UNUSED).to_numpy()[rows]
+    validation, training = ((given_split == split).sum() for split in (VALIDATION, TRAIN))
     parts = max(round((validation + training) / validation), 2) if validation else None
     for repeat in range(1, REPEATS + 1):
         # Not the sum of the two: neighbouring seeds would share most of their folds.
         random = np.random.default_rng([seed, repeat])
-        fold_of = _deal(labels, groups, folds, int(random.integers(2**32)))
+        drawn = int(random.integers(2**32))
+        fold_of = _deal(given, groups, folds, drawn)
+        if not _train_every_class(fold_of[used], labels[used]):
+            fold_of[used] = _deal(labels[used], groups[used], folds, drawn)
         for number in range(folds):
             of_fold = np.where(fold_of == number, TEST, TRAIN).astype(f"<U{len(VALIDATION)}")
             rest = np.flatnonzero(fold_of != number)
             if parts:
-                of_fold[rest[_one_in(parts, labels[rest], groups[rest], random)]] = VALIDATION
+                chosen = rest[_one_in(parts, given[rest], groups[rest], random)]
+                of_fold[chosen] = VALIDATION
+                lacking = np.setdiff1d(labels[chosen], labels[(of_fold == TRAIN) & used])
+                # No class loses all its groups to validation.
+                of_fold[chosen[np.isin(groups[chosen], groups[rest][np.isin(labels[rest], lacking)])]] = TRAIN
             splits = np.full(len(manifest), UNUSED, of_fold.dtype)
-            splits[rows] = of_fold
+            splits[rows[used]] = of_fold[used]
             yield Fold(repeat, number + 1, splits)
 
 
@@ -101,6 +114,12 @@ def _deal(labels: NDArray[Any], groups: NDArray[Any], folds: int, seed: int) -> 
     return fold_of
 
 
+def _train_every_class(fold_of: NDArray[np.int64], labels: NDArray[Any]) -> bool:
+    """Tells whether the images outside of each fold have all classes."""
+    classes = len(np.unique(labels))
+    return all(len(np.unique(labels[fold_of != fold])) == classes for fold in np.unique(fold_of))
+
+
 def _one_in(parts: int, labels: NDArray[Any], groups: NDArray[Any], random: np.random.Generator) -> NDArray[np.bool_]:
     """Chooses every so many-th group of each class, however few images the classes have: a systematic sample.
 
@@ -111,14 +130,12 @@ def _one_in(parts: int, labels: NDArray[Any], groups: NDArray[Any], random: np.r
         random: Chooses which.
 
     Returns:
-        Whether each image is chosen, shape (n,). No class loses all its groups.
+        Whether each image is chosen, shape (n,).
     """
     names, first = np.unique(groups, return_index=True)
     shuffled = random.permutation(len(names))
     by_class = shuffled[np.argsort(labels[first[shuffled]], kind="stable")]
-    chosen = np.isin(groups, names[by_class[random.integers(min(parts, len(names))) :: parts]])
-    lacking = np.setdiff1d(labels[chosen], labels[~chosen])
-    return chosen & ~np.isin(groups, groups[np.isin(labels, lacking)])
+    return np.isin(groups, names[by_class[random.integers(min(parts, len(names))) :: parts]])
 
 
 def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:

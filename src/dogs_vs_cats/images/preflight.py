@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dogs_vs_cats.errors import SourceError, listed
+from dogs_vs_cats.images.corrections import check_corrections
 from dogs_vs_cats.images.decoding import ImageRejected
 from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS
 from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE
@@ -53,6 +54,7 @@ def check_source(ingestion: IngestionParameters, seed: int, store_folder: Path) 
     Raises:
         SourceError: The source can't be opened, or a class seems to have no usable image.
         SplitError: The source has too few images for the split.
+        CorrectionsError: The corrections can't be read, or don't fit the images.
     """
     source = open_for_training(ingestion, seed)
     leave_open(ingestion, seed, source)
@@ -61,6 +63,7 @@ def check_source(ingestion: IngestionParameters, seed: int, store_folder: Path) 
     in_use = check_split(
         ingestion.split, labels, [entry.part for entry in entries], ingestion.sizes, source.class_names
     )
+    labels = check_corrections(ingestion, source)
     counts = class_counts(labels, source.class_names)
     if isinstance(ingestion.folds, int):
         check_folds(ingestion.folds, counts)

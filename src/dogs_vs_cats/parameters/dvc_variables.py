@@ -1,6 +1,8 @@
 """The values that dvc.yaml takes from the `globals.yml` of an environment, beside its `experiment`."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 RAW_DATA = "data/01_raw"
 OWN_PARAMETERS = "parameters.yml"
@@ -8,24 +10,41 @@ NO_PARAMETERS = "no_overrides.yml"
 """The file of base that stands for an environment's own parameters: base overrides nothing of itself."""
 
 
-def variables(environment: str, source: str) -> dict[str, str]:
+NO_CORRECTIONS = "conf/base/no_corrections.csv"
+"""The file that stands for the corrections of an environment without any, and shows their form."""
+
+
+def variables(environment: str, ingestion: Mapping[str, Any]) -> dict[str, str]:
     """Returns the block `dvc` of an environment's `globals.yml`.
 
     Args:
         environment: Its name.
-        source: Its `ingestion.source`.
+        ingestion: Its parameters of ingestion.
 
     Returns:
-        `raw_data`, on which the first stages depend beside parameters and source code, and `parameters`, the file in
-        which DVC looks for the environment's own parameters.
+        `raw_data`, on which the first stages depend beside parameters and source code; `corrections`, on which the
+        first one depends; and `parameters`, the file in which DVC looks for the environment's own parameters.
     """
-    path = Path(source)
-    if is_path(source) and not path.is_absolute() and not {"..", "~"} & set(path.parts):
-        raw_data = RAW_DATA if path.is_relative_to(RAW_DATA) else on_disk(source)
-    else:
-        # DVC can't leave a dependency out. This file takes the place of one that isn't there.
-        raw_data = f"conf/{environment}/globals.yml"
-    return {"raw_data": raw_data, "parameters": NO_PARAMETERS if environment == "base" else OWN_PARAMETERS}
+    corrections = ingestion.get("corrections")
+    return {
+        # DVC can't leave a dependency out. A file that is always there takes the place of one that isn't.
+        "raw_data": _raw_data(ingestion) or f"conf/{environment}/globals.yml",
+        "corrections": corrections if corrections and _is_inside(corrections) else NO_CORRECTIONS,
+        "parameters": NO_PARAMETERS if environment == "base" else OWN_PARAMETERS,
+    }
+
+
+def _raw_data(ingestion: Mapping[str, Any]) -> str:
+    """The file or folder in the project that holds all images, and their table; empty if there is none."""
+    source = ingestion["source"]
+    if not is_path(source) or not _is_inside(source):
+        return ""
+    return RAW_DATA if Path(source).is_relative_to(RAW_DATA) else on_disk(source)
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path names something in the project."""
+    return not Path(path).is_absolute() and not {"..", "~"} & set(Path(path).parts)
 
 
 def is_path(source: str) -> bool:

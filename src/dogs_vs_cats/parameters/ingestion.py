@@ -54,6 +54,8 @@ class IngestionParameters(ParameterGroup):
             all three fractions add up to 1, training is all of that part but validation.
         columns: Headers in a table of labels: of the image, of its class and, where there is one, of its part (training
             or test); None detects them.
+        corrections: A `.csv` file of images that get another label or are left out, see `images.corrections`; None
+            corrects nothing.
         folds: Number of folds of the cross-validation that measures feature-based approaches, over all images in use;
             `auto` takes 5 where the random test part has fewer than 200 images, and none otherwise. None measures every
             approach on the test images alone.
@@ -78,6 +80,7 @@ class IngestionParameters(ParameterGroup):
     near_duplicates: Literal["group", "ignore"]
     fit: Fit = "stretch"
     columns: Annotated[list[str], Field(min_length=2, max_length=3)] | None = None
+    corrections: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("image_size", mode="before")
     @classmethod

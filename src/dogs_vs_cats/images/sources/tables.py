@@ -6,7 +6,6 @@ the end of its path, or by its file name without the extension, as in Kaggle's t
 relative to the table's folder.
 """
 
-import io
 import logging
 import posixpath
 from collections import defaultdict
@@ -26,12 +25,12 @@ from dogs_vs_cats.images.sources.names import (
     part_of,
 )
 from dogs_vs_cats.images.sources.reading import as_yaml
+from dogs_vs_cats.images.sources.table_files import as_path, parsed
 
 logger = logging.getLogger(__name__)
 
 _ADVICE = "Set ingestion.columns to the headers of the image and its class, as in ingestion.columns=[file,breed]"
 _PARTS = (TRAIN, VALIDATION, TEST)
-_SEPARATORS = ",;\t|"
 _TRIED = 100
 """So many names at the beginning of a column show whether it names files."""
 
@@ -51,7 +50,9 @@ class LabelTable:
 
     def __init__(self, data: bytes, where: str, columns: Sequence[str] | None, folder: str = "") -> None:
         self.where = where
-        self._frame = _parsed(data, where)
+        self._frame = parsed(data, where, "path,label")
+        if self._frame.empty:
+            raise SourceError(f"{where} has no rows. It needs a row for each image, with its path and its label.")
         if columns is None:
             self._detect()
         elif unknown := [name for name in columns if name not in self._frame]:
@@ -62,7 +63,7 @@ class LabelTable:
             self._images, self._label = [columns[0]], columns[1]
             self._part = columns[2] if len(columns) > 2 else None
         for name in self._images:
-            self._frame[name] = [_as_path(text, folder) for text in self._frame[name]]
+            self._frame[name] = [as_path(text, folder) for text in self._frame[name]]
 
     def names(self, is_file: Callable[[str], bool]) -> list[str] | None:
         """The images as the table names them; None if `is_file` knows none of them.
@@ -242,38 +243,3 @@ class _Finder:
             return found
         training = [path for path in found if any(part_of(step) == TRAIN for step in path.split("/")[:-1])]
         return sorted(training if len(training) == 1 else found, key=natural_key)
-
-
-def _parsed(data: bytes, where: str) -> pd.DataFrame:
-    """The table as text, without columns that have no header."""
-    try:
-        text = data.decode("utf-8-sig")
-        if "\0" in text:
-            raise ValueError("it has null characters")
-        header = text.lstrip().partition("\n")[0]
-        separator = max(_SEPARATORS, key=header.count)
-        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SourceError(
-            f"{where} isn't text in UTF-8 (line {line:,}). Save it again as CSV with the encoding UTF-8."
-        ) from error
-    except ValueError as error:  # pandas's own are its subclasses
-        reason = " ".join(str(error).removeprefix("Error tokenizing data. C error: ").split())
-        raise SourceError(
-            f"{where} can't be read as a table: {reason}. Correct it, or save it again as CSV."
-        ) from error
-    if has_image_name(header.split(separator)[0].strip()):
-        raise SourceError(f"{where} has no headers: its first line is {header.strip()}. Add a first line: path,label.")
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise SourceError(f"{where} has rows with more fields than headers. Correct them, or quote fields with commas.")
-    if frame.empty:
-        raise SourceError(f"{where} has no rows. It needs a row for each image, with its path and its label.")
-    frame.columns = frame.columns.str.strip()
-    return frame.loc[:, ~frame.columns.str.startswith("Unnamed: ")].copy()
-
-
-def _as_path(text: str, folder: str) -> str:
-    """The path that a table means, relative to its folder where it lies below; with forward slashes."""
-    path = text.strip().replace("\\", "/")
-    return posixpath.normpath(path.removeprefix(f"{folder}/") if folder else path) if path else ""

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.errors import SourceError, listed
+from dogs_vs_cats.images import corrections as correcting
+from dogs_vs_cats.images.correction_files import NO_CORRECTIONS, Corrections, read_corrections
 from dogs_vs_cats.images.near_duplicates import find_groups
 from dogs_vs_cats.images.split_choice import divide
 from dogs_vs_cats.images.split_sizes import check_folds
@@ -36,8 +38,14 @@ _FEW = 3
 
 
 def made_with(ingestion: IngestionParameters, seed: int) -> dict[str, Any]:
-    """Returns what the images and their split depend on, as plain JSON values, without the password to the source."""
-    return {**ingestion.record(), "source": without_credentials(ingestion.source), "seed": seed}
+    """Returns what the images and their split depend on, as plain JSON values, without the password to the source.
+
+    Raises:
+        CorrectionsError: The file of corrections can't be read.
+    """
+    made = {**ingestion.record(), "source": without_credentials(ingestion.source), "seed": seed}
+    # Its content counts too: an edited file is another parameter.
+    return made | ({"corrections": read_corrections(ingestion).version} if ingestion.corrections else {})
 
 
 def read_images(
@@ -84,29 +92,35 @@ def split_images(
     image_facts: dict[str, Any],
     ingestion: IngestionParameters,
     seed: int,
+    corrections: Corrections = NO_CORRECTIONS,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Divides the images into training, validation and test, with copies of one image in the same split.
 
+    The corrections are applied afterwards, so that every image stays in the split that it has without them.
+
     Args:
         usable_images: path, label, part, sha256, width, height and group of each image.
-        rejected_images: The images that can't be used; they are only counted.
+        rejected_images: The images that can't be used.
         class_names: Names of the classes, by label.
         image_facts: Goes into the record, and the bit depth and the fit into the identity.
         ingestion: Sizes and kind of the split.
         seed: Seed of the split.
+        corrections: Images that get another label or are left out.
 
     Returns:
         The manifest: path, label, class_name, split (train, validation, test, unused), sha256, width, height, group
-        (copies of one image have the same number); and a record of its parameters and its content, with the `split`
-        that `auto` has chosen.
+        (copies of one image have the same number), with corrections also `given_label` and `given_split`, see
+        `corrections.apply`; and a record of its parameters and its content, with the `split` that `auto` has chosen.
 
     Raises:
         SplitError: The images there are don't allow the split.
+        CorrectionsError: The corrections don't fit the images.
     """
     splits, kind = divide(usable_images, class_names, ingestion.split, ingestion.sizes, seed)
     manifest = usable_images.drop(columns="part")
     manifest.insert(2, "class_name", [class_names[label] for label in manifest["label"]])
     manifest.insert(3, "split", splits)
+    manifest = correcting.apply(corrections, manifest, set(rejected_images["path"]), class_names)
     counts = pd.crosstab(manifest["class_name"], manifest["split"])
     record = {
         "parameters": made_with(ingestion, seed),
@@ -119,6 +133,7 @@ def split_images(
         "splits": counts.reindex(class_names, fill_value=0).reindex(columns=[*SPLITS, UNUSED], fill_value=0).to_dict(),
         "folds": _folds(manifest, ingestion.folds, kind),
         "near_duplicates": _near_duplicates(manifest) if ingestion.near_duplicates == "group" else None,
+        **({"corrections": correcting.summary(corrections, manifest)} if corrections.where else {}),
     }
     _report(record)
     return manifest, record
@@ -157,7 +172,9 @@ def _folds(manifest: pd.DataFrame, wanted: int | str | None, split: str) -> int 
     if wanted is None:
         return None
     used = manifest[manifest["split"] != UNUSED]
-    tested, different = int((used["split"] == TEST).sum()), used.groupby("class_name")["group"].nunique()
+    # Not of the corrected splits: an image that is left out shouldn't change the way of evaluation.
+    tested = int((manifest.get("given_split", manifest["split"]) == TEST).sum())
+    different = used.groupby("class_name")["group"].nunique()
     smallest, most = different.idxmin(), int(different.min())
     if wanted == "auto":
         if tested >= ENOUGH_TO_TEST:
@@ -187,7 +204,8 @@ def _identity(
     head += [] if bit_depth is None else [bit_depth]
     head += ingestion.record({"fit"}).values()
     digest = hashlib.sha256(json.dumps(head).encode())
-    for row in manifest[["path", "label", "split", "sha256"]].itertuples(index=False):
+    columns = ["path", "label", "split", "sha256", *manifest.columns.intersection(["given_label", "given_split"])]
+    for row in manifest[columns].itertuples(index=False):
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()
 

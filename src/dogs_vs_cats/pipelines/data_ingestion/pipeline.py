@@ -2,11 +2,12 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from dogs_vs_cats.images.correction_files import read_corrections
 from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images, split_images
 
 
 def create_pipeline() -> Pipeline:
-    """Two nodes: files in, pixels and a table out; then that table with its splits."""
+    """Three nodes: files in, pixels and a table out; then that table with its splits and corrections."""
     read = ["usable_images", "rejected_images", "class_names", "image_facts"]
     parameters = ["params:ingestion", "params:seed"]
     return Pipeline(
@@ -17,9 +18,10 @@ def create_pipeline() -> Pipeline:
                 outputs=["images", *read],
                 name="read_images",
             ),
+            Node(read_corrections, inputs="params:ingestion", outputs="corrections", name="read_corrections"),
             Node(
                 split_images,
-                inputs=[*read, *parameters],
+                inputs=[*read, *parameters, "corrections"],
                 outputs=["manifest", "ingestion_record"],
                 name="split_images",
             ),

@@ -31,7 +31,7 @@ def make_environment(
         for group, value in parameters.items()
     }
     groups[approach] = {**groups[approach], **summary["best_values"]}
-    dvc = variables(name, groups["ingestion"]["source"])
+    dvc = variables(name, groups["ingestion"])
     found = f"trial {summary['best_trial']}, validation log loss {summary['best_val_loss']:.4f}"
     best = ", ".join(summary["best_values"])
     files = {

@@ -1,0 +1,211 @@
+"""The file of corrections: its rows, which images they mean, and what is wrong with them."""
+
+import hashlib
+import logging
+import os
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dogs_vs_cats.errors import CorrectionsError, SourceError, listed
+from dogs_vs_cats.images.sources.names import label_of
+from dogs_vs_cats.images.sources.table_files import as_path, parsed
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.project import ROOT
+
+logger = logging.getLogger(__name__)
+
+RELABEL, LEAVE_OUT = ACTIONS = ("relabel", "leave_out")
+
+COLUMNS = ("path", "action", "label", "note")
+"""The columns of the file; `note` may be missing, and others are ignored."""
+
+_HASH = re.compile("[0-9a-f]{64}")
+_SHOWN = 3
+
+
+class Correction(NamedTuple):
+    """One row of the file.
+
+    Attributes:
+        row: Its number, counted with the headers.
+        name: Path of the image in its source, or its SHA-256.
+        action: `relabel` or `leave_out`, unless it is a mistake.
+        label: Name of the new class; empty if there is none.
+    """
+
+    row: int
+    name: str
+    action: str
+    label: str
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """What the name may mean: a path as it is, one with other slashes, or a hash."""
+        return self.name, as_path(self.name, ""), self.name.lower()
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """The content of a file of corrections.
+
+    Attributes:
+        where: The file, as `ingestion.corrections` names it; empty without one.
+        version: The file and the beginning of its SHA-256.
+        rows: Its rows.
+    """
+
+    where: str = ""
+    version: str = ""
+    rows: list[Correction] = field(default_factory=list)
+
+
+NO_CORRECTIONS = Corrections()
+"""There is no file."""
+
+
+def read_corrections(ingestion: IngestionParameters) -> Corrections:
+    """Reads the file of corrections, if there is one. Its rows are checked by `find`.
+
+    Args:
+        ingestion: Uses `corrections`, which counts from the project's root.
+
+    Raises:
+        CorrectionsError: It can't be read, or lacks a column.
+    """
+    where = ingestion.corrections
+    if where is None:
+        return NO_CORRECTIONS
+    try:
+        data = (ROOT / os.path.expanduser(where)).read_bytes()  # noqa: PTH111 (Path.expanduser fails for unknown users)
+        table = parsed(data, where, ",".join(COLUMNS))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CorrectionsError(
+            f"ingestion.corrections is {where}, which can't be read: {reason}. Set the path of a .csv file with the "
+            f"columns {','.join(COLUMNS)}, or null."
+        ) from error
+    except SourceError as error:
+        raise CorrectionsError(error.message) from error
+    if lacking := [name for name in COLUMNS[:3] if name not in table]:
+        raise CorrectionsError(
+            f"{where} lacks the {'columns' if len(lacking) > 1 else 'column'} {listed(lacking)}; its first line is "
+            f"{listed([str(name) for name in table], 8)}. It should be {','.join(COLUMNS)}."
+        )
+    cells = zip(*(table[name].str.strip() for name in COLUMNS[:3]), strict=True)
+    rows = [Correction(number, *row) for number, row in enumerate(cells, start=2)]
+    return Corrections(where, f"{where} (SHA-256 {hashlib.sha256(data).hexdigest()[:16]})", rows)
+
+
+def find(
+    corrections: Corrections,
+    paths: Sequence[str],
+    hashes: Sequence[str] | None,
+    unusable: Set[str],
+    class_names: Sequence[str],
+) -> dict[int, Correction]:
+    """Finds the images that are corrected.
+
+    Args:
+        corrections: The content of the file.
+        paths: Path of each image.
+        hashes: SHA-256 of each image; None before the images are read, when no correction is refused for its hash.
+        unusable: Paths of images that can't be used; their corrections have no effect.
+        class_names: Names of the classes, by label.
+
+    Returns:
+        The correction of each image that has one, by the number of the image.
+
+    Raises:
+        CorrectionsError: Rows are wrong. The message has a line for each kind of mistake.
+    """
+    found, unknown = _matched(corrections.rows, [*enumerate(paths), *enumerate(hashes or ())])
+    without_use = [row for row in unknown if not unusable.isdisjoint(row.forms)]
+    lost = [row for row in unknown if row not in without_use]
+    if hashes is None:
+        lost = [row for row in lost if not _HASH.fullmatch(row.name.lower())]
+    problems = [*_wrong_rows(corrections.rows, class_names), *_lost(lost, paths), *_repeated(found, paths)]
+    if len(problems) == 1:
+        raise CorrectionsError(f"{corrections.where}: {problems[0]} Nothing was corrected.")
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise CorrectionsError(
+            f"{corrections.where} has {len(problems)} kinds of mistakes, and nothing was corrected:\n{lines}"
+        )
+    if without_use and hashes is not None:
+        logger.warning(
+            "%s: %d corrections are of images that can't be used; rejected_images.csv lists the reasons: %s",
+            *(corrections.where, len(without_use), listed([correction.name for correction in without_use], _SHOWN)),
+        )
+    return {number: rows[0] for number, rows in found.items()}
+
+
+def _matched(
+    rows: Sequence[Correction], images: Iterable[tuple[int, str]]
+) -> tuple[dict[int, list[Correction]], list[Correction]]:
+    """Returns the corrections of each image, by its number, and those that name no image."""
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for number, name in images:
+        numbers[name].append(number)
+    found: dict[int, list[Correction]] = defaultdict(list)
+    unknown: list[Correction] = []
+    for row in rows:
+        form = next(filter(numbers.__contains__, row.forms), None)
+        if form is not None:
+            for number in numbers[form]:
+                found[number].append(row)
+        elif row.name:
+            unknown.append(row)
+    return found, unknown
+
+
+def _wrong_rows(rows: Sequence[Correction], class_names: Sequence[str]) -> Iterator[str]:
+    """Describes rows that are wrong whatever images there are, in a sentence for each kind of mistake."""
+    classes = f"The classes are {listed(class_names, 20)}."
+    relabelled = [row for row in rows if row.action == RELABEL]
+    unnamed = [row for row in rows if not row.name]
+    unknown = [row for row in rows if row.action not in ACTIONS]
+    unlabelled = [row for row in relabelled if not row.label]
+    unclassed = [row for row in relabelled if row.label and label_of(row.label, class_names) is None]
+    if unnamed:
+        yield f"{_rows(unnamed, '')} no path. Write the path of an image, or its hash."
+    if unknown:
+        yield f"{_rows(unknown, 'action')} an action that doesn't exist. Allowed are {listed(ACTIONS)}."
+    if unlabelled:
+        yield f"{_rows(unlabelled, 'name')} no label, and {RELABEL} needs one. {classes}"
+    if unclassed:
+        yield f"{_rows(unclassed, 'label')} a label that is no class. {classes}"
+
+
+def _lost(rows: Sequence[Correction], paths: Sequence[str]) -> Iterator[str]:
+    """Says which rows name no image of the source, and what there is."""
+    if not rows:
+        return
+    name = posixpath.basename(as_path(rows[0].name, ""))
+    alike = [path for path in paths if posixpath.basename(path) == name]
+    hint = f"{name} is at {listed(alike, _SHOWN)}" if alike else f"Paths are those of manifest.csv, such as {paths[0]}"
+    yield f"{_rows(rows, 'name')} a path that the source lacks. {hint}; correct or delete such rows."
+
+
+def _repeated(found: dict[int, list[Correction]], paths: Sequence[str]) -> Iterator[str]:
+    """Says which images have several corrections, equal or different ones."""
+    different: dict[bool, list[str]] = defaultdict(list)
+    for number, rows in found.items():
+        if len(rows) > 1:
+            said = [f"row {row.row}: {row.action} {row.label}".strip() for row in rows]
+            wanted = {row.label.casefold() if row.action == RELABEL else row.action for row in rows}
+            different[len(wanted) > 1].append(f"{paths[number]} ({'; '.join(said)})")
+    for contradictory, images in sorted(different.items()):
+        kind = "contradictory corrections" if contradictory else "the same correction more than once"
+        subject = "1 image has" if len(images) == 1 else f"{len(images):,} images have"
+        yield f"{subject} {kind}: {listed(images, _SHOWN)}. Keep one row for each image."
+
+
+def _rows(rows: Sequence[Correction], attribute: str) -> str:
+    """Names rows, with the value that is wrong in each, as the subject and the verb of a sentence."""
+    values = [getattr(row, attribute) if attribute else "" for row in rows]
+    shown = [f"{row.row} ({value})" if value else str(row.row) for row, value in zip(rows, values, strict=True)]
+    return f"Row {shown[0]} has" if len(rows) == 1 else f"Rows {listed(shown, _SHOWN)} have"
