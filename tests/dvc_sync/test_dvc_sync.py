@@ -276,14 +276,19 @@ def test_an_environment_of_many_files_goes_on_working_in_kedro(project):
 
 
 def test_raw_data_is_watched_where_there_is_some(project):
-    def raw_data(source):
-        return variables("mine", {"source": source})["raw_data"]
+    def raw_data(source, images=None):
+        return variables("mine", {"source": source, "images": images})["raw_data"]
 
     assert raw_data("data/01_raw/photos.zip") == "data/01_raw"
     assert raw_data("elsewhere/photos") == "elsewhere/photos"
     assert raw_data("elsewhere/photos.zip/color") == "elsewhere/photos.zip"
     for source in ("sample", "keras:mnist", "https://example.org/a.zip", "/photos", "../photos", "~/photos"):
         assert raw_data(source) == "conf/mine/globals.yml"
+    assert raw_data("elsewhere/tables/labels.csv") == "elsewhere/tables"  # where its photos are
+    assert raw_data("labels.csv") == "labels.csv"
+    assert raw_data("data/01_raw/labels.csv", "data/01_raw/photos") == "data/01_raw"
+    assert raw_data("elsewhere/tables/labels.csv", "elsewhere/photos") == "elsewhere"
+    assert raw_data("tables/labels.csv", "photos") == raw_data("tables/labels.csv", "/photos") == "tables/labels.csv"
     assert variables("base", {"source": "sample"})["parameters"] == "no_overrides.yml"
 
 

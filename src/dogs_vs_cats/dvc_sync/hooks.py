@@ -24,7 +24,7 @@ TEMPORARY = ".dvc/tmp/exps"
 POLL_SECONDS = 0.25
 """Seconds between two checks whether DVC is still alive."""
 
-WATCHED = {"source": "raw_data", "corrections": "corrections"}
+WATCHED = {"source": "raw_data", "images": "raw_data", "corrections": "corrections"}
 """Parameters of ingestion that name files, and the variables of dvc.yaml by which a stage depends on these."""
 
 _SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh", "busybox"}

@@ -74,7 +74,7 @@ def find_groups(thumbnails: np.ndarray) -> np.ndarray:
             first, second = first[apart], second[apart]
             copies = _correlation(thumbnails, first, second, mirrored) >= MIN_CORRELATION
             if copies.any():
-                groups = _merge(groups, first[copies], second[copies])
+                groups = join(groups, first[copies], second[copies])
     return groups
 
 
@@ -127,8 +127,17 @@ def _correlation(thumbnails: np.ndarray, first: np.ndarray, second: np.ndarray, 
     return correlation
 
 
-def _merge(groups: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Joins the groups of each pair, and names each group after its first image."""
+def join(groups: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Joins groups of images.
+
+    Args:
+        groups: For each image the number of the first image of its group, shape (n,).
+        first: Numbers of images, shape (m,).
+        second: For each of these, the number of an image in the same group, shape (m,).
+
+    Returns:
+        `groups` with the groups of each pair as one, named after its first image.
+    """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

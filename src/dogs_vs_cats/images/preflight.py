@@ -12,6 +12,7 @@ from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.corrections import check_corrections
 from dogs_vs_cats.images.decoding import ImageRejected
 from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS
+from dogs_vs_cats.images.grouping import check_groups
 from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE
 from dogs_vs_cats.images.opening import leave_open, open_for_training
 from dogs_vs_cats.images.reading import cache_key, read_image
@@ -63,6 +64,7 @@ def check_source(ingestion: IngestionParameters, seed: int, store_folder: Path) 
     in_use = check_split(
         ingestion.split, labels, [entry.part for entry in entries], ingestion.sizes, source.class_names
     )
+    check_groups(ingestion, source)
     labels = check_corrections(ingestion, source)
     counts = class_counts(labels, source.class_names)
     if isinstance(ingestion.folds, int):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -53,6 +53,7 @@ class DecodedSource:
         class_names: Names of the classes, by label.
         bit_depth: Bits that the 16-bit images use; None where there are none.
         unreadable: Paths of those rejected that couldn't be read; another attempt may succeed.
+        groups: Group of each image that `ingestion.group` gives one, by its path.
     """
 
     images: np.ndarray
@@ -62,6 +63,7 @@ class DecodedSource:
     class_names: list[str]
     bit_depth: int | None
     unreadable: list[str]
+    groups: dict[str, str] = field(default_factory=dict)
 
     def constant(self, fit: Fit) -> list[str]:
         """Paths of the images that have one colour all over, apart from bars; the thumbnail rules out most others."""
@@ -93,10 +95,10 @@ def decoded_source(ingestion: IngestionParameters, seed: int, store_folder: Path
                 decoded = _load_earlier(earlier) if earlier else None
                 if decoded is not None and not _can_be_read_now(source, decoded, ingestion):
                     logger.info("All %d images are decoded already", len(decoded.images))
-                    return decoded
+                    return replace(decoded, groups=source.groups)
                 with store.create(key) as folder:
                     write_decoded(source, ingestion, folder)
-                decoded = load_decoded(store_folder / folder.name)
+                decoded = replace(load_decoded(store_folder / folder.name), groups=source.groups)
         if earlier is not None:
             store.remove(earlier)
         return decoded

@@ -11,7 +11,7 @@ import pandas as pd
 from dogs_vs_cats.errors import listed
 from dogs_vs_cats.images.split_sizes import FOUND, USABLE, Sizes, check_training, class_counts, counted, planned
 from dogs_vs_cats.images.splits import SPLITS, TEST, TRAIN, UNUSED, VALIDATION
-from dogs_vs_cats.images.splitting import official_split, random_split
+from dogs_vs_cats.images.splitting import COPIES, GROUPS, official_split, random_split
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ def divide(
             seed,
             class_names,
             plan.name_of(USABLE),
+            GROUPS if "group_name" in images else COPIES,
         )
     if kind == "auto":
         _report(plan, split, np.asarray(parts))

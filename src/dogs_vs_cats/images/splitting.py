@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,20 @@ from dogs_vs_cats.images.splits import TEST, TRAIN, UNUSED, VALIDATION
 logger = logging.getLogger(__name__)
 
 
+class Together(NamedTuple):
+    """What images that stay in one split are, and how to divide them all the same, for messages."""
+
+    rule: str
+    are: str
+    way_out: str
+
+
+COPIES = Together("Copies of one image stay", "are copies", "set ingestion.near_duplicates to ignore")
+GROUPS = Together(
+    "Images of one group (ingestion.group) stay", "are in groups of several", "set ingestion.group to null"
+)
+
+
 def random_split(
     labels: np.ndarray,
     keys: Sequence[str],
@@ -29,6 +44,7 @@ def random_split(
     seed: int,
     class_names: Sequence[str],
     images: str = USABLE,
+    together: Together = COPIES,
 ) -> np.ndarray:
     """Draws a stratified split of exact sizes that keeps groups together.
 
@@ -48,6 +64,7 @@ def random_split(
         seed: Another seed draws another split.
         class_names: Names of the classes, by label.
         images: What messages call the images.
+        together: What they call images of one group.
 
     Returns:
         Name of the split of each image, shape (n,).
@@ -70,7 +87,7 @@ def random_split(
         one = np.eye(1, len(need), label, dtype=int)[0]
         place[of_class] = sorted(_place(one, need, targets) for _ in of_class)
     split = np.array([*counts, UNUSED])[place]
-    _check_sizes(split, counts, groups)
+    _check_sizes(split, counts, groups, together)
     check_training(labels[split == TRAIN], labels, class_names, images)
     return split
 
@@ -146,16 +163,15 @@ def _place(images: np.ndarray, need: np.ndarray, targets: np.ndarray) -> int:
     return at
 
 
-def _check_sizes(split: np.ndarray, counts: Mapping[str, int], groups: np.ndarray) -> None:
+def _check_sizes(split: np.ndarray, counts: Mapping[str, int], groups: np.ndarray, together: Together) -> None:
     found = {name: int((split == name).sum()) for name in counts}
     if found == counts:
         return
     group_sizes = np.unique_counts(groups).counts
     problem = (
-        f"Copies of one image stay in one split, and {group_sizes[group_sizes > 1].sum():,} of the {len(groups):,} "
-        f"usable images are copies, so the sizes can't be {counted(counts)}"
+        f"{together.rule} in one split, and {group_sizes[group_sizes > 1].sum():,} of the {len(groups):,} usable "
+        f"images {together.are}, so the sizes can't be {counted(counts)}"
     )
-    way_out = "set ingestion.near_duplicates to ignore"
     if empty := [name for name, count in found.items() if not count]:
-        raise SplitError(f"{problem}: {listed(empty)} would be empty. Give more images, or {way_out}.")
-    logger.warning("%s. They are %s; for exact sizes, %s.", problem, counted(found), way_out)
+        raise SplitError(f"{problem}: {listed(empty)} would be empty. Give more images, or {together.way_out}.")
+    logger.warning("%s. They are %s; for exact sizes, %s.", problem, counted(found), together.way_out)

@@ -1,5 +1,6 @@
 """The values that dvc.yaml takes from the `globals.yml` of an environment, beside its `experiment`."""
 
+import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,14 @@ def variables(environment: str, ingestion: Mapping[str, Any]) -> dict[str, str]:
 def _raw_data(ingestion: Mapping[str, Any]) -> str:
     """The file or folder in the project that holds all images, and their table; empty if there is none."""
     source = ingestion["source"]
+    is_table = Path(source).suffix.lower() in (".csv", ".tsv")
+    images = ingestion.get("images") or (str(Path(source).parent) if is_table else source)
     if not is_path(source) or not _is_inside(source):
         return ""
-    return RAW_DATA if Path(source).is_relative_to(RAW_DATA) else on_disk(source)
+    if all(Path(path).is_relative_to(RAW_DATA) for path in (source, images)):
+        return RAW_DATA
+    together = posixpath.commonpath([on_disk(source), on_disk(images)]) if _is_inside(images) else ""
+    return together or on_disk(source)
 
 
 def _is_inside(path: str) -> bool:

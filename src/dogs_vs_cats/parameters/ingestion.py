@@ -22,7 +22,7 @@ class DecodingOptions(TypedDict):
 
 
 class IngestionParameters(ParameterGroup):
-    """Where the images come from, how many are used, and how they are decoded and split.
+    r"""Where the images come from, how many are used, and how they are decoded and split.
 
     A parameter with a default is written into records only where it differs, so that records from before it hold.
 
@@ -54,6 +54,10 @@ class IngestionParameters(ParameterGroup):
             all three fractions add up to 1, training is all of that part but validation.
         columns: Headers in a table of labels: of the image, of its class and, where there is one, of its part (training
             or test); None detects them.
+        images: Folder that the paths in a table of labels count from; None takes the folder of the table.
+        group: Images that belong together: a column of the table of labels, or a regular expression with one group in
+            parentheses that is searched in the path, as in `(patient\d+)_`. Images with the same value stay in one
+            split and one fold, and intervals and tests count groups instead of images. None: every image by itself.
         corrections: A `.csv` file of images that get another label or are left out, see `images.corrections`; None
             corrects nothing.
         folds: Number of folds of the cross-validation that measures feature-based approaches, over all images in use;
@@ -80,6 +84,8 @@ class IngestionParameters(ParameterGroup):
     near_duplicates: Literal["group", "ignore"]
     fit: Fit = "stretch"
     columns: Annotated[list[str], Field(min_length=2, max_length=3)] | None = None
+    images: Annotated[str, Field(min_length=1)] | None = None
+    group: Annotated[str, Field(min_length=1)] | None = None
     corrections: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("image_size", mode="before")

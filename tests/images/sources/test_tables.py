@@ -2,9 +2,11 @@
 
 import logging
 import os
+import re
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,14 +35,17 @@ def logged_by(caplog: pytest.LogCaptureFixture, level: str) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == level]
 
 
-def opened(root: Path, text: str | bytes, files: list[str] = PHOTOS, **changes: object) -> Source:
+def opened(
+    folder: Path, text: str | bytes, files: list[str] = PHOTOS, root: Path | None = None, **changes: Any
+) -> Source:
     """Opens a table beside some files."""
-    write_files(root, files)
-    (root / "labels.csv").write_bytes(text.encode() if isinstance(text, str) else text)
-    return open_source(parameters(root / "labels.csv", **changes), root)
+    write_files(folder, files)
+    folder.mkdir(exist_ok=True)
+    (folder / "labels.csv").write_bytes(text.encode() if isinstance(text, str) else text)
+    return open_source(parameters(folder / "labels.csv", **changes), root or folder)
 
 
-def refusal(root: Path, text: str | bytes, files: list[str] = PHOTOS, **changes: object) -> str:
+def refusal(root: Path, text: str | bytes, files: list[str] = PHOTOS, **changes: Any) -> str:
     with pytest.raises(SourceError) as caught:
         opened(root, text, files, **changes)
     assert "\n" not in caught.value.message
@@ -188,6 +193,62 @@ def test_classes_selects_and_orders(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_not_clear_is_refused_in_one_line(tmp_path: Path, text: str | bytes, message: str) -> None:
     assert message in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ""])
+def test_photos_that_are_missing_are_rejected(tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture) -> None:
+    names = [f"{name.removesuffix('.jpg')}{suffix}" for name in PHOTOS]
+    source = opened(tmp_path, pets(names=[*names[:4], f"train/gone{suffix}", f"train/7{suffix}"]))
+    assert paths(source) == PHOTOS[:4]
+    assert [path for path, _ in source.rejected] == [f"train/gone{suffix}", f"train/7{suffix}"]
+    assert all(re.search("not there|No such file", reason) for _, reason in source.rejected)
+    assert logged_by(caplog, "WARNING") == [
+        f"2 of the 6 images that {tmp_path}/labels.csv names aren't there; the first is train/gone{suffix}. "
+        "rejected_images.csv lists them."
+    ]
+
+
+def test_a_short_row_has_no_label(tmp_path: Path) -> None:
+    assert "1 of the 6 rows of labels.csv have no label (column label)" in refusal(
+        tmp_path, table("path,label", ["train/1.jpg", *pets().splitlines()[2:]])
+    )
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ""])
+def test_paths_may_count_from_another_folder(tmp_path: Path, suffix: str) -> None:
+    write_files(tmp_path / "photos", PHOTOS)
+    names = [f"{name.removesuffix('.jpg')}{suffix}" for name in PHOTOS]
+    source = opened(tmp_path / "tables", pets(names=names), [], images="photos", root=tmp_path)
+    assert labels(source) == dict(zip(PHOTOS, KINDS, strict=True))
+    assert source.read(source.entries()[0]) == b"bytes of train/1.jpg"
+
+
+def test_a_folder_of_images_is_refused_without_a_table_or_where_there_is_none(tmp_path: Path) -> None:
+    assert refusal(tmp_path, pets(), images="photos") == (
+        "ingestion.images is photos, which is no folder (photos). Set it to the folder that the paths in labels.csv "
+        "count from, or to null for the folder of the table. Unpack archives first."
+    )
+    with pytest.raises(SourceError, match=r"ingestion\.images is photos, .* Set ingestion\.source to the \.csv file"):
+        open_source(parameters(tmp_path / "train", images="photos"), tmp_path)
+
+
+def test_a_column_groups_the_photos(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    text = with_column("patient_id", ["7", "7", "x 1", "7", "", "x 1"])
+    source = opened(tmp_path, text, group="patient_id")
+    named = dict(zip(PHOTOS, ["7", "7", "x 1", "7", "", "x 1"], strict=True))
+    assert source.groups == {path: name for path, name in named.items() if name}
+    assert labels(source) == dict(zip(PHOTOS, KINDS, strict=True))
+    assert "ingestion.group is patient_id: 2 groups of 5 images; the largest is 7 (3 images)." in caplog.text
+    assert "1 images have no group, so each is a group of its own: train/5.jpg." in caplog.text
+
+
+def test_a_photo_with_two_groups_is_refused(tmp_path: Path) -> None:
+    rows = [f"{name},{kind},{number}" for number, (name, kind) in enumerate(zip(PHOTOS, KINDS, strict=True))]
+    message = refusal(tmp_path, table("path,label,scene", [*rows, "train/1.jpg,beagle,9"]), group="scene")
+    assert (
+        "1 rows of labels.csv contradict an earlier one; the first are of train/1.jpg (beagle 0, beagle 9)" in message
+    )
 
 
 def test_names_that_fit_several_files(tmp_path: Path) -> None:

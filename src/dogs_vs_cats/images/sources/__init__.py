@@ -9,6 +9,7 @@ from dogs_vs_cats.images.sources.archive import ZipSource, check_sha256
 from dogs_vs_cats.images.sources.arrays import idx_source, is_idx_name, keras_source
 from dogs_vs_cats.images.sources.base import Entry, ImageReadError, Source, fingerprint
 from dogs_vs_cats.images.sources.files import FolderSource, listed_paths, table_source
+from dogs_vs_cats.images.sources.groups import groups_of
 from dogs_vs_cats.images.sources.names import LABEL_SUFFIXES, has_image_name
 from dogs_vs_cats.images.sources.reading import as_value
 from dogs_vs_cats.parameters.credentials import without_credentials
@@ -61,6 +62,7 @@ def open_source(
         if ingestion.classes is not None:
             source.select(ingestion.classes)
         _check_parts(source)
+        source.groups = groups_of(source, ingestion.group)
     return source
 
 
@@ -68,7 +70,8 @@ def _open(
     ingestion: IngestionParameters, project_root: Path, labelled: bool, sample_count: int | None, seed: int
 ) -> Source:
     name = ingestion.source
-    path = project_root / os.path.expanduser(name)  # noqa: PTH111 (Path.expanduser fails for unknown users)
+    path = _on_disk(name, project_root)
+    images = _folder_of_images(path, ingestion, project_root) if labelled else None
     archive, inside = _archive_and_folder(path)
     if "://" in name:
         from dogs_vs_cats.images.sources.downloads import download
@@ -85,12 +88,35 @@ def _open(
     if name.startswith("keras:"):
         return keras_source(name.removeprefix("keras:"))
     if name != "sample":
-        return _open_path(path, ingestion, labelled)
+        return _open_path(path, ingestion, labelled, images)
     if sample_count is None:
         raise SourceError(f"The source sample is drawn for training only. {ALLOWED_UNLABELLED}.")
     from dogs_vs_cats.images.sources.sample import SampleSource
 
     return SampleSource(sample_count, ingestion.image_size, ingestion.channels, seed)
+
+
+def _on_disk(path: str, project_root: Path) -> Path:
+    return project_root / os.path.expanduser(path)  # noqa: PTH111 (Path.expanduser fails for unknown users)
+
+
+def _folder_of_images(path: Path, ingestion: IngestionParameters, project_root: Path) -> Path | None:
+    """The folder that `ingestion.images` names; refuses one beside a source that is no table."""
+    if ingestion.images is None:
+        return None
+    folder = _on_disk(ingestion.images, project_root)
+    if path.suffix.lower() not in LABEL_SUFFIXES or not path.is_file():
+        raise SourceError(
+            f"ingestion.images is {ingestion.images}, the folder that the paths in a table of labels count from, but "
+            f"ingestion.source is {without_credentials(ingestion.source)}. Set ingestion.source to the .csv file, or "
+            "ingestion.images to null."
+        )
+    if not folder.is_dir():
+        raise SourceError(
+            f"ingestion.images is {ingestion.images}, which is no folder ({folder}). Set it to the folder that the "
+            f"paths in {path.name} count from, or to null for the folder of the table. Unpack archives first."
+        )
+    return folder
 
 
 def _archive_and_folder(path: Path) -> tuple[Path | None, str]:
@@ -106,7 +132,7 @@ def _archive_and_folder(path: Path) -> tuple[Path | None, str]:
     return None, ""
 
 
-def _open_path(path: Path, ingestion: IngestionParameters, labelled: bool) -> Source:
+def _open_path(path: Path, ingestion: IngestionParameters, labelled: bool, images: Path | None) -> Source:
     allowed = ALLOWED_SOURCES if labelled else ALLOWED_UNLABELLED
     try:
         path.stat()
@@ -125,7 +151,7 @@ def _open_path(path: Path, ingestion: IngestionParameters, labelled: bool) -> So
         folder.arrange(str(path), labelled=labelled)
         return folder
     if labelled and path.suffix.lower() in LABEL_SUFFIXES and path.is_file():
-        return table_source(path, ingestion)
+        return table_source(path, ingestion, images or path.parent)
     if labelled:
         raise SourceError(
             f"The source {path} is neither a folder, a zip file nor a .csv table. Unpack other archives first, and "

@@ -46,6 +46,8 @@ class Source:
     Attributes:
         class_names: Names of the classes; an entry's label is an index into them. Empty without labels.
         rejected: (path, reason) of what was refused while listing, before anything was read.
+        columns: Headers of the table that the labels are from; empty without one.
+        groups: Group of each image that has one, by its path, where `ingestion.group` is set.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class Source:
     ) -> None:
         self.class_names = list(class_names)
         self.rejected = list(rejected)
+        self.columns: list[str] = []
+        self.groups: dict[str, str] = {}
         self._entries = list(entries)
 
     def entries(self) -> list[Entry]:

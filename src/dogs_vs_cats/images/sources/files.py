@@ -55,7 +55,7 @@ class FileSource(Source):
 
     def _table(self, path: str, where: str) -> LabelTable:
         data = self.read(Entry(path, UNLABELLED, "", ""))
-        return LabelTable(data, f"{where}/{path}", self._ingestion.columns)
+        return LabelTable(data, f"{where}/{path}", self._ingestion.columns, group=self._ingestion.group)
 
     def label_by(self, table: LabelTable, *, by_path: bool = False) -> None:
         """Takes the files that a table names, with the classes and parts that it gives them.
@@ -73,6 +73,9 @@ class FileSource(Source):
         self.class_names = sorted({label for _, label, _ in rows}, key=natural_key)
         index = {name: label for label, name in enumerate(self.class_names)}
         self._entries = [Entry(path, index[label], part, self.files[path][1]) for path, label, part in rows]
+        self.columns, self.groups = table.columns, table.groups
+        known = {path for path, _ in self.rejected}
+        self.rejected += [(as_text(name), "not there") for name in table.missing if as_text(name) not in known]
         unnamed = sum(map(has_image_name, self.files.keys() - {path for path, _, _ in rows}))
         if unnamed:
             logger.info("Ignored %s images that %s doesn't name.", f"{unnamed:,}", table.where)
@@ -92,6 +95,7 @@ class FileSource(Source):
                 found.append((table, table.rows(self.files)))
             except SourceError as error:
                 wrong.append(error)
+        found = [(table, rows) for table, rows in found if not table.missing] or found
         if len(found) == 1:
             self._take(*found[0])
         elif found:
@@ -212,24 +216,25 @@ class FolderSource(FileSource):
             self._on_disk[shown] = path
 
 
-def table_source(path: Path, ingestion: IngestionParameters) -> FolderSource:
+def table_source(path: Path, ingestion: IngestionParameters, folder: Path) -> FolderSource:
     """Images that a table names, which may lie anywhere; see `LabelTable`.
 
-    The folder of the table is listed only where the table doesn't name its images by their paths.
+    The folder is listed only where the table doesn't name its images by their paths.
 
     Args:
         path: A `.csv` or `.tsv` file.
         ingestion: See `FileSource`.
+        folder: The folder that paths count from.
 
     Raises:
         SourceError: The table can't be read, or doesn't say a class for each image it names.
     """
     try:
-        table = LabelTable(path.read_bytes(), str(path), ingestion.columns, str(path.parent))
+        table = LabelTable(path.read_bytes(), str(path), ingestion.columns, str(folder), ingestion.group)
     except OSError as error:
         raise SourceError(f"The table {path} can't be read: {_why(error)}.") from error
-    names = table.names(lambda name: (path.parent / name).is_file())
-    source = FolderSource(path.parent, ingestion, names)
+    names = table.names(lambda name: (folder / name).is_file())
+    source = FolderSource(folder, ingestion, names)
     source.label_by(table, by_path=names is not None)
     return source
 

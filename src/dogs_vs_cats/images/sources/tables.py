@@ -42,15 +42,26 @@ class LabelTable:
         data: The content of the file.
         where: Its name in messages.
         columns: `ingestion.columns`: the headers of the image, the class and perhaps the part; None detects them.
-        folder: Path of the table's folder, from which absolute paths become relative ones; empty in an archive.
+        folder: Path of the folder that paths count from, to which absolute paths become relative ones; empty in an
+            archive.
+        group: Header of the column that groups the images, unless the table lacks it.
+
+    Attributes:
+        groups: The group of each image, by its path, once `rows` has found the images.
+        missing: The images that weren't found, as the table names them.
 
     Raises:
         SourceError: It isn't a table in UTF-8, or its columns aren't clear.
     """
 
-    def __init__(self, data: bytes, where: str, columns: Sequence[str] | None, folder: str = "") -> None:
+    def __init__(
+        self, data: bytes, where: str, columns: Sequence[str] | None, folder: str = "", group: str | None = None
+    ) -> None:
         self.where = where
+        self.groups: dict[str, str] = {}
+        self.missing: list[str] = []
         self._frame = parsed(data, where, "path,label")
+        self._group = group if group in self._frame else None
         if self._frame.empty:
             raise SourceError(f"{where} has no rows. It needs a row for each image, with its path and its label.")
         if columns is None:
@@ -64,6 +75,11 @@ class LabelTable:
             self._part = columns[2] if len(columns) > 2 else None
         for name in self._images:
             self._frame[name] = [as_path(text, folder) for text in self._frame[name]]
+
+    @property
+    def columns(self) -> list[str]:
+        """The headers of the table."""
+        return [str(header) for header in self._frame]
 
     def names(self, is_file: Callable[[str], bool]) -> list[str] | None:
         """The images as the table names them; None if `is_file` knows none of them.
@@ -90,7 +106,7 @@ class LabelTable:
             (path, class, part) of each image, in natural order of the paths; the part is `train`, `test` or empty.
 
         Raises:
-            SourceError: Images can't be found, or have no class or two, or there are fewer than two classes.
+            SourceError: No images can be found, or images have no class or two, or there are fewer than two classes.
         """
         finder = _Finder(files, by_path=by_path)
         self.names(lambda name: bool(finder.find(name)))
@@ -106,14 +122,19 @@ class LabelTable:
         self._check_gaps(image)
         paths = self._paths(image, finder)
         labels = [class_name_of(label) for label in self._frame[self._label]]
-        table = pd.DataFrame({"path": paths, "label": labels, "part": self._parts(image)}).drop_duplicates()
+        groups = self._frame[self._group].str.strip() if self._group else ""
+        table = pd.DataFrame({"path": paths, "label": labels, "part": self._parts(image), "group": groups})
+        table = table[table["path"] != ""].drop_duplicates()
+        self._report_missing(image, table)
         self._check_classes(table)
-        return sorted(table.itertuples(index=False, name=None), key=lambda row: natural_key(row[0]))
+        self.groups = dict(zip(table["path"], table["group"], strict=True)) if self._group else {}
+        rows = table[["path", "label", "part"]].itertuples(index=False, name=None)
+        return sorted(rows, key=lambda row: natural_key(row[0]))
 
     def _detect(self) -> None:
         """Finds the columns by their headers."""
         roles: dict[str, list[str]] = defaultdict(list)
-        for header in self._frame:
+        for header in self._frame.columns.drop(self._group or [], errors="ignore"):
             roles[column_role(str(header))].append(str(header))
         images, labels, others = roles["image"], roles["label"], roles[""]
         if not labels and len(self._frame.columns) == 2:
@@ -147,30 +168,45 @@ class LabelTable:
                 )
 
     def _paths(self, image: str, finder: "_Finder") -> list[str]:
-        """The file of each row; refuses names of no file or of several."""
+        """The file of each row, empty where there is none; refuses names of several."""
         names = self._frame[image].tolist()
         found = [finder.find(name) for name in names]
-        if missing := [name for name, files in zip(names, found, strict=True) if not files]:
-            raise SourceError(
-                f"{len(missing):,} of the {len(names):,} images that {self.where} names aren't there; the first is "
-                f"{missing[0]}. Paths are relative to the folder of the table: correct them (column {image}), add the "
-                "files, or delete these rows."
-            )
+        self.missing = [name for name, files in zip(names, found, strict=True) if not files]
         if unclear := [(name, files) for name, files in zip(names, found, strict=True) if len(files) > 1]:
             raise SourceError(
                 f"{len(unclear):,} of the {len(names):,} names in {self.where} fit several files; the first, "
                 f"{unclear[0][0]}, fits {listed(unclear[0][1], 2)}. Write their paths from the folder of the table."
             )
-        return [files[0] for files in found]
+        return [files[0] if files else "" for files in found]
+
+    def _report_missing(self, image: str, found: pd.DataFrame) -> None:
+        """Refuses a table whose images are missing but for those of one class, and warns of one that names some."""
+        if not self.missing:
+            return
+        problem = (
+            f"{len(self.missing):,} of the {len(self._frame):,} images that {self.where} names aren't there; the first "
+            f"is {self.missing[0]}"
+        )
+        if found["label"].nunique() < 2:
+            raise SourceError(
+                f"{problem}. Paths are relative to the folder of the table, or to ingestion.images: correct them "
+                f"(column {image}), add the files, or delete these rows."
+            )
+        logger.warning("%s. rejected_images.csv lists them.", problem)
 
     def _check_classes(self, table: pd.DataFrame) -> None:
         """Refuses images with several classes, and columns that hold no classes."""
         if (again := table["path"].duplicated()).any():
             path = table["path"][again].iloc[0]
-            given = table.loc[table["path"] == path, ["label", "part"]].agg(" ".join, axis=1).str.strip()
+            given = (
+                table.loc[table["path"] == path, ["label", "part", "group"]]
+                .agg(" ".join, axis=1)
+                .str.split()
+                .str.join(" ")
+            )
             raise SourceError(
                 f"{int(again.sum()):,} rows of {self.where} contradict an earlier one; the first are of {path} "
-                f"({listed(given.tolist())}). An image has one class and one part: delete the wrong rows."
+                f"({listed(given.tolist())}). An image has one class, one part and one group: delete the wrong rows."
             )
         counts = table["label"].value_counts()
         if len(counts) < 2 or counts.max() == 1:
@@ -209,7 +245,7 @@ class LabelTable:
         return ["test" if part == held_out else "train" for part in parts]
 
     def _headers(self) -> str:
-        return listed([str(header) for header in self._frame], 8)
+        return listed(self.columns, 8)
 
 
 class _Finder:

@@ -11,7 +11,9 @@ import pandas as pd
 
 from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images import corrections as correcting
+from dogs_vs_cats.images import grouping
 from dogs_vs_cats.images.correction_files import NO_CORRECTIONS, Corrections, read_corrections
+from dogs_vs_cats.images.grouping import with_groups
 from dogs_vs_cats.images.near_duplicates import find_groups
 from dogs_vs_cats.images.split_choice import divide
 from dogs_vs_cats.images.split_sizes import check_folds
@@ -32,6 +34,9 @@ The 95 % interval of an accuracy of 0.95 on so many images is six points wide.
 
 FOLDS = 5
 """Number of folds for `auto`."""
+
+_OPTIONAL = ["given_label", "given_split", "copies", "group_name"]
+"""Columns of the manifest that decide results, where corrections or groups are given."""
 
 # Up to this many constant images need no warning; a warning names as many.
 _FEW = 3
@@ -64,9 +69,10 @@ def read_images(
     Returns:
         All usable images, uint8 memory map (n, height, width, channels), in the source's order; a table with a row for
         each of them (path, label, part, sha256, width, height, group, which is the same for copies of one image where
-        these are looked for); path and reason of each rejected image; the class names, by label; and facts about the
-        images for the record: `bit_depth`, the bits that 16-bit images use (None without such images); the number of
-        `constant` images; and `fit` unless they are stretched.
+        these are looked for, and for images that `ingestion.group` groups, see `grouping.with_groups`); path and
+        reason of each rejected image; the class names, by label; and facts about the images for the record:
+        `bit_depth`, the bits that 16-bit images use (None without such images); the number of `constant` images; and
+        `fit` unless they are stretched.
 
     Raises:
         SourceError: The source can't be opened, or has no usable image.
@@ -82,7 +88,10 @@ def read_images(
     grouped = ingestion.near_duplicates == "group"
     groups = find_groups(decoded.thumbnails) if grouped else np.arange(len(decoded.images))
     facts = {"bit_depth": decoded.bit_depth, "constant": len(constant), **ingestion.record({"fit"})}
-    return decoded.images, decoded.usable.assign(group=groups), decoded.rejected, decoded.class_names, facts
+    usable = decoded.usable.assign(group=groups)
+    if ingestion.group is not None:
+        usable = with_groups(usable, decoded.groups)
+    return decoded.images, usable, decoded.rejected, decoded.class_names, facts
 
 
 def split_images(
@@ -133,6 +142,7 @@ def split_images(
         "splits": counts.reindex(class_names, fill_value=0).reindex(columns=[*SPLITS, UNUSED], fill_value=0).to_dict(),
         "folds": _folds(manifest, ingestion.folds, kind),
         "near_duplicates": _near_duplicates(manifest) if ingestion.near_duplicates == "group" else None,
+        **({"groups": grouping.summary(manifest)} if ingestion.group is not None else {}),
         **({"corrections": correcting.summary(corrections, manifest)} if corrections.where else {}),
     }
     _report(record)
@@ -173,24 +183,27 @@ def _folds(manifest: pd.DataFrame, wanted: int | str | None, split: str) -> int 
         return None
     used = manifest[manifest["split"] != UNUSED]
     # Not of the corrected splits: an image that is left out shouldn't change the way of evaluation.
-    tested = int((manifest.get("given_split", manifest["split"]) == TEST).sum())
+    in_test = manifest[manifest.get("given_split", manifest["split"]) == TEST]
+    what = "groups" if "group_name" in manifest else "images"
+    tested = in_test["group"].nunique() if what == "groups" else len(in_test)
     different = used.groupby("class_name")["group"].nunique()
     smallest, most = different.idxmin(), int(different.min())
     if wanted == "auto":
         if tested >= ENOUGH_TO_TEST:
             return None
         if split == "official" or most < 2:
-            why = f"because class {smallest} has only one distinct image"
+            why = f"because class {smallest} has only one {'group' if what == 'groups' else 'distinct image'}"
             if most > 1:
                 why = f"because the source has a test part of its own; ingestion.folds={min(FOLDS, most)} does"
             logger.warning(
-                "The accuracy is uncertain: there are only %d test images, and ingestion.folds: auto doesn't "
+                "The accuracy is uncertain: there are only %d test %s, and ingestion.folds: auto doesn't "
                 "cross-validate here, %s",
-                *(tested, why),
+                *(tested, what, why),
             )
             return None
     else:
-        check_folds(int(wanted), {str(name): int(count) for name, count in different.items()}, "distinct images")
+        words = "groups" if what == "groups" else "distinct images"
+        check_folds(int(wanted), {str(name): int(count) for name, count in different.items()}, words)
     return min(FOLDS, most) if wanted == "auto" else int(wanted)
 
 
@@ -204,19 +217,20 @@ def _identity(
     head += [] if bit_depth is None else [bit_depth]
     head += ingestion.record({"fit"}).values()
     digest = hashlib.sha256(json.dumps(head).encode())
-    columns = ["path", "label", "split", "sha256", *manifest.columns.intersection(["given_label", "given_split"])]
+    columns = ["path", "label", "split", "sha256", *manifest.columns.intersection(_OPTIONAL)]
     for row in manifest[columns].itertuples(index=False):
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()
 
 
 def _near_duplicates(manifest: pd.DataFrame) -> dict[str, int]:
-    in_groups = manifest[manifest["group"].duplicated(keep=False)]
-    used = in_groups[in_groups["split"] != UNUSED]
+    copies = manifest.assign(copies=manifest.get("copies", manifest["group"]))
+    copies = copies[copies["copies"].duplicated(keep=False)]
+    used = copies[copies["split"] != UNUSED]
     return {
-        "groups": int(in_groups["group"].nunique()),
-        "images": len(in_groups),
-        "groups_across_splits": int((used.groupby("group")["split"].nunique() > 1).sum()),
+        "groups": int(copies["copies"].nunique()),
+        "images": len(copies),
+        "groups_across_splits": int((used.groupby("copies")["split"].nunique() > 1).sum()),
     }
 
 
