@@ -24,7 +24,7 @@ from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.pipelines.comparison.pipeline import create_pipeline
 from dogs_vs_cats.reporting.approach_figures import draw_figures
-from dogs_vs_cats.reporting.findings import closing_lines, headline
+from dogs_vs_cats.reporting.findings import closing_lines, headline, sentences
 from dogs_vs_cats.reporting.results import Pictures
 from dogs_vs_cats.reporting.wording import p_value, percent
 from tests.parameters.test_parameters import parameters as environment_parameters
@@ -131,10 +131,13 @@ def compare(
     images_per_split: int = 60,
     drawn: bool = False,
     changes: Mapping[str, Any] | None = None,
+    group_size: int | None = None,
 ) -> DataCatalog:
     """Prepares approaches of which every n-th answer is wrong, and runs the comparison up to its summary and table."""
     names = class_names or ["cat", "dog"]
     manifest = manifest_of(names, images_per_split)
+    if group_size:
+        manifest = manifest.assign(group=manifest.index // group_size, group_name="p")
     entries: dict[str, Any] = {
         "params:comparison": ComparisonParameters.model_validate({"lecture": lecture}),
         "params:augmentation": AUGMENTATION,
@@ -310,6 +313,21 @@ def test_a_lead_that_many_comparisons_explain_is_no_finding() -> None:
     assert "adjusted for all 10 pairs (Holm)" in page
     assert "at most 5% of such comparisons would call any pair significant." in page
     assert "+4.4p = 0.021adjusted p = 0.139 : 1" in page
+
+
+def test_images_in_groups_are_counted_by_groups() -> None:
+    catalog = compare({"poor": 3, "good": 12}, images_per_split=60, group_size=6)
+    summary, html = summary_of(catalog), report_of(catalog)
+    assert summary["approaches"]["good"]["test_groups"] == 10
+    assert {pair["groups"] for pair in summary["pairs"]} == {10}
+    sentence = " ".join(sentences(summary))
+    assert "of the 60 test images of 10 groups correctly" in sentence
+    assert "randomisation test over groups, adjusted p" in sentence
+    assert "McNemar's test</dt>" not in html
+    assert "the interval counts these" in html
+    plain = summary_of(compare({"poor": 3, "good": 12}, images_per_split=60))
+    assert "test_groups" not in plain["approaches"]["good"]
+    assert "groups" not in plain["pairs"][0]
 
 
 def test_one_approach_alone_is_held_against_the_baseline() -> None:

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dogs_vs_cats.evaluation.clusters import effective_fraction, effective_images, groups_of
 from dogs_vs_cats.evaluation.metrics import classification_metrics, recalls, recalls_of_classes
-from dogs_vs_cats.evaluation.significance import mean_interval, resampled_interval, wilson
+from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, resampled_interval
 from dogs_vs_cats.images.splits import TEST, TRAIN, UNUSED, VALIDATION
 
 REPEATS = 3
@@ -169,15 +170,27 @@ def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict
     accuracies, balanced = np.moveaxis(np.array(by_fold), -1, 0)
     images, _ = recalls(*_answers(repeats[0]))
     recognised = np.mean([recalls(*_answers(rows))[1] for rows in repeats], axis=0)
-    low, high = (ends.item() for ends in wilson(np.array([metrics["accuracy"]]), np.array([metrics["images"]])))
-    drawn = {"accuracy": (low, high), "balanced_accuracy": mean_interval(recognised[images > 0], images[images > 0])}
+    (labels, _), groups, right = _answers(repeats[0]), groups_of(repeats[0]), _fraction_right(predictions, repeats[0])
+    counted = images * effective_fraction(right, groups, labels)
+    drawn = {
+        "accuracy": fraction_interval(metrics["accuracy"], metrics["images"] * effective_fraction(right, groups)),
+        "balanced_accuracy": mean_interval(recognised[images > 0], counted[images > 0]),
+    }
     for (name, ends), folds in zip(drawn.items(), (accuracies, balanced), strict=True):
         trained = resampled_interval(metrics[name], folds)
         metrics[f"{name}_low"], metrics[f"{name}_high"] = max(ends, trained, key=lambda ends: ends[1] - ends[0])
     if "recalls" in metrics:
-        metrics["recalls"] = recalls_of_classes(images, recognised, class_names)
+        metrics["recalls"] = recalls_of_classes(
+            images, recognised, effective_images(labels, right, groups), class_names
+        )
     how = {"folds": accuracies.shape[1], "repeats": len(repeats), "accuracies": accuracies.tolist()}
     return metrics, how
+
+
+def _fraction_right(predictions: pd.DataFrame, images: pd.DataFrame) -> NDArray[np.float64]:
+    """Returns the fraction of the repeats in which each image was classified correctly, in the order of `images`."""
+    right = (predictions["label"] == predictions["predicted"]).astype(float).groupby(predictions["path"]).mean()
+    return np.asarray(right[images["path"]], np.float64)
 
 
 def _accuracies(predictions: pd.DataFrame) -> tuple[float, float]:

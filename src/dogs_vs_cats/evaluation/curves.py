@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dogs_vs_cats.evaluation.clusters import effective_images, groups_of
 from dogs_vs_cats.evaluation.predictions import class_probabilities
-from dogs_vs_cats.evaluation.significance import accuracy_interval
+from dogs_vs_cats.evaluation.significance import wilson
 
 CALIBRATION_BINS = 10
 IMAGES_PER_POINT = 20
@@ -83,10 +84,11 @@ def reliability_curve(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
     stated, observed = stated_and_observed(predictions, class_names)
     count = np.clip(len(stated) // IMAGES_PER_POINT, 1, CALIBRATION_BINS)
     edges = np.quantile(stated, np.linspace(0, 1, count + 1)[1:-1])
-    bins = pd.DataFrame({"stated": stated, "observed": observed}).groupby(np.searchsorted(edges, stated))
-    counts = zip(bins["observed"].sum().tolist(), bins.size().tolist(), strict=True)
+    bin_of, groups = np.searchsorted(edges, stated), groups_of(predictions)
+    bins = pd.DataFrame({"stated": stated, "observed": observed}).groupby(bin_of)
     points = bins.mean().assign(images=bins.size())
-    points[["low", "high"]] = [accuracy_interval(came_true, images) for came_true, images in counts]
+    counted = effective_images(bin_of, observed, groups)[points.index]
+    points["low"], points["high"] = wilson(points["observed"].to_numpy(), counted)
     return points
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dogs_vs_cats.evaluation.clusters import effective_fraction, effective_images, groups_of
 from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error
 from dogs_vs_cats.evaluation.predictions import class_probabilities
-from dogs_vs_cats.evaluation.significance import accuracy_interval, mean_interval, wilson
+from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, wilson
 from dogs_vs_cats.images.splits import SPLITS
 
 HELD_OUT_METRICS = (
@@ -37,7 +38,8 @@ def classification_metrics(predictions: pd.DataFrame, class_names: Sequence[str]
     Returns:
         For `train`, `validation` and `test`:
 
-        * `images`: how many
+        * `images`: how many; and `groups`, where images come in groups, in which case intervals count these, see
+          `clusters`
         * `accuracy` with `accuracy_low` and `accuracy_high`, the ends of its 95 % Wilson interval
         * `balanced_accuracy`: the mean of the recalls of the classes that have images (Brodersen et al. 2010), with
           `balanced_accuracy_low` and `balanced_accuracy_high`, see `significance.mean_interval`
@@ -68,17 +70,19 @@ def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dic
     classes = list(range(len(class_names)))
     areas = areas_under_roc(labels, probabilities)
     area = float(areas[1] if len(areas) == 2 else areas.mean())
-    correct = int((labels == predicted).sum())
-    low, high = accuracy_interval(correct, len(labels))
+    right, groups = labels == predicted, groups_of(predictions)
+    accuracy = int(right.sum()) / len(labels)
+    low, high = fraction_interval(accuracy, len(labels) * effective_fraction(right, groups))
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
         labels, predicted, labels=classes[-1:] if len(classes) == 2 else classes, average="macro", zero_division=0.0
     )
     return {
         "images": len(labels),
-        "accuracy": correct / len(labels),
+        **({} if groups is None else {"groups": len(np.unique(groups))}),
+        "accuracy": accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
-        **_balanced_accuracy(labels, predicted),
+        **_balanced_accuracy(labels, predicted, groups),
         "roc_auc": None if np.isnan(area) else area,
         "log_loss": float(metrics.log_loss(labels, probabilities, labels=classes)),
         "precision": float(precision),
@@ -89,9 +93,12 @@ def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dic
     }
 
 
-def _balanced_accuracy(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> dict[str, float]:
+def _balanced_accuracy(
+    labels: NDArray[np.integer], predicted: NDArray[np.integer], groups: NDArray[np.integer] | None
+) -> dict[str, float]:
     images, recognised = recalls(labels, predicted)
-    low, high = mean_interval(recognised[images > 0], images[images > 0])
+    counted = images * effective_fraction(labels == predicted, groups, labels)
+    low, high = mean_interval(recognised[images > 0], counted[images > 0])
     return {
         "balanced_accuracy": float(recognised[images > 0].mean()),
         "balanced_accuracy_low": low,
@@ -109,20 +116,24 @@ def recalls(
 
 
 def recalls_of_classes(
-    images: NDArray[np.integer], recognised: NDArray[np.float64], class_names: Sequence[str]
+    images: NDArray[np.integer],
+    recognised: NDArray[np.float64],
+    counted: NDArray[np.integer | np.floating],
+    class_names: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """Describes the recall of each class that has images.
 
     Args:
         images: Of each class, in the order of the labels.
         recognised: The fraction of them that is, 0..1: the recall.
+        counted: How many of them the interval counts, see `clusters.effective_images`.
         class_names: The classes, in the order of their labels.
 
     Returns:
         For each class `images`, `recall`, `low` and `high`, the ends of its 95 % Wilson interval.
     """
     shown = np.flatnonzero(images)
-    low, high = wilson(recognised[shown], images[shown])
+    low, high = wilson(recognised[shown], counted[shown])
     columns = (images[shown], recognised[shown], low, high)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return {
@@ -138,7 +149,9 @@ def _confusion(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[st
     labels, predicted = predictions["label"], predictions["predicted"]
     if len(class_names) <= MATRIX_CLASSES:
         matrix = metrics.confusion_matrix(labels, predicted, labels=list(range(len(class_names))))
-        by_class = recalls_of_classes(*recalls(labels.to_numpy(), predicted.to_numpy()), class_names)
+        images, recognised = recalls(labels.to_numpy(), predicted.to_numpy())
+        counted = effective_images(labels.to_numpy(), (labels == predicted).to_numpy(), groups_of(predictions))
+        by_class = recalls_of_classes(images, recognised, counted, class_names)
         return {"recalls": by_class, "confusion_matrix": matrix.tolist()}
     pairs = confused_pairs(predictions, class_names).head(LISTED)
     lowest = (labels == predicted).groupby(labels).mean().nsmallest(LISTED)

@@ -7,6 +7,7 @@ A predictions table has one row per image:
 * `probability_<class>`: for two classes one column, P(class 1); for more, one column per class
 * `predicted`: the predicted class
 * `split`: `train`, `validation` or `test`
+* `group`, only where `ingestion.group` is set: images with the same number belong together
 """
 
 from collections.abc import Sequence
@@ -27,8 +28,8 @@ def predictions_table(
     """Joins a model's predictions with the true classes.
 
     Args:
-        manifest: The images that were predicted: columns `path`, `label` and `split`. Rows whose split is not
-            train, validation or test are left out.
+        manifest: The images that were predicted: columns `path`, `label` and `split`, and with `group_name` also
+            `group`. Rows whose split is not train, validation or test are left out.
         probabilities: Row i belongs to row i of the manifest: P(class 1), shape (n, 1), for two classes, else one
             column per class, shape (n, N); values 0..1.
         class_names: The classes, in the order of their labels.
@@ -51,6 +52,7 @@ def predictions_table(
         **{f"probability_{name}": values[:, index] for index, name in enumerate(names)},
         "predicted": predicted,
         "split": manifest["split"].to_numpy(),
+        **({"group": manifest["group"].to_numpy()} if "group_name" in manifest else {}),
     }
     table = pd.DataFrame(columns)
     return pd.concat([table[table["split"] == split] for split in SPLITS], ignore_index=True)

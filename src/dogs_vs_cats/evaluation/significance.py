@@ -15,14 +15,15 @@ SIGNIFICANCE_LEVEL = 0.05
 
 
 def wilson(
-    fractions: NDArray[np.float64], images: NDArray[np.integer]
+    fractions: NDArray[np.float64], images: NDArray[np.integer | np.floating]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Returns 95 % intervals of binomial proportions: Wilson's score interval (Wilson 1927, as in Newcombe 1998).
 
     Args:
         fractions: Of images that were classified correctly, shape (n,), 0..1. A mean over several evaluations of the
             same images need not be a whole number of them.
-        images: How many each is a fraction of, shape (n,), at least one.
+        images: How many each is a fraction of, shape (n,), at least one; of images in groups the effective number, see
+            `clusters`.
 
     Returns:
         The lower and the upper ends, each of shape (n,), 0..1.
@@ -46,11 +47,16 @@ def accuracy_interval(correct: int, images: int) -> tuple[float, float]:
     Returns:
         Its lower and upper end, each 0..1.
     """
-    low, high = wilson(np.array([correct / images]), np.array([images]))
+    return fraction_interval(correct / images, images)
+
+
+def fraction_interval(fraction: float, images: float) -> tuple[float, float]:
+    """Returns the 95 % interval of one proportion; see `wilson` for the arguments."""
+    low, high = wilson(np.array([fraction]), np.array([images]))
     return float(low[0]), float(high[0])
 
 
-def mean_interval(fractions: NDArray[np.float64], images: NDArray[np.integer]) -> tuple[float, float]:
+def mean_interval(fractions: NDArray[np.float64], images: NDArray[np.integer | np.floating]) -> tuple[float, float]:
     """Returns the 95 % interval of the mean of independent proportions, such as that of the recalls of all classes.
 
     The distances of each proportion from the ends of its Wilson interval stand for its variance on either side, and
@@ -60,7 +66,7 @@ def mean_interval(fractions: NDArray[np.float64], images: NDArray[np.integer]) -
 
     Args:
         fractions: The proportions, shape (n,), 0..1.
-        images: How many images each is of, shape (n,), at least one.
+        images: How many images each is of, shape (n,), see `wilson`.
 
     Returns:
         The lower and the upper end, each 0..1.
@@ -101,15 +107,18 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
     Only images that exactly one of the two classifies correctly count. If both were equally good, each would be correct
     on half of these (a two-sided binomial test).
 
-    That takes the answers of an approach for those of one model. In a cross-validation they come from models that share
-    training images, so that p is approximate.
+    Where images come in groups, the groups are the units of a randomisation test, see `flip_test`.
+
+    The test takes the answers of an approach for those of one model. In a cross-validation they come from models that
+    share training images, so that p is approximate.
 
     Args:
         first: Predictions table of one approach.
         second: Predictions table of the other.
 
     Returns:
-        `images`, `only_first_correct`, `only_second_correct` and `p_value`.
+        `images`, `only_first_correct`, `only_second_correct` and `p_value`; and `groups`, their number, where images
+        come in groups.
 
     Raises:
         StaleInputError: The two tables are not about the same images.
@@ -125,10 +134,41 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
     one_correct = one["label"] == one["predicted"]
     other_correct = (other["label"] == other["predicted"])[one.index]
     only_one, only_other = int((one_correct & ~other_correct).sum()), int((other_correct & ~one_correct).sum())
+    if "group" in one:
+        balance = (one_correct.astype(int) - other_correct.astype(int)).groupby(one["group"]).sum()
+        counts = {"images": len(one), "groups": len(balance)}
+        counts |= {"only_first_correct": only_one, "only_second_correct": only_other}
+        return {**counts, "p_value": flip_test(balance.to_numpy())}
     # Without a disagreement p is 1, as it is for a single one.
     p_value = float(binomtest(only_one, max(only_one + only_other, 1)).pvalue)
     counts = {"images": len(one), "only_first_correct": only_one, "only_second_correct": only_other}
     return {**counts, "p_value": p_value}
+
+
+def flip_test(differences: NDArray[np.integer]) -> float:
+    """Tests whether two approaches differ, with groups of images as the units: an exact paired randomisation test.
+
+    If both were equally good, each group's difference would be as likely the other way round (Fisher 1935, *The Design
+    of Experiments*). The distribution of the sum over all such flips is computed exactly, group by group of equal
+    differences. With one image a group, this is McNemar's exact test.
+
+    Args:
+        differences: For each group how many images only the first approach classifies correctly, minus how many only
+            the second does.
+
+    Returns:
+        The two-sided p-value: the probability of a sum at least as far from zero.
+    """
+    from scipy.stats import binom
+
+    sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
+    chances = np.ones(1)  # of the sums from -s to s, in steps of one
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        flipped = np.zeros(2 * size * count + 1)
+        flipped[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
+        chances = np.convolve(chances, flipped)
+    sums = np.abs(np.arange(len(chances)) - len(chances) // 2)
+    return float(min(chances[sums >= abs(differences.sum())].sum(), 1.0))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

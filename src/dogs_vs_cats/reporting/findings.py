@@ -108,6 +108,7 @@ def _tested(row: Mapping[str, Any]) -> Iterator[str]:
     images, how = row["test_images"], row.get("cross_validation")
     accuracy, low, high = (percent(row[f"test_accuracy{end}"], images) for end in ENDS)
     which = f"all {images:,} images" if how else f"the {images:,} test images"
+    which += f" of {row['test_groups']:,} groups" if "test_groups" in row else ""
     yield f"classifies {accuracy} of {which} correctly (95% interval {low} to {high})."
     if how:
         times = f"{how['folds']}-fold cross-validation, {how['repeats']} times"
@@ -173,7 +174,8 @@ def _standing(summary: Summary, best: str, other: str) -> str:
             f"Its difference from {other} ({accuracy} of {row['test_images']:,} images) isn't tested: one of the two "
             "was evaluated by cross-validation on all images, the other on the test images alone."
         )
-    lead, test = entry["lead"], f"McNemar, adjusted {p_value(entry['p_value_adjusted'])}"
+    name = "randomisation test over groups" if "groups" in entry else "McNemar"
+    lead, test = entry["lead"], f"{name}, adjusted {p_value(entry['p_value_adjusted'])}"
     verdict = "is significant" if entry["significant"] else "is not significant"
     if row.get("cross_validation"):
         # The accuracies are means over the repeats, and the test is about the first.

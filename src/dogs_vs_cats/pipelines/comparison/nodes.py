@@ -112,11 +112,12 @@ def summarise(
 
         * `best`: the approach that is best by `metric` on the validation images; one that was trained on these images
           has no such figure, and is the best only where it is the first of approaches that were all trained so
-        * `approaches`: for each, the baseline last: the columns of the table but its seconds, 95 % intervals,
+        * `approaches`: for each, the baseline last: the columns of the table but its seconds, 95 % intervals, numbers
+          of images and, where these come in groups, of groups,
           `seeds` with mean and standard deviation where there are several, `cross_validation` with folds and repeats
           where there was one, `trained_with`
-        * `pairs`: McNemar's test for each pair that was evaluated on the same images, the test images alone or all in
-          use; the baseline was on both
+        * `pairs`: McNemar's test (of images in groups, a randomisation test over the groups) for each pair that
+          was evaluated on the same images, the test images alone or all in use; the baseline was on both
         * `data`: classes, images by split and class, number of rejected images; `source`, which is `sample`,
           `keras:NAME` or `files`; `test_images`, a digest of the test images' pixels (or files) and labels
     """
@@ -180,6 +181,8 @@ def _summary_row(
     for split in SPLITS:
         for name in ROW_METRICS:
             row[f"{split}_{name}"] = metrics.get(split, {}).get(name)
+        if "groups" in metrics.get(split, {}):
+            row[f"{split}_groups"] = metrics[split]["groups"]
     row["evaluated_by"] = evaluated_by(metrics)
     if "cross_validation" in metrics:
         row["cross_validation"] = {name: metrics["cross_validation"][name] for name in ("folds", "repeats")}
