@@ -29,7 +29,8 @@ def use_parameters(parameters: Mapping[str, Any]) -> None:
     Args:
         parameters: All parameters of the environment. `approaches` are trained; `explanation.approach` is explained
             (all of them, where it is None); the parameters of `tuning.approach` are searched. `ingestion.folds` adds
-            the cross-validation of feature-based approaches.
+            the cross-validation of feature-based approaches, and `ingestion.corrections` the effect of
+            corrected labels.
     """
     global _parameters
     _parameters = parameters
@@ -50,8 +51,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     explained = parameters.get("explanation", {}).get("approach")
     tuned = parameters.get("tuning", {}).get("approach") or names[0]
     modules = {name: approaches.approach_of(name, parameters.get(name)) for name in {*names, tuned}}
-    folds = parameters.get("ingestion", {}).get("folds") is not None
-    trained = {name: approach.create_pipeline(name, modules[name], folds) for name in names}
+    folds, corrections = (parameters.get("ingestion", {}).get(name) is not None for name in ("folds", "corrections"))
+    trained = {name: approach.create_pipeline(name, modules[name], folds, corrections) for name in names}
     steps = {
         "data_ingestion": data_ingestion.create_pipeline(),
         "augmentation": augmentation.create_pipeline(),

@@ -308,6 +308,8 @@ def test_corrections_that_dvc_doesnt_watch_are_refused(tmp_path):
     check_path(*given, "conf/mine/fixes.csv", tmp_path, "mine")
     with pytest.raises(ReproductionError, match=r"-S conf/mine/globals\.yml:dvc\.corrections=conf/mine/fixes\.csv"):
         check_path(*given, NO_CORRECTIONS, tmp_path, "mine")
+    with pytest.raises(ReproductionError, match=r"Put the table and its images into one folder, such as data/01_raw"):
+        check_path("ingestion.images", "photos", "raw_data", "tables/labels.csv", tmp_path, "mine")
 
 
 @pytest.mark.parametrize(

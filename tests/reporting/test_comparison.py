@@ -330,6 +330,20 @@ def test_images_in_groups_are_counted_by_groups() -> None:
     assert "groups" not in plain["pairs"][0]
 
 
+def test_the_finding_says_what_corrections_have_changed() -> None:
+    effect = {"accuracy": 0.6, "p_value": 0.004}
+    catalog = compare({"good": 12, "fine": 15})
+    catalog["good.metrics"].save(
+        catalog.load("good.metrics") | {"corrections": {"relabelled": 7, "left_out": 2, "given_labels": effect}}
+    )
+    catalog["fine.metrics"].save(catalog.load("fine.metrics") | {"corrections": {"relabelled": 7, "left_out": 2}})
+    run(catalog, ["good", "fine"], "comparison_summary")
+    text = " ".join(sentences(summary_of(catalog)))
+    assert "Corrections: 7 relabelled, 2 left out. Trained on the labels before, good classifies 60.0% of the" in text
+    assert "instead of 91.7%, judged by the corrected labels; the difference is significant (p = 0.004)." in text
+    assert "Trained on the labels before, fine" not in text
+
+
 def test_one_approach_alone_is_held_against_the_baseline() -> None:
     catalog = compare({"alone": 10})
     summary, report = summary_of(catalog), report_of(catalog)

@@ -14,7 +14,7 @@ import yaml
 from dogs_vs_cats.tracking import run_facts, store, worker
 from dogs_vs_cats.tracking.hooks import TrackingHooks
 from dogs_vs_cats.tracking.outbox import FOLDER, Outbox, md5, outboxes
-from dogs_vs_cats.tracking.results import artifact_folder
+from dogs_vs_cats.tracking.results import artifact_folder, facts_in
 from tests.tracking.tracking_stub import CONF, EXPLANATION, FIGURES, Stub
 
 
@@ -274,6 +274,14 @@ def test_every_figure_and_table_of_an_approach_is_an_artifact():
     assert {name for name, folder in folders.items() if folder is None} == others
     assert {name for name, folder in folders.items() if folder == "explanation"} == set(EXPLANATION)
     assert {name for name, folder in folders.items() if folder == "figures"} == set(FIGURES)
+
+
+def test_a_run_says_how_many_corrections_its_images_had():
+    _, tags = facts_in("metrics", {"corrections": {"relabelled": 7, "left_out": 2}})
+    assert tags["corrections"] == "7 relabelled, 2 left out"
+    effect = {"relabelled": 7, "left_out": 2, "given_labels": {"accuracy": 0.9}}
+    assert facts_in("metrics", {"corrections": effect})[0] == {"given_labels_test_accuracy": 0.9}
+    assert "corrections" not in facts_in("metrics", {})[1]
 
 
 def test_importing_the_hook_imports_neither_mlflow_nor_keras():

@@ -13,6 +13,7 @@ from dogs_vs_cats.evaluation import cross_validation
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.pipelines.approach import folds
+from dogs_vs_cats.pipelines.approach.corrections import measure_corrections
 from dogs_vs_cats.training import events
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 from tests.approaches.test_approaches import BOTTLENECK
@@ -175,3 +176,36 @@ def test_two_shots_of_each_class_with_copies_are_enough(given: TrainingInputs, c
     table = folds.predict_folds(replace(given, data=data, block={**given.block, **changed}))
     assert table["path"].nunique() == len(table) == 20
     assert (table["label"] == table["predicted"]).mean() > 0.6
+
+
+@pytest.mark.parametrize("crossed", [False, True], ids=["test", "k-fold"])
+def test_the_effect_of_corrections_is_that_of_the_labels_alone(given: TrainingInputs, crossed: bool) -> None:
+    """Before correction, all labels were swapped: a model that learned them is wrong wherever the other is right."""
+    manifest = given.data.manifest
+    swapped = manifest.assign(given_label=1 - manifest["label"], given_split=manifest["split"])
+    record = given.data.ingestion_record if crossed else {"identity": "data"}
+    data = replace(given.data, manifest=swapped, ingestion_record=record)
+    linear = replace(given, data=data, block={**given.block, "head": "linear"})
+    tested = linear.data.in_use if crossed else swapped["split"] == "test"
+    right = predictions_table(
+        swapped[tested].assign(split="test"), swapped.loc[tested, ["label"]].to_numpy(np.float32), CLASSES
+    )
+    metrics = {**classification_metrics(right, CLASSES), "corrections": data.corrections}
+    metrics |= {"cross_validation": {}} if crossed else {}
+    corrections = measure_corrections(linear, right, metrics)["corrections"]
+    assert (corrections["relabelled"], corrections["left_out"]) == (40, 0)
+    effect, images = corrections["given_labels"], 40 if crossed else 6
+    assert effect["accuracy"] < 0.2
+    assert effect["images"] == images
+    assert effect["only_first_correct"] == 0
+    assert effect["only_second_correct"] == images - round(effect["accuracy"] * images)
+
+
+def test_without_corrected_labels_nothing_is_trained_again(given: TrainingInputs) -> None:
+    manifest = given.data.manifest
+    left_out = manifest.assign(given_label=manifest["label"], given_split="test")
+    data = replace(given.data, manifest=left_out)
+    metrics = {"corrections": data.corrections}
+    assert data.corrections == {"relabelled": 0, "left_out": 35}
+    assert measure_corrections(replace(given, data=data), pd.DataFrame(), metrics) is metrics
+    assert given.data.corrections == {}

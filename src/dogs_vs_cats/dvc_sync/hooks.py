@@ -91,10 +91,14 @@ def check_path(parameter: str, given: str, variable: str, watched: str, root: Pa
         logger.warning("DVC doesn't notice when %s (%s) changes. To track it, %s.", given, parameter, track)
     elif not Path(inside).is_relative_to(watched):
         wanted = inside if variable == "corrections" else Path(inside).parent.as_posix()
-        raise ReproductionError(
-            f"{parameter} is {given}, but the stage depends on {watched}: DVC wouldn't notice a change. Set "
-            f"{parameter} in conf/{environment}/parameters.yml and run `kedro dvc sync`, or add "
+        remedy = (
+            f"Set {parameter} in conf/{environment}/parameters.yml and run `kedro dvc sync`, or add "
             f"-S conf/{environment}/globals.yml:dvc.{variable}={wanted} to the command."
+        )
+        if parameter == "ingestion.images":
+            remedy = f"Put the table and its images into one folder, such as {RAW_DATA}, and run `kedro dvc sync`."
+        raise ReproductionError(
+            f"{parameter} is {given}, but the stage depends on {watched}: DVC wouldn't notice a change. {remedy}"
         )
 
 

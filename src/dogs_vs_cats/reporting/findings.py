@@ -11,9 +11,10 @@ import pandas as pd
 
 from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.predictions import BASELINE
+from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
 from dogs_vs_cats.parameters.comparison import Metric
 from dogs_vs_cats.parameters.training import EVEN
-from dogs_vs_cats.reporting.wording import listed, p_value, percent
+from dogs_vs_cats.reporting.wording import count, listed, p_value, percent
 
 Summary = Mapping[str, Any]
 
@@ -96,11 +97,32 @@ def sentences(summary: Summary) -> list[str]:
         *_over_classes(summary, best),
         *(_standing(summary, best, name) for name in rivals(summary)),
     ]
+    text += _corrections(summary)
     poor = [name for name in rivals(summary) if not _beats_baseline(summary, name)]
     if poor:
         verb = "is" if len(poor) == 1 else "are"
         text.append(f"{listed(poor)} {verb} not significantly better than always guessing one class.")
     return text
+
+
+def _corrections(summary: Summary) -> Iterator[str]:
+    """Says how many corrections there were, and what they have changed where that was measured."""
+    rows = {name: row for name, row in summary["approaches"].items() if "corrections" in row}
+    if not rows:
+        return
+    relabelled, left_out = (next(iter(rows.values()))["corrections"][name] for name in ("relabelled", "left_out"))
+    yield f"Corrections: {count(relabelled)} relabelled, {count(left_out)} left out."
+    for name, row in rows.items():
+        if (before := row["corrections"].get("given_labels")) is None:
+            continue
+        images = row["test_images"]
+        then, now = (percent(accuracy, images) for accuracy in (before["accuracy"], row["test_accuracy"]))
+        significant = before["p_value"] < SIGNIFICANCE_LEVEL
+        yield (
+            f"Trained on the labels before, {name} classifies {then} of the same images correctly instead of {now}, "
+            f"judged by the corrected labels; the difference {'is' if significant else 'is not'} significant "
+            f"({p_value(before['p_value'])})."
+        )
 
 
 def _tested(row: Mapping[str, Any]) -> Iterator[str]:

@@ -55,7 +55,16 @@ def facts_in(output: str, content: dict[str, Any]) -> tuple[dict[str, Any], dict
         for statistic in ("mean", "std"):
             spread = content.get("seeds", {}).get(statistic, {})
             metrics |= {f"{name}_{statistic}": value for name, value in spread.items()}
-        return metrics, {"evaluated_by": evaluated_by(content)}
+        corrections = content.get("corrections", {})
+        given = corrections.get("given_labels", {}).get("accuracy")
+        return metrics | ({} if given is None else {"given_labels_test_accuracy": given}), {
+            "evaluated_by": evaluated_by(content),
+            **(
+                {"corrections": "{relabelled} relabelled, {left_out} left out".format(**corrections)}
+                if corrections
+                else {}
+            ),
+        }
     if output == "comparison_summary":
         best = content["best"]["approach"]
         row = content["approaches"][best]

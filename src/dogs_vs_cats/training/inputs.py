@@ -24,8 +24,8 @@ class LabelledImages:
 
     Attributes:
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
-        manifest: Columns `path`, `label`, `split` and, for a cross-validation, `group`; images of the split `unused`
-            are left out everywhere.
+        manifest: Columns `path`, `label`, `split` and, for a cross-validation, `group`; where labels were corrected,
+            also `given_label` and `given_split`. Images of the split `unused` are left out everywhere.
         class_names: Names in the order of the labels.
         ingestion_record: `identity` of the images and their split; `bit_depth` of the 16-bit files among them;
             `fit` unless they are stretched.
@@ -62,6 +62,15 @@ class LabelledImages:
     def rows(self, split: str) -> np.ndarray:
         """Numbers of the manifest's rows in a split."""
         return np.flatnonzero(self.manifest["split"] == split)
+
+    @property
+    def corrections(self) -> dict[str, int]:
+        """The number of images in use that were `relabelled`, and of those `left_out`; empty without corrections."""
+        if "given_label" not in self.manifest:
+            return {}
+        left_out = self.manifest["given_split"] != self.manifest["split"]
+        relabelled = (self.manifest["given_label"] != self.manifest["label"]) & self.in_use
+        return {"relabelled": int(relabelled.sum()), "left_out": int(left_out.sum())}
 
     def class_weight(self, unless_even: bool = False) -> dict[int, float] | None:
         """Weights of the training images' labels, inversely proportional to how frequent each is.

@@ -108,8 +108,9 @@ def evaluate(
 
     Returns:
         A row for each image: `path`, `label`, `probability_<class>`, `predicted`, `split`; the metrics of each split
-        with the model's counts, epochs, calibration (see `calibration`) and, for several seeds, mean and standard
-        deviation; and the distribution of the training images, see `out_of_distribution`.
+        with the model's counts, epochs, calibration (see `calibration`), for several seeds mean and standard deviation,
+        and the number of `corrections` where there are any; and the distribution of the training images, see
+        `out_of_distribution`.
     """
     from dogs_vs_cats.evaluation.out_of_distribution import fit, with_features
     from dogs_vs_cats.inference.prediction import predict
@@ -133,6 +134,8 @@ def evaluate(
         metrics["calibration"] = calibration.summarise(predictions, data.class_names, model_info.get("temperature"))
     if seed_metrics:
         metrics["seeds"] = seed_summary({int(seed): values for seed, values in seed_metrics.items()})
+    if corrections := data.corrections:
+        metrics["corrections"] = corrections
     return predictions, metrics, distribution.arrays()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.approaches import Approach
-from dogs_vs_cats.pipelines.approach import folds, nodes
+from dogs_vs_cats.pipelines.approach import corrections, folds, nodes
 from dogs_vs_cats.reporting.approach_figures import DRAWN, draw_figures
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 
@@ -13,16 +13,11 @@ DATA = ("images", "manifest", "class_names", "ingestion_record")
 FEATURES = ("features", "features_record")
 BACKBONE = ("backbone", "backbone_record", *FEATURES)
 FIGURES = [*DRAWN, "mistakes", "coverage_curve", "drawings"]
-EVALUATE_FOLDS = Node(
-    folds.evaluate_folds,
-    inputs=["training_inputs", "model_predictions", "model_metrics"],
-    outputs=["predictions", "metrics"],
-    name="evaluate_folds",
-    tags="keras",
-)
 
 
-def create_pipeline(name: str, approach: Approach, may_have_folds: bool = False) -> Pipeline:
+def create_pipeline(
+    name: str, approach: Approach, may_have_folds: bool = False, has_corrections: bool = False
+) -> Pipeline:
     """Builds the pipeline of one approach.
 
     Args:
@@ -30,6 +25,7 @@ def create_pipeline(name: str, approach: Approach, may_have_folds: bool = False)
         approach: The module that builds its model.
         may_have_folds: Whether approaches that train on features may be cross-validated; the images decide whether they
             are.
+        has_corrections: Whether labels may be corrected; the effect is measured for approaches that train on features.
 
     Returns:
         A pipeline that collects the inputs, trains, evaluates and draws. It reads the images and the manifest and, if
@@ -44,8 +40,8 @@ def create_pipeline(name: str, approach: Approach, may_have_folds: bool = False)
     features = FEATURES if approach.USES_BACKBONE else ()
     results = ["model", "model_info", "seed_metrics", "images", "manifest", "params:compute", *features]
     shown = ["model_info", "history", "predictions", "metrics", "images", "manifest", "class_names"]
-    cross_validated = may_have_folds and approach.TRAINS_ON == "features"
-    evaluated = ["model_predictions", "model_metrics"] if cross_validated else ["predictions", "metrics"]
+    on_features = approach.TRAINS_ON == "features"
+    more, evaluated = _evaluate_further(may_have_folds and on_features, has_corrections and on_features)
     template = [
         Node(LabelledImages, inputs=data, outputs="training_data", name="collect_data", tags="keras"),
         Node(collect_inputs, inputs=inputs, outputs="training_inputs", name="collect_inputs", tags="keras"),
@@ -63,9 +59,22 @@ def create_pipeline(name: str, approach: Approach, may_have_folds: bool = False)
             name="evaluate",
             tags="keras",
         ),
-        *([EVALUATE_FOLDS] if cross_validated else ()),
+        *more,
         Node(draw_figures, inputs=shown, outputs=FIGURES, name="draw_figures", tags="comparison"),
     ]
     read = Pipeline(template).inputs()
     parameters = {dataset for dataset in read if dataset.startswith("params:")}
     return Pipeline(template, namespace=name, inputs=read & {*DATA, *BACKBONE}, parameters=parameters)
+
+
+def _evaluate_further(cross_validated: bool, corrected: bool) -> tuple[list[Node], list[str]]:
+    """Returns the nodes after the evaluation of the model, and what that evaluation then has to put out."""
+    nodes, measured = [], ["predictions", "corrected_metrics" if corrected else "metrics"]
+    if corrected:
+        inputs = ["training_inputs", *measured]
+        nodes.append(Node(corrections.measure_corrections, inputs, "metrics", name="measure_corrections", tags="keras"))
+    if not cross_validated:
+        return nodes, measured
+    evaluated = ["model_predictions", "model_metrics"]
+    inputs = ["training_inputs", *evaluated]
+    return [Node(folds.evaluate_folds, inputs, measured, name="evaluate_folds", tags="keras"), *nodes], evaluated

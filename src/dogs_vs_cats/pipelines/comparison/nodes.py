@@ -113,9 +113,9 @@ def summarise(
         * `best`: the approach that is best by `metric` on the validation images; one that was trained on these images
           has no such figure, and is the best only where it is the first of approaches that were all trained so
         * `approaches`: for each, the baseline last: the columns of the table but its seconds, 95 % intervals, numbers
-          of images and, where these come in groups, of groups,
-          `seeds` with mean and standard deviation where there are several, `cross_validation` with folds and repeats
-          where there was one, `trained_with`
+          of images and, where these come in groups, of groups, `seeds` with mean and standard deviation where there are
+          several, `corrections` where there are any, `cross_validation` with folds and repeats where there was one,
+          `trained_with`
         * `pairs`: McNemar's test (of images in groups, a randomisation test over the groups) for each pair that
           was evaluated on the same images, the test images alone or all in use; the baseline was on both
         * `data`: classes, images by split and class, number of rejected images; `source`, which is `sample`,
@@ -186,6 +186,8 @@ def _summary_row(
     row["evaluated_by"] = evaluated_by(metrics)
     if "cross_validation" in metrics:
         row["cross_validation"] = {name: metrics["cross_validation"][name] for name in ("folds", "repeats")}
+    if "corrections" in metrics:
+        row["corrections"] = metrics["corrections"]
     row["lecture_validation_accuracy"] = lecture.validation_accuracy
     row["lecture_test_accuracy"] = lecture.test_accuracy
     seeds = metrics.get("seeds") or {}
