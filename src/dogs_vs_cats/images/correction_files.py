@@ -124,7 +124,7 @@ def find(
     """
     found, unknown = _matched(corrections.rows, [*enumerate(paths), *enumerate(hashes or ())])
     without_use = [row for row in unknown if not unusable.isdisjoint(row.forms)]
-    lost = [row for row in unknown if row not in without_use]
+    lost = [row for row in unknown if unusable.isdisjoint(row.forms)]
     if hashes is None:
         lost = [row for row in lost if not _HASH.fullmatch(row.name.lower())]
     problems = [*_wrong_rows(corrections.rows, class_names), *_lost(lost, paths), *_repeated(found, paths)]

@@ -174,4 +174,5 @@ def _check_sizes(split: np.ndarray, counts: Mapping[str, int], groups: np.ndarra
     )
     if empty := [name for name, count in found.items() if not count]:
         raise SplitError(f"{problem}: {listed(empty)} would be empty. Give more images, or {together.way_out}.")
-    logger.warning("%s. They are %s; for exact sizes, %s.", problem, counted(found), together.way_out)
+    exact = "" if together is GROUPS else f"; for exact sizes, {together.way_out}"
+    logger.warning("%s. They are %s%s.", problem, counted(found), exact)
