@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
 
-from dogs_vs_cats.errors import CorrectionsError
+from dogs_vs_cats.errors import CorrectionsError, StaleInputError
 from dogs_vs_cats.evaluation.cross_validation import divide
 from dogs_vs_cats.images import correction_files
 from dogs_vs_cats.images.opening import close_left
 from dogs_vs_cats.images.preflight import check_source
 from dogs_vs_cats.pipelines.data_ingestion.nodes import made_with
+from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
 from tests.pipelines.test_data_ingestion import folder_of, ingest, parameters
 
 HEADER = "path,action,label,note"
@@ -259,3 +262,16 @@ def test_an_edited_file_is_another_parameter(
         file.write("Cat/2.jpg,leave_out,,\n")
     assert recorded["corrections"] != made_with(settings(pets), 0)["corrections"]
     assert "corrections" not in made_with(settings(pets, corrections=None), 0)
+
+
+def test_images_with_an_earlier_version_of_the_file_are_refused(
+    pets: Path, tmp_path: Path, ingested: Callable[..., dict[str, Any]]
+) -> None:
+    record = ingested("Cat/1.jpg,leave_out,,")["ingestion_record"]
+    catalog = DataCatalog({"ingestion_record": MemoryDataset(record)})
+    trains = Pipeline([Node(len, inputs="manifest", outputs="number")])
+    parameters = {"ingestion": settings(pets).model_dump(), "seed": 0}
+    refuse_stale_inputs(trains, catalog, parameters, "photos")
+    (tmp_path / "fixes.csv").write_text(f"{HEADER}\n")
+    with pytest.raises(StaleInputError, match=r"with corrections: 'fixes\.csv \(SHA-256 \w+\)' then, 'fixes\.csv"):
+        refuse_stale_inputs(trains, catalog, parameters, "photos")
