@@ -42,9 +42,11 @@ def effective_fraction(
     """
     from scipy.special import ndtri, stdtrit
 
-    count = len(right)
-    codes, number = pd.factorize(groups)[0] if groups is not None else np.arange(count), count
-    if groups is None or (number := int(codes.max()) + 1) == count:
+    if groups is None:
+        return 1.0
+    codes, names = pd.factorize(groups)
+    count, number = len(right), len(names)
+    if number == count:
         return 1.0
     classes = np.zeros(count, np.int64) if labels is None else pd.factorize(labels)[0]
     images = np.bincount(classes)

@@ -42,7 +42,8 @@ def open_source(
     """Detects the kind of `ingestion.source`, opens the source and lists it. No image is opened.
 
     Args:
-        ingestion: Uses `source`, `classes`, `sha256`, and for sample images `image_size` and `channels`.
+        ingestion: Uses `source`, `classes`, `images`, `columns`, `group`, `sha256`, and for sample images `image_size`
+            and `channels`.
         project_root: Where relative paths begin, and below which downloads are kept.
         labelled: False takes every image in a folder, a zip, a single file or a list, without labels (-1).
         sample_count: How many sample images to draw; needed for the source `sample` only.

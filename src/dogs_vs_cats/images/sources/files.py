@@ -27,7 +27,7 @@ class FileSource(Source):
 
     Args:
         ingestion: Uses `max_bytes`, above which files are refused unread; `classes`, see `layouts.arrange`; and
-            `columns`, see `LabelTable`.
+            `columns` and `group`, see `LabelTable`.
 
     Attributes:
         files: (size in bytes, token) of every file, by posix path.
