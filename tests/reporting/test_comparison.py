@@ -339,9 +339,9 @@ def test_the_finding_says_what_corrections_have_changed() -> None:
     catalog["fine.metrics"].save(catalog.load("fine.metrics") | {"corrections": {"relabelled": 7, "left_out": 2}})
     run(catalog, ["good", "fine"], "comparison_summary")
     text = " ".join(sentences(summary_of(catalog)))
-    assert "Corrections: 7 relabelled, 2 left out. Trained on the labels before, good classifies 60.0% of the" in text
+    assert "Corrections: 7 relabelled, 2 left out. Trained without them, good classifies 60.0% of the" in text
     assert "instead of 91.7%, judged by the corrected labels; the difference is significant (p = 0.004)." in text
-    assert "Trained on the labels before, fine" not in text
+    assert "Trained without them, fine" not in text
 
 
 def test_one_approach_alone_is_held_against_the_baseline() -> None:

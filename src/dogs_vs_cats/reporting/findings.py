@@ -119,8 +119,8 @@ def _corrections(summary: Summary) -> Iterator[str]:
         then, now = (percent(accuracy, images) for accuracy in (before["accuracy"], row["test_accuracy"]))
         significant = before["p_value"] < SIGNIFICANCE_LEVEL
         yield (
-            f"Trained on the labels before, {name} classifies {then} of the same images correctly instead of {now}, "
-            f"judged by the corrected labels; the difference {'is' if significant else 'is not'} significant "
+            f"Trained without them, {name} classifies {then} of the same images correctly instead of {now}, judged by "
+            f"the corrected labels; the difference {'is' if significant else 'is not'} significant "
             f"({p_value(before['p_value'])})."
         )
 
