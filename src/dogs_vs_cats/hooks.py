@@ -124,7 +124,13 @@ class ProjectHooks:
             environment = self._parameters["tuning"]["environment"]
             click.echo(f"\nThe search: data/08_reporting/{self._experiment}/tuning/tuning.html")
             click.echo(f"With the best values: kedro run --env={environment}")
-        if "comparison_report" in pipeline.all_outputs():
+        if "data_quality_report" in pipeline.all_outputs():
+            from dogs_vs_cats.reporting import data_quality_findings
+
+            summary, folder = catalog.load("data_quality_summary"), f"data/08_reporting/{self._experiment}"
+            click.echo(f"\n{data_quality_findings.headline(summary)}.\n{data_quality_findings.line(summary)}.")
+            click.echo(f"To look at: {folder}/data_quality.html\nTo correct: {folder}/label_issues.csv")
+        if "comparison_summary" in pipeline.all_outputs():
             from dogs_vs_cats.reporting.findings import closing_lines
 
             report = f"data/08_reporting/{self._experiment}/comparison.html"

@@ -17,15 +17,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 from scipy.spatial.distance import cdist
 
-from dogs_vs_cats.models.flip_averaging import join_views, views_of
-from dogs_vs_cats.models.frozen_base import features_in, find_base
-from dogs_vs_cats.models.graph import dissect
+from dogs_vs_cats.compute.lazy_types import Model
 
 DIRECTIONS = 64
 """Main directions at most; there are fewer where there are few features or few images."""
@@ -131,7 +128,7 @@ def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: 
     return replace(found, threshold=np.array([limit], np.float32))
 
 
-def with_features(model: keras.Model) -> keras.Model:
+def with_features(model: Model) -> Model:
     """Returns a model that returns its features beside its answer.
 
     Args:
@@ -141,6 +138,11 @@ def with_features(model: keras.Model) -> keras.Model:
         A model with the same weights; of its output, (n, probabilities + features), the first columns are what
         `model` returns. A model without feature maps is described by what its last layer takes.
     """
+    # Not at the top: distances are computed from features, without Keras.
+    import keras
+
+    from dogs_vs_cats.models.flip_averaging import join_views, views_of
+
     if views := views_of(model):
         # The features are those of the image itself, which is taken anyway.
         features, answer = views
@@ -153,13 +155,18 @@ def with_features(model: keras.Model) -> keras.Model:
     return keras.Model(image, both, name=model.name)
 
 
-def _with_description(model: keras.Model, is_whole: bool = True) -> tuple[Any, Any, Any]:
+def _with_description(model: Model, is_whole: bool = True) -> tuple[Any, Any, Any]:
     """Returns the input of a model, its output, and the features that describe an image.
 
     Args:
         model: Images in.
         is_whole: Whether it ends in probabilities; else it ends before the layer that returns them.
     """
+    import keras
+
+    from dogs_vs_cats.models.frozen_base import features_in, find_base
+    from dogs_vs_cats.models.graph import dissect
+
     base = find_base(model)
     if base is not None:
         image, output, described = model.inputs[0], model.outputs[0], features_in(model, base)

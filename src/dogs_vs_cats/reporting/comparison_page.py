@@ -10,7 +10,7 @@ from dogs_vs_cats.evaluation.metrics import MATRIX_CLASSES
 from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
-from dogs_vs_cats.reporting import findings
+from dogs_vs_cats.reporting import data_quality_findings, findings
 from dogs_vs_cats.reporting.html import environment
 from dogs_vs_cats.reporting.results import ApproachResult
 from dogs_vs_cats.reporting.settings import differences, flattened
@@ -24,6 +24,7 @@ def render(
     ingestion_record: dict[str, Any],
     run_record: dict[str, Any],
     tracking_links: dict[str, str],
+    data_quality_summary: dict[str, Any],
     *results: ApproachResult,
 ) -> str:
     """Writes the page of a comparison.
@@ -35,6 +36,7 @@ def render(
         ingestion_record: The parameters of the ingestion; may be empty.
         run_record: `experiment` and `command` of the run, as far as they are known.
         tracking_links: Web addresses of the approaches' tracked runs; others than http(s) are left out.
+        data_quality_summary: What the pipeline `data_quality` found; left out unless it is about the same images.
         *results: The approaches, in the order of the summary.
 
     Returns:
@@ -47,6 +49,7 @@ def render(
     from dogs_vs_cats.reporting.style import MARKERS, series_style
 
     rows, classes = summary["approaches"], summary["data"]["classes"]
+    looked_at = data_quality_summary.get("data") == ingestion_record.get("identity") is not None
     dots = "Test and validation accuracy of every approach with its 95% interval; the numbers are in the table below"
     curves = "Accuracy and loss of every approach on training and validation images over the epochs"
     styles = {result.name: series_style(index) for index, result in enumerate(results)}
@@ -62,6 +65,7 @@ def render(
         grouped=any("test_groups" in row for row in rows.values()),
         judges_classes=findings.judges_classes(summary),
         finding=" ".join(findings.sentences(summary)),
+        data_quality=data_quality_findings.line(data_quality_summary) if looked_at else None,
         baseline=BASELINE,
         marks={name: (THEMED[colour], MARKERS[marker]) for name, (colour, marker) in styles.items()},
         links={name: link for name, link in tracking_links.items() if link.startswith(("http://", "https://"))},

@@ -77,15 +77,21 @@ class LinearHead:
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
 
-    def log_loss_and_accuracy(self, rows: Rows, weights: ClassWeights = None) -> tuple[float, float]:
-        """Mean log loss, each image with the weight of its class, and the fraction of right answers."""
+    def log_probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Logarithms of the probabilities of every class, shape (n, classes)."""
         from scipy.special import log_softmax
 
-        logits = (np.asarray(rows.features) @ self.kernel + self.bias).astype(np.float64)
+        logits = (np.asarray(features) @ self.kernel + self.bias).astype(np.float64)
         if logits.shape[1] == 1:
             logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-        losses = -log_softmax(logits, axis=1)[np.arange(len(logits)), rows.labels]
-        is_right = logits.argmax(axis=1) == rows.labels
+        logarithms: NDArray[np.float64] = log_softmax(logits, axis=1)
+        return logarithms
+
+    def log_loss_and_accuracy(self, rows: Rows, weights: ClassWeights = None) -> tuple[float, float]:
+        """Mean log loss, each image with the weight of its class, and the fraction of right answers."""
+        logarithms = self.log_probabilities(rows.features)
+        losses = -logarithms[np.arange(len(logarithms)), rows.labels]
+        is_right = logarithms.argmax(axis=1) == rows.labels
         return float((losses * _of_each(rows.labels, weights)).mean()), float(is_right.mean())
 
 
@@ -102,14 +108,53 @@ def fit(training: Rows, validation: Rows, weights: ClassWeights = None) -> Linea
     """
     # In place, as all features may take gigabytes.
     scaled = np.array(training.features, np.float32)
-    mean = scaled.mean(axis=0, dtype=np.float64).astype(np.float32)
-    scaled -= mean
-    variances = np.einsum("ij,ij->j", scaled, scaled) / len(scaled)
-    scale = np.float32(np.sqrt(variances.mean(dtype=np.float64)) or 1)
-    scaled /= scale
-
+    mean, scale = _standardise(scaled)
     rows = training._replace(features=scaled)
     strength = _choose(rows, validation._replace(features=(validation.features - mean) / scale), weights)
+    return _solution(rows, strength, weights, mean, scale)
+
+
+def choose_strength(rows: Rows) -> float:
+    """Chooses the penalty for several heads that are each fitted to a part of the same rows.
+
+    Args:
+        rows: Rows of at least two classes; their labels are 0, 1, … without gaps.
+
+    Returns:
+        One of `STRENGTHS`, by cross-validation.
+    """
+    scaled = np.array(rows.features, np.float32)
+    _standardise(scaled)
+    nothing = rows.take(slice(0))
+    return _choose(rows._replace(features=scaled), nothing, None)
+
+
+def fit_with(rows: Rows, strength: float) -> LinearHead:
+    """Fits a linear head with a penalty that is known.
+
+    Args:
+        rows: As for `fit`.
+        strength: The penalty, see `STRENGTHS`.
+    """
+    scaled = np.array(rows.features, np.float32)
+    mean, scale = _standardise(scaled)
+    return _solution(rows._replace(features=scaled), strength, None, mean, scale)
+
+
+def _standardise(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], np.float32]:
+    """Centres features and divides them by one number for all, in place; returns the means and that number."""
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    features -= mean
+    variances = np.einsum("ij,ij->j", features, features) / len(features)
+    scale = np.float32(np.sqrt(variances.mean(dtype=np.float64)) or 1)
+    features /= scale
+    return mean, scale
+
+
+def _solution(
+    rows: Rows, strength: float, weights: ClassWeights, mean: NDArray[np.float32], scale: np.float32
+) -> LinearHead:
+    """Fits a head to standardised rows, and makes the standardisation part of its weights."""
     estimator = _estimator(weights).set_params(C=strength)
     _solve(estimator, rows)
     kernel = estimator.coef_.T.astype(np.float64) / scale

@@ -25,9 +25,24 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
     # Kedro warns of every dotted name outside its namespace, but has no other notation to read from several of them.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="One or more dataset names contain")
-        results = [f"{approach}.result" for approach in approaches]
+        comparing = Pipeline(_comparing(_results(approaches)), tags="comparison")
+    return comparing + create_report_pipeline(approaches)
+
+
+def create_report_pipeline(approaches: Sequence[str]) -> Pipeline:
+    """Wires the page of the comparison, from its summary on.
+
+    Args:
+        approaches: See `create_pipeline`.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="One or more dataset names contain")
         collecting = [node for approach in approaches for node in _collecting(approach)]
-        return Pipeline([*collecting, *_comparing(results)], tags="comparison")
+        return Pipeline([*collecting, _report(_results(approaches))], tags="comparison")
+
+
+def _results(approaches: Sequence[str]) -> list[str]:
+    return [f"{approach}.result" for approach in approaches]
 
 
 def _collecting(approach: str) -> list[Node]:
@@ -64,10 +79,14 @@ def _comparing(results: list[str]) -> list[Node]:
             outputs=["comparison_curves", "comparison_confusion", "comparison_roc"],
             name="plot_data",
         ),
-        Node(
-            comparison_page.render,
-            inputs=["params:comparison", "comparison_summary", *data, "run_record", "tracking_links", *results],
-            outputs="comparison_report",
-            name="report",
-        ),
     ]
+
+
+def _report(results: list[str]) -> Node:
+    data = ["rejected_images", "ingestion_record", "run_record", "tracking_links", "data_quality_summary"]
+    return Node(
+        comparison_page.render,
+        inputs=["params:comparison", "comparison_summary", *data, *results],
+        outputs="comparison_report",
+        name="report",
+    )

@@ -1,0 +1,183 @@
+"""The look at the data: labels, copies, junk, weak spots, and whether more photos would help."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dogs_vs_cats.compute.parallel import in_order
+from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.evaluation import feature_space, image_quality, label_errors, slices, training_size
+from dogs_vs_cats.evaluation.copies import joined
+from dogs_vs_cats.evaluation.label_errors import LabelErrors
+from dogs_vs_cats.evaluation.predictions import most_confident
+from dogs_vs_cats.evaluation.training_size import Curve
+from dogs_vs_cats.images.near_duplicates import find_groups
+from dogs_vs_cats.images.splits import TRAIN, UNUSED
+from dogs_vs_cats.progress import track
+from dogs_vs_cats.reporting.data_quality import ALL
+from dogs_vs_cats.storage.arrays import read_rows
+
+logger = logging.getLogger(__name__)
+
+FEWEST = 20
+"""Photos that a look at them needs."""
+
+MISTAKES = 12
+"""Confident mistakes whose neighbours are shown."""
+
+NEIGHBOURS = 5
+
+_ROWS_AT_ONCE = 64
+
+
+def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record: dict[str, Any]) -> pd.DataFrame:
+    """Measures the photos in use, and finds their copies.
+
+    Args:
+        images: uint8 memory map, (n, height, width, channels), a row for each row of the manifest.
+        manifest: Their labels, splits, sizes and groups.
+        ingestion_record: Tells how photos became squares.
+
+    Returns:
+        The manifest's rows in use, with `brightness`, `contrast` and `sharpness` (see `image_quality.Measures`),
+        `short_side` and `elongation` (longer over shorter side) of the original, `copies` (the same for copies of one
+        photo), and `group` joined with these.
+
+    Raises:
+        SourceError: There are too few photos, or photos of one class alone.
+    """
+    # Not at the top: commands that decode nothing shouldn't have to wait for the image libraries.
+    from dogs_vs_cats.images.decoding.resizing import without_bars
+    from dogs_vs_cats.images.near_duplicates import thumbnail
+
+    photos = manifest[manifest["split"] != UNUSED]
+    if len(photos) < FEWEST or photos["label"].nunique() < 2:
+        raise SourceError(
+            f"data_quality needs {FEWEST} photos of two classes at least; there are {len(photos)} of "
+            f"{photos['label'].nunique()} in use. Add photos, and run data_ingestion again."
+        )
+    fit = ingestion_record.get("fit", "stretch")
+
+    def described(rows: np.ndarray) -> list[tuple[np.ndarray, image_quality.Measures]]:
+        sides = manifest[["height", "width"]].to_numpy()[rows]
+        squares = zip(read_rows(images, rows), sides, strict=True)
+        shown = [without_bars(square, height, width, fit) for square, (height, width) in squares]
+        return [(thumbnail(pixels), image_quality.measure(pixels)) for pixels in shown]
+
+    parts = np.split(photos.index.to_numpy(), range(_ROWS_AT_ONCE, len(photos), _ROWS_AT_ONCE))
+    found = [
+        of for _, part in track(in_order(described, parts, chunk=1), "Looking at photos", len(parts)) for of in part
+    ]
+    copies = find_groups(np.array([small for small, _ in found]))
+    longer, shorter = (photos[["width", "height"]].agg(side, axis=1) for side in ("max", "min"))
+    measures = pd.DataFrame([measures for _, measures in found], photos.index)
+    groups = joined(photos["group"].to_numpy(), copies)
+    sizes = {"short_side": shorter, "elongation": longer / shorter}
+    return pd.concat([photos, measures], axis=1).assign(**sizes, copies=copies, group=groups)
+
+
+def place_photos(
+    features: np.ndarray, backbone_record: dict[str, Any], described: pd.DataFrame, seed: int
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Places the photos among each other by their features.
+
+    Args:
+        features: float32 memory map, (photos in use, features), in the manifest's order.
+        backbone_record: Its `output_shape` tells which features are of the same position.
+        described: The photos in use.
+        seed: Draws the parts that are compared with each other.
+
+    Returns:
+        Principal components of the features, float32 (photos in use, components); and the photos with `distance`, see
+        `image_quality.distances`.
+    """
+    averaged = feature_space.averaged(features, backbone_record["output_shape"][-1])
+    distances = image_quality.distances(averaged, described["label"].to_numpy(), seed)
+    return feature_space.reduced(averaged), described.assign(distance=distances)
+
+
+def judge_labels(points: np.ndarray, photos: pd.DataFrame, seed: int) -> tuple[np.ndarray, LabelErrors, float]:
+    """Predicts each photo by classifiers that were fitted without it, and judges the labels by that.
+
+    Args:
+        points: The photos' features, a row for each.
+        photos: The photos in use.
+        seed: Draws the folds.
+
+    Returns:
+        Out-of-fold probabilities, (photos, classes); the judged labels; and the penalty of the classifiers.
+    """
+    strength = label_errors.choose_penalty(points, photos)
+    probability = label_errors.out_of_fold(points, photos, strength, seed)
+    judged = label_errors.judge(probability, photos)
+    logger.info("About %.2g%% of the labels are wrong, by confident learning", 100 * judged.rate)
+    return probability, judged, strength
+
+
+def compare_slices(
+    photos: pd.DataFrame, class_names: list[str], approaches: list[str], *predictions: pd.DataFrame
+) -> pd.DataFrame:
+    """Compares the accuracy of each approach in parts of its test photos, see `slices.compare`.
+
+    Args:
+        photos: The photos in use.
+        class_names: The classes, in the order of their labels.
+        approaches: Names of the approaches.
+        *predictions: Their predictions tables.
+    """
+    tables = zip(approaches, predictions, strict=True)
+    right = {name: slices.right_answers(photos, table) for name, table in tables}
+    return slices.compare(slices.slices_of(photos, class_names), right)
+
+
+def measure_sizes(
+    points: np.ndarray, photos: pd.DataFrame, class_names: list[str], strength: float, seed: int
+) -> dict[str, Curve]:
+    """Measures the accuracy over the number of training photos.
+
+    Args:
+        points: The photos' features, a row for each.
+        photos: The photos in use.
+        class_names: The classes, in the order of their labels.
+        strength: Penalty of the linear classifiers.
+        seed: Draws folds and samples.
+
+    Returns:
+        The curve of all classes together; with more than two classes also one for each.
+    """
+    measured = training_size.measure(points, photos, strength, seed)
+    curves = {ALL: training_size.fit_curve(measured, seed)}
+    if len(class_names) > 2:
+        for label in sorted(set(measured.loc[measured["tested"] > 0, "label"])):
+            curves[class_names[label]] = training_size.fit_curve(measured[measured["label"] == label], seed)
+    return curves
+
+
+def find_neighbours(
+    points: np.ndarray, photos: pd.DataFrame, class_names: list[str], approaches: list[str], *predictions: pd.DataFrame
+) -> pd.DataFrame:
+    """Finds the training photos that are most like the most confident mistakes of the most accurate approach.
+
+    Args:
+        points: The photos' features, a row for each.
+        photos: The photos in use.
+        class_names: The classes, in the order of their labels.
+        approaches: Names of the approaches.
+        *predictions: Their predictions tables.
+
+    Returns:
+        A row for each mistake, the most confident first: `approach`, `row` (of the manifest), `predicted`,
+        `confidence`, and `neighbours`, rows of the manifest, nearest first.
+    """
+    accuracies = [float(slices.right_answers(photos, table).mean()) for table in predictions]
+    best = int(np.argmax(accuracies))
+    mistakes = most_confident(predictions[best], class_names, right=False, count=MISTAKES)
+    place_of = pd.Series(np.arange(len(photos)), photos["path"])
+    queries = place_of[mistakes["path"]].to_numpy(np.int64)
+    candidates = np.flatnonzero(photos["split"] == TRAIN)
+    nearest = feature_space.nearest(points, queries, candidates, NEIGHBOURS)
+    rows = photos.index.to_numpy()
+    answers = mistakes[["predicted", "confidence"]].assign(approach=approaches[best], row=rows[queries])
+    return answers.assign(neighbours=rows[nearest].tolist())

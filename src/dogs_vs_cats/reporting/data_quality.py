@@ -1,0 +1,85 @@
+"""The findings about the data, and their summary."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dogs_vs_cats.evaluation.image_quality import UNLIKE
+from dogs_vs_cats.evaluation.label_errors import LabelErrors
+from dogs_vs_cats.evaluation.training_size import Curve
+
+ALL = "all classes"
+"""Name of the learning curve of all classes together."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that was found about the photos in use.
+
+    Attributes:
+        photos: The manifest's rows of the photos in use, with measures; the index is the row in the manifest.
+        labels: All labels, judged.
+        copies: See `copies.compare`.
+        junk: See `image_quality.find_junk`.
+        slices: See `slices.compare`.
+        curves: Learning curve by class, that of `ALL` first.
+        mistakes: Confident mistakes with their neighbours, see the pipeline's `find_neighbours`.
+        issues: See `label_issues.list_issues`.
+    """
+
+    photos: pd.DataFrame
+    labels: LabelErrors
+    copies: pd.DataFrame
+    junk: pd.DataFrame
+    slices: pd.DataFrame
+    curves: dict[str, Curve]
+    mistakes: pd.DataFrame
+    issues: pd.DataFrame
+
+
+def summarise(findings: Findings, class_names: Sequence[str], ingestion_record: Mapping[str, Any]) -> dict[str, Any]:
+    """Sums up the findings, ready for JSON.
+
+    Args:
+        findings: What was found.
+        class_names: The classes, in the order of their labels.
+        ingestion_record: Identity of the images, their labels and splits.
+
+    Returns:
+        `data`, that identity; the number of `photos`; `labels`, with the estimated `rate` and number of `wrong` ones,
+        the number `listed`, and the largest parts of the joint distribution as `confused`; the number of groups of
+        copies that are `contradictions` and that are `across_splits`; `junk` by kind, and the number `unlike` the
+        others; the `slices` that are significantly worse; and `gain`, the expected gain in accuracy of twice as many
+        photos with the ends of its interval, and `gain_by_class`.
+    """
+    joint, total = findings.labels.joint, len(findings.photos)
+    pairs = [
+        {"given": given, "true": true, "photos": round(total * joint[row, column])}
+        for row, given in enumerate(class_names[: len(joint)])
+        for column, true in enumerate(class_names[: len(joint)])
+        if row != column
+    ]
+    copies = findings.copies
+    worse = findings.slices[findings.slices["worse"]] if len(findings.slices) else findings.slices
+    kinds = findings.junk["kind"].value_counts(sort=False)
+    gains = {name: dict(zip(("gain", "low", "high"), it.gain, strict=True)) for name, it in findings.curves.items()}
+    return {
+        "data": ingestion_record["identity"],
+        "photos": total,
+        "labels": {
+            "rate": round(findings.labels.rate, 6),
+            "wrong": round(total * findings.labels.rate),
+            "listed": int((findings.issues["action"] == "relabel").sum()),
+            "confused": sorted((it for it in pairs if it["photos"]), key=lambda it: -it["photos"])[:10],
+        },
+        "contradictions": int(copies.loc[copies["contradicts"], "copies"].nunique()),
+        "across_splits": int(copies.loc[copies["crosses"], "copies"].nunique()),
+        "junk": {str(kind): int(count) for kind, count in kinds.items() if kind != UNLIKE},
+        "unlike": int(kinds.get(UNLIKE, 0)),
+        "slices": worse.sort_values("p_value").to_dict("records"),
+        "gain": gains.pop(ALL),
+        "gain_by_class": gains,
+        "training_photos": round(findings.curves[ALL].images[-1]),
+    }
