@@ -140,7 +140,7 @@ def test_a_blurred_photo_is_less_sharp_and_a_faint_one_is_not() -> None:
     import cv2
 
     sharp = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
-    blurred = cv2.GaussianBlur(sharp, (0, 0), 4)
+    blurred = np.asarray(cv2.GaussianBlur(sharp, (0, 0), 4), np.uint8)
     faint = (sharp // 4).astype(np.uint8)
 
     measured = [image_quality.measure(pixels).sharpness for pixels in (sharp, blurred, faint)]

@@ -149,6 +149,7 @@ def compare(
         "ingestion_record": {"parameters": {"source": "sample"}, "identity": "0a1b"},
         "run_record": {"experiment": "sample", "command": "kedro run"},
         "tracking_links": {},
+        "data_quality_summary": {},
     }
     for approach, wrong_every in approaches.items():
         predictions = predictions_of(manifest, names, wrong_every)
@@ -711,3 +712,28 @@ def test_numbers_are_written_as_precisely_as_the_images_allow() -> None:
     assert percent(0.9881, 10_000) == "98.81%"
     assert p_value(0.00004) == "p < 0.001"
     assert p_value(0.1534) == "p = 0.15"
+
+
+DATA_QUALITY = {
+    "data": "0a1b",
+    "photos": 360,
+    "labels": {"rate": 0.05, "wrong": 18, "listed": 20, "confused": []},
+    "contradictions": 2,
+    "across_splits": 0,
+    "junk": {"dark": 1},
+    "unlike": 3,
+    "slices": [],
+    "gain": {"gain": 0.012, "low": 0.004, "high": 0.02},
+    "gain_by_class": {},
+    "training_photos": 288,
+}
+
+
+def test_the_page_says_what_was_found_about_the_photos_unless_these_have_changed() -> None:
+    found = report_of(compare({"good": 20}, changes={"data_quality_summary": DATA_QUALITY}))
+    other = report_of(compare({"good": 20}, changes={"data_quality_summary": DATA_QUALITY | {"data": "earlier"}}))
+
+    assert "18 wrong labels of 360; 2 photos with contradictory copies; 1 useless photo" in found
+    assert "+1.2 points with twice the photos" in found
+    assert 'href="data_quality.html"' in found
+    assert "data_quality.html" not in other

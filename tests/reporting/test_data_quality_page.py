@@ -1,0 +1,108 @@
+"""The page about the data, from planted findings."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dogs_vs_cats.evaluation import copies, image_quality, label_errors, training_size
+from dogs_vs_cats.evaluation.label_issues import list_issues
+from dogs_vs_cats.parameters.data_quality import DataQualityParameters
+from dogs_vs_cats.pipelines.data_quality import nodes
+from dogs_vs_cats.reporting import data_quality, data_quality_findings, data_quality_page
+
+CLASSES = ["cat", "<dog>"]
+COUNT = 120
+WRONG, BLACK = 7, 12
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    drawn = np.random.default_rng(0).integers(60, 200, (COUNT, 32, 32, 3)).astype(np.uint8)
+    drawn[BLACK] = 0
+    drawn[1] = drawn[0]
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def findings(images: np.ndarray) -> data_quality.Findings:
+    random = np.random.default_rng(1)
+    labels = np.arange(COUNT) // 2 % 2
+    features = random.normal(size=(COUNT, 2, 2, 6)).astype(np.float32)
+    features[..., 0] += 4 * labels[:, np.newaxis, np.newaxis]
+    features[1] = features[0]
+    given = labels.copy()
+    given[[1, WRONG]] = 1 - given[[1, WRONG]]
+    splits = np.where(np.arange(COUNT) % 4 == 3, "test", "train")
+    table = {"path": [f"{row}.jpg" for row in range(COUNT)], "label": given, "split": splits}
+    manifest = pd.DataFrame({**table, "width": 300, "height": 200, "group": np.arange(COUNT)})
+    predictions = manifest.assign(**{"probability_<dog>": labels * 0.8 + 0.1, "predicted": labels})
+
+    described = nodes.describe_photos(images, manifest, {})
+    points, photos = nodes.place_photos(features.reshape(COUNT, -1), {"output_shape": [2, 2, 6]}, described, 0)
+    probability, judged, strength = nodes.judge_labels(points, photos, 0)
+    found, junk = copies.compare(photos, probability), image_quality.find_junk(photos)
+    return data_quality.Findings(
+        photos=photos,
+        labels=judged,
+        copies=found,
+        junk=junk,
+        slices=nodes.compare_slices(photos, CLASSES, ["good"], predictions),
+        curves=nodes.measure_sizes(points, photos, CLASSES, strength, 0),
+        mistakes=nodes.find_neighbours(points, photos, CLASSES, ["good"], predictions),
+        issues=list_issues(photos, judged, found, junk, CLASSES),
+    )
+
+
+def test_what_was_planted_is_in_the_table_of_issues(findings: data_quality.Findings) -> None:
+    issues = findings.issues.set_index("path")[["action", "label", "kind"]]
+
+    assert list(findings.issues.columns)[:4] == ["path", "action", "label", "note"]
+    assert issues.iloc[0].tolist() == ["relabel", "cat", "contradiction"]
+    assert issues.loc[f"{WRONG}.jpg"].tolist() == ["relabel", CLASSES[1], "label"]
+    assert (
+        issues.loc[f"{BLACK}.jpg"].tolist() == ["leave_out", None, "blank"]
+        or issues.loc[f"{BLACK}.jpg", "kind"] == "blank"
+    )
+
+
+def test_the_only_mistake_of_an_approach_has_training_photos_as_neighbours(findings: data_quality.Findings) -> None:
+    mistakes = findings.mistakes
+
+    assert mistakes["row"].tolist() == [WRONG]
+    assert set(findings.photos.loc[mistakes["neighbours"].iloc[0], "split"]) == {"train"}
+
+
+def test_the_page_is_self_contained_and_says_the_five_things(
+    findings: data_quality.Findings, images: np.ndarray
+) -> None:
+    summary = data_quality.summarise(findings, CLASSES, {"identity": "0a1b"})
+
+    html = data_quality_page.render(
+        DataQualityParameters(examples=10), findings, summary, CLASSES, images, {"experiment": "planted"}
+    )
+
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", html)
+    assert "<script" not in html
+    assert "<dog>" not in html
+    for statement in data_quality_findings.statements(summary):
+        assert f'href="#{statement.anchor}"' in html
+        assert f'id="{statement.anchor}"' in html
+    assert summary["contradictions"] == 1
+    assert summary["junk"] == {"blank": 1}
+    assert html.index(f">{WRONG}.jpg<") < html.index('id="copies"')
+
+
+def test_too_few_photos_are_refused() -> None:
+    manifest = pd.DataFrame({"path": ["a"], "label": [0], "split": ["train"]})
+
+    with pytest.raises(Exception, match="data_quality needs 20 photos of two classes at least"):
+        nodes.describe_photos(np.zeros((1, 8, 8, 3), np.uint8), manifest, {})
+
+
+def test_the_band_of_more_photos_is_drawn_to_twice_their_number(findings: data_quality.Findings) -> None:
+    curve: training_size.Curve = findings.curves[data_quality.ALL]
+
+    assert curve.grid[-1] == pytest.approx(2 * curve.images[-1])
+    assert isinstance(findings.labels, label_errors.LabelErrors)
