@@ -66,9 +66,10 @@ def register_pipelines() -> dict[str, Pipeline]:
     unused = () if uses_backbone else ("backbone", "feature_extraction")
     return {
         "__default__": sum((step for name, step in steps.items() if name not in unused), Pipeline([])),
+        # Before the comparison, whose page it writes again: what lacks that page is sent to the comparison.
+        "data_quality": data_quality.create_pipeline(names),
         **steps,
         "inference": inference.create_pipeline(),
-        "data_quality": data_quality.create_pipeline(names),
         "explanation": explanation.create_pipeline([explained] if explained else names),
         "replication": replication.create_pipeline(),
         "tuning": tuning.create_pipeline(tuned, modules[tuned]),

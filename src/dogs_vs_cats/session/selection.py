@@ -117,7 +117,7 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], environ
     for name, part in reversed(list(pipelines.items())):  # a pipeline reads what earlier ones make
         if name != "__default__" and wanted & part.all_outputs():
             needed.insert(0, name)
-            wanted.update(missing(part))
+            wanted = wanted - part.all_outputs() | {*missing(part)}
     advice = "No pipeline makes it: check its name in the pipeline, and its entry and file in the catalog."
     if needed:
         advice = f"Run the pipelines that make it as a whole: {run_command(environment, needed)}"
