@@ -61,7 +61,7 @@ def test_what_was_planted_is_in_the_table_of_issues(findings: data_quality.Findi
 
     assert list(findings.issues.columns)[:4] == ["path", "action", "label", "note"]
     assert issues.iloc[0].tolist() == ["relabel", "cat", "contradiction"]
-    assert issues.loc[f"{WRONG}.jpg"].tolist() == ["relabel", CLASSES[1], "label"]
+    assert [issues[column][f"{WRONG}.jpg"] for column in issues] == ["relabel", CLASSES[1], "label"]
     assert issues["action"][f"{BLACK}.jpg"] == "leave_out"
     assert issues["kind"][f"{BLACK}.jpg"] == "blank"
 
