@@ -1,13 +1,14 @@
 """The page about the data, from planted findings."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from dogs_vs_cats.errors import SourceError
-from dogs_vs_cats.evaluation import copies, image_quality
+from dogs_vs_cats.evaluation import copies, image_quality, label_errors
 from dogs_vs_cats.evaluation.label_issues import list_issues
 from dogs_vs_cats.parameters.data_quality import DataQualityParameters
 from dogs_vs_cats.pipelines.data_quality import nodes
@@ -91,6 +92,20 @@ def test_the_page_is_self_contained_and_says_the_five_things(
     assert summary["contradictions"] == 1
     assert summary["junk"] == {"blank": 1}
     assert html.index(f">{WRONG}.jpg<") < html.index('id="copies"')
+
+
+def test_a_class_with_a_single_photo_is_named_and_not_counted(findings: data_quality.Findings) -> None:
+    photos = findings.photos.assign(label=findings.photos["label"].where(findings.photos.index != WRONG, 2))
+    probability = np.eye(3)[photos["label"].clip(upper=1)] * 0.9 + 0.05
+    labels = label_errors.judge(probability, photos)
+
+    summary = data_quality.summarise(
+        replace(findings, photos=photos, labels=labels), [*CLASSES, "hamster"], {"identity": "0a1b"}
+    )
+
+    assert summary["labels"]["not_judged"] == {"hamster": 1}
+    assert summary["labels"]["wrong"] == 0
+    assert "can't be judged: hamster." in data_quality_findings.statements(summary)[0].sentence
 
 
 def test_too_few_photos_are_refused() -> None:

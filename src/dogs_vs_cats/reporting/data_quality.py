@@ -49,14 +49,16 @@ def summarise(findings: Findings, class_names: Sequence[str], ingestion_record: 
 
     Returns:
         `data`, that identity; the number of `photos`; `labels`, with the estimated `rate` and number of `wrong` ones,
-        the number `listed`, and the largest parts of the joint distribution as `confused`; the number of groups of
+        the number `listed`, the largest parts of the joint distribution as `confused`, and as `not_judged` the number
+        of photos of each class with a single group, which the estimate leaves out; the number of groups of
         copies that are `contradictions` and that are `across_splits`; `junk` by kind, and the number `unlike` the
         others; the `slices` that are significantly worse; and `gain`, the expected gain in accuracy of twice as many
         photos with the ends of its interval, and `gain_by_class`.
     """
-    joint, total = findings.labels.joint, len(findings.photos)
+    joint, judged = findings.labels.joint, findings.labels.ranking.index
+    others = findings.photos.drop(judged)["label"].value_counts(sort=False)
     pairs = [
-        {"given": given, "true": true, "photos": round(total * joint[row, column])}
+        {"given": given, "true": true, "photos": round(len(judged) * joint[row, column])}
         for row, given in enumerate(class_names[: len(joint)])
         for column, true in enumerate(class_names[: len(joint)])
         if row != column
@@ -67,12 +69,13 @@ def summarise(findings: Findings, class_names: Sequence[str], ingestion_record: 
     gains = {name: dict(zip(("gain", "low", "high"), it.gain, strict=True)) for name, it in findings.curves.items()}
     return {
         "data": ingestion_record["identity"],
-        "photos": total,
+        "photos": len(findings.photos),
         "labels": {
             "rate": round(findings.labels.rate, 6),
-            "wrong": round(total * findings.labels.rate),
+            "wrong": round(len(judged) * findings.labels.rate),
             "listed": int((findings.issues["action"] == "relabel").sum()),
             "confused": sorted((it for it in pairs if it["photos"]), key=lambda it: -it["photos"])[:10],
+            "not_judged": {class_names[label]: count for label, count in others.to_dict().items()},
         },
         "contradictions": int(copies.loc[copies["contradicts"], "copies"].nunique()),
         "across_splits": int(copies.loc[copies["crosses"], "copies"].nunique()),

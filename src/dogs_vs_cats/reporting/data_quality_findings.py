@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dogs_vs_cats.errors import listed
 from dogs_vs_cats.reporting.wording import percent, signed
 
 Summary = Mapping[str, Any]
@@ -58,6 +59,8 @@ def _labels(summary: Summary) -> Statement:
         f"An estimate ({100 * labels['rate']:.2g}%{parts}). {labels['listed']:,} photos look like another class than "
         "their label; the least plausible come first."
     )
+    if labels["not_judged"]:
+        sentence += f" Classes with a single photo or group can't be judged: {listed(list(labels['not_judged']))}."
     return Statement("labels", f"≈ {labels['wrong']:,}", f"wrong labels of {photos:,}", sentence)
 
 
