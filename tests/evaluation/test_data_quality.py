@@ -42,13 +42,6 @@ def test_a_copy_of_a_test_photo_is_left_out_of_the_training() -> None:
     assert issues[["path", "action", "kind"]].to_numpy().tolist() == [["0.jpg", "leave_out", "copy"]]
 
 
-def test_groupings_are_joined_along_chains() -> None:
-    joined = copies.joined(np.array([0, 0, 1, 2, 3]), np.array([5, 6, 6, 7, 8]))
-
-    assert joined[0] == joined[1] == joined[2]
-    assert len(set(joined)) == 3
-
-
 @pytest.mark.parametrize(
     ("column", "value", "kind"),
     [

@@ -38,7 +38,9 @@ def findings(images: np.ndarray) -> data_quality.Findings:
     given[[1, WRONG]] = 1 - given[[1, WRONG]]
     splits = np.where(np.arange(COUNT) % 4 == 3, "test", "train")
     table = {"path": [f"{row}.jpg" for row in range(COUNT)], "label": given, "split": splits}
-    manifest = pd.DataFrame({**table, "width": 300, "height": 200, "group": np.arange(COUNT)})
+    groups = np.arange(COUNT)
+    groups[1] = 0
+    manifest = pd.DataFrame({**table, "width": 300, "height": 200, "group": groups})
     predictions = manifest.assign(**{"probability_<dog>": labels * 0.8 + 0.1, "predicted": labels})
 
     described = nodes.describe_photos(images, manifest, {})
@@ -106,6 +108,15 @@ def test_a_class_with_a_single_photo_is_named_and_not_counted(findings: data_qua
     assert summary["labels"]["not_judged"] == {"hamster": 1}
     assert summary["labels"]["wrong"] == 0
     assert "can't be judged: hamster." in data_quality_findings.statements(summary)[0].sentence
+
+
+@pytest.mark.parametrize("column", ["group", "copies"])
+def test_photos_are_copies_only_if_the_manifest_says_so(images: np.ndarray, column: str) -> None:
+    """With `ingestion.near_duplicates: ignore` each photo has its own number, however alike two of them are."""
+    sizes = {"label": np.arange(COUNT) % 2, "split": "train", "width": 300, "height": 200}
+    manifest = pd.DataFrame({**sizes, "group": np.zeros(COUNT, int), column: np.arange(COUNT)})
+
+    assert not nodes.describe_photos(images, manifest, {})["copies"].duplicated().any()
 
 
 def test_too_few_photos_are_refused() -> None:

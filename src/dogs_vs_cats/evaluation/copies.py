@@ -7,26 +7,6 @@ from numpy.typing import NDArray
 from dogs_vs_cats.images.splits import SPLITS
 
 
-def joined(first: NDArray[np.integer], second: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Joins two groupings of the same photos: those that share a group in either, or a chain of such, are together.
-
-    Args:
-        first: Group of each photo, shape (n,).
-        second: Group of each photo in the other grouping, shape (n,).
-
-    Returns:
-        Group of each photo, shape (n,), from 0.
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    (names, one), (others, two) = (np.unique(groups, return_inverse=True) for groups in (first, second))
-    size = len(names) + len(others)
-    pairs = coo_array((np.ones(len(one), bool), (one, len(names) + two)), shape=(size, size))
-    groups: NDArray[np.integer] = connected_components(pairs, directed=False)[1][one]
-    return groups
-
-
 def compare(photos: pd.DataFrame, probability: NDArray[np.float64]) -> pd.DataFrame:
     """Compares the copies of each photo.
 

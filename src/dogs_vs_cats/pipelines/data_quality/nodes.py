@@ -9,11 +9,9 @@ import pandas as pd
 from dogs_vs_cats.compute.parallel import in_order
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.evaluation import feature_space, image_quality, label_errors, slices, training_size
-from dogs_vs_cats.evaluation.copies import joined
 from dogs_vs_cats.evaluation.label_errors import LabelErrors
 from dogs_vs_cats.evaluation.predictions import most_confident
 from dogs_vs_cats.evaluation.training_size import Curve
-from dogs_vs_cats.images.near_duplicates import find_groups
 from dogs_vs_cats.images.splits import TRAIN, UNUSED
 from dogs_vs_cats.progress import track
 from dogs_vs_cats.reporting.data_quality import ALL
@@ -33,24 +31,23 @@ _ROWS_AT_ONCE = 64
 
 
 def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record: dict[str, Any]) -> pd.DataFrame:
-    """Measures the photos in use, and finds their copies.
+    """Measures the photos in use.
 
     Args:
         images: uint8 memory map, (n, height, width, channels), a row for each row of the manifest.
-        manifest: Their labels, splits, sizes and groups.
+        manifest: Their labels, splits, sizes and groups; also `copies`, where `group` is more than these.
         ingestion_record: Tells how photos became squares.
 
     Returns:
         The manifest's rows in use, with `brightness`, `contrast` and `sharpness` (see `image_quality.Measures`),
-        `short_side` and `elongation` (longer over shorter side) of the original, `copies` (the same for copies of one
-        photo), and `group` joined with these.
+        `short_side` and `elongation` (longer over shorter side) of the original, and `copies` (the same for copies of
+        one photo; each photo has its own if `ingestion.near_duplicates` is `ignore`).
 
     Raises:
         SourceError: There are too few photos, or photos of one class alone.
     """
     # Not at the top: commands that decode nothing shouldn't have to wait for the image libraries.
     from dogs_vs_cats.images.decoding.resizing import without_bars
-    from dogs_vs_cats.images.near_duplicates import thumbnail
 
     photos = manifest[manifest["split"] != UNUSED]
     if len(photos) < FEWEST or photos["label"].nunique() < 2:
@@ -60,22 +57,19 @@ def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record
         )
     fit = ingestion_record.get("fit", "stretch")
 
-    def described(rows: np.ndarray) -> list[tuple[np.ndarray, image_quality.Measures]]:
+    def measured(rows: np.ndarray) -> list[image_quality.Measures]:
         sides = manifest[["height", "width"]].to_numpy()[rows]
         squares = zip(read_rows(images, rows), sides, strict=True)
-        shown = [without_bars(square, height, width, fit) for square, (height, width) in squares]
-        return [(thumbnail(pixels), image_quality.measure(pixels)) for pixels in shown]
+        return [image_quality.measure(without_bars(square, height, width, fit)) for square, (height, width) in squares]
 
     parts = np.split(photos.index.to_numpy(), range(_ROWS_AT_ONCE, len(photos), _ROWS_AT_ONCE))
     found = [
-        of for _, part in track(in_order(described, parts, chunk=1), "Looking at photos", len(parts)) for of in part
+        of for _, part in track(in_order(measured, parts, chunk=1), "Looking at photos", len(parts)) for of in part
     ]
-    copies = find_groups(np.array([small for small, _ in found]))
     longer, shorter = (photos[["width", "height"]].agg(side, axis=1) for side in ("max", "min"))
-    measures = pd.DataFrame([measures for _, measures in found], photos.index)
-    groups = joined(photos["group"].to_numpy(), copies)
-    sizes = {"short_side": shorter, "elongation": longer / shorter}
-    return pd.concat([photos, measures], axis=1).assign(**sizes, copies=copies, group=groups)
+    copies = photos.get("copies", photos["group"])
+    measures = pd.DataFrame(found, photos.index)
+    return photos.assign(**measures, short_side=shorter, elongation=longer / shorter, copies=copies)
 
 
 def place_photos(
