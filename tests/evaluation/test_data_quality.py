@@ -1,5 +1,7 @@
 """The statistics about data quality, against planted errors."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,7 +97,7 @@ def test_a_weak_slice_is_found_and_the_others_are_not() -> None:
     right = pd.Series(np.random.default_rng(0).random(400) < 0.95, photos.index)
     right &= photos["brightness"].rank() > 40
 
-    found = slices.compare(slices.slices_of(photos, CLASSES), {"one": right})
+    found = slices.compare(slices.slices_of(photos, CLASSES), {"one": right.to_frame("right")})
 
     worse = found[found["worse"]]
     assert worse["subject"].tolist() == ["brightness"]
@@ -104,11 +106,74 @@ def test_a_weak_slice_is_found_and_the_others_are_not() -> None:
     assert set(found["subject"]) == {"class", "brightness", "sharpness", "shorter side"}
 
 
-def test_the_nearest_neighbour_is_a_copy_but_not_the_photo_itself() -> None:
-    points, _ = two_classes(50)
-    points[9] = points[3] * 1.01
+@pytest.mark.parametrize(
+    ("column", "values", "names"),
+    [
+        ("short_side", [2448, 3018, 3020, 4000], ["2,448", "3,018", "3,020", "4,000"]),
+        ("short_side", [1500, 1500, 3020, 3020], ["1,500", "3,020"]),
+        ("brightness", [127.1, 127.9, 128.1, 128.9], ["127.1", "127.9", "128.1", "128.9"]),
+        ("brightness", [127.9, 128.1, 128.41, 128.44], ["127.90", "128.10", "128.41", "128.44"]),
+        ("brightness", range(100, 140), ["100 to 109", "110 to 119", "120 to 129", "130 to 139"]),
+        ("sharpness", [0.2, 0.3, 0.4, 0.5], ["0.20", "0.30", "0.40", "0.50"]),
+    ],
+)
+def test_quarters_have_names_of_their_own_that_people_can_read(
+    column: str, values: Sequence[float], names: list[str]
+) -> None:
+    """Phone photos have 3,000 pixels, and a source may be of one brightness."""
+    photos = with_ordinary_measures(two_classes(40)[1]).assign(
+        width=4000, height=3000, **{column: np.repeat(values, 40 // len(values))}
+    )
 
-    assert feature_space.nearest(points, np.array([3]), np.arange(50), 2)[0, 0] == 9
+    found = slices.slices_of(photos, CLASSES)[slices.MEASURES[column][0]]
+
+    assert found.cat.categories.tolist() == names
+    assert found.map(names.index).is_monotonic_increasing
+
+
+def test_photos_of_one_patient_are_no_weak_spot() -> None:
+    """The photos of a group are right or wrong together, so that the interval and the test count groups."""
+    photos = with_ordinary_measures(two_classes()[1]).assign(width=300, height=200)
+    bright, patients = np.arange(400) >= 300, np.arange(400) // 25
+    photos["brightness"] = np.where(bright, 200, 100) + np.arange(400) / 400
+    right = pd.DataFrame({"right": patients != 14}, photos.index)
+    parts = slices.slices_of(photos, CLASSES)[["brightness"]]
+
+    alone, grouped = (slices.compare(parts, {"one": table}) for table in (right, right.assign(group=patients)))
+
+    assert alone["worse"].tolist() == [False, False, False, True]
+    assert not grouped["worse"].any()
+    assert alone["low"].iloc[-1] > 0.6
+    assert grouped["low"].iloc[-1] < 0.3
+
+
+def test_answers_belong_to_their_photos_and_know_their_groups() -> None:
+    photos = pd.DataFrame({"path": ["a", "b", "c"]}, [5, 6, 7])
+    tested = {"path": ["c", "a"], "label": [0, 1], "predicted": [1, 1], "split": "test", "group": [3, 4]}
+
+    found = slices.answers_of(photos, pd.DataFrame(tested))
+
+    assert found.to_dict("index") == {5: {"right": True, "group": 4}, 7: {"right": False, "group": 3}}
+
+
+def test_the_nearest_neighbour_is_alike_but_not_of_the_same_group() -> None:
+    points, _ = two_classes(50)
+    points[9], points[10] = points[3] * 1.01, points[3]
+    groups = np.arange(50)
+    groups[10] = 3
+
+    (found,) = feature_space.nearest(points, np.array([3]), np.arange(50), groups, 2)
+
+    assert found[0] == 9
+    assert not set(found) & {3, 10}
+
+
+def test_a_photo_whose_whole_split_is_of_its_group_has_no_neighbours() -> None:
+    points, _ = two_classes(50)
+
+    (found,) = feature_space.nearest(points, np.array([3]), np.array([3, 10]), np.zeros(50, int), 2)
+
+    assert len(found) == 0
 
 
 def test_features_are_averaged_over_positions() -> None:

@@ -44,21 +44,27 @@ def reduced(features: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def nearest(
-    points: NDArray[np.float32], queries: NDArray[np.integer], candidates: NDArray[np.integer], count: int
-) -> NDArray[np.integer]:
+    points: NDArray[np.float32],
+    queries: NDArray[np.integer],
+    candidates: NDArray[np.integer],
+    groups: NDArray[np.integer],
+    count: int,
+) -> list[NDArray[np.integer]]:
     """Finds the nearest neighbours by cosine similarity.
 
     Args:
         points: Centred points, shape (n, components).
         queries: Rows whose neighbours are wanted, shape (q,).
-        candidates: Rows among which they are looked for, shape (c,); a query is no neighbour of itself.
+        candidates: Rows among which they are looked for, shape (c,).
+        groups: The group of each point, shape (n,). A query is no neighbour of its own group.
         count: How many are wanted.
 
     Returns:
-        Rows, shape (q, at most `count`), nearest first.
+        For each query at most `count` rows, nearest first.
     """
     unit = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
-    similarity = unit[queries] @ unit[candidates].T
-    similarity[queries[:, np.newaxis] == candidates] = -np.inf
-    found: NDArray[np.integer] = candidates[np.argsort(-similarity, axis=1, kind="stable")[:, :count]]
+    found = []
+    for query in queries:
+        others = candidates[groups[candidates] != groups[query]]
+        found.append(others[np.argsort(-(unit[others] @ unit[query]), kind="stable")[:count]])
     return found

@@ -122,8 +122,8 @@ def compare_slices(
         *predictions: Their predictions tables.
     """
     tables = zip(approaches, predictions, strict=True)
-    right = {name: slices.right_answers(photos, table) for name, table in tables}
-    return slices.compare(slices.slices_of(photos, class_names), right)
+    answers = {name: slices.answers_of(photos, table) for name, table in tables}
+    return slices.compare(slices.slices_of(photos, class_names), answers)
 
 
 def measure_sizes(
@@ -154,6 +154,8 @@ def find_neighbours(
 ) -> pd.DataFrame:
     """Finds the training photos that are most like the most confident mistakes of the most accurate approach.
 
+    Photos of the mistake's own group are left out: in a cross-validation its classifier never saw them.
+
     Args:
         points: The photos' features, a row for each.
         photos: The photos in use.
@@ -165,13 +167,13 @@ def find_neighbours(
         A row for each mistake, the most confident first: `approach`, `row` (of the manifest), `predicted`,
         `confidence`, and `neighbours`, rows of the manifest, nearest first.
     """
-    accuracies = [float(slices.right_answers(photos, table).mean()) for table in predictions]
+    accuracies = [slices.answers_of(photos, table)["right"].mean() for table in predictions]
     best = int(np.argmax(accuracies))
     mistakes = most_confident(predictions[best], class_names, right=False, count=MISTAKES)
     place_of = pd.Series(np.arange(len(photos)), photos["path"])
     queries = place_of[mistakes["path"]].to_numpy(np.int64)
     candidates = np.flatnonzero(photos["split"] == TRAIN)
-    nearest = feature_space.nearest(points, queries, candidates, NEIGHBOURS)
+    nearest = feature_space.nearest(points, queries, candidates, photos["group"].to_numpy(), NEIGHBOURS)
     rows = photos.index.to_numpy()
     answers = mistakes[["predicted", "confidence"]].assign(approach=approaches[best], row=rows[queries])
-    return answers.assign(neighbours=rows[nearest].tolist())
+    return answers.assign(neighbours=[rows[found].tolist() for found in nearest])
