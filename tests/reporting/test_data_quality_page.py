@@ -119,6 +119,17 @@ def test_photos_are_copies_only_if_the_manifest_says_so(images: np.ndarray, colu
     assert not nodes.describe_photos(images, manifest, {})["copies"].duplicated().any()
 
 
+def test_the_page_says_that_too_few_groups_make_no_curve(findings: data_quality.Findings, images: np.ndarray) -> None:
+    few = replace(findings, curves={})
+    summary = data_quality.summarise(few, CLASSES, {"identity": "0a1b"})
+
+    html = data_quality_page.render(DataQualityParameters(examples=10), few, summary, CLASSES, images, {})
+
+    assert summary["gain"] is None
+    assert "twice" not in data_quality_findings.headline(summary)
+    assert html.count("There are too few groups of photos to say") == 2
+
+
 def test_too_few_photos_are_refused() -> None:
     manifest = pd.DataFrame({"path": ["a"], "label": [0], "split": ["train"]})
 

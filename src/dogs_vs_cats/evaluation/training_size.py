@@ -12,25 +12,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dogs_vs_cats.evaluation.cross_validation import divide
-from dogs_vs_cats.evaluation.label_errors import fold_count, probabilities
+from dogs_vs_cats.evaluation.label_errors import can_be_judged, fold_count, probabilities
 from dogs_vs_cats.evaluation.significance import CONFIDENCE_LEVEL
 from dogs_vs_cats.images.splits import TEST
 
 FRACTIONS = (0.1, 0.2, 0.4, 0.7, 1.0)
 """Of the photos outside a fold."""
 
+FEWEST_SIZES = 3
+"""Different sizes that the fit of a curve with three parameters needs."""
+
 EXPONENTS = np.arange(0.1, 1.01, 0.05)
 """Values of c that are tried. Others say more about chance than about learning."""
 
-RESAMPLES = 500
-"""Bootstrap samples of the folds, which give the band."""
+DRAWN = 500
+"""Curves that are drawn for the band."""
 
 
 def measure(points: NDArray[np.float32], photos: pd.DataFrame, strength: float, seed: int) -> pd.DataFrame:
     """Measures the errors of linear classifiers that were fitted to more and more photos.
 
-    Each photo is predicted once at each size, by a classifier that was fitted without it and its group. The samples of
-    a fold are nested, and have the same fraction of each class.
+    Each photo is predicted once at each size in every repeat of the cross-validation, by a classifier that was fitted
+    without it and its group. Photos of a class with a single group aren't tested, see `can_be_judged`. The samples of a
+    fold are nested, and have about the same fraction of each class.
 
     Args:
         points: A row for each photo, shape (n, numbers).
@@ -39,38 +43,50 @@ def measure(points: NDArray[np.float32], photos: pd.DataFrame, strength: float, 
         seed: Draws the folds and the samples.
 
     Returns:
-        A row for each size, fold and class: `fraction`, `images` (fitted to), `fold`, `label`, `tested`, `wrong`.
+        A row for each size, division and class: `fraction`, `images` (fitted to), `repeat`, `fold`, `label`, `tested`,
+        `wrong`.
     """
-    labels, classes = photos["label"].to_numpy(), int(photos["label"].max()) + 1
-    folds, rows = fold_count(photos), []
-    for fold, _ in zip(divide(photos, folds, seed), range(folds), strict=False):  # the first repeat
+    labels, groups = photos["label"].to_numpy(), photos["group"].to_numpy()
+    classes, judged, rows = int(labels.max()) + 1, can_be_judged(photos), []
+    for fold in divide(photos, fold_count(photos), seed):
         left_out = fold.splits == TEST
-        rank = _rank_in_class(labels, ~left_out, np.random.default_rng([seed, fold.number]))
+        random = np.random.default_rng([seed, fold.repeat, fold.number])
+        rank = np.full(len(labels), np.inf)
+        rank[~left_out] = _rank_in_class(labels[~left_out], groups[~left_out], random)
         for fraction in FRACTIONS:
-            fitted = rank <= fraction
-            chosen = fitted | left_out
+            fitted, tested = rank <= fraction, left_out & judged
+            chosen = fitted | tested
             answers = probabilities(points[chosen], labels[chosen], fitted[chosen], classes, strength).argmax(axis=1)
-            tested = labels[left_out]
-            counts = np.bincount(tested, minlength=classes)
-            wrong = np.bincount(tested[answers != tested], minlength=classes)
-            of_size = {"fraction": fraction, "images": int(fitted.sum()), "fold": fold.number}
+            counts = np.bincount(labels[tested], minlength=classes)
+            wrong = np.bincount(labels[tested][answers != labels[tested]], minlength=classes)
+            of_size = {"fraction": fraction, "images": int(fitted.sum()), "repeat": fold.repeat, "fold": fold.number}
             rows.append(pd.DataFrame({**of_size, "label": range(classes), "tested": counts, "wrong": wrong}))
     return pd.concat(rows, ignore_index=True)
 
 
 def _rank_in_class(
-    labels: NDArray[np.integer], usable: NDArray[np.bool_], random: np.random.Generator
+    labels: NDArray[np.integer], groups: NDArray[np.integer], random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Gives each usable photo its place in a random order of its class, from just above 0 to 1; others get infinity.
+    """Ranks photos in a random order of the groups of their class, so that a sample consists of whole groups.
 
-    The first photo of each class gets 0, so that every class is there at every size.
+    A group of several classes counts for that of its first photo. The first group of each class has the rank 0, so that
+    every class is there at every size.
+
+    Args:
+        labels: Shape (n,).
+        groups: Shape (n,).
+        random: Draws the order.
+
+    Returns:
+        For each photo the fraction of the photos of its class up to the end of its group, shape (n,), 0..1.
     """
-    rank = np.full(len(labels), np.inf)
-    for label in np.unique(labels[usable]):
-        members = random.permutation(np.flatnonzero(usable & (labels == label)))
-        rank[members] = np.arange(1, len(members) + 1) / len(members)
-        rank[members[0]] = 0
-    return rank
+    names, first, group_of = np.unique(groups, return_index=True, return_inverse=True)
+    sizes, rank = np.bincount(group_of), np.zeros(len(names))
+    for label in np.unique(labels[first]):
+        members = random.permutation(np.flatnonzero(labels[first] == label))
+        photos = sizes[members].cumsum()
+        rank[members[1:]] = photos[1:] / photos[-1]
+    return rank[group_of]
 
 
 class Curve(NamedTuple):
@@ -83,7 +99,8 @@ class Curve(NamedTuple):
         fitted: The curve there.
         low: Lower end of its 95 % band.
         high: Upper end.
-        gain: What twice the largest number would add to the accuracy there; with the ends of its interval.
+        gain: What twice the largest number would add to the accuracy there; with the ends of its interval. None of them
+            is ever below 0, because the power law can't rise with the number of photos.
     """
 
     images: NDArray[np.float64]
@@ -95,30 +112,42 @@ class Curve(NamedTuple):
     gain: tuple[float, float, float]
 
 
-def fit_curve(measured: pd.DataFrame, seed: int) -> Curve:
-    """Fits a power law to the errors at each size, with a band from a bootstrap over the folds.
+def fit_curve(measured: pd.DataFrame, seed: int) -> Curve | None:
+    """Fits a power law to the errors at each size, with a band about which photos were fitted to and tested on.
 
-    The band is about which photos were fitted to and tested on. It knows nothing of how well the law holds.
+    For the band, errors are drawn from a normal distribution, and a curve is fitted to each draw. The covariance of the
+    sizes is that of the divisions, times the correction of `significance.resampled_interval`: trainings that share
+    photos vary less than independent ones. A bootstrap of the tested photos would be too narrow, as it takes the
+    classifiers for given. The band knows nothing of how well the law holds.
 
     Args:
         measured: Rows of `measure`, of all classes or of one.
-        seed: Draws the bootstrap samples.
+        seed: Draws the errors.
+
+    Returns:
+        None where there are fewer than `FEWEST_SIZES` sizes, because there are too few groups.
     """
-    sums = measured.groupby(["fraction", "fold"])[["tested", "wrong"]].sum()
-    tested, wrong = (sums[column].unstack().to_numpy(np.float64) for column in ("tested", "wrong"))
-    images = measured.groupby(["fraction", "fold"])["images"].first().groupby("fraction").mean().to_numpy()
-    folds = tested.shape[1]
-    drawn = np.random.default_rng(seed).integers(folds, size=(RESAMPLES, folds))
-    drawn = np.vstack([np.arange(folds), drawn])
-    errors = wrong[:, drawn].sum(axis=2) / np.maximum(tested[:, drawn].sum(axis=2), 1)
+    by_division = measured.groupby(["fraction", "repeat", "fold"])
+    sums = by_division[["tested", "wrong"]].sum()
+    tested, wrong = (sums[name].unstack(["repeat", "fold"]).to_numpy(np.float64) for name in ("tested", "wrong"))
+    images = by_division["images"].first().groupby("fraction").mean().to_numpy()
+    if len(np.unique(images)) < FEWEST_SIZES:
+        return None
+    errors = wrong.sum(axis=1) / tested.sum(axis=1)
+    # A division counts by its tested photos: the linearised variance of a ratio.
+    away = (wrong - errors[:, np.newaxis] * tested) / tested.mean(axis=1, keepdims=True)
+    divisions, folds = tested.shape[1], measured["fold"].max()
+    spread = np.sqrt((1 / divisions + 1 / (folds - 1)) / (divisions - 1))
+    normal = np.random.default_rng(seed).standard_normal((divisions, DRAWN))
+    drawn = np.clip(errors[:, np.newaxis] + spread * away @ normal, 0, 1)
     grid = np.geomspace(images[0], 2 * images[-1], 40)
-    curves = 1 - _power_law(images, errors, np.append(grid, images[-1]))
+    curves = 1 - _power_law(images, np.column_stack([errors, drawn]), np.append(grid, images[-1]))
     gains = curves[-2] - curves[-1]
     tail = (1 - CONFIDENCE_LEVEL) / 2
     low, high = np.quantile(curves[:-1, 1:], [tail, 1 - tail], axis=1)
     ends = np.quantile(gains[1:], [tail, 1 - tail])
     gain = (float(gains[0]), float(ends[0]), float(ends[1]))
-    return Curve(images, 1 - errors[:, 0], grid, curves[:-1, 0], low, high, gain)
+    return Curve(images, 1 - errors, grid, curves[:-1, 0], low, high, gain)
 
 
 def _power_law(

@@ -24,7 +24,7 @@ class Findings:
         copies: See `copies.compare`.
         junk: See `image_quality.find_junk`.
         slices: See `slices.compare`.
-        curves: Learning curve by class, that of `ALL` first.
+        curves: Learning curve by class, that of `ALL` first; none if there are too few groups of photos.
         mistakes: Confident mistakes with their neighbours, see the pipeline's `find_neighbours`.
         issues: See `label_issues.list_issues`.
     """
@@ -53,10 +53,10 @@ def summarise(findings: Findings, class_names: Sequence[str], ingestion_record: 
         of photos of each class with a single group, which the estimate leaves out; the number of groups of
         copies that are `contradictions` and that are `across_splits`; `junk` by kind, and the number `unlike` the
         others; the `slices` that are significantly worse; and `gain`, the expected gain in accuracy of twice as many
-        photos with the ends of its interval, and `gain_by_class`.
+        photos with the ends of its interval, None if there is no curve, and `gain_by_class`.
     """
     joint, judged = findings.labels.joint, findings.labels.ranking.index
-    others = findings.photos.drop(judged)["label"].value_counts(sort=False)
+    others = findings.photos.drop(judged)["label"]
     pairs = [
         {"given": given, "true": true, "photos": round(len(judged) * joint[row, column])}
         for row, given in enumerate(class_names[: len(joint)])
@@ -75,14 +75,14 @@ def summarise(findings: Findings, class_names: Sequence[str], ingestion_record: 
             "wrong": round(len(judged) * findings.labels.rate),
             "listed": int((findings.issues["action"] == "relabel").sum()),
             "confused": sorted((it for it in pairs if it["photos"]), key=lambda it: -it["photos"])[:10],
-            "not_judged": {class_names[label]: count for label, count in others.to_dict().items()},
+            "not_judged": others.map(dict(enumerate(class_names))).value_counts(sort=False).to_dict(),
         },
         "contradictions": int(copies.loc[copies["contradicts"], "copies"].nunique()),
         "across_splits": int(copies.loc[copies["crosses"], "copies"].nunique()),
         "junk": {str(kind): int(count) for kind, count in kinds.items() if kind != UNLIKE},
         "unlike": int(kinds.get(UNLIKE, 0)),
         "slices": worse.sort_values("p_value").to_dict("records"),
-        "gain": gains.pop(ALL),
+        "gain": gains.pop(ALL, None),
         "gain_by_class": gains,
-        "training_photos": round(findings.curves[ALL].images[-1]),
+        "training_photos": round(findings.curves[ALL].images[-1]) if findings.curves else None,
     }

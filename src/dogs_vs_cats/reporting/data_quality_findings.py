@@ -41,6 +41,8 @@ def headline(summary: Summary) -> str:
     labels = (
         f"About {wrong:,} of {photos:,} labels look wrong" if wrong else f"Hardly a label of {photos:,} looks wrong"
     )
+    if not gain:
+        return labels
     helps = gain["low"] > 0 and gain["gain"] >= 0.0005
     more = f"would add about {100 * gain['gain']:.1f} points" if helps else "would hardly help"
     return f"{labels}, and twice as many photos {more}"
@@ -95,6 +97,8 @@ def _slices(summary: Summary) -> Statement:
 
 def _more(summary: Summary) -> Statement:
     gain, now = summary["gain"], summary["training_photos"]
+    if not gain:
+        return Statement("more", "?", "points with twice the photos", "There are too few groups of photos to say.")
     points = {name: signed(100 * value, ".1f") for name, value in gain.items()}
     sentence = (
         f"What {2 * now:,} instead of {now:,} training photos would add to the accuracy of a linear classifier "

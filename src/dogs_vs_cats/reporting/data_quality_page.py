@@ -67,7 +67,7 @@ def render(
         slices=slices.to_dict("records"),
         drawings=drawings,
         level=SIGNIFICANCE_LEVEL,
-        curve=inline_svg(training_size(findings.curves[ALL]), "curve", curve),
+        curve=inline_svg(training_size(findings.curves[ALL]), "curve", curve) if findings.curves else None,
         gains=gains[:_CLASSES],
         mistakes=findings.mistakes.to_dict("records"),
         name_of=lambda label: class_names[label],

@@ -139,14 +139,15 @@ def measure_sizes(
         seed: Draws folds and samples.
 
     Returns:
-        The curve of all classes together; with more than two classes also one for each.
+        The curve of all classes together; with more than two classes also one for each. None where there are too few
+        groups of photos.
     """
     measured = training_size.measure(points, photos, strength, seed)
     curves = {ALL: training_size.fit_curve(measured, seed)}
     if len(class_names) > 2:
         for label in sorted(set(measured.loc[measured["tested"] > 0, "label"])):
             curves[class_names[label]] = training_size.fit_curve(measured[measured["label"] == label], seed)
-    return curves
+    return {name: curve for name, curve in curves.items() if curve}
 
 
 def find_neighbours(
