@@ -7,7 +7,7 @@ import pytest
 from dogs_vs_cats.evaluation.cross_validation import REPEATS, divide, evaluated_by, measure
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import predictions_table
-from dogs_vs_cats.evaluation.significance import accuracy_interval, mean_interval, resampled_interval
+from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, resampled_interval
 
 
 def manifest_of(labels: list[int], groups: list[int] | None = None) -> pd.DataFrame:
@@ -110,12 +110,12 @@ def test_scalars_are_means_over_the_repeats_and_the_counts_are_those_of_all_imag
 def test_the_interval_is_wilsons_where_the_folds_agree_and_the_wider_one_where_they_do_not() -> None:
     labels = [0, 1] * 20
     agreeing, _ = measure(repeated([[], []], labels, 4), ["cat", "dog"])
-    assert (agreeing["accuracy_low"], agreeing["accuracy_high"]) == pytest.approx(accuracy_interval(40, 40))
+    assert (agreeing["accuracy_low"], agreeing["accuracy_high"]) == pytest.approx(fraction_interval(40 / 40, 40))
     # All mistakes are in one fold.
     split, how = measure(repeated([[0, 4, 8, 12, 16, 20], [0, 4, 8, 12, 16, 20]], labels, 4), ["cat", "dog"])
     low, high = resampled_interval(34 / 40, np.array(how["accuracies"]))
     assert (split["accuracy_low"], split["accuracy_high"]) == pytest.approx((low, high))
-    wilson = accuracy_interval(34, 40)
+    wilson = fraction_interval(34 / 40, 40)
     assert high - low > wilson[1] - wilson[0]
 
 

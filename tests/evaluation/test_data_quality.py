@@ -174,9 +174,3 @@ def test_a_photo_whose_whole_split_is_of_its_group_has_no_neighbours() -> None:
     (found,) = feature_space.nearest(points, np.array([3]), np.array([3, 10]), np.zeros(50, int), 2)
 
     assert len(found) == 0
-
-
-def test_features_are_averaged_over_positions() -> None:
-    maps = np.arange(24, dtype=np.float32).reshape(2, 2, 2, 3)
-
-    np.testing.assert_allclose(feature_space.averaged(maps.reshape(2, -1), 3), maps.mean(axis=(1, 2)))

@@ -14,7 +14,7 @@ from dogs_vs_cats.evaluation.criteria import rank
 from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error, reliability_curve
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import majority_baseline, predictions_table
-from dogs_vs_cats.evaluation.significance import accuracy_interval, holm, mcnemar, mcnemar_pairs, mean_interval
+from dogs_vs_cats.evaluation.significance import fraction_interval, holm, mcnemar, mcnemar_pairs, mean_interval
 from dogs_vs_cats.images.splits import SPLITS
 
 TWO = ["cat", "dog"]
@@ -183,12 +183,12 @@ def test_wilson_interval(correct: int, images: int, low: float, high: float) -> 
     z = 1.959963984540054
     share, centre = correct / images, (correct + z**2 / 2) / (images + z**2)
     half = z / (images + z**2) * math.sqrt(share * (1 - share) * images + z**2 / 4)
-    assert accuracy_interval(correct, images) == pytest.approx((centre - half, centre + half), abs=1e-12)
-    assert accuracy_interval(correct, images) == pytest.approx((low, high), abs=1e-6)
+    assert fraction_interval(correct / images, images) == pytest.approx((centre - half, centre + half), abs=1e-12)
+    assert fraction_interval(correct / images, images) == pytest.approx((low, high), abs=1e-6)
 
 
 def test_the_interval_of_a_mean_of_recalls_is_wilsons_for_one_class_and_has_a_width_where_all_are_right() -> None:
-    assert mean_interval(np.array([0.9]), np.array([30])) == pytest.approx(accuracy_interval(27, 30))
+    assert mean_interval(np.array([0.9]), np.array([30])) == pytest.approx(fraction_interval(27 / 30, 30))
     low, high = mean_interval(np.ones(2), np.array([10, 10]))
     # Each class's lower end is 0.277533 below 1; the two distances add up as variances do.
     assert (low, high) == (pytest.approx(1 - 0.277533 / math.sqrt(2), abs=1e-6), 1.0)
@@ -215,7 +215,7 @@ def test_balanced_accuracy_counts_each_class_alike_and_leaves_out_those_without_
         warnings.simplefilter("ignore")  # of a prediction of a class that isn't there
         assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, answers))
     assert list(found["recalls"]) == ["ant", "bee"]
-    low, high = accuracy_interval(7, 8)
+    low, high = fraction_interval(7 / 8, 8)
     assert found["recalls"]["ant"] == {"images": 8, "recall": 7 / 8, "low": low, "high": high}
 
 
@@ -253,7 +253,7 @@ def test_a_point_of_the_reliability_curve_stands_for_many_images_with_its_interv
     assert points["images"].tolist() == [21] * 5
     assert points["observed"].tolist() == pytest.approx([1 / 3] * 5)
     assert points["stated"].tolist() == pytest.approx([chunk.mean() for chunk in np.split(stated, 5)], abs=1e-6)
-    assert points[["low", "high"]].to_numpy() == pytest.approx(np.array([accuracy_interval(7, 21)] * 5))
+    assert points[["low", "high"]].to_numpy() == pytest.approx(np.array([fraction_interval(7 / 21, 21)] * 5))
 
 
 @pytest.mark.parametrize("images", [1, 6, 19, 1000])

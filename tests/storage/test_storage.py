@@ -15,7 +15,7 @@ import pytest
 from dogs_vs_cats.datasets import MemoryMapDataset
 from dogs_vs_cats.errors import WriteError
 from dogs_vs_cats.storage import arrays
-from dogs_vs_cats.storage.arrays import read_rows, save_array
+from dogs_vs_cats.storage.arrays import averaged, read_rows, save_array
 from dogs_vs_cats.storage.atomic import replace_atomically
 from dogs_vs_cats.storage.content_store import ContentStore
 from dogs_vs_cats.storage.feature_store import FeatureStore, count_rows
@@ -354,3 +354,10 @@ def test_the_rows_of_one_width_are_counted(tmp_path: Path) -> None:
         keys = [bytes([row] * 16) for row in range(rows)]
         FeatureStore(tmp_path, name).add(keys, np.zeros((rows, width), np.float32))
     assert count_rows(tmp_path, 3) == 6
+
+
+@pytest.mark.parametrize("positions", [1, 4])
+def test_features_are_averaged_over_positions_in_parts_of_the_rows(positions: int) -> None:
+    maps = np.random.default_rng(0).random((1500, positions, 3)).astype(np.float32)
+
+    np.testing.assert_array_equal(averaged(maps.reshape(len(maps), -1), 3), maps.mean(axis=1))

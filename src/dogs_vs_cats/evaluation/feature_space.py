@@ -1,4 +1,4 @@
-"""Photos as points: features averaged over positions, reduced to few numbers, and their neighbours."""
+"""Photos as points: features reduced to few numbers, and the neighbours of a photo."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,25 +6,6 @@ from numpy.typing import NDArray
 DIMENSIONS = 256
 """Principal components at most. With so many of 1,280 features, planted label errors of 5,000 photos were found as well
 as with all of them (docs/data_quality.md), in a fraction of the time."""
-
-_ROWS_AT_ONCE = 1024
-
-
-def averaged(features: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    """Averages flattened feature maps over their positions.
-
-    Args:
-        features: Shape (n, positions x channels), channels last; may be a memory map.
-        channels: Features at each position.
-
-    Returns:
-        float32 (n, channels).
-    """
-    means = np.empty((len(features), channels), np.float32)
-    for start in range(0, len(features), _ROWS_AT_ONCE):
-        part = np.asarray(features[start : start + _ROWS_AT_ONCE])
-        means[start : start + len(part)] = part.reshape(len(part), -1, channels).mean(axis=1)
-    return means
 
 
 def reduced(features: NDArray[np.float32]) -> NDArray[np.float32]:

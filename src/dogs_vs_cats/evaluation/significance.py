@@ -37,19 +37,6 @@ def wilson(
     return np.where(fractions == 0, 0.0, centre - half), np.where(fractions == 1, 1.0, centre + half)
 
 
-def accuracy_interval(correct: int, images: int) -> tuple[float, float]:
-    """Returns the 95 % interval of one accuracy; see `wilson`.
-
-    Args:
-        correct: Images classified correctly.
-        images: Images classified, at least one.
-
-    Returns:
-        Its lower and upper end, each 0..1.
-    """
-    return fraction_interval(correct / images, images)
-
-
 def fraction_interval(fraction: float, images: float) -> tuple[float, float]:
     """Returns the 95 % interval of one proportion; see `wilson` for the arguments."""
     low, high = wilson(np.array([fraction]), np.array([images]))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from dogs_vs_cats.evaluation.significance import accuracy_interval
+from dogs_vs_cats.evaluation.significance import fraction_interval
 from dogs_vs_cats.lectures.convolution import convolve2d
 
 
@@ -133,7 +133,7 @@ def _iris() -> dict[str, Any]:
     network.fit(table.data[order], table.target[order], batch_size=10, shuffle=False, verbose=0)
     answers = keras.ops.convert_to_numpy(network(table.data)).argmax(axis=1)
     correct = int((answers == table.target).sum())
-    low, high = accuracy_interval(correct, flowers)
+    low, high = fraction_interval(correct / flowers, flowers)
     return {"correct": correct, "flowers": flowers, "low": low, "high": high}
 
 

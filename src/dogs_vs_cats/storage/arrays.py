@@ -12,6 +12,8 @@ import numpy as np
 LARGE = 256 * 1024**2
 """Size of a memory map, in bytes, from which on what has been read of it is released."""
 
+_AVERAGED_AT_ONCE = 1024
+
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Writes an array, the same bytes as `np.save`.
@@ -65,3 +67,22 @@ def read_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     if array.mode == "r" and isinstance(array.base, mmap.mmap):
         array.base.madvise(mmap.MADV_DONTNEED)
     return copied
+
+
+def averaged(features: np.ndarray, channels: int) -> np.ndarray:
+    """Averages flattened feature maps over their positions, a part of the rows at a time.
+
+    Args:
+        features: float32 (n, positions x channels), channels last; may be a memory map.
+        channels: Features at each position.
+
+    Returns:
+        float32 (n, channels); the features themselves where there is one position.
+    """
+    if features.shape[1] == channels:
+        return np.asarray(features)
+    means = np.empty((len(features), channels), np.float32)
+    for start in range(0, len(features), _AVERAGED_AT_ONCE):
+        part = np.asarray(features[start : start + _AVERAGED_AT_ONCE])
+        means[start : start + len(part)] = part.reshape(len(part), -1, channels).mean(axis=1)
+    return means

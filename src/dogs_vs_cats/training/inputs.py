@@ -13,6 +13,7 @@ from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import EVEN, CalibrationParameters, TrainingParameters
+from dogs_vs_cats.storage.arrays import averaged
 
 if TYPE_CHECKING:
     from dogs_vs_cats.images.batches import RowBatches
@@ -112,8 +113,7 @@ class LabelledImages:
         """The features, averaged over the positions of the base's maps; None where there are none."""
         if self.features is None or self.backbone is None:
             return None
-        by_position = self.features.reshape(len(self.features), -1, self.backbone.output_shape[-1])
-        return self.features if by_position.shape[1] == 1 else by_position.mean(axis=1)
+        return averaged(self.features, self.backbone.output_shape[-1])
 
     def as_used_by(self, block: Mapping[str, Any]) -> "LabelledImages":
         """The same images with the splits of one approach: with `train_on_all`, it trains on validation images too."""

@@ -14,6 +14,7 @@ from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import CalibrationParameters
+from dogs_vs_cats.storage.arrays import averaged
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def evaluate(
     used = data.manifest[data.in_use]
     if features is not None and (base := data.base_of_features(model)):
         predictions = predict_rows(model, data, data.in_use, compute)
-        described = features.reshape(len(features), -1, base.output_shape[-1]).mean(axis=1)  # over positions
+        described = averaged(features, base.output_shape[-1])
     else:
         both = predict(with_features(model), images, np.flatnonzero(data.in_use), compute)
         probabilities, described = np.split(both, [model.output_shape[-1]], axis=1)

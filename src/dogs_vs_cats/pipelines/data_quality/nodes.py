@@ -15,7 +15,7 @@ from dogs_vs_cats.evaluation.training_size import Curve
 from dogs_vs_cats.images.splits import TRAIN, UNUSED
 from dogs_vs_cats.progress import track
 from dogs_vs_cats.reporting.data_quality import ALL
-from dogs_vs_cats.storage.arrays import read_rows
+from dogs_vs_cats.storage.arrays import averaged, read_rows
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record
     photos = manifest[manifest["split"] != UNUSED]
     if len(photos) < FEWEST or photos["label"].nunique() < 2:
         raise SourceError(
-            f"data_quality needs {FEWEST} photos of two classes at least; there are {len(photos)} of "
-            f"{photos['label'].nunique()} in use. Add photos, and run data_ingestion again."
+            f"data_quality needs at least {FEWEST} photos in two classes; this experiment uses {len(photos)} photos in "
+            f"{photos['label'].nunique()}. Add photos, and run data_ingestion again."
         )
     fit = ingestion_record.get("fit", "stretch")
 
@@ -87,9 +87,9 @@ def place_photos(
         Principal components of the features, float32 (photos in use, components); and the photos with `distance`, see
         `image_quality.distances`.
     """
-    averaged = feature_space.averaged(features, backbone_record["output_shape"][-1])
-    distances = image_quality.distances(averaged, described["label"].to_numpy(), seed)
-    return feature_space.reduced(averaged), described.assign(distance=distances)
+    means = averaged(features, backbone_record["output_shape"][-1])
+    distances = image_quality.distances(means, described["label"].to_numpy(), seed)
+    return feature_space.reduced(means), described.assign(distance=distances)
 
 
 def judge_labels(points: np.ndarray, photos: pd.DataFrame, seed: int) -> tuple[np.ndarray, LabelErrors, float]:
