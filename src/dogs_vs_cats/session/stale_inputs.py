@@ -51,7 +51,7 @@ def refuse_stale_inputs(
         }
         changes = _changes(defaults | images["parameters"], defaults | images_made_with(ingestion, seed))
         refuse("data_ingestion", "The images on disk were made", changes, "make the images again")
-    if base and "backbone" in inputs:
+    if base and inputs & {"backbone", "features"}:
         backbone = BackboneParameters.model_validate(parameters["backbone"])
         changes = _changes(
             base["made_with"], backbone_made_with(backbone, ingestion.image_size, ingestion.channels, seed)
