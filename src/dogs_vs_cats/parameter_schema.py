@@ -16,7 +16,6 @@ from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.base import MISSING, Distinct, ParameterGroup, explain
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
-from dogs_vs_cats.parameters.data_quality import DataQualityParameters
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
@@ -45,7 +44,6 @@ class SharedParameters(ParameterGroup):
     backbone: BackboneParameters
     calibration: CalibrationParameters
     comparison: ComparisonParameters
-    data_quality: DataQualityParameters
     explanation: ExplanationParameters
     inference: InferenceParameters
     storage: StorageParameters

@@ -17,12 +17,13 @@ from pydantic import ValidationError
 from dogs_vs_cats.evaluation.cross_validation import measure
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import predictions_table
-from dogs_vs_cats.evaluation.significance import accuracy_interval
+from dogs_vs_cats.evaluation.significance import fraction_interval
 from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.pipelines.comparison.pipeline import create_pipeline
+from dogs_vs_cats.reporting import data_quality
 from dogs_vs_cats.reporting.approach_figures import draw_figures
 from dogs_vs_cats.reporting.findings import closing_lines, headline, sentences
 from dogs_vs_cats.reporting.results import Pictures
@@ -578,7 +579,7 @@ def test_the_page_shows_the_recalls_of_uneven_classes_and_of_no_others() -> None
     (table,) = re.findall(r'aria-label="Recall of each class">.*?</table>', html, re.S)
     cells = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", table))
     interval = "{:.1%} {:.1f}–{:.1f}"
-    few, none = accuracy_interval(4, 5), accuracy_interval(0, 5)
+    few, none = fraction_interval(4 / 5, 5), fraction_interval(0 / 5, 5)
     assert interval.format(0.0, *(100 * end for end in none)) in cells
     assert interval.format(0.8, *(100 * end for end in few)) in cells
     assert "Class by class" not in report_of(compare({"a": 4, "b": 9}))
@@ -715,9 +716,9 @@ def test_numbers_are_written_as_precisely_as_the_images_allow() -> None:
 
 
 DATA_QUALITY = {
-    "data": "0a1b",
+    "subject": data_quality.subject([model_info("good", **SETTINGS)]),
     "photos": 360,
-    "labels": {"rate": 0.05, "wrong": 18, "listed": 20, "confused": []},
+    "labels": {"rate": 0.05, "wrong": 18, "listed": 20, "confused": [], "not_judged": {}},
     "contradictions": 2,
     "across_splits": 0,
     "junk": {"dark": 1},
@@ -729,11 +730,22 @@ DATA_QUALITY = {
 }
 
 
-def test_the_page_says_what_was_found_about_the_photos_unless_these_have_changed() -> None:
+def test_the_page_says_what_was_found_about_the_photos_unless_these_or_the_models_have_changed() -> None:
+    trained_again = {**model_info("good", **SETTINGS), "made_with": {"backbone": "another"}}
     found = report_of(compare({"good": 20}, changes={"data_quality_summary": DATA_QUALITY}))
-    other = report_of(compare({"good": 20}, changes={"data_quality_summary": DATA_QUALITY | {"data": "earlier"}}))
+    earlier = DATA_QUALITY | {"subject": data_quality.subject([trained_again])}
+    other = report_of(compare({"good": 20}, changes={"data_quality_summary": earlier}))
 
-    assert "18 wrong labels of 360; 2 photos with contradictory copies; 1 useless photo" in found
+    assert "18 wrong labels of 360; 2 groups of contradictory copies; 1 unusable photo" in found
     assert "+1.2 points with twice the photos" in found
     assert 'href="data_quality.html"' in found
     assert "data_quality.html" not in other
+
+
+@pytest.mark.parametrize("selection", [" --pipelines=data_quality", " --pipelines data_quality", " -p comparison", ""])
+def test_the_command_on_the_page_makes_all_that_it_shows(selection: str) -> None:
+    command = f"kedro run --env=photos{selection} --params=ingestion.source=own-photos"
+
+    html = report_of(compare({"good": 20}, changes={"run_record": {"command": command}}))
+
+    assert "<code>kedro run --env=photos --params=ingestion.source=own-photos</code>" in html

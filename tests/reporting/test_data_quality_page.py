@@ -10,13 +10,13 @@ import pytest
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.evaluation import copies, image_quality, label_errors
 from dogs_vs_cats.evaluation.label_issues import list_issues
-from dogs_vs_cats.parameters.data_quality import DataQualityParameters
 from dogs_vs_cats.pipelines.data_quality import nodes
 from dogs_vs_cats.reporting import data_quality, data_quality_findings, data_quality_page
 
 CLASSES = ["cat", "<dog>"]
 COUNT = 120
 WRONG, BLACK = 7, 12
+MODEL = {"approach": "good", "seed": 0, "made_with": {"data": "0a1b"}}
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +79,9 @@ def test_the_only_mistake_of_an_approach_has_training_photos_as_neighbours(findi
 def test_the_page_is_self_contained_and_says_the_five_things(
     findings: data_quality.Findings, images: np.ndarray
 ) -> None:
-    summary = data_quality.summarise(findings, CLASSES, {"identity": "0a1b"})
+    summary = data_quality.summarise(findings, CLASSES, MODEL)
 
-    html = data_quality_page.render(
-        DataQualityParameters(examples=10), findings, summary, CLASSES, images, {"experiment": "planted"}
-    )
+    html = data_quality_page.render(findings, summary, CLASSES, images, {"experiment": "planted"})
 
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)", html)
     assert "<script" not in html
@@ -92,8 +90,51 @@ def test_the_page_is_self_contained_and_says_the_five_things(
         assert f'href="#{statement.anchor}"' in html
         assert f'id="{statement.anchor}"' in html
     assert summary["contradictions"] == 1
+    assert summary["labels"]["listed"] == (findings.issues["kind"] == "label").sum() < len(findings.issues) - 1
     assert summary["junk"] == {"blank": 1}
     assert html.index(f">{WRONG}.jpg<") < html.index('id="copies"')
+
+
+def test_a_placeholder_with_hundreds_of_copies_is_shown_a_few_times(
+    findings: data_quality.Findings, images: np.ndarray
+) -> None:
+    splits = ["train", "validation", "test"]
+    group = pd.DataFrame({"copies": 3, "label": np.arange(100) % 2, "split": np.resize(splits, 100)}, range(20, 120))
+    found = group.assign(contradicts=True, crosses=True, likely=0, kept=False)
+    photos = findings.photos.assign(split=findings.photos["split"].where(findings.photos.index < 20, found["split"]))
+    few = replace(findings, photos=photos, copies=found)
+
+    html = data_quality_page.render(few, data_quality.summarise(few, CLASSES, MODEL), CLASSES, images, {})
+
+    section = html[html.index('id="copies"') : html.index('id="junk"')]
+    assert section.count("<img") == data_quality_page.COPIES
+    assert "and 88 more of these copies" in section
+    for split in splits:
+        assert f'<span class="wrong">&lt;dog&gt;</span>, {split}' in section
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_statements_fit_their_numbers(findings: data_quality.Findings, number: int) -> None:
+    worse = [{"approach": name, "subject": "class", "slice": "cat", "images": 20, "accuracy": 0.5} for name in "ab"]
+    summary = data_quality.summarise(findings, CLASSES, MODEL) | {
+        "labels": {"rate": number / 120, "wrong": number, "listed": number, "confused": [], "not_judged": {}},
+        "contradictions": number,
+        "across_splits": number,
+        "junk": {"dark": number} if number else {},
+        "unlike": number,
+        "slices": worse if number else [],
+    }
+
+    text = " ".join([data_quality_findings.headline(summary), data_quality_findings.line(summary)])
+
+    expected = {
+        0: ["Almost all of the 120 labels look right", "0 wrong labels", "0 groups of", "0 unusable photos"],
+        1: ["About 1 of 120 labels looks wrong", "1 wrong label of", "1 group of contradictory", "1 unusable photo;"],
+        2: ["About 2 of 120 labels look wrong", "2 wrong labels of", "2 groups of contradictory", "2 unusable photos;"],
+    }[number]
+    # The same part of the photos, of two approaches, is one weak spot.
+    for part in [*expected, "1 weak spot;" if number else "0 weak spots;"]:
+        assert part in text
 
 
 def test_a_class_with_a_single_photo_is_named_and_not_counted(findings: data_quality.Findings) -> None:
@@ -101,9 +142,7 @@ def test_a_class_with_a_single_photo_is_named_and_not_counted(findings: data_qua
     probability = np.eye(3)[photos["label"].clip(upper=1)] * 0.9 + 0.05
     labels = label_errors.judge(probability, photos)
 
-    summary = data_quality.summarise(
-        replace(findings, photos=photos, labels=labels), [*CLASSES, "hamster"], {"identity": "0a1b"}
-    )
+    summary = data_quality.summarise(replace(findings, photos=photos, labels=labels), [*CLASSES, "hamster"], MODEL)
 
     assert summary["labels"]["not_judged"] == {"hamster": 1}
     assert summary["labels"]["wrong"] == 0
@@ -121,9 +160,9 @@ def test_photos_are_copies_only_if_the_manifest_says_so(images: np.ndarray, colu
 
 def test_the_page_says_that_too_few_groups_make_no_curve(findings: data_quality.Findings, images: np.ndarray) -> None:
     few = replace(findings, curves={})
-    summary = data_quality.summarise(few, CLASSES, {"identity": "0a1b"})
+    summary = data_quality.summarise(few, CLASSES, MODEL)
 
-    html = data_quality_page.render(DataQualityParameters(examples=10), few, summary, CLASSES, images, {})
+    html = data_quality_page.render(few, summary, CLASSES, images, {})
 
     assert summary["gain"] is None
     assert "twice" not in data_quality_findings.headline(summary)
@@ -133,5 +172,7 @@ def test_the_page_says_that_too_few_groups_make_no_curve(findings: data_quality.
 def test_too_few_photos_are_refused() -> None:
     manifest = pd.DataFrame({"path": ["a"], "label": [0], "split": ["train"]})
 
-    with pytest.raises(SourceError, match="data_quality needs 20 photos of two classes at least"):
+    with pytest.raises(
+        SourceError, match="data_quality needs at least 20 photos in two classes; this experiment uses 1 photos in 1"
+    ):
         nodes.describe_photos(np.zeros((1, 8, 8, 3), np.uint8), manifest, {})

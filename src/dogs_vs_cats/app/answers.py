@@ -1,13 +1,11 @@
 """The answers that the page shows for a photo, independent of the page."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from matplotlib import colormaps
-from PIL import Image
 
 from dogs_vs_cats.explanation.grad_cam import explainer
 from dogs_vs_cats.images.decoding import ImageRejected, decode
@@ -15,13 +13,14 @@ from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.predictor import predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
-from dogs_vs_cats.reporting.html import data_uri
+from dogs_vs_cats.reporting.html import jpeg_uri
 
 SHOWN_CLASSES = 3
 """The number of classes that an answer names at most."""
 
 _SHOWN_SIDE = 360
 _HEAT_OPACITY = 0.7
+_JPEG_QUALITY = 88
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class Expert:
         return Answer(
             model=self.model,
             probabilities=[(self.model.classes[label], float(probabilities[0, label])) for label in order],
-            picture=_address(picture),
+            picture=jpeg_uri(picture, _JPEG_QUALITY),
             explained=self._explain is not None,
             unfamiliar=unfamiliar[0],
         )
@@ -122,7 +121,7 @@ def answer_photo(name: str, data: bytes, experts: Sequence[Expert]) -> Photo:
         answers = [expert.answer(data, picture) for expert in experts]
     except ImageRejected as error:
         return Photo(name, problem=error.reason)
-    return Photo(name, "", _address(picture), f"{shown.width} × {shown.height} pixels", answers)
+    return Photo(name, "", jpeg_uri(picture, _JPEG_QUALITY), f"{shown.width} × {shown.height} pixels", answers)
 
 
 def _heated(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -132,9 +131,3 @@ def _heated(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:
     coloured = np.asarray(colormaps["inferno"](0.3 + 0.65 * heat))[..., :3] * 255
     # Areas without heat darken a little, so that the others stand out on any photo.
     return np.asarray(picture * (1 - opacity) * 0.85 + coloured * opacity).clip(0, 255).astype(np.uint8)
-
-
-def _address(pixels: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=88)
-    return data_uri(buffer.getvalue(), "jpeg")

@@ -1,5 +1,6 @@
 """The comparison as one HTML page that needs nothing else: images and styles are inside, and there is no script."""
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -10,11 +11,14 @@ from dogs_vs_cats.evaluation.metrics import MATRIX_CLASSES
 from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
-from dogs_vs_cats.reporting import data_quality_findings, findings
+from dogs_vs_cats.reporting import data_quality, data_quality_findings, findings
 from dogs_vs_cats.reporting.html import environment
 from dogs_vs_cats.reporting.results import ApproachResult
 from dogs_vs_cats.reporting.settings import differences, flattened
 from dogs_vs_cats.reporting.wording import duration, percent, signed
+
+_SELECTION = re.compile(r" (?:--pipelines?|-p)[ =]\S+")
+"""Selects pipelines in a command of Kedro; without it, the command makes all that the page shows."""
 
 
 def render(
@@ -36,7 +40,8 @@ def render(
         ingestion_record: The parameters of the ingestion; may be empty.
         run_record: `experiment` and `command` of the run, as far as they are known.
         tracking_links: Web addresses of the approaches' tracked runs; others than http(s) are left out.
-        data_quality_summary: What the pipeline `data_quality` found; left out unless it is about the same images.
+        data_quality_summary: What the pipeline `data_quality` found; left out unless it is about the same images and
+            models.
         *results: The approaches, in the order of the summary.
 
     Returns:
@@ -49,7 +54,7 @@ def render(
     from dogs_vs_cats.reporting.style import MARKERS, series_style
 
     rows, classes = summary["approaches"], summary["data"]["classes"]
-    looked_at = data_quality_summary.get("data") == ingestion_record.get("identity") is not None
+    looked_at = data_quality_summary.get("subject") == data_quality.subject(result.model_info for result in results)
     dots = "Test and validation accuracy of every approach with its 95% interval; the numbers are in the table below"
     curves = "Accuracy and loss of every approach on training and validation images over the epochs"
     styles = {result.name: series_style(index) for index, result in enumerate(results)}
@@ -58,7 +63,7 @@ def render(
         summary=summary,
         results=results,
         experiment=run_record.get("experiment"),
-        command=run_record.get("command"),
+        command=_SELECTION.sub("", run_record.get("command", "")),
         headline=findings.headline(summary),
         by_metric=findings.by_metric(summary),
         crossed=next((row["cross_validation"] for row in rows.values() if "cross_validation" in row), None),

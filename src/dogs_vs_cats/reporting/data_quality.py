@@ -1,6 +1,8 @@
 """The findings about the data, and their summary."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,21 +41,35 @@ class Findings:
     issues: pd.DataFrame
 
 
-def summarise(findings: Findings, class_names: Sequence[str], ingestion_record: Mapping[str, Any]) -> dict[str, Any]:
+def subject(models: Iterable[Mapping[str, Any]]) -> str:
+    """Identifies what findings are about: images with their labels and splits, and models that were trained on them.
+
+    Args:
+        models: Facts about the trained model of each approach.
+
+    Returns:
+        A SHA-256, which another base, other labels or other training parameters change.
+    """
+    made = [[model["approach"], model["seed"], model["made_with"]] for model in models]
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+
+
+def summarise(findings: Findings, class_names: Sequence[str], *models: Mapping[str, Any]) -> dict[str, Any]:
     """Sums up the findings, ready for JSON.
 
     Args:
         findings: What was found.
         class_names: The classes, in the order of their labels.
-        ingestion_record: Identity of the images, their labels and splits.
+        *models: Facts about the trained model of each approach.
 
     Returns:
-        `data`, that identity; the number of `photos`; `labels`, with the estimated `rate` and number of `wrong` ones,
-        the number `listed`, the largest parts of the joint distribution as `confused`, and as `not_judged` the number
-        of photos of each class with a single group, which the estimate leaves out; the number of groups of
-        copies that are `contradictions` and that are `across_splits`; `junk` by kind, and the number `unlike` the
-        others; the `slices` that are significantly worse; and `gain`, the expected gain in accuracy of twice as many
-        photos with the ends of its interval, None if there is no curve, and `gain_by_class`.
+        `subject`, see the function of that name; the number of `photos`; `labels`, with the estimated `rate` and number
+        of `wrong` ones, the number `listed` as looking like another class, the largest parts of the joint distribution
+        as `confused`, and as `not_judged` the number of photos of each class with a single group, which the estimate
+        leaves out; the number of groups of copies that are `contradictions` and that are `across_splits`; `junk` by
+        kind, and the number `unlike` the others; the `slices` that are significantly worse; and `gain`, the expected
+        gain in accuracy of twice as many photos with the ends of its interval, None if there is no curve, and
+        `gain_by_class`.
     """
     joint, judged = findings.labels.joint, findings.labels.ranking.index
     others = findings.photos.drop(judged)["label"]
@@ -68,12 +84,12 @@ def summarise(findings: Findings, class_names: Sequence[str], ingestion_record: 
     kinds = findings.junk["kind"].value_counts(sort=False)
     gains = {name: dict(zip(("gain", "low", "high"), it.gain, strict=True)) for name, it in findings.curves.items()}
     return {
-        "data": ingestion_record["identity"],
+        "subject": subject(models),
         "photos": len(findings.photos),
         "labels": {
             "rate": round(findings.labels.rate, 6),
             "wrong": round(len(judged) * findings.labels.rate),
-            "listed": int((findings.issues["action"] == "relabel").sum()),
+            "listed": int((findings.issues["kind"] == "label").sum()),
             "confused": sorted((it for it in pairs if it["photos"]), key=lambda it: -it["photos"])[:10],
             "not_judged": others.map(dict(enumerate(class_names))).value_counts(sort=False).to_dict(),
         },

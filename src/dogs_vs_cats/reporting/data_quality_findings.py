@@ -38,8 +38,11 @@ def statements(summary: Summary) -> list[Statement]:
 def headline(summary: Summary) -> str:
     """Says in one sentence whether the labels or the number of photos need attention."""
     wrong, photos, gain = summary["labels"]["wrong"], summary["photos"], summary["gain"]
+    looks = "looks" if wrong == 1 else "look"
     labels = (
-        f"About {wrong:,} of {photos:,} labels look wrong" if wrong else f"Hardly a label of {photos:,} looks wrong"
+        f"About {wrong:,} of {photos:,} labels {looks} wrong"
+        if wrong
+        else f"Almost all of the {photos:,} labels look right"
     )
     if not gain:
         return labels
@@ -58,50 +61,68 @@ def _labels(summary: Summary) -> Statement:
     confused = [f"about {it['photos']:,} labelled {it['given']} that are {it['true']}" for it in labels["confused"][:2]]
     parts = f": {' and '.join(confused)}" if confused else ""
     sentence = (
-        f"An estimate ({100 * labels['rate']:.2g}%{parts}). {labels['listed']:,} photos look like another class than "
-        "their label; the least plausible come first."
+        f"Estimate: {100 * labels['rate']:.2g}%{parts}. Photos that look like another class: {labels['listed']:,}."
     )
     if labels["not_judged"]:
         sentence += f" Classes with a single photo or group can't be judged: {listed(list(labels['not_judged']))}."
-    return Statement("labels", f"≈ {labels['wrong']:,}", f"wrong labels of {photos:,}", sentence)
+    return Statement(
+        "labels", f"≈ {labels['wrong']:,}", f"{_of(labels['wrong'], 'wrong label')} of {photos:,}", sentence
+    )
 
 
 def _copies(summary: Summary) -> Statement:
     contradictions, crossing = summary["contradictions"], summary["across_splits"]
-    across = f"{crossing:,} photos have copies in another split" if crossing else "No photo has a copy in another split"
-    one = "One of the labels must be wrong. " if contradictions else "No two copies of a photo have different labels. "
-    subject = f"photo{'s' if contradictions != 1 else ''} with contradictory copies"
-    return Statement("copies", f"{contradictions:,}", subject, f"{one}{across}.")
+    labels = (
+        "One label or more in each must be wrong."
+        if contradictions
+        else "No two copies of a photo have different labels."
+    )
+    across = (
+        f"Copies of a photo are in different splits: {_count(crossing, 'group')}."
+        if crossing
+        else "No photo has a copy in another split."
+    )
+    return Statement(
+        "copies", f"{contradictions:,}", f"{_of(contradictions, 'group')} of contradictory copies", f"{labels} {across}"
+    )
 
 
 def _junk(summary: Summary) -> Statement:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary["junk"].items())
     total = sum(summary["junk"].values())
-    sentence = f"{kinds or 'None is blank, dark, blurred or tiny'}. {summary['unlike']:,} are unlike all others."
-    return Statement("junk", f"{total:,}", f"useless photo{'s' if total != 1 else ''}", sentence)
+    sentence = (
+        f"{kinds or 'None is blank, dark, blurred or tiny'}. Unlike all others: {_count(summary['unlike'], 'photo')}."
+    )
+    return Statement("junk", f"{total:,}", _of(total, "unusable photo"), sentence)
 
 
 def _slices(summary: Summary) -> Statement:
     worse = summary["slices"]
-    if not worse:
-        sentence = "No class, light, sharpness, size or shape is recognised significantly worse than the rest."
-        return Statement("slices", "0", "weak spots", sentence)
-    first = worse[0]
-    accuracy = percent(first["accuracy"], first["images"])
-    sentence = (
-        f"{first['approach']} recognises only {accuracy} of the {first['images']:,} test photos with "
-        f"{first['subject']} {first['slice']}."
-    )
-    return Statement("slices", f"{len(worse):,}", "weak spots" if len(worse) > 1 else "weak spot", sentence)
+    # One part of the photos may be hard for several approaches.
+    count = len({(it["subject"], it["slice"]) for it in worse})
+    sentence = "Accuracy is in no class, light, sharpness, size or shape significantly lower than in the rest."
+    if worse:
+        first = worse[0]
+        accuracy, where = percent(first["accuracy"], first["images"]), f"{first['subject']}: {first['slice']}"
+        sentence = f"{first['approach']} classifies {accuracy} of {first['images']:,} test photos correctly ({where})."
+    return Statement("slices", f"{count:,}", _of(count, "weak spot"), sentence)
 
 
 def _more(summary: Summary) -> Statement:
     gain, now = summary["gain"], summary["training_photos"]
     if not gain:
         return Statement("more", "?", "points with twice the photos", "There are too few groups of photos to say.")
-    points = {name: signed(100 * value, ".1f") for name, value in gain.items()}
+    points = {name: signed(round(100 * value, 1) + 0.0, ".1f") for name, value in gain.items()}
     sentence = (
-        f"What {2 * now:,} instead of {now:,} training photos would add to the accuracy of a linear classifier "
-        f"(95% interval {points['low']} to {points['high']})."
+        f"Expected gain in accuracy of a linear classifier with {2 * now:,} instead of {now:,} training photos (95% "
+        f"interval {points['low']} to {points['high']})."
     )
     return Statement("more", points["gain"], "points with twice the photos", sentence)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {_of(number, noun)}"
+
+
+def _of(number: int, noun: str) -> str:
+    return noun if number == 1 else f"{noun}s"

@@ -1,27 +1,31 @@
 """The findings about the data as one HTML page that needs nothing else: photos to look at, and no script."""
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
-from dogs_vs_cats.parameters.data_quality import DataQualityParameters
 from dogs_vs_cats.reporting import data_quality_findings
 from dogs_vs_cats.reporting.data_quality import ALL, Findings
-from dogs_vs_cats.reporting.html import data_uri, environment
+from dogs_vs_cats.reporting.html import environment, jpeg_uri
 
 SIDE = 160
 """Width and height of the photos on the page, in pixels: twice those on a usual screen."""
 
+EXAMPLES = 60
+"""Photos of a gallery at most, and groups of copies. The table `label_issues.csv` has all."""
+
+COPIES = 12
+"""Photos of a group of copies at most."""
+
+_OF_A_KIND = 2  # copies with one label in one split, which look alike
 _JPEG_QUALITY = 80
 _CLASSES = 20  # whose learning curves the page lists, those that gain most
 
 
 def render(
-    parameters: DataQualityParameters,
     findings: Findings,
     summary: dict[str, Any],
     class_names: list[str],
@@ -31,7 +35,6 @@ def render(
     """Writes the page.
 
     Args:
-        parameters: How many photos a gallery has.
         findings: What was found.
         summary: The same in numbers, see `data_quality.summarise`.
         class_names: The classes, in the order of their labels.
@@ -45,7 +48,7 @@ def render(
     from dogs_vs_cats.reporting.data_quality_figures import slice_accuracies, training_size
     from dogs_vs_cats.reporting.inline_svg import inline_svg
 
-    most, slices = parameters.examples, findings.slices
+    slices = findings.slices
     approaches = list(dict.fromkeys(slices["approach"])) if len(slices) else []
     spoken = "Accuracy of {} in each part of its test photos; the numbers are in the table below"
     drawings = {
@@ -61,9 +64,9 @@ def render(
         statements=data_quality_findings.statements(summary),
         experiment=run_record.get("experiment"),
         command=run_record.get("command"),
-        labels=_suspects(findings, class_names).head(most).to_dict("records"),
-        copies=_groups(findings, class_names)[:most],
-        junk={kind: rows.index[:most] for kind, rows in findings.junk.groupby("kind", sort=False)},
+        labels=_suspects(findings, class_names).head(EXAMPLES).to_dict("records"),
+        copies=_groups(findings)[:EXAMPLES],
+        junk={kind: rows.index[:EXAMPLES] for kind, rows in findings.junk.groupby("kind", sort=False)},
         slices=slices.to_dict("records"),
         drawings=drawings,
         level=SIGNIFICANCE_LEVEL,
@@ -72,19 +75,8 @@ def render(
         mistakes=findings.mistakes.to_dict("records"),
         name_of=lambda label: class_names[label],
         photos=findings.photos.to_dict("index"),
-        picture=lambda row: picture(images[row]),
+        picture=lambda row: jpeg_uri(images[row], _JPEG_QUALITY, SIDE),
     )
-
-
-def picture(pixels: np.ndarray) -> str:
-    """Writes a photo, uint8 (height, width, 1 or 3), as the address of a small JPEG."""
-    from PIL import Image
-
-    photo = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    photo.thumbnail((SIDE, SIDE))
-    file = io.BytesIO()
-    photo.save(file, "JPEG", quality=_JPEG_QUALITY)
-    return data_uri(file.getvalue(), "jpeg")
 
 
 def _suspects(findings: Findings, class_names: Sequence[str]) -> pd.DataFrame:
@@ -105,17 +97,11 @@ def _suspects(findings: Findings, class_names: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _groups(findings: Findings, class_names: Sequence[str]) -> list[dict[str, Any]]:
-    """Groups of copies, each with its photos."""
-    return [
-        {
-            "contradicts": bool(group["contradicts"].iloc[0]),
-            "likely": class_names[group["likely"].iloc[0]],
-            "rows": [(row, label != likely) for row, label, likely in _columns(group)],
-        }
-        for _, group in findings.copies.groupby("copies", sort=False)
-    ]
-
-
-def _columns(group: pd.DataFrame) -> Iterable[tuple[int, int, int]]:
-    return zip(group.index, group["label"], group["likely"], strict=True)
+def _groups(findings: Findings) -> list[dict[str, Any]]:
+    """Groups of copies, each with some of its photos, of every label and split if possible."""
+    groups = []
+    for _, group in findings.copies.groupby("copies", sort=False):
+        shown = group.groupby(["label", "split"], sort=False).head(_OF_A_KIND).head(COPIES)
+        rows = list(zip(shown.index, shown["label"] != shown["likely"], strict=True))
+        groups.append({"rows": rows, "more": len(group) - len(rows)})
+    return groups

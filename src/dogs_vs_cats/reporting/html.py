@@ -1,8 +1,10 @@
 """Templates of pages, and pictures that are part of a page."""
 
 import base64
+import io
 
 import jinja2
+import numpy as np
 
 from dogs_vs_cats.reporting import wording
 
@@ -37,3 +39,21 @@ def data_uri(picture: bytes, kind: str = "png") -> str:
         kind: The format, as in its media type.
     """
     return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+
+
+def jpeg_uri(pixels: np.ndarray, quality: int, side: int | None = None) -> str:
+    """Writes a photo as the address of an `img` element.
+
+    Args:
+        pixels: uint8, shape (height, width, 1 or 3).
+        quality: Of the JPEG file, 1..95.
+        side: Height and width at most, in pixels; None for those of the photo.
+    """
+    from PIL import Image
+
+    photo = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    if side:
+        photo.thumbnail((side, side))
+    file = io.BytesIO()
+    photo.save(file, "JPEG", quality=quality)
+    return data_uri(file.getvalue(), "jpeg")

@@ -29,7 +29,8 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="One or more dataset names contain")
         answers = ["class_names", "params:approaches", *(f"{approach}.predictions" for approach in approaches)]
-        looking = Pipeline([*_describing(), *_judging(answers), *_reporting()], tags="data_quality")
+        models = [f"{approach}.model_info" for approach in approaches]
+        looking = Pipeline([*_describing(), *_judging(answers), *_reporting(models)], tags="data_quality")
     return looking + comparison.create_report_pipeline(approaches)
 
 
@@ -58,15 +59,15 @@ def _judging(answers: list[str]) -> list[Node]:
     ]
 
 
-def _reporting() -> list[Node]:
-    found = ["findings", "class_names", "ingestion_record"]
+def _reporting(models: list[str]) -> list[Node]:
+    found = ["findings", "class_names", *models]
     shown = ["findings", "data_quality_summary", "class_names", "images", "run_record"]
     return [
         Node(Findings, inputs=COLLECTED, outputs="findings", name="collect_findings"),
         Node(data_quality.summarise, inputs=found, outputs="data_quality_summary", name="summarise_data_quality"),
         Node(
             data_quality_page.render,
-            inputs=["params:data_quality", *shown],
+            inputs=shown,
             outputs="data_quality_report",
             name="report_data_quality",
         ),
