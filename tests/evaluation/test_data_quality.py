@@ -21,7 +21,9 @@ def test_contradictory_copies_are_found_and_listed_first() -> None:
 
     found = copies.compare(photos, probability)
     errors = label_errors.judge(probability, photos)
-    issues = list_issues(photos, errors, found, image_quality.find_junk(with_ordinary_measures(photos)), CLASSES)
+    issues = list_issues(
+        photos, photos, errors, found, image_quality.find_junk(with_ordinary_measures(photos)), CLASSES
+    )
 
     assert set(found["copies"]) == set(range(30))
     assert found["contradicts"].all()
@@ -39,7 +41,9 @@ def test_a_copy_of_a_test_photo_is_left_out_of_the_training() -> None:
     errors = label_errors.judge(np.eye(2)[photos["label"]] * 0.8 + 0.1, photos)
 
     found = copies.compare(photos, probability)
-    issues = list_issues(photos, errors, found, image_quality.find_junk(with_ordinary_measures(photos)), CLASSES)
+    issues = list_issues(
+        photos, photos, errors, found, image_quality.find_junk(with_ordinary_measures(photos)), CLASSES
+    )
 
     assert issues[["path", "action", "kind"]].to_numpy().tolist() == [["0.jpg", "leave_out", "copy"]]
 

@@ -27,7 +27,7 @@ def test_flipped_labels_come_first_and_are_counted() -> None:
     assert 0.04 <= errors.rate <= 0.07
     nothing = image_quality.find_junk(with_ordinary_measures(photos))
     no_copies = copies.compare(photos, np.tile([0.5, 0.5], (400, 1)))
-    issues = list_issues(photos, errors, no_copies, nothing, CLASSES)
+    issues = list_issues(photos, photos, errors, no_copies, nothing, CLASSES)
     right = [CLASSES[1 - label] for label in photos.loc[issues.index[:10], "label"]]
     assert issues["label"].tolist()[:10] == right
     assert set(issues["action"]) == {"relabel"}

@@ -69,12 +69,11 @@ def test_every_photo_stays_in_its_split(
     assert made["ingestion_record"]["corrections"] == {
         "relabelled": nothing | {"test": 1},
         "left_out": nothing | {"train": 1},
-        "unchanged": 1,
+        "confirmed": 1,
+        "unchanged": 0,
     }
-    assert (
-        "Corrections of fixes.csv: 1 images relabelled (1 test), 1 left out (1 train); 1 rows change nothing"
-        in caplog.text
-    )
+    said = "Corrections of fixes.csv: 1 image relabelled (1 test), 1 left out (1 train), 1 label confirmed"
+    assert said in caplog.text
     assert made["ingestion_record"]["identity"] != before["ingestion_record"]["identity"]
     assert sorted(path.read_bytes() for path in pets.rglob("*.jpg")) == sorted(
         (pets / path).read_bytes() for path in given["path"]
@@ -88,6 +87,21 @@ def test_a_moved_file_keeps_its_correction(tmp_path: Path, pets: Path, ingested:
     made = ingested(f"{digest.upper()},relabel,dog,", "Cat\\4.jpg,relabel,DOG,", source=str(moved))
     changed = made["manifest"].query("label != given_label")["path"].tolist()
     assert sorted(changed) == ["Cat/4.jpg", "Cat/another name.jpg"]
+
+
+def test_a_hash_corrects_all_identical_files_and_counts_as_one_row(
+    tmp_path: Path, pets: Path, ingested: Callable[..., dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    twice = shutil.copytree(pets, tmp_path / "twice")
+    shutil.copy(twice / "Cat/3.jpg", twice / "Cat/again.jpg")
+    digest = hashlib.sha256((pets / "Cat/3.jpg").read_bytes()).hexdigest()
+    made = ingested(f"{digest},relabel,dog,", source=str(twice))
+    counts = made["ingestion_record"]["corrections"]
+    assert sum(counts["relabelled"].values()) == 2
+    assert counts["unchanged"] == 0
+    assert "2 images relabelled" in caplog.text
+    assert "effect" not in caplog.text
 
 
 def test_a_file_without_rows_corrects_nothing(ingested: Callable[..., dict[str, Any]]) -> None:
@@ -109,7 +123,8 @@ def test_a_correction_of_a_photo_that_cant_be_used_is_named(
     spoilt = shutil.copytree(pets, tmp_path / "spoilt")
     (spoilt / "Cat/1.jpg").write_bytes(b"no photo")
     made = ingested("Cat/1.jpg,leave_out,,", source=str(spoilt))
-    assert "fixes.csv: 1 corrections are of images that can't be used; rejected_images.csv lists" in caplog.text
+    said = "fixes.csv: Row 2 (Cat/1.jpg) has no effect, because the image can't be used; rejected_images.csv lists"
+    assert said in caplog.text
     assert made["ingestion_record"]["corrections"]["unchanged"] == 1
 
 
@@ -141,13 +156,13 @@ def test_folds_train_on_every_class_that_corrections_leave(ingested: Callable[..
 WRONG = {
     "an unknown path": (
         ["gone/3.jpg,leave_out,,"],
-        "Row 2 (gone/3.jpg) has a path that the source lacks. 3.jpg is at Cat/3.jpg, Dog/3.jpg; correct or delete such "
+        "Row 2 (gone/3.jpg) names no image of the source. 3.jpg is at Cat/3.jpg, Dog/3.jpg; correct or delete such "
         "rows.",
     ),
     "unknown paths": (
         [f"gone {number}.jpg,leave_out,," for number in range(5)],
-        "Rows 2 (gone 0.jpg), 3 (gone 1.jpg), 4 (gone 2.jpg) and 2 more have a path that the source lacks. Paths are "
-        "those of manifest.csv, such as Cat/0.jpg;",
+        "Rows 2 (gone 0.jpg), 3 (gone 1.jpg), 4 (gone 2.jpg) and 2 more name no image of the source. Paths "
+        "and hashes are those of manifest.csv, such as Cat/0.jpg;",
     ),
     "an unknown class": (
         ["Cat/1.jpg,relabel,hamster,"],
@@ -161,7 +176,10 @@ WRONG = {
         ["Cat/3.jpg,delete,,", "Cat/4.jpg,,dog,"],
         "Rows 2 (delete), 3 have an action that doesn't exist. Allowed are relabel, leave_out.",
     ),
-    "no path": ([" ,leave_out,,"], "Row 2 has no path. Write the path of an image, or its hash."),
+    "no path, after empty rows": (
+        ["", ",,,", " ,leave_out,,"],
+        "Row 4 has no path. Write the path of an image, or its hash.",
+    ),
     "twice": (
         ["Cat/5.jpg,relabel,dog,", "./Cat/5.jpg,relabel,Dog,again"],
         "1 image has the same correction more than once: Cat/5.jpg (row 2: relabel dog; row 3: relabel Dog). Keep one "
@@ -194,7 +212,9 @@ def test_wrong_rows_are_refused_in_one_line_before_a_photo_is_decoded(
 
 
 def test_an_unknown_hash_is_refused_once_the_photos_are_read(ingested: Callable[..., dict[str, Any]]) -> None:
-    with pytest.raises(CorrectionsError, match=rf"Row 2 \({GONE}\) has a path that the source lacks"):
+    with pytest.raises(
+        CorrectionsError, match=rf"Row 2 \({GONE}\) names no image of the source\. Paths and hashes are"
+    ):
         ingested(f"{GONE},leave_out,,")
 
 
@@ -242,11 +262,26 @@ def test_files_that_cant_be_read_are_refused_in_one_line(
     assert "\n" not in caught.value.message
 
 
+@pytest.mark.parametrize("where", ["data/08_reporting/photos/label_issues.csv", "other/../data/08_reporting/a.csv"])
+def test_a_file_that_the_next_run_would_replace_is_refused(
+    where: str, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(correction_files, "ROOT", tmp_path)
+    (tmp_path / "data/08_reporting/photos").mkdir(parents=True)
+    (tmp_path / "data/08_reporting/photos/label_issues.csv").write_text(f"{HEADER}\nCat/1.jpg,relabel,dog,\n")
+    with pytest.raises(
+        CorrectionsError, match=r"a result that the next run would replace\. Copy it to a file of"
+    ) as it:
+        check_source(settings(pets, where), 0, tmp_path / "store")
+    close_left()
+    assert "\n" not in it.value.message
+
+
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_a_file_that_a_spreadsheet_has_saved(
     separator: str, pets: Path, tmp_path: Path, ingested: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = f"\ufeff{HEADER}\nCat/1.jpg,relabel,dog,really\n".replace(",", separator).replace("\n", "\r\n")
+    text = f"\ufeff{HEADER}\n,,,\nCat/1.jpg,relabel,dog,really\n\n,,,\n".replace(",", separator).replace("\n", "\r\n")
     (tmp_path / "fixes.csv").write_bytes(text.encode())
     manifest = ingest(settings(pets), tmp_path)["manifest"]
     assert Counter(manifest["label"] != manifest["given_label"]) == {False: 19, True: 1}

@@ -106,7 +106,10 @@ def test_parts_of_the_source_that_divide_groups_get_a_warning(tmp_path: Path, ca
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"group": "(ill|well)"}, r"which makes 2 groups of 20 images, and each of train, validation, test needs one"),
+        (
+            {"group": "(ill|well)"},
+            r"which divides the 20 images into only 2 groups, and each of train, validation, test needs one",
+        ),
         (
             {"folds": 3},
             r"ingestion\.folds is 3, but class ill has only 2 groups, and each fold needs one\. Set it to 2",

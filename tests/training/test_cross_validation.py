@@ -213,3 +213,13 @@ def test_without_an_effective_correction_nothing_is_trained_again(given: Trainin
     assert data.corrections == {"relabelled": 0, "left_out": 0}
     assert measure_corrections(replace(given, data=data), pd.DataFrame(), metrics) is metrics
     assert given.data.corrections == {}
+
+
+def test_training_on_validation_images_too_leaves_none_of_them_out(given: TrainingInputs) -> None:
+    manifest = given.data.manifest
+    corrected = manifest.assign(given_label=manifest["label"], given_split=manifest["split"])
+    corrected.loc[0, ["label", "split"]] = [1 - manifest.loc[0, "label"], "unused"]
+    corrected.loc[30, "label"] = 1 - manifest.loc[30, "label"]
+    data = replace(given.data, manifest=corrected).as_used_by({"train_on_all": True})
+    assert data.corrections == {"relabelled": 1, "left_out": 1}
+    assert data.manifest["given_split"].value_counts().to_dict() == {"train": 34, "test": 6, "unused": 1}

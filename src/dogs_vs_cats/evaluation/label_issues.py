@@ -7,39 +7,66 @@ import pandas as pd
 
 from dogs_vs_cats.evaluation.image_quality import UNLIKE
 from dogs_vs_cats.evaluation.label_errors import LabelErrors
+from dogs_vs_cats.images.correction_files import LEAVE_OUT, RELABEL
 
 COLUMNS = ["path", "action", "label", "note", "kind", "confidence"]
 """The first four are those of corrections, which ignore the others."""
 
+APPLIED = "applied"
+"""The kind of corrections in force."""
+
+_RECOGNISABLE = {"tiny", "extreme shape"}
+"""Kinds of junk whose label can be judged all the same."""
+
 
 def list_issues(
-    photos: pd.DataFrame, errors: LabelErrors, copies: pd.DataFrame, junk: pd.DataFrame, class_names: Sequence[str]
+    photos: pd.DataFrame,
+    manifest: pd.DataFrame,
+    errors: LabelErrors,
+    copies: pd.DataFrame,
+    junk: pd.DataFrame,
+    class_names: Sequence[str],
 ) -> pd.DataFrame:
-    """Lists what could be corrected: contradictory copies, then probable label errors, copies across splits, and junk.
+    """Lists the corrections in force, and what else could be corrected.
+
+    After the corrections come contradictory copies, probable label errors, copies across splits, and junk. A photo that
+    has a correction is decided: it isn't listed again, also where the correction confirms its label. So a user can take
+    the table as the next file of corrections.
 
     Args:
-        photos: Columns `path` and `label`.
+        photos: The manifest's rows in use, with columns `path` and `label`.
+        manifest: Column `path`; where there are corrections, those that `corrections.apply` adds.
         errors: All labels, judged.
         copies: See `copies.compare`.
         junk: See `image_quality.find_junk`.
         class_names: The classes, in the order of their labels.
 
     Returns:
-        A row for each photo, with `COLUMNS`; the index is that of the photos. `confidence` is the probability of the
-        given label, empty where it isn't the reason.
+        A row for each photo, with `COLUMNS`; the index is that of the manifest. `kind` is `applied` for the corrections
+        in force. `confidence` is the probability of the given label, empty where it isn't the reason.
     """
     # Photos that are unlike the others may be the most valuable ones: a page shows them, and nobody leaves them out.
     useless = junk[junk["kind"] != UNLIKE]
+    unrecognisable = useless.index[~useless["kind"].isin(_RECOGNISABLE)]
     rows = [
+        *_applied(manifest, class_names),
         *_contradictions(photos, copies, class_names),
-        *_label_errors(photos, errors, {*useless.index, *copies.index[copies["contradicts"]]}, class_names),
+        *_label_errors(photos, errors, {*unrecognisable, *copies.index[copies["contradicts"]]}, class_names),
         *_crossing(photos, copies),
         *((row, _left_out(f"{kind}, {value:.3g}", kind)) for row, kind, value in useless.itertuples()),
     ]
     table = pd.DataFrame([issue for _, issue in rows], index=[row for row, _ in rows], columns=COLUMNS[1:])
     table = table[~table.index.duplicated()]
-    table.insert(0, "path", photos.loc[table.index, "path"])
+    table.insert(0, "path", manifest.loc[table.index, "path"])
     return table
+
+
+def _applied(manifest: pd.DataFrame, class_names: Sequence[str]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    if "correction" not in manifest:
+        return
+    for row in manifest[manifest["correction"] != ""].itertuples():
+        label = class_names[row.label] if row.correction == RELABEL else None
+        yield row.Index, {"action": row.correction, "label": label, "note": row.note, "kind": APPLIED}
 
 
 def _contradictions(
@@ -50,7 +77,7 @@ def _contradictions(
         for row in group.index[group["label"] != group["likely"]]:
             given, likely = (class_names[label] for label in group.loc[row, ["label", "likely"]])
             note = f"labelled {given}, but a copy, {photos.loc[right, 'path']}, is labelled {likely}"
-            yield row, {"action": "relabel", "label": likely, "note": note, "kind": "contradiction"}
+            yield row, {"action": RELABEL, "label": likely, "note": note, "kind": "contradiction"}
 
 
 def _label_errors(
@@ -61,7 +88,7 @@ def _label_errors(
     for row in suspect.itertuples():
         likely, label = class_names[row.likely], class_names[given[row.Index]]
         note = f"labelled {label}, looks like {likely}"
-        issue = {"action": "relabel", "label": likely, "note": note, "kind": "label"}
+        issue = {"action": RELABEL, "label": likely, "note": note, "kind": "label"}
         yield row.Index, {**issue, "confidence": round(row.own, 4)}
 
 
@@ -74,4 +101,4 @@ def _crossing(photos: pd.DataFrame, copies: pd.DataFrame) -> Iterator[tuple[Any,
 
 
 def _left_out(note: str, kind: str) -> dict[str, Any]:
-    return {"action": "leave_out", "label": None, "note": note, "kind": kind}
+    return {"action": LEAVE_OUT, "label": None, "note": note, "kind": kind}

@@ -23,6 +23,7 @@ RELABEL, LEAVE_OUT = ACTIONS = ("relabel", "leave_out")
 COLUMNS = ("path", "action", "label", "note")
 """The columns of the file; `note` may be missing, and others are ignored."""
 
+_RESULTS = "data/08_reporting"
 _HASH = re.compile("[0-9a-f]{64}")
 _SHOWN = 3
 
@@ -34,13 +35,15 @@ class Correction(NamedTuple):
         row: Its number, counted with the headers.
         name: Path of the image in its source, or its SHA-256.
         action: `relabel` or `leave_out`, unless it is a mistake.
-        label: Name of the new class; empty if there is none.
+        label: Name of the right class, which may be the given one; empty if there is none.
+        note: Why, if the user says so.
     """
 
     row: int
     name: str
     action: str
     label: str
+    note: str = ""
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -74,13 +77,19 @@ def read_corrections(ingestion: IngestionParameters) -> Corrections:
         ingestion: Uses `corrections`, which counts from the project's root.
 
     Raises:
-        CorrectionsError: It can't be read, or lacks a column.
+        CorrectionsError: It can't be read, lacks a column, or is a result of a run, which the next run replaces.
     """
     where = ingestion.corrections
     if where is None:
         return NO_CORRECTIONS
+    path = ROOT / os.path.expanduser(where)  # noqa: PTH111 (Path.expanduser fails for unknown users)
+    if path.resolve().is_relative_to((ROOT / _RESULTS).resolve()):
+        raise CorrectionsError(
+            f"ingestion.corrections is {where}, a result that the next run would replace. Copy it to a file of your "
+            "own, such as corrections.csv, delete the rows that you disagree with, and set that path."
+        )
     try:
-        data = (ROOT / os.path.expanduser(where)).read_bytes()  # noqa: PTH111 (Path.expanduser fails for unknown users)
+        data = path.read_bytes()
         table = parsed(data, where, ",".join(COLUMNS))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -95,8 +104,8 @@ def read_corrections(ingestion: IngestionParameters) -> Corrections:
             f"{where} lacks the {'columns' if len(lacking) > 1 else 'column'} {listed(lacking)}; its first line is "
             f"{listed([str(name) for name in table], 8)}. It should be {','.join(COLUMNS)}."
         )
-    cells = zip(*(table[name].str.strip() for name in COLUMNS[:3]), strict=True)
-    rows = [Correction(number, *row) for number, row in enumerate(cells, start=2)]
+    cells = zip(*(table[name].str.strip() for name in COLUMNS if name in table), strict=True)
+    rows = [Correction(number + 2, *row) for number, row in zip(table.index, cells, strict=True)]
     return Corrections(where, f"{where} (SHA-256 {hashlib.sha256(data).hexdigest()[:16]})", rows)
 
 
@@ -137,8 +146,8 @@ def find(
         )
     if without_use and hashes is not None:
         logger.warning(
-            "%s: %d corrections are of images that can't be used; rejected_images.csv lists the reasons: %s",
-            *(corrections.where, len(without_use), listed([correction.name for correction in without_use], _SHOWN)),
+            "%s: %s no effect, because the image can't be used; rejected_images.csv lists the reasons.",
+            *(corrections.where, _rows(without_use, "name", "has", "have")),
         )
     return {number: rows[0] for number, rows in found.items()}
 
@@ -150,6 +159,8 @@ def _matched(
     numbers: dict[str, list[int]] = defaultdict(list)
     for number, name in images:
         numbers[name].append(number)
+    for name in [name for name in numbers if name != name.strip()]:
+        numbers.setdefault(name.strip(), numbers[name])  # cells are read without the blanks around them
     found: dict[int, list[Correction]] = defaultdict(list)
     unknown: list[Correction] = []
     for row in rows:
@@ -171,13 +182,13 @@ def _wrong_rows(rows: Sequence[Correction], class_names: Sequence[str]) -> Itera
     unlabelled = [row for row in relabelled if not row.label]
     unclassed = [row for row in relabelled if row.label and label_of(row.label, class_names) is None]
     if unnamed:
-        yield f"{_rows(unnamed, '')} no path. Write the path of an image, or its hash."
+        yield f"{_rows(unnamed, '', 'has', 'have')} no path. Write the path of an image, or its hash."
     if unknown:
-        yield f"{_rows(unknown, 'action')} an action that doesn't exist. Allowed are {listed(ACTIONS)}."
+        yield f"{_rows(unknown, 'action', 'has', 'have')} an action that doesn't exist. Allowed are {listed(ACTIONS)}."
     if unlabelled:
-        yield f"{_rows(unlabelled, 'name')} no label, and {RELABEL} needs one. {classes}"
+        yield f"{_rows(unlabelled, 'name', 'has', 'have')} no label, and {RELABEL} needs one. {classes}"
     if unclassed:
-        yield f"{_rows(unclassed, 'label')} a label that is no class. {classes}"
+        yield f"{_rows(unclassed, 'label', 'has', 'have')} a label that is no class. {classes}"
 
 
 def _lost(rows: Sequence[Correction], paths: Sequence[str]) -> Iterator[str]:
@@ -186,8 +197,9 @@ def _lost(rows: Sequence[Correction], paths: Sequence[str]) -> Iterator[str]:
         return
     name = posixpath.basename(as_path(rows[0].name, ""))
     alike = [path for path in paths if posixpath.basename(path) == name]
-    hint = f"{name} is at {listed(alike, _SHOWN)}" if alike else f"Paths are those of manifest.csv, such as {paths[0]}"
-    yield f"{_rows(rows, 'name')} a path that the source lacks. {hint}; correct or delete such rows."
+    known = f"Paths and hashes are those of manifest.csv, such as {paths[0]}"
+    hint = f"{name} is at {listed(alike, _SHOWN)}" if alike else known
+    yield f"{_rows(rows, 'name', 'names', 'name')} no image of the source. {hint}; correct or delete such rows."
 
 
 def _repeated(found: dict[int, list[Correction]], paths: Sequence[str]) -> Iterator[str]:
@@ -204,8 +216,8 @@ def _repeated(found: dict[int, list[Correction]], paths: Sequence[str]) -> Itera
         yield f"{subject} {kind}: {listed(images, _SHOWN)}. Keep one row for each image."
 
 
-def _rows(rows: Sequence[Correction], attribute: str) -> str:
-    """Names rows, with the value that is wrong in each, as the subject and the verb of a sentence."""
+def _rows(rows: Sequence[Correction], attribute: str, verb: str, plural: str) -> str:
+    """Names rows, with the value that is wrong in each, as the subject of a sentence, and adds the verb."""
     values = [getattr(row, attribute) if attribute else "" for row in rows]
     shown = [f"{row.row} ({value})" if value else str(row.row) for row, value in zip(rows, values, strict=True)]
-    return f"Row {shown[0]} has" if len(rows) == 1 else f"Rows {listed(shown, _SHOWN)} have"
+    return f"Row {shown[0]} {verb}" if len(rows) == 1 else f"Rows {listed(shown, _SHOWN)} {plural}"

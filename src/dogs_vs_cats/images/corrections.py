@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.errors import CorrectionsError, listed
-from dogs_vs_cats.images.correction_files import LEAVE_OUT, Correction, Corrections, find, read_corrections
+from dogs_vs_cats.images.correction_files import (
+    LEAVE_OUT,
+    RELABEL,
+    Correction,
+    Corrections,
+    find,
+    read_corrections,
+)
 from dogs_vs_cats.images.sources.base import Source
 from dogs_vs_cats.images.sources.names import label_of
 from dogs_vs_cats.images.splits import SPLITS, TRAIN, UNUSED
@@ -50,8 +57,8 @@ def check_corrections(ingestion: IngestionParameters, source: Source) -> np.ndar
 
 def apply(
     corrections: Corrections, manifest: pd.DataFrame, rejected: Set[str], class_names: Sequence[str]
-) -> pd.DataFrame:
-    """Applies corrections to images that are split already: all of them, or none.
+) -> tuple[pd.DataFrame, dict[str, Any] | None]:
+    """Applies corrections to images that are split already: all of them, or none. Logs what has changed.
 
     Args:
         corrections: The content of the file; without one, the manifest stays as it is.
@@ -61,13 +68,16 @@ def apply(
 
     Returns:
         The manifest with the corrected `label`, `class_name` and `split`, which is `unused` for images that are left
-        out, and with two more columns: `given_label` and `given_split`, as they were.
+        out, and with four more columns: `given_label` and `given_split`, as they were; `correction`, the action, and
+        `note`, both empty without one. And what has changed: `relabelled` and `left_out`, images by the split that they
+        were assigned to; `confirmed`, images whose given label is right by a `relabel` to the same; and `unchanged`,
+        rows without an effect, because their images can't be used or aren't in use.
 
     Raises:
         CorrectionsError: Rows are wrong, or what is left lacks a class in training, or a split.
     """
     if not corrections.where:
-        return manifest
+        return manifest, None
     found = find(corrections, manifest["path"].tolist(), manifest["sha256"].tolist(), rejected, class_names)
     labels, in_use = _corrected(found, manifest["label"].to_numpy(), class_names)
     splits = manifest["split"].where(in_use, UNUSED)
@@ -75,42 +85,45 @@ def apply(
         given, left = manifest.loc[manifest["split"] == split, "label"], labels[splits == split]
         if split == TRAIN or not len(left):
             _check_classes(corrections.where, given.to_numpy(), left, class_names, f"{split} ")
-    return manifest.assign(
+    by_image = [found.get(number) for number in range(len(manifest))]
+    corrected = manifest.assign(
         label=labels,
         class_name=np.array(class_names, object)[labels],
         split=splits,
         given_label=manifest["label"],
         given_split=manifest["split"],
+        correction=[row.action if row else "" for row in by_image],
+        note=[row.note if row else "" for row in by_image],
     )
+    return corrected, _summary(corrections, corrected, found)
 
 
-def summary(corrections: Corrections, manifest: pd.DataFrame) -> dict[str, Any]:
-    """Counts and logs what corrections have changed.
-
-    Args:
-        corrections: The content of the file.
-        manifest: What `apply` returned.
-
-    Returns:
-        `relabelled` and `left_out`, each by the split that the images were assigned to, and `unchanged`: corrections
-        without an effect, because the image has that label already, or isn't in use.
-    """
+def _summary(corrections: Corrections, manifest: pd.DataFrame, found: Mapping[int, Correction]) -> dict[str, Any]:
+    """Counts and logs what corrections have changed, as `apply` describes it."""
     left_out = manifest["split"] != manifest["given_split"]
     relabelled = (manifest["label"] != manifest["given_label"]) & ~left_out
+    confirmed = (manifest["correction"] == RELABEL) & (manifest["label"] == manifest["given_label"])
     counts = {
         name: manifest.loc[rows, "given_split"].value_counts().reindex([*SPLITS, UNUSED], fill_value=0).to_dict()
         for name, rows in (("relabelled", relabelled), ("left_out", left_out))
     }
-    unchanged = len(corrections.rows) - int(relabelled.sum() + left_out.sum())
-    shares = {name: listed([f"{n:,} {split}" for split, n in splits.items() if n]) for name, splits in counts.items()}
-    logger.info(
-        "Corrections of %s: %d images relabelled%s, %d left out%s%s",
-        corrections.where,
-        *(relabelled.sum(), f" ({shares['relabelled']})" if shares["relabelled"] else ""),
-        *(left_out.sum(), f" ({shares['left_out']})" if shares["left_out"] else ""),
-        f"; {unchanged} rows change nothing" if unchanged else "",
-    )
-    return {**counts, "unchanged": unchanged}
+    # A row that names a hash may be of several images.
+    effective = {found[number].row for number in np.flatnonzero(left_out | relabelled | confirmed)}
+    unchanged = len(corrections.rows) - len(effective)
+    listings = {name: listed([f"{n:,} {split}" for split, n in of.items() if n]) for name, of in counts.items()}
+    shares = {name: f" ({listing})" if listing else "" for name, listing in listings.items()}
+    said = [
+        f"{_counted(int(relabelled.sum()), 'image')} relabelled{shares['relabelled']}",
+        f"{left_out.sum():,} left out{shares['left_out']}",
+        *([f"{_counted(int(confirmed.sum()), 'label')} confirmed"] if any(confirmed) else []),
+        *([f"{_counted(unchanged, 'row')} without effect"] if unchanged else []),
+    ]
+    logger.info("Corrections of %s: %s", corrections.where, ", ".join(said))
+    return {**counts, "confirmed": int(confirmed.sum()), "unchanged": unchanged}
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _corrected(

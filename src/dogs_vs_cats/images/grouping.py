@@ -52,9 +52,9 @@ def check_groups(ingestion: IngestionParameters, source: Source) -> None:
     groups = {group for _, group in rows}
     if len(groups) < len(SPLITS):
         raise SplitError(
-            f"ingestion.group is {ingestion.group}, which makes {len(groups)} "
-            f"{'groups' if len(groups) > 1 else 'group'} of {len(rows):,} images, and each of {', '.join(SPLITS)} "
-            "needs one. Set another one, or null."
+            f"ingestion.group is {ingestion.group}, which divides the {len(rows):,} images into only {len(groups)} "
+            f"{'groups' if len(groups) > 1 else 'group'}, and each of {', '.join(SPLITS)} needs one. Set another one, "
+            "or null."
         )
     if isinstance(ingestion.folds, int):
         counts = pd.DataFrame(rows, columns=["label", "group"]).groupby("label")["group"].nunique()

@@ -10,6 +10,7 @@ import pandas as pd
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.images.splits import TRAIN, UNUSED, VALIDATION
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import EVEN, CalibrationParameters, TrainingParameters
@@ -58,7 +59,7 @@ class LabelledImages:
     @property
     def in_use(self) -> "pd.Series[bool]":
         """For each row of the manifest, whether its image is in a split."""
-        return self.manifest["split"] != "unused"
+        return self.manifest["split"] != UNUSED
 
     def rows(self, split: str) -> np.ndarray:
         """Numbers of the manifest's rows in a split."""
@@ -69,7 +70,7 @@ class LabelledImages:
         """The number of images in use that were `relabelled`, and of those `left_out`; empty without corrections."""
         if "given_label" not in self.manifest:
             return {}
-        left_out = self.manifest["given_split"] != self.manifest["split"]
+        left_out = ~self.in_use & (self.manifest["given_split"] != UNUSED)
         relabelled = (self.manifest["given_label"] != self.manifest["label"]) & self.in_use
         return {"relabelled": int(relabelled.sum()), "left_out": int(left_out.sum())}
 
@@ -119,7 +120,8 @@ class LabelledImages:
         """The same images with the splits of one approach: with `train_on_all`, it trains on validation images too."""
         if not block.get("train_on_all"):
             return self
-        return replace(self, manifest=self.manifest.assign(split=self.manifest["split"].replace("validation", "train")))
+        splits = self.manifest.filter(["split", "given_split"]).replace(VALIDATION, TRAIN)
+        return replace(self, manifest=self.manifest.assign(**splits))
 
 
 @dataclass(frozen=True)

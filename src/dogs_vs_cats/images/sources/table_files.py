@@ -20,7 +20,8 @@ def parsed(data: bytes, where: str, headers: str) -> pd.DataFrame:
         headers: The headers that the message about a table without any advises.
 
     Returns:
-        The rows, with text in every cell; empty cells hold empty text.
+        The rows that aren't empty, with text in every cell; empty cells hold empty text. The index counts all rows,
+        from 0 after the headers.
 
     Raises:
         SourceError: It isn't a table in UTF-8.
@@ -29,9 +30,17 @@ def parsed(data: bytes, where: str, headers: str) -> pd.DataFrame:
         text = data.decode("utf-8-sig")
         if "\0" in text:
             raise ValueError("it has null characters")
-        header = text.lstrip().partition("\n")[0]
+        text = text.lstrip("\r\n")
+        header = text.partition("\n")[0]
         separator = max(_SEPARATORS, key=header.count)
-        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, skipinitialspace=True)
+        frame = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+            skip_blank_lines=False,
+        )
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SourceError(
@@ -47,7 +56,8 @@ def parsed(data: bytes, where: str, headers: str) -> pd.DataFrame:
     if not isinstance(frame.index, pd.RangeIndex):
         raise SourceError(f"{where} has rows with more fields than headers. Correct them, or quote fields with commas.")
     frame.columns = frame.columns.str.strip()
-    return frame.loc[:, ~frame.columns.str.startswith("Unnamed: ")].fillna("")  # where rows have too few fields
+    frame = frame.loc[:, ~frame.columns.str.startswith("Unnamed: ")].fillna("")  # where rows have too few fields
+    return frame[(frame != "").any(axis=1)]
 
 
 def as_path(text: str, folder: str) -> str:

@@ -122,7 +122,7 @@ class LabelTable:
         self._check_gaps(image)
         paths = self._paths(image, finder)
         labels = [class_name_of(label) for label in self._frame[self._label]]
-        groups = self._frame[self._group].str.strip() if self._group else ""
+        groups = self._frame[self._group].str.strip().tolist() if self._group else ""
         table = pd.DataFrame({"path": paths, "label": labels, "part": self._parts(image), "group": groups})
         table = table[table["path"] != ""].drop_duplicates()
         self._report_missing(image, table)
@@ -161,7 +161,7 @@ class LabelTable:
         for column, lack in ((image, "name no image"), (self._label, "have no label")):
             empty = self._frame[column].str.strip() == ""
             if empty.any():
-                first = int(empty.to_numpy().argmax())
+                first = int(empty.idxmax())
                 raise SourceError(
                     f"{int(empty.sum()):,} of the {len(empty):,} rows of {self.where} {lack} (column {column}); the "
                     f"first is row {first + 2}, counted with the headers. Complete or delete these rows."
@@ -226,8 +226,9 @@ class LabelTable:
             return ""
         values = [" ".join(value.split()) for value in self._frame[self._part]]
         parts = [part_of(value) for value in values]
-        if odd := [row for row, part in enumerate(parts) if part not in _PARTS]:
-            shown = [f"row {row + 2} ({values[row] or 'empty'})" for row in odd]
+        numbered = zip(self._frame.index + 2, values, parts, strict=True)
+        if odd := [(row, value) for row, value, part in numbered if part not in _PARTS]:
+            shown = [f"row {row} ({value or 'empty'})" for row, value in odd]
             if len(odd) < len(parts):
                 raise SourceError(
                     f"{len(odd):,} of the {len(parts):,} rows of {self.where} name no part (column {self._part}): "

@@ -118,8 +118,8 @@ def split_images(
 
     Returns:
         The manifest: path, label, class_name, split (train, validation, test, unused), sha256, width, height, group
-        (copies of one image have the same number), with corrections also `given_label` and `given_split`, see
-        `corrections.apply`; and a record of its parameters and its content, with the `split` that `auto` has chosen.
+        (copies of one image have the same number), with corrections also the columns that `corrections.apply` adds; and
+        a record of its parameters and its content, with the `split` that `auto` has chosen.
 
     Raises:
         SplitError: The images there are don't allow the split.
@@ -129,7 +129,7 @@ def split_images(
     manifest = usable_images.drop(columns="part")
     manifest.insert(2, "class_name", [class_names[label] for label in manifest["label"]])
     manifest.insert(3, "split", splits)
-    manifest = correcting.apply(corrections, manifest, set(rejected_images["path"]), class_names)
+    manifest, corrected = correcting.apply(corrections, manifest, set(rejected_images["path"]), class_names)
     counts = pd.crosstab(manifest["class_name"], manifest["split"])
     record = {
         "parameters": made_with(ingestion, seed),
@@ -143,7 +143,7 @@ def split_images(
         "folds": _folds(manifest, ingestion.folds, kind),
         "near_duplicates": _near_duplicates(manifest) if ingestion.near_duplicates == "group" else None,
         **({"groups": grouping.summary(manifest)} if ingestion.group is not None else {}),
-        **({"corrections": correcting.summary(corrections, manifest)} if corrections.where else {}),
+        **({"corrections": corrected} if corrected else {}),
     }
     _report(record)
     return manifest, record

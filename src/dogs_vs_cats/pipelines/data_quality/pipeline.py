@@ -46,7 +46,7 @@ def _describing() -> list[Node]:
 def _judging(answers: list[str]) -> list[Node]:
     placed = ["points", "photos"]
     judged = ["out_of_fold", "label_errors", "penalty"]
-    issues = ["photos", "label_errors", "copies", "junk", "class_names"]
+    issues = ["photos", "manifest", "label_errors", "copies", "junk", "class_names"]
     sizes = [*placed, "class_names", "penalty", "params:seed"]
     return [
         Node(nodes.judge_labels, inputs=[*placed, "params:seed"], outputs=judged, name="judge_labels"),
