@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
@@ -15,6 +16,8 @@ from kedro.pipeline import Node, Pipeline
 from dogs_vs_cats.errors import CorrectionsError, StaleInputError
 from dogs_vs_cats.evaluation.cross_validation import divide
 from dogs_vs_cats.images import correction_files
+from dogs_vs_cats.images.correction_files import Correction, Corrections
+from dogs_vs_cats.images.corrections import apply
 from dogs_vs_cats.images.opening import close_left
 from dogs_vs_cats.images.preflight import check_source
 from dogs_vs_cats.pipelines.data_ingestion.nodes import made_with
@@ -89,19 +92,18 @@ def test_a_moved_file_keeps_its_correction(tmp_path: Path, pets: Path, ingested:
     assert sorted(changed) == ["Cat/4.jpg", "Cat/another name.jpg"]
 
 
-def test_a_hash_corrects_all_identical_files_and_counts_as_one_row(
-    tmp_path: Path, pets: Path, ingested: Callable[..., dict[str, Any]], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_row_that_corrects_several_identical_images_counts_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Published arrays of digits hold some images twice."""
     caplog.set_level(logging.INFO)
-    twice = shutil.copytree(pets, tmp_path / "twice")
-    shutil.copy(twice / "Cat/3.jpg", twice / "Cat/again.jpg")
-    digest = hashlib.sha256((pets / "Cat/3.jpg").read_bytes()).hexdigest()
-    made = ingested(f"{digest},relabel,dog,", source=str(twice))
-    counts = made["ingestion_record"]["corrections"]
-    assert sum(counts["relabelled"].values()) == 2
-    assert counts["unchanged"] == 0
-    assert "2 images relabelled" in caplog.text
-    assert "effect" not in caplog.text
+    digest = hashlib.sha256(b"3").hexdigest()
+    columns = {"path": ["0", "1", "2", "3"], "label": [0, 0, 0, 1], "class_name": ["cat"] * 3 + ["dog"]}
+    manifest = pd.DataFrame(columns).assign(split="train", sha256=[digest, "1", digest, "3"])
+    rows = [Correction(2, digest, "relabel", "dog"), Correction(3, "bad", "leave_out", "")]
+    corrected, counts = apply(Corrections("fixes.csv", "", rows), manifest, {"bad"}, ["cat", "dog"])
+    assert corrected["label"].tolist() == [1, 0, 1, 1]
+    assert counts is not None
+    assert (counts["relabelled"]["train"], counts["unchanged"]) == (2, 1)
+    assert "2 images relabelled (2 train), 0 left out, 1 row without effect" in caplog.text
 
 
 def test_a_file_without_rows_corrects_nothing(ingested: Callable[..., dict[str, Any]]) -> None:
