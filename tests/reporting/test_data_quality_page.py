@@ -55,7 +55,7 @@ def findings(images: np.ndarray) -> data_quality.Findings:
         slices=nodes.compare_slices(photos, CLASSES, ["good"], predictions),
         curves=nodes.measure_sizes(points, photos, CLASSES, strength, 0),
         mistakes=nodes.find_neighbours(points, photos, CLASSES, ["good"], predictions),
-        issues=list_issues(photos, judged, found, junk, CLASSES),
+        issues=list_issues(photos, photos, judged, found, junk, CLASSES),
     )
 
 

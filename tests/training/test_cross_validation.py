@@ -218,8 +218,8 @@ def test_without_an_effective_correction_nothing_is_trained_again(given: Trainin
 def test_training_on_validation_images_too_leaves_none_of_them_out(given: TrainingInputs) -> None:
     manifest = given.data.manifest
     corrected = manifest.assign(given_label=manifest["label"], given_split=manifest["split"])
-    corrected.loc[0, ["label", "split"]] = [1 - manifest.loc[0, "label"], "unused"]
-    corrected.loc[30, "label"] = 1 - manifest.loc[30, "label"]
+    corrected.loc[0, "split"] = "unused"
+    corrected.loc[30, "label"] = 1
     data = replace(given.data, manifest=corrected).as_used_by({"train_on_all": True})
     assert data.corrections == {"relabelled": 1, "left_out": 1}
     assert data.manifest["given_split"].value_counts().to_dict() == {"train": 34, "test": 6, "unused": 1}

@@ -64,9 +64,12 @@ def list_issues(
 def _applied(manifest: pd.DataFrame, class_names: Sequence[str]) -> Iterator[tuple[Any, dict[str, Any]]]:
     if "correction" not in manifest:
         return
-    for row in manifest[manifest["correction"] != ""].itertuples():
-        label = class_names[row.label] if row.correction == RELABEL else None
-        yield row.Index, {"action": row.correction, "label": label, "note": row.note, "kind": APPLIED}
+    applied = manifest[manifest["correction"] != ""]
+    for row, action, label, note in zip(
+        applied.index, *(applied[it] for it in ("correction", "label", "note")), strict=True
+    ):
+        name = class_names[label] if action == RELABEL else None
+        yield row, {"action": action, "label": name, "note": note, "kind": APPLIED}
 
 
 def _contradictions(

@@ -108,7 +108,7 @@ def _summary(corrections: Corrections, manifest: pd.DataFrame, found: Mapping[in
         for name, rows in (("relabelled", relabelled), ("left_out", left_out))
     }
     # A row that names a hash may be of several images.
-    effective = {found[number].row for number in np.flatnonzero(left_out | relabelled | confirmed)}
+    effective = {found[number].row for number in np.flatnonzero(left_out | relabelled | confirmed).tolist()}
     unchanged = len(corrections.rows) - len(effective)
     listings = {name: listed([f"{n:,} {split}" for split, n in of.items() if n]) for name, of in counts.items()}
     shares = {name: f" ({listing})" if listing else "" for name, listing in listings.items()}

@@ -161,7 +161,7 @@ class LabelTable:
         for column, lack in ((image, "name no image"), (self._label, "have no label")):
             empty = self._frame[column].str.strip() == ""
             if empty.any():
-                first = int(empty.idxmax())
+                first = self._frame.index[int(empty.to_numpy().argmax())]
                 raise SourceError(
                     f"{int(empty.sum()):,} of the {len(empty):,} rows of {self.where} {lack} (column {column}); the "
                     f"first is row {first + 2}, counted with the headers. Complete or delete these rows."
