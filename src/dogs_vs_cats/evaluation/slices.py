@@ -20,6 +20,7 @@ SQUARE = 1.1
 """Up to this ratio of the sides a photo counts as square."""
 
 _QUARTERS = 4
+_COLUMNS = ["approach", "subject", "slice", "images", "accuracy", "low", "high", "p_value"]
 
 
 def slices_of(photos: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
@@ -73,9 +74,8 @@ def compare(slices: pd.DataFrame, answers: Mapping[str, pd.DataFrame]) -> pd.Dat
         A row for each slice of each approach: `approach`, `subject`, `slice`, `images`, `accuracy`, `low` and `high`
         (95 % interval, Wilson), `p_value`, `p_value_adjusted` and `worse`.
     """
-    table = pd.DataFrame([row for name, given in answers.items() for row in _rows(name, given, slices)])
-    if table.empty:
-        return table
+    rows = [row for name, given in answers.items() for row in _rows(name, given, slices)]
+    table = pd.DataFrame(rows, columns=_COLUMNS)
     adjusted = np.array(holm(table["p_value"].tolist()))
     return table.assign(p_value_adjusted=adjusted, worse=adjusted < SIGNIFICANCE_LEVEL)
 
