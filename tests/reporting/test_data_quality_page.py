@@ -95,6 +95,20 @@ def test_the_page_is_self_contained_and_says_the_five_things(
     assert html.index(f">{WRONG}.jpg<") < html.index('id="copies"')
 
 
+def test_a_photo_that_has_a_correction_is_not_shown_as_suspicious(
+    findings: data_quality.Findings, images: np.ndarray
+) -> None:
+    """Also one that is left out, which isn't among the photos any more."""
+    issues = findings.issues.copy()
+    issues.loc[WRONG, "kind"] = "applied"
+    issues.loc[COUNT] = ["gone.jpg", "leave_out", None, "", "applied", None]
+    decided = replace(findings, issues=issues, mistakes=findings.mistakes[:0])
+
+    html = data_quality_page.render(decided, data_quality.summarise(decided, CLASSES, MODEL), CLASSES, images, {})
+
+    assert f">{WRONG}.jpg<" not in html
+
+
 def test_a_placeholder_with_hundreds_of_copies_is_shown_a_few_times(
     findings: data_quality.Findings, images: np.ndarray
 ) -> None:

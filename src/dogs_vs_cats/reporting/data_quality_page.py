@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dogs_vs_cats.evaluation.label_issues import APPLIED
 from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
 from dogs_vs_cats.reporting import data_quality_findings
 from dogs_vs_cats.reporting.data_quality import ALL, Findings
@@ -80,8 +81,12 @@ def render(
 
 
 def _suspects(findings: Findings, class_names: Sequence[str]) -> pd.DataFrame:
-    """The photos with the least plausible labels, also those whose label is the likeliest all the same."""
-    ranking = findings.labels.ranking
+    """The photos with the least plausible labels, also those whose label is the likeliest all the same.
+
+    Those that have a correction are decided.
+    """
+    decided = findings.issues.index[findings.issues["kind"] == APPLIED]
+    ranking = findings.labels.ranking.drop(decided, errors="ignore")
     given = findings.photos.loc[ranking.index, "label"]
     names = np.array(class_names, object)
     return pd.DataFrame(
