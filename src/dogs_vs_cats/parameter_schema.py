@@ -144,7 +144,8 @@ def _folds_for_nothing(parameters: Any) -> list[str]:
         return []
     return [
         f"ingestion.folds: {parameters.ingestion.folds} cross-validates feature-based approaches alone, and "
-        f"approaches ({', '.join(blocks)}) has none; set it to null, or add transfer_bottleneck to approaches"
+        f"approaches ({', '.join(blocks)}) has none; set it to null and give an approach several seeds with "
+        "redraw_split: true, or add transfer_bottleneck to approaches"
     ]
 
 

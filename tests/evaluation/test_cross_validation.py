@@ -113,7 +113,7 @@ def test_the_interval_is_wilsons_where_the_folds_agree_and_the_wider_one_where_t
     assert (agreeing["accuracy_low"], agreeing["accuracy_high"]) == pytest.approx(fraction_interval(40 / 40, 40))
     # All mistakes are in one fold.
     split, how = measure(repeated([[0, 4, 8, 12, 16, 20], [0, 4, 8, 12, 16, 20]], labels, 4), ["cat", "dog"])
-    low, high = resampled_interval(34 / 40, np.array(how["accuracies"]))
+    low, high = resampled_interval(34 / 40, np.array(how["accuracies"]), overlap=1 / 3)
     assert (split["accuracy_low"], split["accuracy_high"]) == pytest.approx((low, high))
     wilson = fraction_interval(34 / 40, 40)
     assert high - low > wilson[1] - wilson[0]
@@ -129,14 +129,14 @@ def test_the_interval_of_the_balanced_accuracy_is_the_wider_one_too() -> None:
     split, _ = measure(repeated(wrong, labels, 2), ["cat", "dog"])
     assert split["balanced_accuracy"] == pytest.approx((0.6 + 1) / 2)
     by_fold = np.array([[(0.2 + 1) / 2, 1], [1, 1]])
-    ends = resampled_interval(0.8, by_fold)
+    ends = resampled_interval(0.8, by_fold, overlap=1)
     assert (split["balanced_accuracy_low"], split["balanced_accuracy_high"]) == pytest.approx(ends)
     assert ends[0] < mean_interval(np.array([0.6, 1]), np.array([10, 30]))[0]
 
 
 def test_the_corrected_resampled_interval_against_a_hand_computed_figure() -> None:
     # Mean 0.8, variance 0.01 of four folds in two repeats of two; t(3, 0.975) = 3.182446; sqrt((1/4 + 1) 0.04/3).
-    low, high = resampled_interval(0.8, np.array([[0.7, 0.9], [0.7, 0.9]]))
+    low, high = resampled_interval(0.8, np.array([[0.7, 0.9], [0.7, 0.9]]), overlap=1)
     half = 3.182446 * np.sqrt(1.25 * 0.04 / 3)
     assert (low, high) == pytest.approx((max(0, 0.8 - half), min(1, 0.8 + half)), abs=1e-6)
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from dogs_vs_cats.errors import ModelFileError, StaleInputError, TrainingError
 from dogs_vs_cats.evaluation.criteria import rank
@@ -361,4 +362,37 @@ def test_seeds_are_summarised_by_mean_and_sample_deviation() -> None:
     assert summary["runs"]["1"]["test_accuracy"] == 0.61
     assert summary["mean"]["test_accuracy"] == pytest.approx(0.61)
     assert summary["std"]["test_accuracy"] == pytest.approx(0.04)
-    assert seed_summary({3: of(0.57)})["std"]["test_accuracy"] is None
+    alone = seed_summary({3: of(0.57)})
+    assert alone["std"]["test_accuracy"] is None
+    assert alone["mean_low"] == {}
+
+
+def test_seeds_on_one_split_have_students_interval_of_the_mean() -> None:
+    accuracies = [0.57, 0.61, 0.65]
+    summary = seed_summary({seed: {"test": {"accuracy": x, "log_loss": 1}} for seed, x in enumerate(accuracies)})
+    ends = stats.ttest_1samp(accuracies, 0).confidence_interval(0.95)
+    assert (summary["mean_low"]["test_accuracy"], summary["mean_high"]["test_accuracy"]) == pytest.approx(ends)
+    # 0.61 ± 4.3027 x 0.04 / sqrt(3)
+    assert tuple(ends) == pytest.approx((0.51063, 0.70937), abs=1e-5)
+    assert summary["redrawn"] is False
+
+
+def test_seeds_with_splits_of_their_own_have_the_wider_of_two_intervals() -> None:
+    def summary_of(*right: int) -> dict[str, Any]:
+        of_test = [
+            dict(zip(("accuracy_low", "accuracy_high"), fraction_interval(count / 100, 100), strict=True))
+            | {"accuracy": count / 100, "log_loss": 1.0, "images": 100}
+            for count in right
+        ]
+        train = {"accuracy": 1.0, "log_loss": 0.0, "images": 400}
+        return seed_summary({seed: {"train": train, "test": test} for seed, test in enumerate(of_test)}, redrawn=True)
+
+    # Equal accuracies say nothing about other images; a single test does.
+    alike = summary_of(90, 90, 90)
+    found = (alike["mean_low"]["test_accuracy"], alike["mean_high"]["test_accuracy"])
+    assert found == pytest.approx(fraction_interval(0.9, 100))
+    apart = summary_of(80, 90, 100)
+    half = stats.t.ppf(0.975, 2) * np.sqrt((1 / 3 + 100 / 400) * 0.01)
+    assert apart["mean_low"]["test_accuracy"] == pytest.approx(0.9 - half)
+    assert apart["mean_high"]["test_accuracy"] == 1
+    assert "train_accuracy" not in apart["mean_low"]

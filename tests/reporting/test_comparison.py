@@ -30,10 +30,12 @@ from dogs_vs_cats.reporting.results import Pictures
 from dogs_vs_cats.reporting.wording import p_value, percent
 from tests.parameters.test_parameters import parameters as environment_parameters
 
+OF_SEEDS = ["seeds", *(f"test_accuracy_{statistic}" for statistic in ("mean", "std", "mean_low", "mean_high"))]
 COLUMNS = [
     "approach", "backbone", "parameters", "trainable_parameters", "epochs", "train_seconds", "seconds_per_epoch",
-    "train_accuracy", "validation_accuracy", "test_accuracy", "test_balanced_accuracy", "test_roc_auc",
-    "test_log_loss", "evaluated_by", "lecture_validation_accuracy", "lecture_test_accuracy",
+    "train_accuracy", "validation_accuracy", "test_accuracy", "test_accuracy_low",
+    "test_accuracy_high", "test_balanced_accuracy", "test_roc_auc", "test_log_loss", "evaluated_by", *OF_SEEDS,
+    "lecture_validation_accuracy", "lecture_test_accuracy",
 ]  # fmt: skip
 PNG = b"\x89PNG not really"
 DRAWINGS = ("learning_curves", "confusion_matrix", "roc_curve", "calibration_curve")
@@ -240,7 +242,7 @@ def test_the_summary_agrees_with_the_table(three: tuple[pd.DataFrame, dict[str, 
     table, summary, _ = three
     for row in table.to_dict("records"):
         ours = summary["approaches"][row["approach"]]
-        for column in set(COLUMNS) - {"approach", "train_seconds", "seconds_per_epoch"}:
+        for column in set(COLUMNS) - {"approach", "train_seconds", "seconds_per_epoch", *OF_SEEDS}:
             if ours[column] is None:
                 assert pd.isna(row[column])
             else:
@@ -601,21 +603,43 @@ def test_results_from_before_there_were_balanced_accuracies_are_compared() -> No
     assert "Class by class" in report_of(catalog)
 
 
-def test_several_seeds_are_told_with_mean_and_deviation() -> None:
+@pytest.mark.parametrize("redrawn", [False, True])
+def test_several_seeds_are_told_with_mean_interval_and_deviation(redrawn: bool) -> None:
     manifest = manifest_of(["cat", "dog"], 60)
     runs = {
         seed: classification_metrics(predictions_of(manifest, ["cat", "dog"], wrong), ["cat", "dog"])
         for seed, wrong in ((0, 10), (1, 6), (2, 5))
     }
     facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": "source_cnn"}
-    seeds = seed_summary(runs)
+    seeds = seed_summary(runs, redrawn)
     catalog = compare({"a": 10, "b": 4}, changes={"a.metrics": {**runs[0], **facts, "seeds": seeds}})
     summary, html = summary_of(catalog), report_of(catalog)
     assert summary["approaches"]["a"]["seeds"]["mean"] == seeds["mean"]
     assert "seeds" not in summary["approaches"]["b"]
     mean, deviation = seeds["mean"]["test_accuracy"], seeds["std"]["test_accuracy"]
-    assert f"{100 * mean:.1f} ± {100 * deviation:.1f}" in html
+    low, high = (seeds[f"mean_{end}"]["test_accuracy"] for end in ("low", "high"))
+    interval = f"{100 * low:.1f}–{100 * high:.1f}"
+    assert f"{100 * mean:.1f} ± {100 * deviation:.1f}</small><small>{interval}<" in html
     assert "a: 0, 1, 2" in html
+    text = " ".join(sentences({**summary, "best": {**summary["best"], "approach": "a"}}))
+    which, scope = ("each with a split of its own", "") if redrawn else ("on the same split", ", for the randomness")
+    assert f"With 3 seeds {which}, the mean is {mean:.1%} (95% interval {low:.1%} to {high:.1%}{scope}" in text
+    assert ("Student's t" in html, "corrected resampled t" in html) == (not redrawn, redrawn)
+    table = catalog.load("comparison_table").set_index("approach")
+    assert table.loc["a", OF_SEEDS].tolist() == pytest.approx([3, mean, deviation, low, high])
+    assert table.loc["b", OF_SEEDS].isna().all()
+
+
+def test_seeds_of_an_earlier_version_have_no_interval() -> None:
+    manifest = manifest_of(["cat", "dog"], 60)
+    runs = {seed: classification_metrics(predictions_of(manifest, ["cat", "dog"], 5 + seed), ["cat", "dog"])
+            for seed in (0, 1)}  # fmt: skip
+    facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": "source_cnn"}
+    seeds = {name: value for name, value in seed_summary(runs).items() if name in ("seeds", "runs", "mean", "std")}
+    catalog = compare({"a": 5}, changes={"a.metrics": {**runs[0], **facts, "seeds": seeds}})
+    assert f"± {100 * seeds['std']['test_accuracy']:.1f}</small></td>" in report_of(catalog)
+    assert "seeds" not in " ".join(sentences(summary_of(catalog)))
+    assert catalog.load("comparison_table")["test_accuracy_mean_low"].isna().all()
 
 
 def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_list_is_folded() -> None:

@@ -381,7 +381,8 @@ def test_of_several_seeds_the_run_has_the_curves_of_the_first_and_the_spread_of_
     history = client_of(root).get_metric_history(run.info.run_id, "val_loss")
     assert [(entry.step, entry.value) for entry in history] == [(1, 6.5), (2, 5.75), (3, 5.5)]
     assert run.data.params["seeds"] == "[5, 7]"
-    assert (run.data.metrics["test_accuracy_mean"], run.data.metrics["test_accuracy_std"]) == (0.7, 0.1)
+    spread = [run.data.metrics[f"test_accuracy_{name}"] for name in ("mean", "std", "mean_low", "mean_high")]
+    assert spread == [0.7, 0.1, 0.6, 0.8]
 
 
 def test_a_failed_training_is_a_failed_run(root):

@@ -210,7 +210,8 @@ class Stub:
                 split: split_metrics(0.75, value) for split, value in losses.items() if value is not None
             }
             if len(self.seeds) > 1:
-                metrics["seeds"] = {"mean": {"test_accuracy": 0.7}, "std": {"test_accuracy": 0.1}}
+                spread = {"mean": 0.7, "std": 0.1, "mean_low": 0.6, "mean_high": 0.8}
+                metrics["seeds"] = {name: {"test_accuracy": value} for name, value in spread.items()}
             predictions = pd.DataFrame({"path": ["0.jpg"], "label": [0]})
             described = {**metrics, "parameters": 10, "epochs": EPOCHS}
             distribution = self.distributions.get(approach, f"the photos of {approach}".encode())

@@ -71,7 +71,8 @@ def saved(given: TrainingInputs) -> tuple[pd.DataFrame, dict[str, Any]]:
         "epochs": 2,
         "calibration": {"temperature": 2.0, "in_model": True, "validation": {}, "test": {}},
         "seeds": {"seeds": [0, 1], "runs": {"0": {"test_accuracy": 1.0, "validation_accuracy": 1.0}},
-                  "mean": {"test_accuracy": 1.0}, "std": {"test_accuracy": 0.0}},
+                  "mean": {"test_accuracy": 1.0}, "std": {"test_accuracy": 0.0},
+                  "mean_low": {"test_accuracy": 1.0, "validation_accuracy": 0.9}},
     }  # fmt: skip
     return predictions, metrics
 
@@ -144,6 +145,7 @@ def test_the_folds_take_the_place_of_the_test_images_and_the_rest_is_the_saved_m
     assert metrics["test"]["images"] == 40
     assert "test" not in metrics["calibration"]
     assert metrics["seeds"]["mean"] == {}
+    assert metrics["seeds"]["mean_low"] == {"validation_accuracy": 0.9}
     assert metrics["seeds"]["runs"] == {"0": {"validation_accuracy": 1.0}}
     assert (metrics["cross_validation"]["folds"], metrics["cross_validation"]["repeats"]) == (2, 1)
 
@@ -151,8 +153,8 @@ def test_the_folds_take_the_place_of_the_test_images_and_the_rest_is_the_saved_m
 def test_the_log_names_the_approach_the_reason_and_the_accuracy(evaluated: Evaluated) -> None:
     first, last = (message for name, message in evaluated.log if name == folds.__name__)
     assert first == (
-        "transfer_bottleneck is evaluated by 2-fold cross-validation on all 40 images, because there are only 6 test "
-        "images (ingestion.folds: auto; null turns it off)"
+        "transfer_bottleneck is evaluated by 2-fold cross-validation with 2 trainings on all 40 images, because there "
+        "are only 6 test images (ingestion.folds: auto; null turns it off)"
     )
     test = evaluated.metrics["test"]
     accuracy = "{accuracy:.3f} (95% interval {accuracy_low:.3f} to {accuracy_high:.3f})".format(**test)

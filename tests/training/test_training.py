@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 
@@ -16,7 +17,7 @@ from dogs_vs_cats.parameters.training import CalibrationParameters
 from dogs_vs_cats.pipelines.approach import nodes
 from dogs_vs_cats.pipelines.feature_extraction.nodes import extract_features
 from dogs_vs_cats.reporting import learning_figures
-from dogs_vs_cats.training import events
+from dogs_vs_cats.training import events, recipes
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 from tests.approaches.test_approaches import BOTTLENECK, COMMON, END_TO_END
 from tests.parameters.test_parameters import parameters as environment_parameters
@@ -47,8 +48,6 @@ def images():
 
 @pytest.fixture(scope="module")
 def manifest():
-    import pandas as pd
-
     splits = ["train"] * 36 + ["validation"] * 12 + ["test"] * 8 + ["unused"] * 4
     labels = [i % 2 for i in range(60)]
     return pd.DataFrame({"path": [f"{i}.png" for i in range(60)], "label": labels, "split": splits, "group": range(60)})
@@ -351,8 +350,61 @@ def test_a_linear_head_is_solved_and_has_one_row_of_history(base, images, manife
 
 def test_several_seeds_of_a_linear_head_are_refused():
     block = {**BOTTLENECK, "head": "linear", "seeds": [0, 1]}
-    with pytest.raises(ValueError, match=r"one solution, whatever the seed: leave seeds empty.*project's seed"):
+    with pytest.raises(ValueError, match=r"one solution on a split, whatever.*leave seeds empty, or set redraw_split"):
         approach_of("transfer_bottleneck", block).Parameters.model_validate(block)
+    block["redraw_split"] = True
+    assert approach_of("transfer_bottleneck", block).Parameters.model_validate(block).seeds == [0, 1]
+
+
+@pytest.mark.parametrize("seeds", [[], [3]])
+def test_splits_for_several_seeds_of_which_there_are_none_are_refused(seeds):
+    with pytest.raises(ValueError, match=r"set seeds to two or more, such as \[0, 1, 2\]"):
+        approach_of("naive_cnn", {}).Parameters.model_validate({**COMMON, "seeds": seeds, "redraw_split": True})
+
+
+def test_each_seed_but_the_first_draws_a_split_of_its_own_with_the_same_sizes():
+    given = ["train"] * 24 + ["validation"] * 8 + ["test"] * 8 + ["unused"] * 2
+    columns = {"label": np.arange(42) % 2, "split": given, "group": np.arange(42) // 4, "group_name": "p"}
+    manifest = pd.DataFrame({"path": map(str, range(42)), "sha256": map(str, range(42)), **columns})
+    data = LabelledImages(np.zeros((42, 8, 8, 3), np.uint8), manifest, CLASSES, RECORD)
+    block = {**COMMON, "seeds": [0, 1, 2], "redraw_split": True}
+    seeds, drawn = zip(*inputs("naive_cnn", block, data).by_seed(), strict=True)
+    assert seeds == (0, 1, 2)
+    splits = [within.data.manifest["split"] for within in drawn]
+    assert splits[0].tolist() == given
+    assert len({tuple(split) for split in splits}) == 3
+    for split in splits:
+        assert split.value_counts().to_dict() == {"train": 24, "validation": 8, "test": 8, "unused": 2}
+        assert split.tolist()[40:] == ["unused"] * 2
+        assert (split[:40].groupby(manifest["group"]).nunique() == 1).all()
+        assert (pd.crosstab(manifest["label"], split)["test"] == 4).all()
+    again = inputs("naive_cnn", {**block, "seeds": [9, 2]}, data).by_seed()
+    assert [within.data.manifest["split"].tolist() for _, within in again][1] == splits[2].tolist()
+    (_, same), *_ = inputs("naive_cnn", {**block, "redraw_split": False}, data).by_seed()
+    assert same.data is data
+
+
+def test_a_split_is_drawn_anew_without_validation_images():
+    columns = {"label": [0, 1] * 10, "split": ["train"] * 16 + ["test"] * 4, "group": range(20)}
+    manifest = pd.DataFrame({"path": map(str, range(20)), "sha256": map(str, range(20)), **columns})
+    data = LabelledImages(np.zeros((20, 8, 8, 3), np.uint8), manifest, CLASSES, RECORD)
+    assert data.redrawn(1).manifest["split"].value_counts().to_dict() == {"train": 16, "test": 4}
+
+
+def test_seeds_with_splits_of_their_own_are_tested_on_these(images, manifest, tmp_path, caplog):
+    caplog.set_level("INFO")
+    manifest = manifest.assign(sha256=manifest["path"], group=range(len(manifest)))
+    block = {**COMMON, "seeds": [3, 4], "redraw_split": True}
+    model, info, _, _, seed_metrics = train("naive_cnn", block, images, manifest, tmp_path)
+    _, metrics, _ = evaluate(model, info, seed_metrics, images, manifest)
+    assert metrics["seeds"]["redrawn"] is True
+    assert metrics["test"] == seed_metrics["3"]["test"]
+    data = LabelledImages(images, manifest, CLASSES, RECORD)
+    (_, _), (_, second) = inputs("naive_cnn", block, data).by_seed()
+    again, _ = recipes.train_model(second, 4, tmp_path)
+    predicted = nodes.predict_rows(again, second.data, second.data.in_use, COMPUTE)
+    assert seed_metrics["4"] == nodes.classification_metrics(predicted, CLASSES)
+    assert "naive_cnn is trained with 2 seeds, each on a split of its own, which takes 2 times as long" in caplog.text
 
 
 def test_fine_tuning_starts_from_the_linear_head(base, images, manifest, tmp_path):

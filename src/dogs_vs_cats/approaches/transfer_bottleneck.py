@@ -44,10 +44,10 @@ class Parameters(TrainingParameters):
 
     @model_validator(mode="after")
     def _no_seeds_of_a_linear_head(self) -> Self:
-        if self.head == "linear" and len(self.seeds) > 1:
+        if self.head == "linear" and len(self.seeds) > 1 and not self.redraw_split:
             raise ValueError(
-                "head: linear has one solution, whatever the seed: leave seeds empty, and compare runs with several "
-                "values of the project's seed, which also draws the splits"
+                "head: linear has one solution on a split, whatever the seed: leave seeds empty, or set redraw_split "
+                "to true, so that each seed draws a split of its own"
             )
         return self
 

@@ -177,7 +177,7 @@ def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict
         "balanced_accuracy": mean_interval(recognised[images > 0], counted[images > 0]),
     }
     for (name, ends), folds in zip(drawn.items(), (accuracies, balanced), strict=True):
-        trained = resampled_interval(metrics[name], folds)
+        trained = resampled_interval(metrics[name], folds, overlap=1 / (folds.shape[1] - 1))
         metrics[f"{name}_low"], metrics[f"{name}_high"] = max(ends, trained, key=lambda ends: ends[1] - ends[0])
     if "recalls" in metrics:
         metrics["recalls"] = recalls_of_classes(

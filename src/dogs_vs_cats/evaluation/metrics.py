@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from dogs_vs_cats.evaluation.clusters import effective_fraction, effective_images, groups_of
 from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error
 from dogs_vs_cats.evaluation.predictions import class_probabilities
-from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, wilson
-from dogs_vs_cats.images.splits import SPLITS
+from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, resampled_interval, wilson
+from dogs_vs_cats.images.splits import SPLITS, TRAIN
 
 HELD_OUT_METRICS = (
     "validation_accuracy",
@@ -22,6 +22,8 @@ HELD_OUT_METRICS = (
     "test_log_loss",
 )
 """The metrics by which approaches are compared, as the summary of a comparison names them."""
+SEED_STATISTICS = ("mean", "std", "mean_low", "mean_high")
+"""The statistics of several seeds, see `seed_summary`; results of earlier versions have the first two."""
 MATRIX_CLASSES = 30
 """A confusion matrix of more classes is unreadable; its largest entries are listed instead."""
 LISTED = 20
@@ -180,15 +182,25 @@ def confused_pairs(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd.
     return pairs.assign(true=names[pairs["label"]], predicted=names[pairs["predicted"]])
 
 
-def seed_summary(metrics_by_seed: Mapping[int, Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+def seed_summary(
+    metrics_by_seed: Mapping[int, Mapping[str, Mapping[str, Any]]], redrawn: bool = False
+) -> dict[str, Any]:
     """Summarises the metrics of an approach that was trained with several seeds.
+
+    Trainings on the same split have Student's t interval of the mean accuracy, which is about the randomness of
+    training alone: other test images are not its subject. For splits of their own it is the wider of the corrected
+    resampled t interval (`significance.resampled_interval`) and that of a single test, averaged over the seeds: a few
+    accuracies may agree by chance.
 
     Args:
         metrics_by_seed: For each seed what `classification_metrics` returned.
+        redrawn: Whether each seed had a split of its own.
 
     Returns:
         `seeds` (a list), `runs` (for each seed, as text, `<split>_accuracy` and `<split>_log_loss`), `mean` and `std`
-        of the same quantities. The sample standard deviation (n - 1) is None for a single seed.
+        of the same quantities, `mean_low` and `mean_high`, the 95 % intervals of the mean `validation_accuracy` and
+        `test_accuracy`; and `redrawn`. The sample standard deviation (n - 1) is None for a single seed, which has no
+        interval.
     """
     runs = {
         str(seed): {
@@ -200,12 +212,31 @@ def seed_summary(metrics_by_seed: Mapping[int, Mapping[str, Mapping[str, Any]]])
     }
     table = pd.DataFrame.from_dict(runs, orient="index")
     spread = table.std().astype(object)
+    measured = list(metrics_by_seed.values())
+    held_out = [split for split in measured[0] if split != TRAIN and len(measured) > 1]
+    ends = {f"{split}_accuracy": _mean_interval(measured, split, redrawn) for split in held_out}
     return {
         "seeds": list(metrics_by_seed),
         "runs": runs,
         "mean": table.mean().to_dict(),
         "std": spread.where(spread.notna(), None).to_dict(),
+        "mean_low": {name: low for name, (low, _) in ends.items()},
+        "mean_high": {name: high for name, (_, high) in ends.items()},
+        "redrawn": redrawn,
     }
+
+
+def _mean_interval(
+    measured: Sequence[Mapping[str, Mapping[str, Any]]], split: str, redrawn: bool
+) -> tuple[float, float]:
+    """Returns the 95 % interval of the mean accuracy of several seeds, see `seed_summary`."""
+    accuracies = np.array([metrics[split]["accuracy"] for metrics in measured])
+    if not redrawn:
+        return resampled_interval(accuracies.mean(), accuracies, overlap=0)
+    overlap = measured[0][split]["images"] / measured[0][TRAIN]["images"]
+    low, high = (float(np.mean([metrics[split][f"accuracy_{end}"] for metrics in measured])) for end in ("low", "high"))
+    ends = [(low, high), resampled_interval(accuracies.mean(), accuracies, overlap)]
+    return max(ends, key=lambda ends: ends[1] - ends[0])
 
 
 def without_test(seeds: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,4 +246,4 @@ def without_test(seeds: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in figures.items() if not name.startswith("test_")}
 
     runs = {seed: others(figures) for seed, figures in seeds["runs"].items()}
-    return {**seeds, "runs": runs, "mean": others(seeds["mean"]), "std": others(seeds["std"])}
+    return {**seeds, "runs": runs, **{name: others(seeds[name]) for name in SEED_STATISTICS if name in seeds}}

@@ -64,26 +64,28 @@ def mean_interval(fractions: NDArray[np.float64], images: NDArray[np.integer | n
     return float(mean - below), float(mean + above)
 
 
-def resampled_interval(estimate: float, by_fold: NDArray[np.float64]) -> tuple[float, float]:
-    """Returns the 95 % interval of an accuracy by cross-validation: the corrected resampled t interval.
+def resampled_interval(estimate: float, accuracies: NDArray[np.float64], overlap: float) -> tuple[float, float]:
+    """Returns the 95 % interval of the mean accuracy of several trainings: the corrected resampled t interval.
 
-    The trainings share most of their images, so their accuracies vary less than those of independent ones would. The
-    correction adds the ratio of test to training images to the variance (Nadeau and Bengio 2003, *Inference for the
-    generalization error*; for repeated cross-validation Bouckaert and Frank 2004).
+    Trainings on different splits of the same images share most of them, so their accuracies vary less than those of
+    independent ones would. The correction adds the ratio of test to training images to the variance (Nadeau and Bengio
+    2003, *Inference for the generalization error*; for repeated cross-validation Bouckaert and Frank 2004). Without it,
+    this is Student's t interval.
 
     Args:
-        estimate: The accuracy over all images, 0..1, about which the interval lies. It is the mean over the folds
-            where these are equally large.
-        by_fold: The accuracy on the test images of each fold, shape (repeats, folds), at least 2 folds.
+        estimate: The accuracy about which the interval lies, 0..1: the mean, or in a cross-validation the accuracy over
+            all images, which is the mean where the folds are equally large.
+        accuracies: That of each training on its test images, at least two, in an array of any shape.
+        overlap: The ratio of test to training images; 0 for trainings on the same split, whose interval is about the
+            randomness of training alone.
 
     Returns:
         Its lower and upper end, each 0..1.
     """
     from scipy.stats import t
 
-    count, folds = by_fold.size, by_fold.shape[1]
-    spread = np.sqrt((1 / count + 1 / (folds - 1)) * by_fold.var(ddof=1))
-    half = t.ppf(0.5 + 0.5 * CONFIDENCE_LEVEL, count - 1) * spread
+    count = accuracies.size
+    half = t.ppf(0.5 + 0.5 * CONFIDENCE_LEVEL, count - 1) * np.sqrt((1 / count + overlap) * accuracies.var(ddof=1))
     low, high = np.clip(estimate + np.array([-half, half]), 0, 1)
     return float(low), float(high)
 

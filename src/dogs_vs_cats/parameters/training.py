@@ -51,8 +51,10 @@ class TrainingParameters(ParameterGroup):
             Fine-tuning starts from the best epoch of the head.
         early_stopping_patience: Stops after this many epochs without a lower validation loss; None never stops.
             Fine-tuning counts its own epochs.
-        seeds: Trains once for each of these seeds and reports mean and standard deviation; the first one's
-            model is saved. Empty: once, with the project's `seed`.
+        seeds: Trains once for each of these seeds and reports the mean, its 95 % interval and the standard deviation;
+            the first one's model is saved. Empty: once, with the project's `seed`.
+        redraw_split: Each of the `seeds` but the first draws a split of its own, of the same sizes, from all images in
+            use, so that the interval is also about which images train and test. False: all have the same split.
     """
 
     approach: str | None = None
@@ -73,6 +75,7 @@ class TrainingParameters(ParameterGroup):
     keep_best_epoch: bool
     early_stopping_patience: PositiveInt | None
     seeds: Distinct[Annotated[int, Field(ge=0, lt=2**31)]]
+    redraw_split: bool = False
 
     @field_validator("warmup_epochs")
     @classmethod
@@ -81,6 +84,13 @@ class TrainingParameters(ParameterGroup):
         if epochs is not None and warmup_epochs >= epochs:
             raise ValueError(f"must be less than epochs ({epochs})")
         return warmup_epochs
+
+    @field_validator("redraw_split")
+    @classmethod
+    def _splits_of_several_seeds(cls, redraw_split: bool, others: ValidationInfo) -> bool:
+        if redraw_split and len(others.data.get("seeds", (0, 1))) < 2:
+            raise ValueError("draws a split for each of several seeds: set seeds to two or more, such as [0, 1, 2]")
+        return redraw_split
 
     @property
     def has_soft_labels(self) -> bool:

@@ -11,6 +11,7 @@ Value = bool | int | float | str | None
 FIXED = {
     "approach": "a search is about the parameters of one approach",
     "seeds": "a better seed is no better setting",
+    "redraw_split": "another split is no better setting",
     "train_on_all": "it leaves no validation images to choose by",
     "pooling": "the features on disk were made with one",
 }

@@ -67,6 +67,7 @@ def render(
         headline=findings.headline(summary),
         by_metric=findings.by_metric(summary),
         crossed=next((row["cross_validation"] for row in rows.values() if "cross_validation" in row), None),
+        seeds_drawn={row["seeds"].get("redrawn", False) for row in rows.values() if "seeds" in row},
         grouped=any("test_groups" in row for row in rows.values()),
         judges_classes=findings.judges_classes(summary),
         finding=" ".join(findings.sentences(summary)),

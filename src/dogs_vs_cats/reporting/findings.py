@@ -94,6 +94,7 @@ def sentences(summary: Summary) -> list[str]:
     text = [
         f"It {_validated(summary)} and {right}",
         *how,
+        *_over_seeds(row),
         *_over_classes(summary, best),
         *(_standing(summary, best, name) for name in rivals(summary)),
     ]
@@ -135,6 +136,18 @@ def _tested(row: Mapping[str, Any]) -> Iterator[str]:
     if how:
         times = f"{how['folds']}-fold cross-validation, {how['repeats']} times"
         yield f"Each image was predicted by models that were trained without it ({times})."
+
+
+def _over_seeds(row: Mapping[str, Any]) -> Iterator[str]:
+    """States the mean test accuracy of several seeds with its interval; `row` as in `_tested`."""
+    seeds = row.get("seeds", {})
+    # Results of earlier versions have no interval, and those of a cross-validation no test images of their own.
+    if "test_accuracy" in seeds.get("mean_low", {}):
+        images = row["test_images"]
+        mean, low, high = (percent(seeds[f"mean{end}"]["test_accuracy"], images) for end in ENDS)
+        which = "each with a split of its own" if seeds["redrawn"] else "on the same split"
+        scope = "" if seeds["redrawn"] else ", for the randomness of training alone"
+        yield f"With {len(seeds['seeds'])} seeds {which}, the mean is {mean} (95% interval {low} to {high}{scope})."
 
 
 def _best_figure(summary: Summary) -> str:

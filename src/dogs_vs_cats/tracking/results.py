@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dogs_vs_cats.evaluation.cross_validation import evaluated_by
-from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS
+from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS, SEED_STATISTICS
 from dogs_vs_cats.images.splits import SPLITS
 
 COMPARISON = ("comparison_table", "comparison_summary", "comparison_report")
@@ -52,7 +52,7 @@ def facts_in(output: str, content: dict[str, Any]) -> tuple[dict[str, Any], dict
         return {**counts, "trained_epochs": content["epochs"]}, {}
     if output == "metrics":
         metrics = {f"{split}_{name}": value for split in SPLITS for name, value in content.get(split, {}).items()}
-        for statistic in ("mean", "std"):
+        for statistic in SEED_STATISTICS:
             spread = content.get("seeds", {}).get(statistic, {})
             metrics |= {f"{name}_{statistic}": value for name, value in spread.items()}
         corrections = content.get("corrections", {})

@@ -1,6 +1,6 @@
 """What a training is given: how to train, and on which images."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ import pandas as pd
 
 from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
-from dogs_vs_cats.images.splits import TRAIN, UNUSED, VALIDATION
+from dogs_vs_cats.images.splits import SPLITS, TRAIN, UNUSED, VALIDATION
+from dogs_vs_cats.images.splitting import COPIES, GROUPS, random_split
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import EVEN, CalibrationParameters, TrainingParameters
@@ -26,8 +27,8 @@ class LabelledImages:
 
     Attributes:
         images: uint8 memory map, (n, height, width, channels), 0..255, a row for each row of the manifest.
-        manifest: Columns `path`, `label`, `split` and, for a cross-validation, `group`; where labels were corrected,
-            also `given_label` and `given_split`. Images of the split `unused` are left out everywhere.
+        manifest: Columns `path`, `label`, `split` and, to divide them anew, `group` and `sha256`; where labels
+            were corrected, also `given_label` and `given_split`. Images of the split `unused` are left out everywhere.
         class_names: Names in the order of the labels.
         ingestion_record: `identity` of the images and their split; `bit_depth` of the 16-bit files among them;
             `fit` unless they are stretched.
@@ -123,6 +124,30 @@ class LabelledImages:
         splits = self.manifest.filter(["split", "given_split"]).replace(VALIDATION, TRAIN)
         return replace(self, manifest=self.manifest.assign(**splits))
 
+    def redrawn(self, seed: int) -> "LabelledImages":
+        """The same images in use with another stratified split of the same sizes, groups as a whole.
+
+        Args:
+            seed: Another seed draws another split. None of them is that of an ingestion with the same `seed`.
+
+        Raises:
+            SplitError: Groups are too large for the sizes, so that training would lack a class.
+        """
+        used = self.manifest[self.in_use]
+        counts = used["split"].value_counts()
+        split = self.manifest["split"].to_numpy(dtype=f"<U{len(VALIDATION)}").copy()
+        split[self.in_use] = random_split(
+            used["label"].to_numpy(np.int64),
+            used["sha256"].tolist(),
+            used["group"].to_numpy(),
+            {name: int(counts[name]) for name in SPLITS if name in counts},
+            int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]),
+            self.class_names,
+            "images in use",
+            GROUPS if "group_name" in used else COPIES,
+        )
+        return replace(self, manifest=self.manifest.assign(split=split))
+
 
 @dataclass(frozen=True)
 class TrainingInputs:
@@ -160,6 +185,16 @@ class TrainingInputs:
     def seeds(self) -> list[int]:
         """The seeds to train with, one after the other."""
         return self.parameters.seeds or [self.seed]
+
+    def by_seed(self) -> Iterator[tuple[int, "TrainingInputs"]]:
+        """Each seed, and the inputs of its training: with `redraw_split`, all but the first have splits of their own.
+
+        Raises:
+            SplitError: As in `LabelledImages.redrawn`.
+        """
+        for number, seed in enumerate(self.seeds):
+            redrawn = number > 0 and self.parameters.redraw_split
+            yield seed, replace(self, data=self.data.redrawn(seed)) if redrawn else self
 
     @property
     def class_weight(self) -> dict[int, float] | None:

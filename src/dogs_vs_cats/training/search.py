@@ -42,7 +42,8 @@ class Search:
         """
         # What fails is reported here in one line, without Optuna's traceback.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        own = inputs.block
+        # With one seed, there is one split.
+        own = {name: value for name, value in inputs.block.items() if name != "redraw_split"}
         self._tuning, self._inputs, self._folder, self._name = tuning, inputs, folder, inputs.name
         self._spaces = tuning.spaces(inputs.name)
         self._own = {name: own.get(name, getattr(inputs.parameters, name)) for name in self._spaces}

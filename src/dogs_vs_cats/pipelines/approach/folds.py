@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dogs_vs_cats.evaluation import cross_validation
 from dogs_vs_cats.evaluation.cross_validation import divide, measure
 from dogs_vs_cats.evaluation.metrics import without_test
 from dogs_vs_cats.pipelines.approach.nodes import calibrate, predict_rows
@@ -88,5 +89,9 @@ def _announce(inputs: TrainingInputs) -> None:
     data, record = inputs.data, inputs.data.ingestion_record
     wanted = record["parameters"]["folds"]
     why = f", because there are only {len(data.rows('test')):,} test images" if wanted == "auto" else ""
-    text = "%s is evaluated by %d-fold cross-validation on all %s images%s (ingestion.folds: %s; null turns it off)"
-    logger.info(text, inputs.name, record["folds"], f"{data.in_use.sum():,}", why, wanted)
+    text = (
+        "%s is evaluated by %d-fold cross-validation with %d trainings on all %s images%s (ingestion.folds: %s; null "
+        "turns it off)"
+    )
+    images, trainings = f"{data.in_use.sum():,}", record["folds"] * cross_validation.REPEATS
+    logger.info(text, inputs.name, record["folds"], trainings, images, why, wanted)

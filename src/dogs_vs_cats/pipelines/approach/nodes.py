@@ -63,12 +63,16 @@ def train(
     if unused := sorted(inputs.parameters.unused.intersection(inputs.block)):
         logger.info("%s.head=%s ignores %s", inputs.name, inputs.block["head"], ", ".join(unused))
     trained, temperatures, metrics = [], [], {}
-    for seed in inputs.seeds:
-        trained.append(train_model(inputs, seed, state_folder))
+    if several := len(inputs.seeds) > 1:
+        which = "each on a split of its own" if inputs.parameters.redraw_split else "all on the same split"
+        text = "%s is trained with %d seeds, %s, which takes %d times as long as one"
+        logger.info(text, inputs.name, len(inputs.seeds), which, len(inputs.seeds))
+    for seed, within in inputs.by_seed():
+        trained.append(train_model(within, seed, state_folder))
         model, _ = trained[-1]
-        temperatures.append(calibrate(model, inputs))
-        if len(inputs.seeds) > 1:
-            predictions = predict_rows(model, data, data.in_use, inputs.compute)
+        temperatures.append(calibrate(model, within))
+        if several:
+            predictions = predict_rows(model, within.data, data.in_use, inputs.compute)
             metrics[str(seed)] = classification_metrics(predictions, data.class_names)
             accuracies = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
             logger.info("%s, seed %d: accuracy %s", inputs.name, seed, accuracies)
@@ -109,8 +113,8 @@ def evaluate(
 
     Returns:
         A row for each image: `path`, `label`, `probability_<class>`, `predicted`, `split`; the metrics of each split
-        with the model's counts, epochs, calibration (see `calibration`), for several seeds mean and standard deviation,
-        and the number of `corrections` where there are any; and the distribution of the training images, see
+        with the model's counts, epochs, calibration (see `calibration`), for several seeds their `seed_summary`, and
+        the number of `corrections` where there are any; and the distribution of the training images, see
         `out_of_distribution`.
     """
     from dogs_vs_cats.evaluation.out_of_distribution import fit, with_features
@@ -134,7 +138,8 @@ def evaluate(
     if validation.any():
         metrics["calibration"] = calibration.summarise(predictions, data.class_names, model_info.get("temperature"))
     if seed_metrics:
-        metrics["seeds"] = seed_summary({int(seed): values for seed, values in seed_metrics.items()})
+        redrawn = bool(model_info["made_with"]["parameters"].get("redraw_split"))
+        metrics["seeds"] = seed_summary({int(seed): values for seed, values in seed_metrics.items()}, redrawn)
     if corrections := data.corrections:
         metrics["corrections"] = corrections
     return predictions, metrics, distribution.arrays()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.cross_validation import EvaluatedBy, evaluated_by
-from dogs_vs_cats.evaluation.metrics import classification_metrics
+from dogs_vs_cats.evaluation.metrics import SEED_STATISTICS, classification_metrics
 from dogs_vs_cats.evaluation.predictions import BASELINE, majority_baseline
 from dogs_vs_cats.evaluation.significance import mcnemar_pairs
 from dogs_vs_cats.images.splits import SPLITS
@@ -33,10 +33,17 @@ TABLE_COLUMNS = [
     "train_accuracy",
     "validation_accuracy",
     "test_accuracy",
+    "test_accuracy_low",
+    "test_accuracy_high",
     "test_balanced_accuracy",
     "test_roc_auc",
     "test_log_loss",
     "evaluated_by",
+    "seeds",
+    "test_accuracy_mean",
+    "test_accuracy_std",
+    "test_accuracy_mean_low",
+    "test_accuracy_mean_high",
     "lecture_validation_accuracy",
     "lecture_test_accuracy",
 ]
@@ -113,9 +120,9 @@ def summarise(
         * `best`: the approach that is best by `metric` on the validation images; one that was trained on these images
           has no such figure, and is the best only where it is the first of approaches that were all trained so
         * `approaches`: for each, the baseline last: the columns of the table but its seconds, 95 % intervals, numbers
-          of images and, where these come in groups, of groups, `seeds` with mean and standard deviation where there are
-          several, `corrections` where there are any, `cross_validation` with folds and repeats where there was one,
-          `trained_with`
+          of images and, where these come in groups, of groups, `seeds` where there are several, with mean, its interval
+          and standard deviation, `corrections` where there are any, `cross_validation` with folds and repeats where
+          there was one, `trained_with`
         * `pairs`: McNemar's test (of images in groups, a randomisation test over the groups) for each pair that
           was evaluated on the same images, the test images alone or all in use; the baseline was on both
         * `data`: classes, images by split and class, number of rejected images; `source`, which is `sample`,
@@ -192,7 +199,7 @@ def _summary_row(
     row["lecture_test_accuracy"] = lecture.test_accuracy
     seeds = metrics.get("seeds") or {}
     if len(seeds.get("seeds", ())) > 1:
-        row["seeds"] = {name: seeds[name] for name in ("seeds", "mean", "std")}
+        row["seeds"] = {name: seeds[name] for name in ("seeds", "redrawn", *SEED_STATISTICS) if name in seeds}
     row["trained_with"] = dict(trained_with)
     return row
 
@@ -206,8 +213,19 @@ def tabulate(summary: dict[str, Any], *results: ApproachResult) -> pd.DataFrame:
 
     Returns:
         One row per approach and one for the majority-class baseline; the columns of `TABLE_COLUMNS`. Unknown values are
-        empty.
+        empty. `seeds` is the number of seeds.
     """
     seconds = {result.name: result.timings for result in results}
-    rows = [{"approach": name, **row, **seconds.get(name, {})} for name, row in summary["approaches"].items()]
+    rows = [
+        {"approach": name, **row, **_seed_columns(row), **seconds.get(name, {})}
+        for name, row in summary["approaches"].items()
+    ]
     return pd.DataFrame(rows).reindex(columns=TABLE_COLUMNS)
+
+
+def _seed_columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the columns of a row about several seeds."""
+    if "seeds" not in row:
+        return {}
+    of_test = {f"test_accuracy_{name}": row["seeds"].get(name, {}).get("test_accuracy") for name in SEED_STATISTICS}
+    return {"seeds": len(row["seeds"]["seeds"]), **of_test}
