@@ -31,7 +31,7 @@ def test_splits_of_several_seeds_are_in_the_metrics_the_table_and_the_page(
     reporting = project / "data/08_reporting/test"
     metrics, runs = (json.loads((reporting / f"naive_cnn/{name}.json").read_text()) for name in ("metrics", "seeds"))
     counts = {seed: {split: measured["images"] for split, measured in run.items()} for seed, run in runs.items()}
-    assert counts == dict.fromkeys("01", {"train": 48, "validation": 16, "test": 16})
+    assert counts == {seed: {"train": 48, "validation": 16, "test": 16} for seed in "01"}
     assert metrics["test"] == runs["0"]["test"]
     mean = (runs["0"]["test"]["accuracy"] + runs["1"]["test"]["accuracy"]) / 2
     row = pd.read_csv(reporting / "comparison.csv", index_col="approach").loc["naive_cnn"]

@@ -142,7 +142,9 @@ def test_folds_without_an_approach_that_uses_them_are_refused():
     values["approaches"] = ["naive_cnn", "transfer_end_to_end"]
     message = refused(values)
     assert "ingestion.folds: 5 cross-validates feature-based approaches alone, and approaches (naive_cnn, " in message
-    assert "transfer_end_to_end) has none; set it to null, or add transfer_bottleneck to approaches" in message
+    assert (
+        "transfer_end_to_end) has none; set it to null and give an approach several seeds with redraw_split" in message
+    )
     values["ingestion"]["folds"] = "auto"
     check(values)
 
