@@ -129,7 +129,7 @@ class ProjectHooks:
 
             summary, folder = catalog.load("data_quality_summary"), f"data/08_reporting/{self._experiment}"
             click.echo(f"\n{data_quality_findings.headline(summary)}.\n{data_quality_findings.line(summary)}.")
-            click.echo(f"To look at: {folder}/data_quality.html\nTo correct: {folder}/label_issues.csv")
+            click.echo(f"The page: {folder}/data_quality.html\nThe table: {folder}/label_issues.csv")
         if "comparison_summary" in pipeline.all_outputs():
             from dogs_vs_cats.reporting.findings import closing_lines
 

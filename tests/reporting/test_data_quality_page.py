@@ -127,6 +127,15 @@ def test_a_placeholder_with_hundreds_of_copies_is_shown_a_few_times(
         assert f'<span class="wrong">&lt;dog&gt;</span>, {split}' in section
 
 
+def test_the_page_says_that_groups_count(findings: data_quality.Findings, images: np.ndarray) -> None:
+    grouped = replace(findings, photos=findings.photos.assign(group_name="p"))
+    summary = data_quality.summarise(findings, CLASSES, MODEL)
+
+    pages = [data_quality_page.render(it, summary, CLASSES, images, {}) for it in (findings, grouped)]
+
+    assert ["ingestion.group" in page for page in pages] == [False, True]
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_statements_fit_their_numbers(findings: data_quality.Findings, number: int) -> None:
     worse = [{"approach": name, "subject": "class", "slice": "cat", "images": 20, "accuracy": 0.5} for name in "ab"]

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.evaluation.label_issues import APPLIED
-from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
 from dogs_vs_cats.reporting import data_quality_findings
 from dogs_vs_cats.reporting.data_quality import ALL, Findings
 from dogs_vs_cats.reporting.html import environment, jpeg_uri
@@ -70,7 +69,7 @@ def render(
         junk={kind: rows.index[:EXAMPLES] for kind, rows in findings.junk.groupby("kind", sort=False)},
         slices=slices.to_dict("records"),
         drawings=drawings,
-        level=SIGNIFICANCE_LEVEL,
+        grouped="group_name" in findings.photos,
         curve=inline_svg(training_size(findings.curves[ALL]), "curve", curve) if findings.curves else None,
         gains=gains[:_CLASSES],
         mistakes=findings.mistakes.to_dict("records"),

@@ -106,7 +106,7 @@ def judge_labels(points: np.ndarray, photos: pd.DataFrame, seed: int) -> tuple[n
     strength = label_errors.choose_penalty(points, photos)
     probability = label_errors.out_of_fold(points, photos, strength, seed)
     judged = label_errors.judge(probability, photos)
-    logger.info("About %.2g%% of the labels are wrong, by confident learning", 100 * judged.rate)
+    logger.info("Confident learning estimates that %.2g%% of the labels are wrong", 100 * judged.rate)
     return probability, judged, strength
 
 
