@@ -9,6 +9,7 @@ import pytest
 
 from dogs_vs_cats.errors import SplitError
 from dogs_vs_cats.evaluation.cross_validation import divide
+from dogs_vs_cats.images.grouping import summary
 from dogs_vs_cats.images.opening import close_left
 from dogs_vs_cats.images.preflight import check_source
 from dogs_vs_cats.pipelines.data_ingestion.nodes import split_images
@@ -101,6 +102,13 @@ def test_parts_of_the_source_that_divide_groups_get_a_warning(tmp_path: Path, ca
     made = ingest(settings(source, split="auto"), tmp_path)
     assert made["ingestion_record"]["groups"]["groups_across_splits"] == 5
     assert "The source's official parts divide groups (5). Results look better than they are" in caplog.text
+
+
+def test_copies_of_photos_without_a_group_divide_none() -> None:
+    manifest = pd.DataFrame({"split": ["train", "test"] * 2, "group": [0, 0, 2, 3], "group_name": ["", "", "a", "b"]})
+    assert summary(manifest) == {"groups": 2, "images": 2, "groups_across_splits": 0}
+    copies_of_a = manifest.assign(group=[2, 1, 2, 2])
+    assert summary(copies_of_a)["groups_across_splits"] == 1
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,19 @@ def test_values_keep_their_types_up_to_the_environment_that_is_written(tmp_path)
 
 
 @pytest.mark.medium
+def test_trials_of_several_seeds_with_splits_of_their_own_have_the_first_of_both(tmp_path):
+    seen = []
+    subscribe(seen.append)
+    try:
+        block = {**BLOCK, "seeds": [1, 2], "redraw_split": True}
+        search(tmp_path, tuning(trials=1, epochs=1), block)
+    finally:
+        unsubscribe(seen.append)
+    (begun,) = (event for event in seen if isinstance(event, TrialBegin))
+    assert (begun.parameters["seeds"], begun.parameters.get("redraw_split")) == ([1], None)
+
+
+@pytest.mark.medium
 def test_every_trial_is_published_with_its_epochs(found):
     trials, _, events = found
     begun = [event for event in events if isinstance(event, TrialBegin)]
@@ -268,6 +281,10 @@ def test_the_environment_photos_searches_what_its_head_uses():
             "naive_cnn.dropout: there is no such parameter; there are approach, augment, average_flips",
         ),
         ({"search_space": {"naive_cnn": {"seeds": {"choices": [1, 2]}}}}, "seeds: can't be searched"),
+        (
+            {"search_space": {"naive_cnn": {"redraw_split": {"choices": [True, False]}}}},
+            "redraw_split: can't be searched",
+        ),
         ({"search_space": {"naive_cnn": {"batch_size": {"choices": [8, 0]}}}}, "greater than 0; given was 0"),
         ({"search_space": {"naive_cnn": {"batch_size": {"uniform": [8, 16]}}}}, "integer; given was 8.0"),
         ({"search_space": {"transfer_bottleneck": {"augment": {"choices": [True, False]}}}}, "nothing to augment"),

@@ -73,6 +73,7 @@ def summary(manifest: pd.DataFrame) -> dict[str, Any]:
     """
     named = manifest[manifest["group_name"] != ""]
     used = manifest[manifest["split"] != UNUSED]
+    used = used[used["group"].isin(named["group"])]
     across = int((used.groupby("group")["split"].nunique() > 1).sum())
     if across:
         logger.warning(

@@ -208,6 +208,33 @@ def test_photos_that_are_missing_are_rejected(tmp_path: Path, suffix: str, caplo
     ]
 
 
+@pytest.mark.parametrize("column", ["text", "path"])
+def test_a_text_too_long_to_be_a_path_is_none(tmp_path: Path, column: str) -> None:
+    if column == "text":
+        rows = [f"{name},{'x' * 300},{kind}" for name, kind in zip(PHOTOS, KINDS, strict=True)]
+        source = opened(tmp_path, table("Datei,Text,label", rows))
+        assert labels(source) == dict(zip(PHOTOS, KINDS, strict=True))
+        return
+    source = opened(tmp_path, pets(names=[f"train/{'x' * 300}.jpg", *PHOTOS[1:]]))
+    assert paths(source) == PHOTOS[1:]
+    assert [reason for _, reason in source.rejected] == ["can't be read: File name too long"]
+
+
+def test_a_group_is_the_column_of_neither_the_images_nor_the_classes(tmp_path: Path) -> None:
+    assert "none names images, beside path, which ingestion.group names." in refusal(tmp_path, pets(), group="path")
+    text = with_column("size", ["1"] * 6)
+    message = refusal(tmp_path, text, group="label")
+    assert "no header says which is the class, beside label, which ingestion.group names." in message
+
+
+def test_the_log_says_where_validation_images_of_a_table_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    values = ["train", "train", "validation", "validation", "test", "test"]
+    source = opened(tmp_path, with_column("split", values))
+    assert list(parts(source).values()) == ["train"] * 4 + ["test"] * 2
+    assert "names the parts; its validation images count as training images, of which validation is" in caplog.text
+
+
 def test_a_short_row_has_no_label(tmp_path: Path) -> None:
     assert "1 of the 6 rows of labels.csv have no label (column label)" in refusal(
         tmp_path, table("path,label", ["train/1.jpg", *pets().splitlines()[2:]])
@@ -240,7 +267,7 @@ def test_a_column_groups_the_photos(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert source.groups == {path: name for path, name in named.items() if name}
     assert labels(source) == dict(zip(PHOTOS, KINDS, strict=True))
     assert "ingestion.group is patient_id: 2 groups of 5 images; the largest is 7 (3 images)." in caplog.text
-    assert "1 images have no group, so each is a group of its own: train/5.jpg." in caplog.text
+    assert "1 image has no group, so each is a group of its own: train/5.jpg." in caplog.text
 
 
 def test_a_photo_with_two_groups_is_refused(tmp_path: Path) -> None:

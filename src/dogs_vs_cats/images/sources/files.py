@@ -1,6 +1,7 @@
 """Images in files: a folder, one file, or a list of paths."""
 
 import csv
+import errno
 import logging
 import os
 import stat
@@ -200,7 +201,9 @@ class FolderSource(FileSource):
         try:
             return place.stat()
         except (OSError, ValueError) as error:
-            problem = "a broken symbolic link" if place.is_symlink() else "can't be read"
+            # `is_symlink` fails for names that are too long.
+            is_link = getattr(error, "errno", None) != errno.ENAMETOOLONG and place.is_symlink()
+            problem = "a broken symbolic link" if is_link else "can't be read"
             self.rejected.append((as_text(path), f"{problem}: {_why(error)}"))
             return None
 
@@ -233,7 +236,7 @@ def table_source(path: Path, ingestion: IngestionParameters, folder: Path) -> Fo
         table = LabelTable(path.read_bytes(), str(path), ingestion.columns, str(folder), ingestion.group)
     except OSError as error:
         raise SourceError(f"The table {path} can't be read: {_why(error)}.") from error
-    names = table.names(lambda name: (folder / name).is_file())
+    names = table.names(lambda name: _is_file(folder / name))
     source = FolderSource(folder, ingestion, names)
     source.label_by(table, by_path=names is not None)
     return source
@@ -260,6 +263,14 @@ def listed_paths(path: Path) -> list[str]:
     if not paths:
         raise SourceError(f"The list {path} names no files: it needs one path a line, or a column named path.")
     return paths
+
+
+def _is_file(place: Path) -> bool:
+    """Whether a path is a file; a text too long to be a path, such as a caption in a table, isn't."""
+    try:
+        return place.is_file()
+    except OSError:
+        return False
 
 
 def _token(status: os.stat_result) -> str:

@@ -69,4 +69,5 @@ def _report(group: str, paths: list[str], found: dict[str, str]) -> None:
     if images == 1:
         logger.warning("ingestion.group is %s: every image is a group of its own.", group)
     if alone := [path for path in paths if path not in found]:
-        logger.warning("%d images have no group, so each is a group of its own: %s.", len(alone), listed(alone, 3))
+        images_have = "image has" if len(alone) == 1 else "images have"
+        logger.warning("%d %s no group, so each is a group of its own: %s.", len(alone), images_have, listed(alone, 3))

@@ -142,11 +142,13 @@ class LabelTable:
             images, labels = images or others, [""]
         if len(labels) != 1:
             problem = f"{listed(labels)} may all be the class" if labels else "no header says which is the class"
-            raise SourceError(f"{self.where} has the columns {self._headers()}: {problem}. {_ADVICE}.")
+            raise SourceError(f"{self.where} has the columns {self._headers()}: {problem}{self._beside()}. {_ADVICE}.")
         self._label = labels[0]
         self._images = images or others
         if not self._images:
-            raise SourceError(f"{self.where} has the columns {self._headers()}: none names images. {_ADVICE}.")
+            raise SourceError(
+                f"{self.where} has the columns {self._headers()}: none names images{self._beside()}. {_ADVICE}."
+            )
         if len(roles["part"]) > 1:
             columns = ",".join(as_yaml(name) for name in (self._images[0], self._label, roles["part"][0]))
             raise SourceError(
@@ -241,9 +243,15 @@ class LabelTable:
                 *(self.where, self._part, listed(_PARTS), listed(different)),
             )
             return ""
-        logger.info("%s: column %s names the parts.", self.where, self._part)
         held_out = TEST if TEST in parts else VALIDATION
+        joined = "; its validation images count as training images, of which validation is drawn"
+        hint = joined if {VALIDATION, TEST} <= set(parts) else ""
+        logger.info("%s: column %s names the parts%s.", self.where, self._part, hint)
         return ["test" if part == held_out else "train" for part in parts]
+
+    def _beside(self) -> str:
+        """Says which column can't be that of the image or its class, because it is that of the group."""
+        return f", beside {self._group}, which ingestion.group names" if self._group else ""
 
     def _headers(self) -> str:
         return listed(self.columns, 8)
