@@ -92,7 +92,9 @@ def test_the_page_is_self_contained_and_says_the_five_things(
     assert summary["contradictions"] == 1
     assert summary["labels"]["listed"] == (findings.issues["kind"] == "label").sum() < len(findings.issues) - 1
     assert summary["junk"] == {"blank": 1}
-    assert html.index(f">{WRONG}.jpg<") < html.index('id="copies"')
+    suspects = html[html.index('id="labels"') : html.index('id="copies"')]
+    assert f">{WRONG}.jpg<" in suspects
+    assert suspects.count("<img") < 10, "photos whose label is beyond doubt"
 
 
 def test_a_photo_that_has_a_correction_is_not_shown_as_suspicious(

@@ -59,7 +59,7 @@ def line(summary: Summary) -> str:
 def _labels(summary: Summary) -> Statement:
     labels, photos = summary["labels"], summary["photos"]
     confused = [f"about {it['photos']:,} labelled {it['given']} that are {it['true']}" for it in labels["confused"][:2]]
-    parts = f": {' and '.join(confused)}" if confused else ""
+    parts = f", {' and '.join(confused)}" if confused else ""
     sentence = (
         f"Estimate: {100 * labels['rate']:.2g}%{parts}. Photos that look like another class: {labels['listed']:,}."
     )

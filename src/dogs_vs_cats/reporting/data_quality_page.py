@@ -20,6 +20,7 @@ EXAMPLES = 60
 COPIES = 12
 """Photos of a group of copies at most."""
 
+_CLOSE = 0.5  # of the probability of the label
 _OF_A_KIND = 2  # copies with one label in one split, which look alike
 _JPEG_QUALITY = 80
 _CLASSES = 20  # whose learning curves the page lists, those that gain most
@@ -80,12 +81,13 @@ def render(
 
 
 def _suspects(findings: Findings, class_names: Sequence[str]) -> pd.DataFrame:
-    """The photos with the least plausible labels, also those whose label is the likeliest all the same.
+    """The photos with the least plausible labels, also those to which another class comes close.
 
     Those that have a correction are decided.
     """
     decided = findings.issues.index[findings.issues["kind"] == APPLIED]
     ranking = findings.labels.ranking.drop(decided, errors="ignore")
+    ranking = ranking[ranking["other"] > _CLOSE * ranking["own"]]
     given = findings.photos.loc[ranking.index, "label"]
     names = np.array(class_names, object)
     return pd.DataFrame(
