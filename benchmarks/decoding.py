@@ -5,16 +5,13 @@ import io
 import statistics
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from material import ORIGINALS, SIZE, lecture_parameters
-from result import Result
-from turns import usual_and_ours
+from material import ORIGINALS, SIZE, class_folders, lecture_parameters
+from turns import ROUNDS, Result, compared, usual_and_ours
 
-ROUNDS = 7
 # Three times over: the end of a run, when not all cores have work, then weighs as little as it does otherwise.
 OFTEN = 3
 
@@ -27,7 +24,7 @@ def decode_resize() -> Result:
     """
     with tempfile.TemporaryDirectory() as name, usual_and_ours() as (usual_side, our_side):
         folder = Path(name)
-        count = _unpack(folder)
+        count = class_folders(ORIGINALS, folder)
         # Bilinear, since the default picks single pixels: less work for a worse picture.
         rounds = [
             (
@@ -38,27 +35,14 @@ def decode_resize() -> Result:
             )
             for _ in range(ROUNDS + 1)
         ][1:]
-    usual, ours, bare, nearest = (count / statistics.median(seconds) for seconds in zip(*rounds, strict=True))
-    share = statistics.median(bare_s / ours_s for _, ours_s, bare_s, _ in rounds)
-    return {
-        "usual": usual,
-        "ours": ours,
-        "ratio": statistics.median(usual_s / ours_s for usual_s, ours_s, *_ in rounds),
-        "unit": "images/s, all cores",
-        "note": f"usual: flow_from_directory, bilinear ({nearest:.0f} by its default, nearest); ours is "
-        f"{share:.2f} of libjpeg-turbo's own rate ({bare:.0f})",
-    }
-
-
-def _unpack(folder: Path) -> int:
-    """Writes the photos in a folder for each class, and returns how many there are."""
-    with zipfile.ZipFile(ORIGINALS) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".jpg")]
-        for name in names:
-            file = folder / Path(name).name.partition(".")[0] / Path(name).name
-            file.parent.mkdir(exist_ok=True)
-            file.write_bytes(archive.read(name))
-    return len(names)
+    usual, ours, bare, nearest = zip(*rounds, strict=True)
+    share = statistics.median(bare_s / ours_s for ours_s, bare_s in zip(ours, bare, strict=True))
+    rates = {side: count / statistics.median(seconds) for side, seconds in (("bare", bare), ("nearest", nearest))}
+    note = (
+        f"usual: flow_from_directory, bilinear ({rates['nearest']:.0f} by its default, nearest); ours is "
+        f"{share:.2f} of libjpeg-turbo's own rate ({rates['bare']:.0f})"
+    )
+    return compared(usual, ours, "images/s, all cores", images=count, note=note)
 
 
 def _flow(folder: Path, interpolation: str) -> float:

@@ -54,6 +54,28 @@ def photos() -> tuple[np.ndarray, np.ndarray]:
         return np.stack(list(pool.map(read, files))), np.arange(len(files)) % 2
 
 
+def class_folders(archive: Path, target: Path, numbers: slice = slice(None)) -> int:
+    """Writes photos of an archive into a folder for each class.
+
+    Args:
+        archive: `PHOTOS` or `ORIGINALS`.
+        target: Where the folders `cat` and `dog` are made.
+        numbers: Which photos of each class, in the order of their names.
+
+    Returns:
+        The number of photos written.
+    """
+    written = 0
+    with zipfile.ZipFile(archive) as photos:
+        for kind in ("cat", "dog"):
+            (target / kind).mkdir(parents=True)
+            names = sorted(name for name in photos.namelist() if Path(name).name.startswith(f"{kind}."))[numbers]
+            for name in names:
+                (target / kind / Path(name).name).write_bytes(photos.read(name))
+            written += len(names)
+    return written
+
+
 def crops(target: Path, count: int) -> None:
     """Writes a zip of so many distinct photos, five crops of each photo, with a folder for each class."""
 
