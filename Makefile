@@ -11,7 +11,7 @@ $(error This project runs on Linux and macOS. On Windows, install WSL2 and run t
 endif
 
 # Three locks of one resolution: requirements.lock has what runs need, requirements-dev.lock adds tests, checks and docs,
-# requirements-gpu.lock adds CUDA to both. The file .venv/.installed-LOCK names the one that is installed. It stays
+# requirements-gpu.lock adds CUDA to both. A fourth, requirements-peers.lock, is for `make bench-peers` alone. The file .venv/.installed-LOCK names the one that is installed. It stays
 # until a target needs more, or LOCK names another.
 LOCK ?= $(or $(patsubst .venv/.installed-%,%,$(firstword $(wildcard .venv/.installed-*.lock))),requirements.lock)
 DEV_LOCK := $(if $(filter requirements.lock,$(LOCK)),requirements-dev.lock,$(LOCK))
@@ -86,13 +86,15 @@ soak: dev ## Kill 60 runs at random moments, and see that each costs nothing
 	@$(BIN)/pytest tests/end_to_end/test_faults.py --kills=60 --timeout=7200 -s
 
 # The smaller locks are resolved within the larger one, so that all agree on every version.
-RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	--no-emit-index-url --no-emit-find-links --extra app pyproject.toml
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--no-emit-index-url --no-emit-find-links
+RESOLVE = $(COMPILE) --extra app pyproject.toml
 .PHONY: lock
-lock: dev ## Renew the three lock files from pyproject.toml
+lock: dev ## Renew the lock files from pyproject.toml
 	@$(RESOLVE) --upgrade --extra viz --extra cluster --extra hub --extra cpu --group dev -o requirements-dev.lock
 	@$(RESOLVE) --constraints requirements-dev.lock --extra cpu --group install -o requirements.lock
 	@$(RESOLVE) --constraints requirements-dev.lock --extra viz --extra cluster --extra hub --extra gpu --group dev -o requirements-gpu.lock
+	@$(COMPILE) --upgrade --constraints requirements-dev.lock --group peers -o requirements-peers.lock
 
 .PHONY: readme
 readme: dev ## Renew what README.md, docs and their picture show of the sample, from one run (needs Chromium)
@@ -101,6 +103,16 @@ readme: dev ## Renew what README.md, docs and their picture show of the sample, 
 .PHONY: bench
 bench: dev ## Measure speed and memory against the usual way (ROWS="augmentation lecture_run" for some rows)
 	@TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=src $(BIN)/python benchmarks/run.py $(ROWS)
+
+.PHONY: bench-peers
+bench-peers: dev .venv-peers/.installed ## Measure speed beside keras.io's way and PyTorch (PEERS="--only=training --quick")
+	@PYTHONPATH=src $(BIN)/python benchmarks/run_peers.py $(PEERS)
+
+# PyTorch's wheel for Linux on x86 loads NVIDIA's libraries when it is imported, also where there is no GPU.
+.venv-peers/.installed: requirements-peers.lock
+	@test -x .venv-peers/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .venv-peers
+	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python .venv-peers/bin/python $<
+	@touch $@
 
 # MLflow's job runners are for language models, and occupy the cores.
 .PHONY: mlflow
