@@ -10,13 +10,10 @@ import json
 import sys
 import tempfile
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from material import PHOTOS, training_inputs
+from material import photos, training_inputs
 
 SIZE, EPOCHS = 64, 12
 SPLITS = ["train"] * 1500 + ["validation"] * 500 + ["test"] * 3000
@@ -40,15 +37,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def photos() -> np.ndarray:
-    """All photos, cats and dogs in turn, uint8 (5000, 64, 64, 3)."""
-    with zipfile.ZipFile(PHOTOS) as archive:
-        cats, dogs = (sorted(n for n in archive.namelist() if f"/{kind}." in n) for kind in ("cat", "dog"))
-        files = [archive.read(name) for pair in zip(cats, dogs, strict=True) for name in pair]
-    decoded = (cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR_RGB) for file in files)
-    return np.stack([cv2.resize(pixels, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for pixels in decoded])  # type: ignore[arg-type]
-
-
 def main() -> None:
     """Trains and tests the network with each set of training options; arguments are seeds, 0 by default."""
     import pandas as pd
@@ -56,10 +44,8 @@ def main() -> None:
     from dogs_vs_cats.pipelines.approach.nodes import evaluate, train
     from dogs_vs_cats.training.inputs import LabelledImages
 
-    images = photos()
-    manifest = pd.DataFrame(
-        {"path": [f"{number}.jpg" for number in range(5000)], "label": np.arange(5000) % 2, "split": SPLITS}
-    )
+    images, labels = photos(SIZE, of_each=2500)
+    manifest = pd.DataFrame({"path": [f"{number}.jpg" for number in range(5000)], "label": labels, "split": SPLITS})
     data = LabelledImages(images, manifest, ["cat", "dog"], {"identity": "photos"})
     augmented = {**USUAL, "augment": True}
     together = {name: value for option in OPTIONS.values() for name, value in option.items()}
