@@ -145,7 +145,7 @@ def roc_curves(predictions: pd.DataFrame, class_names: Sequence[str]) -> dict[st
 
 
 def accuracy_coverage(predictions: pd.DataFrame, class_names: Sequence[str]) -> pd.DataFrame:
-    """Computes the accuracy on the most confident predictions, against how many they are.
+    """Computes the accuracy on the most confident predictions, against their number.
 
     Args:
         predictions: The rows of one split of a predictions table.

@@ -100,7 +100,7 @@ class Curve(NamedTuple):
         low: Lower end of its 95 % band.
         high: Upper end.
         gain: What twice the largest number would add to the accuracy there; with the ends of its interval. None of them
-            is ever below 0, because the power law can't rise with the number of photos.
+            is ever below 0, because the errors of the power law never rise with the number of photos.
     """
 
     images: NDArray[np.float64]
