@@ -7,7 +7,8 @@ Each row of the table is of one seed, which draws the swapped labels, and of thr
 with the true labels, with swapped ones, and with all rows of the second run's `label_issues.csv` as corrections. The
 accuracies are those on the same test photos with their true labels: 750, without those that a correction leaves out.
 `first_250` is the fraction of swapped labels among the first 250 rows, `found_in_500` the fraction of all swapped
-labels that is in the first 500 rows, and `estimate` the estimated fraction of wrong labels.
+labels that is in the first 500 rows, `estimate` the estimated fraction of wrong labels, and `wrong_left` the number of
+wrong labels after all corrections.
 """
 
 import argparse
@@ -94,6 +95,8 @@ def measure(project: Project, seed: int, unflipped: "pd.Series[bool]") -> dict[s
     project.run(labels, "--pipelines=data_quality")
     issues = pd.read_csv(project.result("label_issues.csv"))
     found = issues["path"].isin(swapped)
+    relabelled = issues[issues["action"] == "relabel"].set_index("path")["label"]
+    after = labels.set_index("path")["label"].mask(lambda given: given.index.isin(relabelled.index), relabelled)
     summary = json.loads(project.result("data_quality.json").read_text())
     corrections = project.folder / "corrections.csv"
     shutil.copy(project.result("label_issues.csv"), corrections)
@@ -107,6 +110,7 @@ def measure(project: Project, seed: int, unflipped: "pd.Series[bool]") -> dict[s
         "found_in_500": found[:500].sum() / len(swapped),
         "rows": len(issues),
         "estimate": summary["labels"]["rate"],
+        "wrong_left": int((after != project.photos.set_index("path")["label"]).sum()),
     }
 
 
@@ -120,8 +124,10 @@ def main() -> None:
         project = Project(Path(name), BASES[options.base])
         project.run(project.photos)
         unflipped = project.right()
-        rows = [measure(project, seed, unflipped) for seed in options.seeds]
-    print(pd.DataFrame(rows).round(4).to_string(index=False))
+        for number, seed in enumerate(options.seeds):
+            row = pd.DataFrame([measure(project, seed, unflipped)]).round(4)
+            row.to_csv(sys.stdout, sep="\t", index=False, header=number == 0)
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":
