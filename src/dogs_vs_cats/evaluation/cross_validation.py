@@ -65,7 +65,8 @@ def divide(manifest: pd.DataFrame, folds: int, seed: int) -> Iterator[Fold]:
     Args:
         manifest: Columns `label`, `split` and `group`, with corrections also `given_label` and `given_split`; images of
             the split `unused` stay out.
-        folds: At least 2, and at most as many as the smallest class has groups.
+        folds: At least 2, and at most as many as the largest class has groups. A class with fewer groups is missing in
+            the test part of some folds, and one with a single group in the training of one.
         seed: Another seed draws other folds in every repeat.
 
     Yields:
