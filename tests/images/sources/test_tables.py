@@ -235,6 +235,21 @@ def test_the_log_says_where_validation_images_of_a_table_go(tmp_path: Path, capl
     assert "names the parts; its validation images count as training images, of which validation is" in caplog.text
 
 
+def test_empty_rows_are_skipped_and_counted(tmp_path: Path) -> None:
+    """A spreadsheet leaves them where rows were cleared."""
+    values = [
+        f"{part},{number % 2}" for number, part in enumerate(["train", "train", "train", "train", "test", "test"])
+    ]
+    header, first, *rows = with_column("split,patient", values).splitlines()
+    source = opened(tmp_path / "right", table(header, [first, ",,,", "", *rows, ", ,,"]), group="patient")
+    assert list(parts(source).values()) == ["train"] * 4 + ["test"] * 2
+    assert list(source.groups.values()) == ["0", "1"] * 3
+    wrong = table(header, [first, "", ",,,", *rows[:-1], rows[-1].replace("test", "exam")])
+    assert "row 9 (exam), counted with the headers" in refusal(tmp_path / "wrong", wrong, group="patient")
+    gap = table(header, [first, "", *rows[:-1], "train/6.jpg,,test,0"])
+    assert "the first is row 8, counted with the headers" in refusal(tmp_path / "gap", gap, group="patient")
+
+
 def test_a_short_row_has_no_label(tmp_path: Path) -> None:
     assert "1 of the 6 rows of labels.csv have no label (column label)" in refusal(
         tmp_path, table("path,label", ["train/1.jpg", *pets().splitlines()[2:]])
