@@ -622,8 +622,8 @@ def test_several_seeds_are_told_with_mean_interval_and_deviation(redrawn: bool) 
     assert f"{100 * mean:.1f} ± {100 * deviation:.1f}</small><small>{interval}<" in html
     assert "a: 0, 1, 2" in html
     text = " ".join(sentences({**summary, "best": {**summary["best"], "approach": "a"}}))
-    which, scope = ("each with a split of its own", "") if redrawn else ("on the same split", ", for the randomness")
-    assert f"With 3 seeds {which}, the mean is {mean:.1%} (95% interval {low:.1%} to {high:.1%}{scope}" in text
+    which, scope = (", each with a split of its own", "") if redrawn else (" on the same split", ", for the randomness")
+    assert f"With 3 seeds{which}, the mean is {mean:.1%} (95% interval {low:.1%} to {high:.1%}{scope}" in text
     assert ("Student's t" in html, "corrected resampled t" in html) == (not redrawn, redrawn)
     table = catalog.load("comparison_table").set_index("approach")
     assert table.loc["a", OF_SEEDS].tolist() == pytest.approx([3, mean, deviation, low, high])

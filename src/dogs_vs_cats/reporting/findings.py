@@ -145,9 +145,9 @@ def _over_seeds(row: Mapping[str, Any]) -> Iterator[str]:
     if "test_accuracy" in seeds.get("mean_low", {}):
         images = row["test_images"]
         mean, low, high = (percent(seeds[f"mean{end}"]["test_accuracy"], images) for end in ENDS)
-        which = "each with a split of its own" if seeds["redrawn"] else "on the same split"
+        which = ", each with a split of its own" if seeds["redrawn"] else " on the same split"
         scope = "" if seeds["redrawn"] else ", for the randomness of training alone"
-        yield f"With {len(seeds['seeds'])} seeds {which}, the mean is {mean} (95% interval {low} to {high}{scope})."
+        yield f"With {len(seeds['seeds'])} seeds{which}, the mean is {mean} (95% interval {low} to {high}{scope})."
 
 
 def _best_figure(summary: Summary) -> str:
