@@ -1,4 +1,5 @@
 import io
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -6,6 +7,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import most_confident, predictions_table
@@ -156,8 +158,21 @@ def test_the_gallery_shows_the_pictures_of_the_mistakes(
     shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
     for picture, row in zip(shown, [3, 5, 2], strict=True):
         assert np.array_equal(picture, np.squeeze(images[row]))
-    assert "said dog 95.0%" in texts(figure)
+    assert "dog 95.0%" in texts(figure)
     assert "is cat" in texts(figure)
+
+
+def test_long_class_names_above_neighbouring_mistakes_do_not_overlap(
+    predictions: pd.DataFrame, manifest: pd.DataFrame
+) -> None:
+    images = np.zeros((8, 9, 9, 3), np.uint8)
+    names = ["american_water_spaniel", "wire_haired_fox_terrier"]
+    renamed = predictions.rename(columns=lambda column: column.replace("cat", names[0]).replace("dog", names[1]))
+    figure = evaluation_figures.mistakes_gallery(renamed, images, manifest, names)
+    figure.draw_without_rendering()
+    titles = [text.get_window_extent() for text in figure.findobj(Text) if "%" in text.get_text()]
+    assert len(titles) == 3
+    assert not any(one.overlaps(next_one) for one, next_one in itertools.pairwise(titles))
 
 
 def test_the_gallery_says_when_there_are_no_mistakes(predictions: pd.DataFrame, manifest: pd.DataFrame) -> None:

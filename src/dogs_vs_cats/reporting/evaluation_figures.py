@@ -21,7 +21,7 @@ from dogs_vs_cats.evaluation.metrics import MATRIX_CLASSES, confused_pairs
 from dogs_vs_cats.evaluation.predictions import most_confident
 from dogs_vs_cats.reporting import style
 from dogs_vs_cats.reporting.style import DASHED, INK, MUTED, PAPER, SERIES
-from dogs_vs_cats.reporting.wording import certainty
+from dogs_vs_cats.reporting.wording import answer, shortened
 
 CONFIDENCE_THRESHOLDS = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 LABEL_WIDTH = 0.09
@@ -94,7 +94,7 @@ def _write_cells(axes: Axes, counts: NDArray[np.integer], fractions: NDArray[np.
 def _draw_confused_pairs(axes: Axes, rows: pd.DataFrame, class_names: Sequence[str], evaluated_by: str) -> None:
     pairs = confused_pairs(rows, class_names)
     shown = pairs.head(PAIRS_DRAWN)
-    named = shown[["true", "predicted"]].map(_shortened, length=16)
+    named = shown[["true", "predicted"]].map(shortened, length=16)
     names = named["true"] + "\n→ " + named["predicted"]
     # Positions, because two shortened names may be equal.
     bars = axes.barh(range(len(shown)), shown["images"], height=0.6)
@@ -129,7 +129,7 @@ def roc_curve(
     axes.set_prop_cycle(ROC_LINES)
     _draw_diagonal(axes)
     for name, (area, rates) in shown.items():
-        label = f"{_shortened(name, 30)} (AUC {area:.3f})"
+        label = f"{shortened(name, 30)} (AUC {area:.3f})"
         axes.plot(rates["false_positive_rate"], rates["true_positive_rate"], label=label, clip_on=False)
     if shown:
         axes.legend(loc="lower right", fontsize=9 if len(shown) <= 4 else 7.5)
@@ -274,13 +274,7 @@ def mistakes_gallery(
     row_of_path = {path: row for row, path in enumerate(manifest["path"])}
     mistake: Any
     for panel, mistake in zip(style.panels(figure, lines, columns).flat, mistakes.itertuples(), strict=False):
-        answer = f"said {class_names[mistake.predicted]} {certainty(mistake.confidence)}"
+        predicted, true = class_names[mistake.predicted], class_names[mistake.label]
         image = np.asarray(images[row_of_path[mistake.path]])
-        style.show_answer(panel, image, answer, class_names[mistake.label], wrong=True)
-        panel.text(0, -0.03, _shortened(mistake.path), color=MUTED, fontsize=7, va="top", transform=panel.transAxes)
-
-
-def _shortened(path: str, length: int = 24) -> str:
-    """Returns the end of a path, at most `length` characters of it."""
-    name = path.rsplit("/", maxsplit=1)[-1]
-    return name if len(name) <= length else f"…{name[-length + 1 :]}"
+        style.show_answer(panel, image, answer(predicted, mistake.confidence), shortened(true), wrong=True)
+        panel.text(0, -0.03, shortened(mistake.path), color=MUTED, fontsize=7, va="top", transform=panel.transAxes)

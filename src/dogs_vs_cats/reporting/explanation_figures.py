@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from dogs_vs_cats.reporting import style
 from dogs_vs_cats.reporting.style import MUTED
-from dogs_vs_cats.reporting.wording import certainty
+from dogs_vs_cats.reporting.wording import answer
 
 FILTERS_SHOWN = 48
 MAPS_SHOWN = 12
@@ -128,9 +128,9 @@ def grad_cam(figure: Figure, rows: Mapping[str, Sequence[Explained]]) -> None:
     for band, (title, images) in zip(figure.subfigures(len(rows), 1, squeeze=False).flat, rows.items(), strict=True):
         band.suptitle(title, fontsize=11, fontweight="bold", x=0.02, ha="left")
         for (above, below), explained in zip(style.panels(band, 2, columns).T, images, strict=False):
-            answer = f"{explained.predicted} {certainty(explained.confidence)}"
             wrong = explained.truth not in (None, explained.predicted)
-            style.show_answer(above, explained.image, answer, explained.truth, wrong)
+            given = answer(explained.predicted, explained.confidence)
+            style.show_answer(above, explained.image, given, explained.truth, wrong)
             style.show_image(below, explained.image)
             below.imshow(explained.heat, cmap="inferno", alpha=0.75 * explained.heat, vmin=0, vmax=1)
             below.set_title(explained.path[-22:], fontsize=6.5, color=MUTED, fontweight="normal", pad=3)

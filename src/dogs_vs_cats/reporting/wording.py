@@ -24,6 +24,17 @@ def certainty(probability: float) -> str:
     return "<0.1%" if probability < 0.0005 else f"{probability:.1%}"
 
 
+def shortened(name: str, length: int = 24) -> str:
+    """Returns the end of a name or of a path's last part, at most `length` characters of it."""
+    last = name.rsplit("/", maxsplit=1)[-1]
+    return last if len(last) <= length else f"…{last[-length + 1 :]}"
+
+
+def answer(predicted: str, confidence: float) -> str:
+    """Writes a prediction above an image that is 1.75 inches wide; a longer one would run into its neighbour's."""
+    return f"{shortened(predicted, 14)} {certainty(confidence)}"
+
+
 def p_value(value: float) -> str:
     """Writes a p-value; of a tiny one only that it is tiny."""
     return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
