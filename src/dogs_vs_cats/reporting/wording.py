@@ -32,7 +32,7 @@ def shortened(name: str, length: int = 24) -> str:
 
 def answer(predicted: str, confidence: float) -> str:
     """Writes a prediction above an image that is 1.75 inches wide; a longer one would run into its neighbour's."""
-    return f"{shortened(predicted, 14)} {certainty(confidence)}"
+    return f"{shortened(predicted, 12)} {certainty(confidence)}"
 
 
 def p_value(value: float) -> str:
