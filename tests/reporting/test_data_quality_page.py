@@ -138,6 +138,16 @@ def test_the_page_says_that_groups_count(findings: data_quality.Findings, images
     assert ["ingestion.group" in page for page in pages] == [False, True]
 
 
+@pytest.mark.parametrize(("low", "words"), [(0.0004, "would hardly help"), (0.0006, "would add about 0.2 points")])
+def test_more_photos_help_only_if_the_interval_says_so_as_it_is_written(
+    findings: data_quality.Findings, low: float, words: str
+) -> None:
+    gain = {"gain": 0.002, "low": low, "high": 0.004}
+    summary = data_quality.summarise(findings, CLASSES, MODEL) | {"gain": gain}
+
+    assert data_quality_findings.headline(summary).endswith(f"twice as many photos {words}")
+
+
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_statements_fit_their_numbers(findings: data_quality.Findings, number: int) -> None:
     worse = [{"approach": name, "subject": "class", "slice": "cat", "images": 20, "accuracy": 0.5} for name in "ab"]

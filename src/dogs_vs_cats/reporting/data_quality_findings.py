@@ -46,7 +46,7 @@ def headline(summary: Summary) -> str:
     )
     if not gain:
         return labels
-    helps = gain["low"] > 0 and gain["gain"] >= 0.0005
+    helps = gain["low"] >= 0.0005  # else the page shows an interval from 0.0
     more = f"would add about {100 * gain['gain']:.1f} points" if helps else "would hardly help"
     return f"{labels}, and twice as many photos {more}"
 

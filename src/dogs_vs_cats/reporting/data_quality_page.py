@@ -65,6 +65,7 @@ def render(
         statements=data_quality_findings.statements(summary),
         experiment=run_record.get("experiment"),
         command=run_record.get("command"),
+        has_issues=not findings.issues.empty,
         labels=_suspects(findings, class_names).head(EXAMPLES).to_dict("records"),
         copies=_groups(findings)[:EXAMPLES],
         junk={kind: rows.index[:EXAMPLES] for kind, rows in findings.junk.groupby("kind", sort=False)},
