@@ -52,7 +52,7 @@ def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record
     photos = manifest[manifest["split"] != UNUSED]
     if len(photos) < FEWEST or photos["label"].nunique() < 2:
         raise SourceError(
-            f"data_quality needs at least {FEWEST} photos in two classes; this experiment uses {len(photos)} photos in "
+            f"data_quality needs at least {FEWEST} photos in two classes. Photos in use: {len(photos)}, in classes: "
             f"{photos['label'].nunique()}. Add photos, and run data_ingestion again."
         )
     fit = ingestion_record.get("fit", "stretch")
