@@ -84,12 +84,15 @@ def file_name(machine: Machine) -> str:
 
 def provenance() -> Row:
     """What a row is measured with: the commit, the date (UTC) and the versions of what computes."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    # Results that this or an earlier run wrote change nothing of what is measured.
+    changed = git("status", "--porcelain", "--", "src", "conf", "benchmarks", ":!benchmarks/results")
     versions = {found.name: found.version for found in metadata.distributions() if found.name in COMPUTING}
     return {
-        "commit": commit.stdout.strip(),
+        "commit": git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else ""),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "versions": {"python": platform.python_version(), **versions},
     }

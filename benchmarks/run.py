@@ -3,7 +3,7 @@
     make bench
     make bench ROWS="augmentation lecture_run"
 
-All rows take at most 30 minutes on two cores with AVX2.
+The rows are sized for half an hour on two cores with AVX2.
 """
 
 import logging

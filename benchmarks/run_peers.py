@@ -35,7 +35,7 @@ WHOLE = {"training": 3000, "epochs": 2, "images": 256, "decoded": 400, "rounds":
 QUICK = {"training": 60, "epochs": 1, "images": 32, "decoded": 40, "rounds": 1}
 
 
-@click.command(help="Measure this project beside others. All rows take at most 60 minutes on two cores with AVX2.")
+@click.command(help="Measure this project beside others. The rows are sized for an hour on two cores with AVX2.")
 @click.option("--only", multiple=True, type=click.Choice(list(UNITS)), help="A row; by default all.")
 @click.option("--side", multiple=True, type=click.Choice(list(machines.PEERS)), help="A side; by default all.")
 @click.option("--quick", is_flag=True, help="Try with few photos, and record nothing.")
@@ -54,7 +54,7 @@ def main(only: tuple[str, ...], side: tuple[str, ...], quick: bool, compiled: bo
                 print(f"{row}, {machines.PEERS[peer]} …", end="", flush=True)
                 figures[peer] = _measured(peer, row, task)
                 print(f" {figures[peer]['seconds']:.4g} s", flush=True)
-            result = {**result_of(row, figures, sizes), **provenance}
+            result = {**result_of(row, figures, task), **provenance}
             for measured in figures.values():
                 result["versions"] = {**result["versions"], **measured["versions"]}
             if quick or side:
@@ -65,18 +65,18 @@ def main(only: tuple[str, ...], side: tuple[str, ...], quick: bool, compiled: bo
     print(machines.peers_table(machines.read()))
 
 
-def result_of(row: str, figures: dict[str, Any], sizes: dict[str, int]) -> machines.Row:
+def result_of(row: str, figures: dict[str, Any], task: dict[str, Any]) -> machines.Row:
     """What the table shows of a row: rates, or seconds of the whole lecture run, and the accuracies reached.
 
     Args:
         row: Its name.
         figures: What each side measured: `seconds`, and `accuracies` where it trained.
-        sizes: How much of the material was used.
+        task: What the sides were given.
     """
     images = {
-        "training": sizes["training"] * sizes["epochs"],
-        "vgg16_extraction": sizes["images"],
-        "decode_resize": sizes["decoded"],
+        "training": task["training"] * task["epochs"],
+        "vgg16_extraction": task["images"],
+        "decode_resize": task["decoded"],
     }.get(row)
     shown = {peer: images / found["seconds"] if images else found["seconds"] for peer, found in figures.items()}
     accuracies = [
@@ -84,8 +84,9 @@ def result_of(row: str, figures: dict[str, Any], sizes: dict[str, int]) -> machi
         for peer, found in figures.items()
         if "accuracies" in found
     ]
-    note = {"note": f"validation accuracies: {', '.join(accuracies)}"} if accuracies else {}
-    return {**shown, "unit": UNITS[row], **note}
+    notes = ["PyTorch's models are compiled"] if task["compiled"] else []
+    notes += [f"validation accuracies: {', '.join(accuracies)}"] if accuracies else []
+    return {**shown, "unit": UNITS[row], "note": "; ".join(notes)}
 
 
 def _measured(peer: str, row: str, task: dict[str, Any]) -> dict[str, Any]:
