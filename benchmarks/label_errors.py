@@ -8,7 +8,7 @@ with the true labels, with swapped ones, and with all rows of the second run's `
 accuracies are those on the same test photos with their true labels: 750, without those that a correction leaves out.
 `first_250` is the fraction of swapped labels among the first 250 rows, `found_in_500` the fraction of all swapped
 labels that is in the first 500 rows, `estimate` the estimated fraction of wrong labels, and `wrong_left` the number of
-wrong labels after all corrections.
+wrong labels in use after all corrections.
 """
 
 import argparse
@@ -95,8 +95,8 @@ def measure(project: Project, seed: int, unflipped: "pd.Series[bool]") -> dict[s
     project.run(labels, "--pipelines=data_quality")
     issues = pd.read_csv(project.result("label_issues.csv"))
     found = issues["path"].isin(swapped)
-    relabelled = issues[issues["action"] == "relabel"].set_index("path")["label"]
-    after = labels.set_index("path")["label"].mask(lambda given: given.index.isin(relabelled.index), relabelled)
+    relabelled = set(issues.loc[issues["action"] == "relabel", "path"])
+    left_out = set(issues["path"]) - relabelled
     summary = json.loads(project.result("data_quality.json").read_text())
     corrections = project.folder / "corrections.csv"
     shutil.copy(project.result("label_issues.csv"), corrections)
@@ -110,7 +110,7 @@ def measure(project: Project, seed: int, unflipped: "pd.Series[bool]") -> dict[s
         "found_in_500": found[:500].sum() / len(swapped),
         "rows": len(issues),
         "estimate": summary["labels"]["rate"],
-        "wrong_left": int((after != project.photos.set_index("path")["label"]).sum()),
+        "wrong_left": len((swapped ^ relabelled) - left_out),
     }
 
 
