@@ -34,7 +34,7 @@ def test_the_loop_of_looking_and_correcting(project: Path) -> None:
     (looked,) = kedro_in_turn(project, LOOK)
 
     assert looked.returncode == 0, looked.stdout + looked.stderr
-    assert "To look at: data/08_reporting/test/data_quality.html" in looked.stdout
+    assert "The page: data/08_reporting/test/data_quality.html" in looked.stdout
     first = read(issues)
     assert set(first["kind"]) <= {"label", "contradiction", "copy"}
     assert {"label"} <= set(first["kind"])
