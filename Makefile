@@ -124,8 +124,8 @@ mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:500
 	esac
 
 .PHONY: app
-app: install ## Open a page to drop photos on, on http://127.0.0.1:7860 (ENV=lecture, MODELS="champion runs:/RUN/naive_cnn")
-	@PYTHONPATH=src $(BIN)/python -m dogs_vs_cats.app $(addprefix --env=,$(ENV)) $(addprefix --model=,$(MODELS))
+app: install ## Open a page to drop photos on and to review labels, on http://127.0.0.1:7860 (ENV=lecture, MODELS="champion runs:/RUN/naive_cnn", CORRECTIONS=FILE.csv)
+	@PYTHONPATH=src $(BIN)/python -m dogs_vs_cats.app $(addprefix --env=,$(ENV)) $(addprefix --model=,$(MODELS)) $(addprefix --corrections=,$(CORRECTIONS))
 
 .PHONY: clean-runs
 clean-runs: ## Delete what runs have made: arrays, models, reports, the local tracking store

@@ -12,7 +12,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +28,6 @@ from tests.tracking.tracking_stub import Stub, WorkerThread
 pytestmark = pytest.mark.slow
 
 MAX_BYTES = 20_000_000
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 
 
 @pytest.fixture(scope="module")
@@ -102,25 +100,11 @@ def address(project, logged_model, temporary):
             break
     else:
         pytest.fail("".join(printed))
+    assert "Decisions about labels go to conf/test/corrections.csv" in "".join(printed)
     yield found[1]
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30)[0] == "", "after all tests nothing but the address has been printed"
     assert process.returncode == 0
-
-
-@pytest.fixture
-def browser():
-    webdriver = pytest.importorskip("selenium.webdriver")
-    if not (CHROMIUM.is_file() and DRIVER.is_file()):
-        pytest.skip(f"no headless browser: needs {CHROMIUM} and {DRIVER}")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,1100"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
-    yield driver
-    driver.quit()
 
 
 def choose(browser, paths):
@@ -284,12 +268,21 @@ def test_the_page_works_on_a_phone_by_keyboard_and_in_the_dark(browser, address,
     browser.get(address)
     choose(browser, [photo])
     assert browser.execute_script("return document.documentElement.scrollWidth") == 360
-    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    browser.find_element(By.TAG_NAME, "body").send_keys(3 * Keys.TAB)  # after the links to the tabs
     assert browser.switch_to.active_element.get_attribute("id") == "photos"
     light = brightness()
     dark = [{"name": "prefers-color-scheme", "value": "dark"}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
     assert brightness() < light / 4
+
+
+def test_the_other_tab_says_how_to_find_label_issues(address):
+    with urllib.request.urlopen(address, timeout=60) as page:
+        assert 'href="review"' in page.read().decode()
+    with urllib.request.urlopen(f"{address}review", timeout=60) as page:
+        text = page.read().decode()
+    command = "kedro run --env=test --pipelines=data_quality"
+    assert f"There is no label_issues.csv to review yet. Make it: {command}" in text
 
 
 def test_only_this_computer_can_reach_the_page(address):

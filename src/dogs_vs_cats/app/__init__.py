@@ -1,1 +1,1 @@
-"""A local web page: drop photos on it to see the answer of each approach and its heat map."""
+"""A local web page: photos dropped on it get the answer of each approach, and the labels of photos are reviewed."""

@@ -1,5 +1,6 @@
 """Starts the page: `python -m dogs_vs_cats.app`, or `make app`."""
 
+import logging
 from typing import cast
 
 import click
@@ -25,18 +26,23 @@ from dogs_vs_cats.tracking.store import registered_name
     "By default all approaches that have been trained.",
 )
 @click.option(
+    "--corrections",
+    help="The .csv file that decisions about labels are written to. By default that of the environment "
+    "(ingestion.corrections) or of its last run, or else conf/ENVIRONMENT/corrections.csv.",
+)
+@click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
     help="Address to listen on; by default only this computer can reach it.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), help="TCP port. By default the first free one from 7860 on.")
-def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) -> None:
-    """Open a page that shows each approach's answer for the photos you drop on it."""
+def main(env: str | None, wanted: tuple[str, ...], corrections: str | None, host: str, port: int | None) -> None:
+    """Open a page that shows each approach's answer for the photos you drop on it, and one that reviews labels."""
     bootstrap_project(ROOT)
     with KedroSession.create(project_path=ROOT, env=env) as session:
         context = cast(KedroSession, session).load_context()
-        parameters, catalog = context.config_loader["parameters"], context.catalog
+        parameters, catalog, environment = context.config_loader["parameters"], context.catalog, context.env
         experiment = context.config_loader["globals"]["experiment"]
     approaches = parameters["approaches"]
     # Where nothing is trained, None finds no best model either, and says what to do.
@@ -45,13 +51,17 @@ def main(env: str | None, wanted: tuple[str, ...], host: str, port: int | None) 
     click.echo("Loading the models …")
     start_keras()
     classifiers = [load_classifier(*find_model(name, catalog, approaches, registered)) for name in names]
+    from dogs_vs_cats.app import page, review_page
     from dogs_vs_cats.app.answers import Expert
-    from dogs_vs_cats.app.page import build, serve
+    from dogs_vs_cats.app.serving import build, serve
 
     compute = ComputeParameters.model_validate(parameters["compute"])
     ingestion = IngestionParameters.model_validate(parameters["ingestion"])
     experts = [Expert(classifier, compute, ingestion) for classifier in classifiers]
-    serve(build(experts, ingestion.max_bytes), host, port)
+    reviewed = review_page.Reviewed(catalog, environment, ingestion, corrections)
+    click.echo(f"Decisions about labels go to {reviewed.file}. To apply it: {reviewed.command(reviewed.file)}")
+    logging.disable(logging.INFO)  # what is said about a source when it is opened, is said in a run
+    serve(build(page.routes(experts, ingestion.max_bytes), review_page.routes(reviewed)), host, port)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from matplotlib import colormaps
 
+from dogs_vs_cats.app.pictures import in_proportion
 from dogs_vs_cats.explanation.grad_cam import explainer
 from dogs_vs_cats.images.decoding import ImageRejected, decode
 from dogs_vs_cats.inference.classifiers import Classifier
@@ -115,9 +116,7 @@ def answer_photo(name: str, data: bytes, experts: Sequence[Expert]) -> Photo:
     whole: DecodingOptions = {**experts[0].decoding, "fit": "stretch"}
     try:
         shown = decode(data, image_size=_SHOWN_SIDE, channels=3, **whole)
-        scale = _SHOWN_SIDE / max(shown.width, shown.height)
-        size = max(1, round(shown.width * scale)), max(1, round(shown.height * scale))
-        picture = cv2.resize(shown.pixels, size, interpolation=cv2.INTER_AREA)
+        picture = in_proportion(shown)
         answers = [expert.answer(data, picture) for expert in experts]
     except ImageRejected as error:
         return Photo(name, problem=error.reason)

@@ -42,11 +42,16 @@ def data_uri(picture: bytes, kind: str = "png") -> str:
 
 
 def jpeg_uri(pixels: np.ndarray, quality: int, side: int | None = None) -> str:
-    """Writes a photo as the address of an `img` element.
+    """Writes a photo as the address of an `img` element; see `jpeg`."""
+    return data_uri(jpeg(pixels, quality, side), "jpeg")
+
+
+def jpeg(pixels: np.ndarray, quality: int, side: int | None = None) -> bytes:
+    """Writes a photo as a JPEG file.
 
     Args:
         pixels: uint8, shape (height, width, 1 or 3).
-        quality: Of the JPEG file, 1..95.
+        quality: Of the file, 1..95.
         side: Height and width at most, in pixels; None for those of the photo.
     """
     from PIL import Image
@@ -56,4 +61,4 @@ def jpeg_uri(pixels: np.ndarray, quality: int, side: int | None = None) -> str:
         photo.thumbnail((side, side))
     file = io.BytesIO()
     photo.save(file, "JPEG", quality=quality)
-    return data_uri(file.getvalue(), "jpeg")
+    return file.getvalue()

@@ -43,7 +43,7 @@ MOST_NAMES = 40
 
 Kind = Literal["images", "file names", "folders", "dataset"]
 
-_PLAIN = re.compile(r"[^\W\d][\w .()+-]*|[~/.][\w /.()~+-]*")
+_PLAIN = re.compile(r"(?:[^\W\d]|[~/.])[\w /.()~+-]*")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,187 @@
+"""The tab that reviews labels: finds what is to be reviewed, and serves its page."""
+
+import re
+import shlex
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import HTMLResponse
+from kedro.io import CatalogProtocol
+
+from dogs_vs_cats.app.review import Decision, Issue, Review
+from dogs_vs_cats.app.serving import HEADERS
+from dogs_vs_cats.errors import CorrectionsError, MissingInputError, ProjectError, listed
+from dogs_vs_cats.images.corrections import check_corrections
+from dogs_vs_cats.images.opening import open_for_training
+from dogs_vs_cats.images.sources import Source
+from dogs_vs_cats.images.sources.reading import as_yaml
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.project import resolve
+from dogs_vs_cats.reporting.html import environment
+
+_VERSION = re.compile(r" \(SHA-256 [0-9a-f]+\)$")  # follows the name of a file of corrections in records
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """The experiment that is reviewed.
+
+    Attributes:
+        catalog: Has its results.
+        environment: Its environment, as `--env` names it; None without it.
+        ingestion: The environment's parameters.
+        wanted: The file of corrections that the user names, if any.
+    """
+
+    catalog: CatalogProtocol[Any, Any]
+    environment: str | None
+    ingestion: IngestionParameters
+    wanted: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The file of corrections: the one named, the environment's, the last run's, or one beside its parameters."""
+        last = self._last_run()[0].corrections
+        return self.wanted or self.ingestion.corrections or last or f"conf/{self.environment or 'base'}/corrections.csv"
+
+    def command(self, corrections: str | None, *options: str) -> str:
+        """The command that runs the experiment again, on the source of its last run.
+
+        Args:
+            corrections: The file of corrections.
+            *options: Further options.
+        """
+        given = {"source": self._last_run()[0].source, "corrections": corrections}
+        changed = [
+            f"ingestion.{name}={as_yaml(value)}"
+            for name, value in given.items()
+            if value and value != getattr(self.ingestion, name)
+        ]
+        words = ["kedro", "run", *([f"--env={self.environment}"] if self.environment else [])]
+        return shlex.join([*words, *([f"--params={','.join(changed)}"] if changed else []), *options])
+
+    def open(self) -> Review:
+        """Reads the issues, and opens the source that their photos are from.
+
+        Raises:
+            ProjectError: There are no issues, the source can't be opened, or the file is no file of corrections.
+        """
+        last, seed = self._last_run()
+        look = self.command(last.corrections, "--pipelines=data_quality")
+        if not all(map(self.catalog.exists, ("label_issues", "manifest", "ingestion_record"))):
+            raise MissingInputError(f"There is no label_issues.csv to review yet. Make it: {look}")
+        source = open_for_training(last, seed)
+        issues, lost = self._issues(source)
+        warnings = []
+        if lost:
+            text = f"label_issues.csv names photos that the source lacks: {listed(lost, 3)}. Make it again: {look}"
+            warnings.append(text)
+        if not issues:
+            nothing = "label_issues.csv has no rows: no photo needs a correction."
+            raise MissingInputError(next(iter(warnings), nothing))
+        parameters = last.model_copy(update={"corrections": self.file})
+        bit_depth = self.catalog.load("ingestion_record")["bit_depth"]
+        review = Review(parameters, source, bit_depth, issues, warnings)
+        review.decided()  # which refuses what is no file of corrections
+        try:
+            if resolve(self.file).exists():
+                check_corrections(parameters, source)
+        except CorrectionsError as error:
+            warnings.append(f"A run would refuse the corrections. {error.message}")
+        return review
+
+    def _issues(self, source: Source) -> tuple[dict[str, Issue], list[str]]:
+        """Reads the issues by the path of their photo; and paths that the source lacks."""
+        entries = {entry.path: entry for entry in source.entries()}
+        hashes = self.catalog.load("manifest").set_index("path")["sha256"]
+        rows = {row["path"]: row for row in self.catalog.load("label_issues").to_dict("records")}
+        issues = {
+            path: Issue(
+                **{name: row[name] for name in ("action", "label", "kind", "note")},
+                entry=entries[path],
+                sha256=hashes.get(path, path),
+                given=source.class_names[entries[path].label],
+                confidence=float(row["confidence"]) if row["confidence"] else None,
+            )
+            for path, row in rows.items()
+            if path in entries
+        }
+        return issues, [path for path in rows if path not in entries]
+
+    def _last_run(self) -> tuple[IngestionParameters, int]:
+        """The parameters of ingestion and the seed that the issues are from; without a run, the environment's."""
+        if not self.catalog.exists("ingestion_record"):
+            return self.ingestion, 0
+        made_with = dict(self.catalog.load("ingestion_record")["parameters"])
+        seed = made_with.pop("seed")
+        if "corrections" in made_with:
+            made_with["corrections"] = _VERSION.sub("", made_with["corrections"])
+        return IngestionParameters.model_validate(made_with), seed
+
+
+def routes(reviewed: Reviewed) -> APIRouter:
+    """Returns the page of the tab, its photos, and the address that takes decisions."""
+    templates, router, lock = environment("dogs_vs_cats.app"), APIRouter(prefix="/review"), Lock()
+    opened: list[Review] = []
+
+    def open_again() -> Review:
+        review = reviewed.open()
+        if opened:
+            review.history = opened.pop().history
+        opened.append(review)
+        return review
+
+    def current() -> Review:
+        return opened[0] if opened else open_again()
+
+    def shown(review: Review, path: str, said: str = "") -> dict[str, Any]:
+        found, decided = review.issue(path), review.decided()
+        before, after = review.neighbours(path)
+        return {
+            "issue": found,
+            "row": decided.get(path),
+            "number": list(review.issues).index(path) + 1,
+            "issues": len(review.issues),
+            "decided": len(decided),
+            "before": before,
+            "after": after,
+            "classes": review.source.class_names,
+            "undoable": bool(review.history),
+            "said": said,
+        }
+
+    @router.get("")
+    def page() -> HTMLResponse:
+        template = templates.get_template("review.html.jinja")
+        with lock:
+            try:
+                review = open_again()
+                content = {"warnings": review.warnings, **shown(review, review.next_open())}
+            except ProjectError as error:
+                content = {"warnings": [error.message], "issue": None}
+            content |= {"file": reviewed.file, "command": reviewed.command(reviewed.file)}
+        return HTMLResponse(template.render(content), headers=HEADERS)
+
+    @router.get("/issue")
+    def issue(path: str) -> HTMLResponse:
+        with lock:
+            content = shown(current(), path)
+        return HTMLResponse(templates.get_template("issue.html.jinja").render(content))
+
+    @router.post("/decision")
+    def decide(decision: Decision) -> HTMLResponse:
+        # Only JSON is taken, which a page from elsewhere can't send without permission.
+        with lock:
+            said, path = current().decide(decision)
+            content = shown(current(), path, said)
+        return HTMLResponse(templates.get_template("issue.html.jinja").render(content))
+
+    @router.get("/photo")
+    def photo(path: str) -> Response:
+        with lock:
+            review = current()
+        return Response(review.photo(path), media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+
+    return router

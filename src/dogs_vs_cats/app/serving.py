@@ -1,0 +1,88 @@
+"""The server of the page, whatever its tabs are."""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.requests import ClientDisconnect
+
+from dogs_vs_cats.errors import ParameterError, ProjectError
+
+MAX_CONNECTIONS = 32
+"""Further connections are answered with status 503."""
+
+PORTS = range(7860, 7960)
+"""The default is the first free one of these."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+"""A page loads nothing from elsewhere and runs nothing but its own scripts, whatever a file is called."""
+
+
+def build(*tabs: APIRouter) -> FastAPI:
+    """Builds the application: the tabs, and one line of text for every expected failure.
+
+    Args:
+        *tabs: The addresses of each tab.
+    """
+    application = FastAPI(openapi_url=None)
+    application.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")))
+    for tab in tabs:
+        application.include_router(tab)
+
+    @application.exception_handler(ProjectError)
+    def failed(request: Request, error: ProjectError) -> Response:
+        return PlainTextResponse(error.message, 400 if isinstance(error, ParameterError) else 500)
+
+    @application.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return PlainTextResponse(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", 400)
+
+    @application.exception_handler(ClientDisconnect)
+    def gone(request: Request, error: Exception) -> Response:
+        return Response(status_code=499)  # which nobody reads
+
+    return application
+
+
+def serve(application: FastAPI, host: str, port: int | None) -> None:
+    """Serves the page until it is interrupted.
+
+    Args:
+        application: See `build`.
+        host: Address to listen on.
+        port: TCP port; None for the first free one of `PORTS`.
+
+    Raises:
+        ProjectError: The address or the port isn't available.
+    """
+    config = uvicorn.Config(application, log_level="warning", limit_concurrency=MAX_CONNECTIONS)
+    with _listen(host, PORTS if port is None else [port]) as listening, contextlib.suppress(KeyboardInterrupt):
+        name = f"[{host}]" if ":" in host else host
+        click.echo(f"Open http://{name}:{listening.getsockname()[1]}/ (Ctrl-C ends it)")
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, ports: Sequence[int]) -> socket.socket:
+    """Listens on the first free port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, ports[0]), family=family)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and len(ports) > 1:
+            return _listen(host, ports[1:])
+        reason = str(error.strerror).partition(" (")[0]  # Python repeats the address in parentheses
+        raise ProjectError(
+            f"The page can't listen on {host}, port {ports[0]}: {reason}. Name another one: --host=ADDRESS --port=PORT"
+        ) from error
