@@ -153,6 +153,25 @@ def test_photos_of_the_issues_are_served_and_no_other_file(folder, address):
             )
 
 
+@pytest.mark.parametrize("name", ["photos", "labels.csv"])
+def test_photos_come_from_a_folder_or_a_table_as_from_an_archive(folder, name):
+    from_archive = reviewed(folder).open().photo(ISSUES[3][0])
+    with zipfile.ZipFile(folder / "photos.zip") as photos:
+        photos.extractall(folder / "photos")
+        table = pd.DataFrame({"path": photos.namelist()})
+    table["label"] = table["path"].str.partition("/")[0]
+    table.to_csv(folder / "labels.csv", index=False)
+    entries = catalog(folder)
+    record = entries.load("ingestion_record")
+    record["parameters"] |= {"source": str(folder / name), "images": str(folder / "photos")}
+    if name == "photos":
+        del record["parameters"]["images"]
+    entries.save("ingestion_record", record)
+    review = reviewed(folder).open()
+    assert review.photo(ISSUES[3][0]) == from_archive
+    assert [issue.given for issue in review.issues.values()] == ["cat", "cat", "dog", CHEESE]
+
+
 RELABEL = {"path": "cat/0.png", "action": "relabel", "label": "dog"}
 
 
