@@ -109,7 +109,7 @@ def test_a_stage_depends_on_the_code_that_can_change_its_outcome_and_on_no_other
     expected = {
         "images/sources/archive.py": {"prepare"},
         "images/decoding/__init__.py": {"prepare"},
-        "images/splitting.py": {"prepare"},
+        "images/splitting.py": {"prepare", *on_approaches},
         "pipelines/data_ingestion/nodes.py": {"prepare"},
         "images/generated/source_task.py": {"prepare", "backbone"},
         "pipelines/backbone/pipeline.py": {"backbone"},

@@ -23,7 +23,7 @@ from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.pipelines.comparison.pipeline import create_pipeline
-from dogs_vs_cats.reporting import data_quality
+from dogs_vs_cats.reporting import data_quality_findings
 from dogs_vs_cats.reporting.approach_figures import draw_figures
 from dogs_vs_cats.reporting.findings import closing_lines, headline, sentences
 from dogs_vs_cats.reporting.results import Pictures
@@ -740,7 +740,7 @@ def test_numbers_are_written_as_precisely_as_the_images_allow() -> None:
 
 
 DATA_QUALITY = {
-    "subject": data_quality.subject([model_info("good", **SETTINGS)]),
+    "subject": data_quality_findings.subject([model_info("good", **SETTINGS)]),
     "photos": 360,
     "labels": {"rate": 0.05, "wrong": 18, "listed": 20, "confused": [], "not_judged": {}},
     "contradictions": 2,
@@ -757,7 +757,7 @@ DATA_QUALITY = {
 def test_the_page_says_what_was_found_about_the_photos_unless_these_or_the_models_have_changed() -> None:
     trained_again = {**model_info("good", **SETTINGS), "made_with": {"backbone": "another"}}
     found = report_of(compare({"good": 20}, changes={"data_quality_summary": DATA_QUALITY}))
-    earlier = DATA_QUALITY | {"subject": data_quality.subject([trained_again])}
+    earlier = DATA_QUALITY | {"subject": data_quality_findings.subject([trained_again])}
     other = report_of(compare({"good": 20}, changes={"data_quality_summary": earlier}))
 
     assert "18 wrong labels of 360; 2 groups of contradictory copies; 1 unusable photo" in found

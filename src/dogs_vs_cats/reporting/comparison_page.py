@@ -11,7 +11,7 @@ from dogs_vs_cats.evaluation.metrics import MATRIX_CLASSES
 from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
-from dogs_vs_cats.reporting import data_quality, data_quality_findings, findings
+from dogs_vs_cats.reporting import data_quality_findings, findings
 from dogs_vs_cats.reporting.html import environment
 from dogs_vs_cats.reporting.results import ApproachResult
 from dogs_vs_cats.reporting.settings import differences, flattened
@@ -54,7 +54,9 @@ def render(
     from dogs_vs_cats.reporting.style import MARKERS, series_style
 
     rows, classes = summary["approaches"], summary["data"]["classes"]
-    looked_at = data_quality_summary.get("subject") == data_quality.subject(result.model_info for result in results)
+    looked_at = data_quality_summary.get("subject") == data_quality_findings.subject(
+        result.model_info for result in results
+    )
     dots = "Test and validation accuracy of every approach with its 95% interval; the numbers are in the table below"
     curves = "Accuracy and loss of every approach on training and validation images over the epochs"
     styles = {result.name: series_style(index) for index, result in enumerate(results)}

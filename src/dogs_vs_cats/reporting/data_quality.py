@@ -1,8 +1,6 @@
 """The findings about the data, and their summary."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +9,7 @@ import pandas as pd
 from dogs_vs_cats.evaluation.image_quality import UNLIKE
 from dogs_vs_cats.evaluation.label_errors import LabelErrors
 from dogs_vs_cats.evaluation.training_size import Curve
+from dogs_vs_cats.reporting.data_quality_findings import subject
 
 ALL = "all classes"
 """Name of the learning curve of all classes together."""
@@ -41,19 +40,6 @@ class Findings:
     issues: pd.DataFrame
 
 
-def subject(models: Iterable[Mapping[str, Any]]) -> str:
-    """Identifies what findings are about: images with their labels and splits, and models that were trained on them.
-
-    Args:
-        models: Facts about the trained model of each approach.
-
-    Returns:
-        A SHA-256, which another base, other labels or other training parameters change.
-    """
-    made = [[model["approach"], model["seed"], model["made_with"]] for model in models]
-    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
-
-
 def summarise(findings: Findings, class_names: Sequence[str], *models: Mapping[str, Any]) -> dict[str, Any]:
     """Sums up the findings, ready for JSON.
 
@@ -63,7 +49,7 @@ def summarise(findings: Findings, class_names: Sequence[str], *models: Mapping[s
         *models: Facts about the trained model of each approach.
 
     Returns:
-        `subject`, see the function of that name; the number of `photos`; `labels`, with the estimated `rate` and number
+        `subject`, see `data_quality_findings`; the number of `photos`; `labels`, with the estimated `rate` and number
         of `wrong` ones, the number `listed` as looking like another class, the largest parts of the joint distribution
         as `confused`, and as `not_judged` the number of photos of each class with a single group, which the estimate
         leaves out; the number of groups of copies that are `contradictions` and that are `across_splits`; `junk` by

@@ -1,9 +1,8 @@
-"""The five things that matter about the data, in words.
+"""The five things that matter about the data, in words, and what they are about."""
 
-All functions take the summary of `data_quality.summarise`.
-"""
-
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,19 @@ from dogs_vs_cats.errors import listed
 from dogs_vs_cats.reporting.wording import percent, signed
 
 Summary = Mapping[str, Any]
+
+
+def subject(models: Iterable[Mapping[str, Any]]) -> str:
+    """Identifies what findings are about: images with their labels and splits, and models that were trained on them.
+
+    Args:
+        models: Facts about the trained model of each approach.
+
+    Returns:
+        A SHA-256, which another base, other labels or other training parameters change.
+    """
+    made = [[model["approach"], model["seed"], model["made_with"]] for model in models]
+    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
