@@ -200,6 +200,22 @@ def test_bad_requests_are_refused_in_one_line_and_write_nothing(folder, address)
     assert not (folder / "corrections.csv").exists()
 
 
+def test_a_page_under_another_name_neither_reads_nor_decides(folder, address):
+    port, decision = urllib.parse.urlsplit(address).port, json.dumps(RELABEL).encode()
+    for name, status in {"127.0.0.1": 200, "localhost": 200, "[::1]": 200, "evil.example": 400}.items():
+        for path, content in (("", None), ("/decision", decision)):
+            headers = {"Host": f"{name}:{port}", "Content-Type": "application/json"}
+            request = urllib.request.Request(f"{address}{path}", content, headers)
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    found = answer.status
+            except urllib.error.HTTPError as error:
+                found = error.code
+            assert found == status, (name, path)
+        assert (folder / "corrections.csv").exists() == (status == 200)
+        (folder / "corrections.csv").unlink(missing_ok=True)
+
+
 def test_other_rows_and_columns_of_the_file_stay_and_undo_brings_back_a_row(folder):
     hashes = catalog(folder).load("manifest").set_index("path")["sha256"]
     mine = f"path;action;label;who\ndog/3.png;relabel;cat;me\n{hashes['dog/0.png']};leave_out;;me\n"

@@ -60,8 +60,9 @@ def main(env: str | None, wanted: tuple[str, ...], corrections: str | None, host
     experts = [Expert(classifier, compute, ingestion) for classifier in classifiers]
     reviewed = review_page.Reviewed(catalog, environment, ingestion, corrections)
     click.echo(f"Decisions about labels go to {reviewed.file}. To apply it: {reviewed.command(reviewed.file)}")
-    logging.disable(logging.INFO)  # what is said about a source when it is opened, is said in a run
-    serve(build(page.routes(experts, ingestion.max_bytes), review_page.routes(reviewed)), host, port)
+    logging.disable(logging.INFO)  # a run logs the same facts about the source
+    tabs = page.routes(experts, ingestion.max_bytes), review_page.routes(reviewed)
+    serve(build(*tabs, host=host), host, port)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
 
 from dogs_vs_cats.errors import ParameterError, ProjectError
@@ -22,6 +23,9 @@ MAX_CONNECTIONS = 32
 PORTS = range(7860, 7960)
 """The default is the first free one of these."""
 
+LOCAL = ("127.0.0.1", "localhost", "::1", "[::1]")
+"""Names of this computer, for itself alone."""
+
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -29,13 +33,17 @@ HEADERS = {
 """A page loads nothing from elsewhere and runs nothing but its own scripts, whatever a file is called."""
 
 
-def build(*tabs: APIRouter) -> FastAPI:
+def build(*tabs: APIRouter, host: str = LOCAL[0]) -> FastAPI:
     """Builds the application: the tabs, and one line of text for every expected failure.
 
     Args:
         *tabs: The addresses of each tab.
+        host: Address that it will listen on.
     """
-    application = FastAPI(openapi_url=None)
+    application = FastAPI(openapi_url=None, strict_content_type=True)
+    if host in LOCAL:
+        # A page from elsewhere could have its own name resolved to this address, and then count as the same site.
+        application.add_middleware(TrustedHostMiddleware, allowed_hosts=LOCAL, www_redirect=False)
     application.mount("/static", StaticFiles(directory=Path(__file__).with_name("static")))
     for tab in tabs:
         application.include_router(tab)
