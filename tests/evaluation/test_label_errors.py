@@ -72,3 +72,14 @@ def test_a_tiny_class_takes_no_folds_and_no_choice_of_the_penalty_from_the_other
 
     assert label_errors.fold_count(with_hamster) == label_errors.fold_count(photos) == label_errors.FOLDS
     assert label_errors.choose_penalty(points, with_hamster) == label_errors.choose_penalty(points[1:], photos[1:])
+
+
+def test_corrections_that_move_photos_of_small_classes_leave_enough_for_each_fold() -> None:
+    given = np.repeat(np.arange(7), 3)
+    photos = pd.DataFrame({"given_label": given, "label": given, "given_split": "train", "split": "train"})
+    photos["group"] = photos.index
+    photos.loc[[3, 6, 9], "label"] = 0
+    points = np.eye(7, dtype=np.float32)[photos["label"]]
+
+    assert label_errors.fold_count(photos) == 3
+    assert np.isfinite(label_errors.out_of_fold(points, photos, 1.0, seed=0)).all()

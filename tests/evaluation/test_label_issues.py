@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from kedro.io import AbstractDataset
 
+from dogs_vs_cats.evaluation.copies import compare
 from dogs_vs_cats.evaluation.label_errors import LabelErrors
 from dogs_vs_cats.evaluation.label_issues import list_issues
 from dogs_vs_cats.images import correction_files
@@ -43,9 +44,11 @@ def judged(photos: pd.DataFrame, wrong: pd.Index) -> LabelErrors:
     return LabelErrors(ranking.sort_values("own", kind="stable"), np.eye(2) / 2)
 
 
-def issues(manifest: pd.DataFrame, wrong: pd.Index, junk: pd.DataFrame = NO_JUNK) -> pd.DataFrame:
+def issues(
+    manifest: pd.DataFrame, wrong: pd.Index, junk: pd.DataFrame = NO_JUNK, copies: pd.DataFrame = NO_COPIES
+) -> pd.DataFrame:
     photos = manifest[manifest["split"] != "unused"]
-    return list_issues(photos, manifest, judged(photos, wrong), NO_COPIES, junk, CLASSES)
+    return list_issues(photos, manifest, judged(photos, wrong), copies, junk, CLASSES)
 
 
 @pytest.fixture
@@ -113,3 +116,18 @@ def test_a_tiny_photo_with_a_wrong_label_is_relabelled_and_a_dark_one_is_left_ou
 
     relabel, leave_out = "relabel", "leave_out"
     assert table["action"].to_dict() == {tiny: relabel, long: relabel, dark: leave_out, small: leave_out}
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 0]], ids=["contradictory", "both wrong"])
+def test_a_copy_of_a_test_photo_is_left_out_of_training_whatever_its_label(labels: list[int]) -> None:
+    manifest = pd.DataFrame({"path": ["train/a.jpg", "test/b.jpg"], "label": labels, "split": ["train", "test"]})
+    copies = compare(manifest.assign(copies=0), np.array([[0.1, 0.9], [0.1, 0.9]]))
+
+    table = issues(manifest, manifest.index[manifest["label"] == 0], copies=copies)
+
+    actions, notes = table["action"].to_dict(), table["note"].to_dict()
+    assert actions[0] == "leave_out"
+    assert table["label"].isna().to_dict()[0]
+    assert notes[0].startswith("labelled 1, ")
+    assert notes[0].endswith("; in train, with a copy in test: test/b.jpg")
+    assert actions.get(1, "relabel") == "relabel"

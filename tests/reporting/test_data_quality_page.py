@@ -188,7 +188,7 @@ def test_a_class_with_a_single_photo_is_named_and_not_counted(findings: data_qua
 def test_photos_are_copies_only_if_the_manifest_says_so(images: np.ndarray, column: str) -> None:
     """With `ingestion.near_duplicates: ignore` each photo has its own number, however alike two of them are."""
     sizes = {"label": np.arange(COUNT) % 2, "split": "train", "width": 300, "height": 200}
-    manifest = pd.DataFrame({**sizes, "group": np.zeros(COUNT, int), column: np.arange(COUNT)})
+    manifest = pd.DataFrame({**sizes, "group": np.arange(COUNT) // 4, column: np.arange(COUNT)})
 
     assert not nodes.describe_photos(images, manifest, {})["copies"].duplicated().any()
 
@@ -209,3 +209,11 @@ def test_too_few_photos_are_refused() -> None:
 
     with pytest.raises(SourceError, match=r"at least 20 photos in two classes\. Photos in use: 1, in classes: 1"):
         nodes.describe_photos(np.zeros((1, 8, 8, 3), np.uint8), manifest, {})
+
+
+def test_classes_of_one_group_each_are_refused() -> None:
+    rows = {"path": [str(number) for number in range(30)], "label": [0, 1, 2] * 10, "split": ["train"] * 30}
+    manifest = pd.DataFrame(rows).assign(group=lambda table: table["label"])
+
+    with pytest.raises(SourceError, match=r"each class has a single group\. Set ingestion\.group"):
+        nodes.describe_photos(np.zeros((30, 8, 8, 3), np.uint8), manifest, {})

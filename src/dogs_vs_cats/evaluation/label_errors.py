@@ -18,14 +18,20 @@ from dogs_vs_cats.training.linear_head import Rows, choose_strength, fit_with
 
 FOLDS = 5
 
+_LABELS = ("label", "given_label")
+
 
 def fold_count(photos: pd.DataFrame) -> int:
-    """Number of folds: `FOLDS`, or as many as the largest class has groups, but at least 2."""
-    return max(2, min(FOLDS, int(photos.groupby("label")["group"].nunique().max())))
+    """Number of folds: `FOLDS`, or as many as the largest class has groups, but at least 2.
+
+    `divide` deals out the classes before corrections or those after, so the smaller of both counts.
+    """
+    largest = [int(photos.groupby(name)["group"].nunique().max()) for name in _LABELS if name in photos]
+    return max(2, min(FOLDS, *largest))
 
 
 def can_be_judged(photos: pd.DataFrame) -> NDArray[np.bool_]:
-    """Tells for each photo whether its class has at least two groups, shape (n,).
+    """Returns for each photo whether its class has at least two groups, shape (n,).
 
     A classifier that was fitted without the only group of a class doesn't know the class. It is always wrong about
     these photos, which says nothing about their labels.

@@ -29,9 +29,9 @@ def list_issues(
 ) -> pd.DataFrame:
     """Lists the corrections in force, and what else could be corrected.
 
-    After the corrections come contradictory copies, probable label errors, copies across splits, and junk. A photo that
-    has a correction is decided: it isn't listed again, also where the correction confirms its label. So a user can take
-    the table as the next file of corrections.
+    After the corrections come contradictory copies, probable label errors, copies across splits, and junk. A copy
+    across splits is to be left out, whatever its label. A photo that has a correction is decided: it isn't listed
+    again, also where the correction confirms its label. So a user can take the table as the next file of corrections.
 
     Args:
         photos: The manifest's rows in use, with columns `path` and `label`.
@@ -48,11 +48,16 @@ def list_issues(
     # Photos that are unlike the others may be the most valuable ones: a page shows them, and nobody leaves them out.
     useless = junk[junk["kind"] != UNLIKE]
     unrecognisable = useless.index[~useless["kind"].isin(_RECOGNISABLE)]
-    rows = [
-        *_applied(manifest, class_names),
+    crossing = dict(_crossing(photos, copies))
+    wrong = [
         *_contradictions(photos, copies, class_names),
         *_label_errors(photos, errors, {*unrecognisable, *copies.index[copies["contradicts"]]}, class_names),
-        *_crossing(photos, copies),
+    ]
+    rows = [
+        *_applied(manifest, class_names),
+        # With the right label it would still be a copy across splits, and a decided photo isn't listed again.
+        *((row, _joined(issue, crossing[row]) if row in crossing else issue) for row, issue in wrong),
+        *crossing.items(),
         *((row, _left_out(f"{kind}, {value:.3g}", kind)) for row, kind, value in useless.itertuples()),
     ]
     table = pd.DataFrame([issue for _, issue in rows], index=[row for row, _ in rows], columns=COLUMNS[1:])
@@ -101,6 +106,10 @@ def _crossing(photos: pd.DataFrame, copies: pd.DataFrame) -> Iterator[tuple[Any,
         for row in group.index[~group["kept"]]:
             splits = f"in {group.loc[row, 'split']}, with a copy in {group.loc[kept, 'split']}"
             yield row, _left_out(f"{splits}: {photos.loc[kept, 'path']}", "copy")
+
+
+def _joined(issue: dict[str, Any], crossing: dict[str, Any]) -> dict[str, Any]:
+    return {**issue, **crossing, "note": f"{issue['note']}; {crossing['note']}", "kind": issue["kind"]}
 
 
 def _left_out(note: str, kind: str) -> dict[str, Any]:

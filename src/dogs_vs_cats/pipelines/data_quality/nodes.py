@@ -44,7 +44,7 @@ def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record
         one photo; each photo has its own if `ingestion.near_duplicates` is `ignore`).
 
     Raises:
-        SourceError: There are too few photos, or photos of one class alone.
+        SourceError: There are too few photos, photos of one class alone, or a single group in each class.
     """
     # Not at the top: commands that decode nothing shouldn't have to wait for the image libraries.
     from dogs_vs_cats.images.decoding.resizing import without_bars
@@ -54,6 +54,11 @@ def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record
         raise SourceError(
             f"data_quality needs at least {FEWEST} photos in two classes. Photos in use: {len(photos)}, in classes: "
             f"{photos['label'].nunique()}. Add photos, and run data_ingestion again."
+        )
+    if not label_errors.can_be_judged(photos).any():
+        raise SourceError(
+            "data_quality can't judge a label, because each class has a single group. Set ingestion.group to a value "
+            "that divides the classes, or to null, and run data_ingestion again."
         )
     fit = ingestion_record.get("fit", "stretch")
 
