@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 import zipfile
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -349,3 +350,12 @@ def test_keys_decide_and_a_reloaded_page_resumes(browser, folder, address):
         [f"{CHEESE}/0 & 1.png", "leave_out", ""],
     ]
     assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_a_file_that_a_run_would_replace_is_refused_before_a_decision(folder):
+    with pytest.raises(CorrectionsError, match="a result that the next run would replace"):
+        replace(reviewed(folder), wanted="data/08_reporting/test/corrections.csv").open()
+
+
+def test_the_home_of_an_unknown_user_is_a_folder_like_any_other(folder):
+    assert replace(reviewed(folder), wanted="~nobody77/corrections.csv").open().decided() == {}

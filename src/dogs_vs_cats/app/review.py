@@ -12,14 +12,20 @@ from pydantic import BaseModel, ConfigDict
 
 from dogs_vs_cats.app.pictures import in_proportion
 from dogs_vs_cats.errors import ParameterError, SourceError, listed
-from dogs_vs_cats.images.correction_files import COLUMNS, LEAVE_OUT, RELABEL, Correction, read_corrections
+from dogs_vs_cats.images.correction_files import (
+    COLUMNS,
+    LEAVE_OUT,
+    RELABEL,
+    Correction,
+    corrections_path,
+    read_corrections,
+)
 from dogs_vs_cats.images.decoding import ImageRejected
 from dogs_vs_cats.images.reading import read_image
 from dogs_vs_cats.images.sources import Entry, Source
 from dogs_vs_cats.images.sources.names import label_of
 from dogs_vs_cats.images.sources.table_files import parsed
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
-from dogs_vs_cats.project import resolve
 from dogs_vs_cats.reporting.html import jpeg
 from dogs_vs_cats.storage.atomic import replace_atomically
 
@@ -184,10 +190,11 @@ class Review:
             CorrectionsError: It is no such file.
         """
         where = str(self.parameters.corrections)
-        if not resolve(where).exists():
+        path = corrections_path(where)
+        if not path.exists():
             return [], list(COLUMNS)
         read_corrections(self.parameters)
-        table = parsed(resolve(where).read_bytes(), where, ",".join(COLUMNS))
+        table = parsed(path.read_bytes(), where, ",".join(COLUMNS))
         headers = [str(name) for name in table]
         return [dict(zip(headers, cells, strict=True)) for cells in table.itertuples(index=False)], headers
 
@@ -202,7 +209,7 @@ class Review:
             # A row that names the photo by its hash goes on to do so, and columns that corrections ignore stay.
             kept.insert(place, row if earlier is None else {**earlier, **row, "path": earlier["path"]})
         table = pd.DataFrame(kept, columns=list(dict.fromkeys([*headers, *COLUMNS])))
-        with replace_atomically(resolve(str(self.parameters.corrections))) as partial:
+        with replace_atomically(corrections_path(str(self.parameters.corrections))) as partial:
             table.to_csv(partial, index=False, encoding="utf-8-sig")  # spreadsheets know UTF-8 by the mark
         return earlier
 

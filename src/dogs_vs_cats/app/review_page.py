@@ -13,12 +13,12 @@ from kedro.io import CatalogProtocol
 from dogs_vs_cats.app.review import Decision, Issue, Review
 from dogs_vs_cats.app.serving import HEADERS
 from dogs_vs_cats.errors import CorrectionsError, MissingInputError, ProjectError, listed
+from dogs_vs_cats.images.correction_files import corrections_path
 from dogs_vs_cats.images.corrections import check_corrections
 from dogs_vs_cats.images.opening import open_for_training
 from dogs_vs_cats.images.sources import Source
 from dogs_vs_cats.images.sources.reading import as_yaml
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
-from dogs_vs_cats.project import resolve
 from dogs_vs_cats.reporting.html import environment
 
 _VERSION = re.compile(r" \(SHA-256 [0-9a-f]+\)$")  # follows the name of a file of corrections in records
@@ -86,7 +86,7 @@ class Reviewed:
         review = Review(parameters, source, bit_depth, issues, warnings)
         review.decided()  # which refuses what is no file of corrections
         try:
-            if resolve(self.file).exists():
+            if corrections_path(self.file).exists():
                 check_corrections(parameters, source)
         except CorrectionsError as error:
             warnings.append(f"A run would refuse the corrections. {error.message}")

@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from dogs_vs_cats.errors import CorrectionsError, SourceError, listed
@@ -70,11 +71,29 @@ NO_CORRECTIONS = Corrections()
 """There is no file."""
 
 
+def corrections_path(where: str) -> Path:
+    """Returns the path of a file of corrections, which may not exist yet.
+
+    Args:
+        where: The file, relative to the project's root.
+
+    Raises:
+        CorrectionsError: It is a result of a run, which the next run replaces.
+    """
+    path = ROOT / os.path.expanduser(where)  # noqa: PTH111 (Path.expanduser fails for unknown users)
+    if path.resolve().is_relative_to((ROOT / _RESULTS).resolve()):
+        raise CorrectionsError(
+            f"ingestion.corrections is {where}, a result that the next run would replace. Copy it to a file of your "
+            "own, such as corrections.csv, delete the rows that you disagree with, and set that path."
+        )
+    return path
+
+
 def read_corrections(ingestion: IngestionParameters) -> Corrections:
     """Reads the file of corrections, if there is one. Its rows are checked by `find`.
 
     Args:
-        ingestion: Uses `corrections`, which counts from the project's root.
+        ingestion: Uses `corrections`, relative to the project's root.
 
     Raises:
         CorrectionsError: It can't be read, lacks a column, or is a result of a run, which the next run replaces.
@@ -82,12 +101,7 @@ def read_corrections(ingestion: IngestionParameters) -> Corrections:
     where = ingestion.corrections
     if where is None:
         return NO_CORRECTIONS
-    path = ROOT / os.path.expanduser(where)  # noqa: PTH111 (Path.expanduser fails for unknown users)
-    if path.resolve().is_relative_to((ROOT / _RESULTS).resolve()):
-        raise CorrectionsError(
-            f"ingestion.corrections is {where}, a result that the next run would replace. Copy it to a file of your "
-            "own, such as corrections.csv, delete the rows that you disagree with, and set that path."
-        )
+    path = corrections_path(where)
     try:
         data = path.read_bytes()
         table = parsed(data, where, ",".join(COLUMNS))
