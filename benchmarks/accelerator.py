@@ -1,4 +1,4 @@
-"""What a GPU does with the project's own steps; runs on any backend, also where TensorFlow isn't installed.
+"""The speed of the project's own steps on a GPU; runs on any backend, also where TensorFlow isn't installed.
 
     PYTHONPATH=src python benchmarks/accelerator.py
     KERAS_BACKEND=jax PYTHONPATH=src python benchmarks/accelerator.py

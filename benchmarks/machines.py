@@ -83,7 +83,7 @@ def file_name(machine: Machine) -> str:
 
 
 def provenance() -> Row:
-    """What a row is measured with: the commit, the date (UTC) and the versions of what computes."""
+    """The commit, the date (UTC) and the versions of the packages that compute."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()

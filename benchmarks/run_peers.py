@@ -66,7 +66,7 @@ def main(only: tuple[str, ...], side: tuple[str, ...], quick: bool, compiled: bo
 
 
 def result_of(row: str, figures: dict[str, Any], task: dict[str, Any]) -> machines.Row:
-    """What the table shows of a row: rates, or seconds of the whole lecture run, and the accuracies reached.
+    """A row's figures in the table: rates, or seconds of the whole lecture run, and the accuracies reached.
 
     Args:
         row: Its name.

@@ -1,4 +1,4 @@
-"""What the sides of `make bench-peers` have in common. They run in two environments: standard library only."""
+"""Parts that the sides of `make bench-peers` share. They run in two environments: standard library only."""
 
 import json
 import statistics
@@ -17,7 +17,7 @@ PACKAGES = ("keras", "tensorflow_cpu", "tensorflow", "torch", "torchvision")
 
 @dataclass(frozen=True)
 class Task:
-    """What to measure: where the material is, and how much of it to use.
+    """The measurement: where the material is, and how much of it to use.
 
     Attributes:
         photos: A folder with `train` and `validation`, a folder for each class in each.

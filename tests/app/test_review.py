@@ -270,7 +270,7 @@ def test_what_prevents_a_review_or_a_run_is_said_in_one_line(folder, address):
     Path(catalog(folder).get("label_issues").filepath).unlink()
     page = ask(address)[2].decode()
     command = f"kedro run --env=test --params=ingestion.source={folder}/photos.zip --pipelines=data_quality"
-    assert f"There is no label_issues.csv to review yet. Make it: {command}" in page
+    assert f"There is no label_issues.csv to review yet. Create it with: {command}" in page
     assert 'id="issue"' not in page
 
 

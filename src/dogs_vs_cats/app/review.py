@@ -79,7 +79,7 @@ class Issue:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the file of corrections may call the photo."""
+        """Names of the photo that the corrections file may use."""
         return self.path, self.path.strip(), self.sha256
 
     def in_words(self, row: Row) -> str:
@@ -127,7 +127,7 @@ class Review:
         """Writes a decision into the file of corrections, or takes the last one back.
 
         Returns:
-            What happened, in words; and the path of the photo to show next.
+            The effect in words; and the path of the photo to show next.
 
         Raises:
             ParameterError: There is no such photo or class, or nothing to undo.
@@ -215,5 +215,5 @@ class Review:
 
 
 def _forms(row: Row) -> tuple[str, ...]:
-    """What a row of the file of corrections may name; none of it is empty."""
+    """Names that a row of the corrections file may stand for; none is empty."""
     return tuple(filter(None, Correction(0, row["path"].strip(), "", "").forms))

@@ -71,13 +71,15 @@ class Reviewed:
         last, seed = self._last_run()
         look = self.command(last.corrections, "--pipelines=data_quality")
         if not all(map(self.catalog.exists, ("label_issues", "manifest", "ingestion_record"))):
-            raise MissingInputError(f"There is no label_issues.csv to review yet. Make it: {look}")
+            raise MissingInputError(f"There is no label_issues.csv to review yet. Create it with: {look}")
         source = open_for_training(last, seed)
         issues, lost = self._issues(source)
         warnings = []
         if lost:
-            text = f"label_issues.csv names photos that the source lacks: {listed(lost, 3)}. Make it again: {look}"
-            warnings.append(text)
+            absent = listed(lost, 3)
+            warnings.append(
+                f"label_issues.csv names photos that the source lacks: {absent}. Create a new one with: {look}"
+            )
         if not issues:
             nothing = "label_issues.csv has no rows: no photo needs a correction."
             raise MissingInputError(next(iter(warnings), nothing))

@@ -26,7 +26,7 @@ from dogs_vs_cats.parameters.training import TrainingParameters
 
 
 class Approach(Protocol):
-    """What a module of this package provides."""
+    """The interface of a module of this package."""
 
     Parameters: type[TrainingParameters]
     TRAINS_ON: Literal["images", "features"]

@@ -17,7 +17,7 @@ USES_BACKBONE = False
 
 
 class Parameters(TrainingParameters):
-    """What networks of the zoo add.
+    """Parameters that networks of the zoo add.
 
     Attributes:
         architecture: Which network.

@@ -17,7 +17,7 @@ USES_BACKBONE = True
 
 
 class Parameters(TrainingParameters):
-    """What approach 2 adds.
+    """Parameters that approach 2 adds.
 
     Attributes:
         head: `dense` is the lectures' head of two dense layers; `linear` is logistic regression, which needs no epochs,

@@ -21,7 +21,7 @@ USES_BACKBONE = True
 
 
 class Parameters(TrainingParameters):
-    """What approach 1 adds.
+    """Parameters that approach 1 adds.
 
     Attributes:
         head: `dense` is the lecture's, trained in `epochs`; `linear` is logistic regression on the base's averaged

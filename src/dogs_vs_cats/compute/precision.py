@@ -81,7 +81,7 @@ def processor_flags() -> frozenset[str]:
 def with_dtype_policy(model: "keras.Model", policy: str) -> "keras.Model":
     """Copies a model under a dtype policy; its float32 weights are the same.
 
-    What is fixed to float32 by the model contract stays so: the last layer with weights and all after it.
+    Layers that the model contract fixes to float32 stay so: the last layer with weights and all after it.
 
     Args:
         model: Any model of stock layers.

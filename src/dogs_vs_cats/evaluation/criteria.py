@@ -12,7 +12,7 @@ WORDS: dict[Metric, str] = {
     "balanced_accuracy": "balanced accuracy",
     "roc_auc": "AUC",
 }
-"""What each is called in sentences."""
+"""The name of each in sentences."""
 
 DEFAULT: Metric = "log_loss"
 """Decides where another metric leaves a tie, and is that of results from before there was a choice."""

@@ -158,7 +158,7 @@ def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict
         class_names: The classes, in the order of their labels.
 
     Returns:
-        What `classification_metrics` has for one split: means over the repeats, and the confusions of the first one.
+        Entries of `classification_metrics` for one split: means over repeats, and the confusions of the first.
         And how they came about: `folds`, `repeats`, and the `accuracies` of each fold of each repeat.
     """
     repeats = [rows for _, rows in predictions.groupby("repeat")]

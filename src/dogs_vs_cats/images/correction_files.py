@@ -48,7 +48,7 @@ class Correction(NamedTuple):
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """What the name may mean: a path as it is, one with other slashes, or a hash."""
+        """Readings of the name: a path as it is, one with other slashes, or a hash."""
         return self.name, as_path(self.name, ""), self.name.lower()
 
 

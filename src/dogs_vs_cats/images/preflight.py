@@ -33,7 +33,7 @@ _MOST_TRIED = 100
 
 @dataclass(frozen=True)
 class CheckedSource:
-    """What a run is going to read.
+    """The files that a run is going to read.
 
     Attributes:
         in_use: Number of images that the splits use if all can be decoded.

@@ -101,7 +101,7 @@ class _Plan(NamedTuple):
     lack: str = ""
 
     def name_of(self, images: str) -> str:
-        """What messages call the images that are divided."""
+        """Words of messages for the images that are divided."""
         return images if TEST in self.sizes else f"{images} in the {TRAIN} part"
 
 

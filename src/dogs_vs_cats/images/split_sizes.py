@@ -11,7 +11,7 @@ Sizes = Mapping[str, int | float]
 """Wanted size of each split, training first: a count, or a fraction of the images there are."""
 
 USABLE, FOUND = "usable images", "images"
-"""What messages call images that have been decoded, and those that are only known by their names."""
+"""Words of messages for images that have been decoded, and for those that are only known by their names."""
 
 
 def planned(

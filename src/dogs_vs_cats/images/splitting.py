@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class Together(NamedTuple):
-    """What images that stay in one split are, and how to divide them all the same, for messages."""
+    """Words for messages: why images stay together, and how to divide them anyway."""
 
     rule: str
     are: str

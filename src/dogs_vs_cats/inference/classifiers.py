@@ -93,7 +93,7 @@ class Classifier:
 
 
 class _Description(BaseModel):
-    """What inference reads of the `.json` file beside a model."""
+    """The entries of the `.json` file beside a model that inference reads."""
 
     model_config = ConfigDict(strict=True)
 
@@ -121,7 +121,7 @@ def find_model(
         metric: By which the best approach is chosen, on the validation images.
 
     Returns:
-        What to call it, and its path.
+        Its name, and its path.
 
     Raises:
         ParameterError: There is no such model.

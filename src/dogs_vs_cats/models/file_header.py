@@ -1,4 +1,4 @@
-"""What a `.keras` file says of its model, read in milliseconds and without Keras."""
+"""The description of a model in its `.keras` file, read in milliseconds and without Keras."""
 
 import json
 import re

@@ -54,7 +54,7 @@ class IngestionParameters(ParameterGroup):
             all three fractions add up to 1, training is all of that part but validation.
         columns: Headers in a table of labels: of the image, of its class and, where there is one, of its part (training
             or test); None detects them.
-        images: Folder that the paths in a table of labels count from; None takes the folder of the table.
+        images: Folder that the paths in a table of labels are relative to; None takes the folder of the table.
         group: Images that belong together: a column of the table of labels, or a regular expression with one group in
             parentheses that is searched in the path, as in `(patient\d+)_`. Images with the same value stay in one
             split and one fold, and intervals and tests count groups instead of images. None: every image by itself.

@@ -1,4 +1,4 @@
-"""What parameters leave to the base: the size of the images, and the name of a base that is a file."""
+"""Parameters that are left to the base: the size of the images, and the name of a base that is a file."""
 
 from collections.abc import Mapping
 from contextlib import suppress

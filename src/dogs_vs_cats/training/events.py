@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class EpochEnd:
-    """What is known at the end of an epoch.
+    """The facts that are known at the end of an epoch.
 
     Attributes:
         approach: Name of the approach being trained.

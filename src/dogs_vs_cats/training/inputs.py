@@ -1,4 +1,4 @@
-"""What a training is given: how to train, and on which images."""
+"""The inputs of a training: how to train, and on which images."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace

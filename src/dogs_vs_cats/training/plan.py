@@ -20,7 +20,7 @@ _STEPS_AT_ONCE = 20
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained, on what, and how.
+    """The plan of a training: the model, its inputs, and the settings.
 
     Attributes:
         inputs: Parameters of the approach, how to compute, and the source of the batches.

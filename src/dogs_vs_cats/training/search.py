@@ -40,7 +40,7 @@ class Search:
                 lie in the search space, they are the first trial.
             folder: Holds the searches.
         """
-        # What fails is reported here in one line, without Optuna's traceback.
+        # A failure is reported here in one line, without Optuna's traceback.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         # With one seed, there is one split.
         own = {name: value for name, value in inputs.block.items() if name != "redraw_split"}

@@ -268,7 +268,7 @@ def test_paths_may_count_from_another_folder(tmp_path: Path, suffix: str) -> Non
 def test_a_folder_of_images_is_refused_without_a_table_or_where_there_is_none(tmp_path: Path) -> None:
     assert refusal(tmp_path, pets(), images="photos") == (
         "ingestion.images is photos, which is no folder (photos). Set it to the folder that the paths in labels.csv "
-        "count from, or to null for the folder of the table. Unpack archives first."
+        "are relative to, or to null for the folder of the table. Unpack archives first."
     )
     with pytest.raises(SourceError, match=r"ingestion\.images is photos, .* Set ingestion\.source to the \.csv file"):
         open_source(parameters(tmp_path / "train", images="photos"), tmp_path)

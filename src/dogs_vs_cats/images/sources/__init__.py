@@ -108,14 +108,14 @@ def _folder_of_images(path: Path, ingestion: IngestionParameters, project_root: 
     folder = _on_disk(ingestion.images, project_root)
     if path.suffix.lower() not in LABEL_SUFFIXES or not path.is_file():
         raise SourceError(
-            f"ingestion.images is {ingestion.images}, the folder that the paths in a table of labels count from, but "
+            f"ingestion.images is {ingestion.images}, the folder that paths in a table of labels are relative to, but "
             f"ingestion.source is {without_credentials(ingestion.source)}. Set ingestion.source to the .csv file, or "
             "ingestion.images to null."
         )
     if not folder.is_dir():
         raise SourceError(
             f"ingestion.images is {ingestion.images}, which is no folder ({folder}). Set it to the folder that the "
-            f"paths in {path.name} count from, or to null for the folder of the table. Unpack archives first."
+            f"paths in {path.name} are relative to, or to null for the folder of the table. Unpack archives first."
         )
     return folder
 

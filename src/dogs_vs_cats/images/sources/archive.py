@@ -49,8 +49,8 @@ class ZipSource(FileSource):
         ingestion: Uses `max_bytes`, the largest size of a member, and `classes`, see `layouts.arrange`.
         labelled: Whether to detect classes.
         unpack_to: Folder for inner archives.
-        inside: Folder or zip file in the archive that is read instead of the whole, and which paths count from; or a
-            table of labels in it.
+        inside: Folder or zip file in the archive that is read instead of the whole, and that paths are relative to; or
+            a table of labels in it.
 
     Raises:
         SourceError: It is no zip file, is damaged, or holds no usable images.

@@ -227,7 +227,7 @@ def table_source(path: Path, ingestion: IngestionParameters, folder: Path) -> Fo
     Args:
         path: A `.csv` or `.tsv` file.
         ingestion: See `FileSource`.
-        folder: The folder that paths count from.
+        folder: The folder that paths are relative to.
 
     Raises:
         SourceError: The table can't be read, or doesn't say a class for each image it names.

@@ -149,7 +149,7 @@ def class_words(folder: str) -> tuple[str, ...]:
 
 
 def column_role(header: str) -> str:
-    """What a column of a table of labels holds by its header: `image`, `label`, `part`, or empty where none says so."""
+    """Content of a column of a table of labels, by its header: `image`, `label`, `part`, or empty if none says so."""
     roles = {_ROLE.get(word, "") for word in _words(header)}
     return next((role for role in _ROLES if role in roles), "")
 

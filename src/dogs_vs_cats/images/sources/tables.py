@@ -42,7 +42,7 @@ class LabelTable:
         data: The content of the file.
         where: Its name in messages.
         columns: `ingestion.columns`: the headers of the image, the class and perhaps the part; None detects them.
-        folder: Path of the folder that paths count from, to which absolute paths become relative ones; empty in an
+        folder: Path of the folder that paths are relative to, to which absolute paths become relative ones; empty in an
             archive.
         group: Header of the column that groups the images, unless the table lacks it.
 

@@ -82,7 +82,7 @@ def preset_size(name: str) -> int | None:
 
 
 def _preset(name: str) -> str:
-    """What KerasHub calls the preset; folders in parameters are relative to the project's root."""
+    """KerasHub's name of the preset; folders in parameters are relative to the project's root."""
     preset = name.removeprefix(HUB)
     return str(resolve(preset)) if "://" not in preset and resolve(preset).is_dir() else preset
 
@@ -119,7 +119,7 @@ def _own_size(backbone: keras.Model, name: str) -> int | None:
 
 
 def _prepared(image: keras.KerasTensor, converter: Any) -> keras.KerasTensor:
-    """What the preset's image converter does to pixels, as a layer of Keras; resizing is done in ingestion."""
+    """The preprocessing of the preset's image converter, as a layer of Keras; resizing is done in ingestion."""
     scale, offset = converter.scale, converter.offset
     if scale is None and offset is None:
         return image

@@ -1,4 +1,4 @@
-"""The look at the data: labels, copies, junk, weak spots, and whether more photos would help."""
+"""Nodes of the data-quality pipeline: labels, copies, junk, weak spots, and the effect of more photos."""
 
 import logging
 from typing import Any
@@ -20,7 +20,7 @@ from dogs_vs_cats.storage.arrays import averaged, read_rows
 logger = logging.getLogger(__name__)
 
 FEWEST = 20
-"""Photos that a look at them needs."""
+"""So many photos are needed."""
 
 MISTAKES = 12
 """Confident mistakes whose neighbours are shown."""
@@ -36,7 +36,7 @@ def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record
     Args:
         images: uint8 memory map, (n, height, width, channels), a row for each row of the manifest.
         manifest: Their labels, splits, sizes and groups; also `copies`, where `group` is more than these.
-        ingestion_record: Tells how photos became squares.
+        ingestion_record: Its `fit` is how photos became squares.
 
     Returns:
         The manifest's rows in use, with `brightness`, `contrast` and `sharpness` (see `image_quality.Measures`),

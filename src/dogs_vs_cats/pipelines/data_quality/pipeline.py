@@ -1,4 +1,4 @@
-"""Wiring of the look at the data."""
+"""Wiring of the data-quality pipeline."""
 
 import warnings
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ COLLECTED = ["photos", "label_errors", "copies", "junk", "slices", "training_siz
 
 
 def create_pipeline(approaches: Sequence[str]) -> Pipeline:
-    """Wires the look at the data of an environment, whose approaches have been trained.
+    """Wires the data-quality pipeline of an environment with trained approaches.
 
     Args:
         approaches: Their names.
