@@ -39,15 +39,14 @@ QUICK = {"training": 60, "epochs": 1, "images": 32, "decoded": 40, "rounds": 1}
 @click.option("--only", multiple=True, type=click.Choice(list(UNITS)), help="A row; by default all.")
 @click.option("--side", multiple=True, type=click.Choice(list(machines.PEERS)), help="A side; by default all.")
 @click.option("--quick", is_flag=True, help="Try with few photos, and record nothing.")
-@click.option("--compiled", is_flag=True, help="Let PyTorch compile its models.")
-def main(only: tuple[str, ...], side: tuple[str, ...], quick: bool, compiled: bool) -> None:
+def main(only: tuple[str, ...], side: tuple[str, ...], quick: bool) -> None:
     """Measures rows. Each is recorded at once if all sides were measured, so that an interruption loses nothing."""
     material.check()
     logging.disable(logging.WARNING)
     sizes = QUICK if quick else WHOLE
     provenance = machines.provenance()
     with tempfile.TemporaryDirectory() as name:
-        task = {**_material(Path(name), sizes), **sizes, "bfloat16": _multiplies_bfloat16(), "compiled": compiled}
+        task = {**_material(Path(name), sizes), **sizes, "bfloat16": _multiplies_bfloat16()}
         for row in only or UNITS:
             figures = {}
             for peer in side or machines.PEERS:
@@ -84,9 +83,8 @@ def result_of(row: str, figures: dict[str, Any], task: dict[str, Any]) -> machin
         for peer, found in figures.items()
         if "accuracies" in found
     ]
-    notes = ["PyTorch's models are compiled"] if task["compiled"] else []
-    notes += [f"validation accuracies: {', '.join(accuracies)}"] if accuracies else []
-    return {**shown, "unit": UNITS[row], "note": "; ".join(notes)}
+    note = f"validation accuracies: {', '.join(accuracies)}" if accuracies else ""
+    return {**shown, "unit": UNITS[row], "note": note}
 
 
 def _measured(peer: str, row: str, task: dict[str, Any]) -> dict[str, Any]:

@@ -95,12 +95,6 @@ def mobilenet(task: Task) -> nn.Module:
     return nn.Sequential(base, nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
 
 
-def ready(model: nn.Module, task: Task) -> Any:
-    """The model in channels last, compiled where the task says so."""
-    model = model.to(memory_format=torch.channels_last)
-    return torch.compile(model) if task.compiled else model
-
-
 def scaled(images: torch.Tensor) -> torch.Tensor:
     """Photos from 0 to 1, in channels last."""
     return (images / 255).to(memory_format=torch.channels_last)
@@ -147,7 +141,7 @@ def fitted(model: Any, optimizer: Any, train: Iterable[Any], validation: Iterabl
 
 def fitted_naive_cnn(task: Task, *, augment: bool) -> float:
     """Trains the naive CNN from folders on, and returns its validation accuracy."""
-    model = ready(naive_cnn(), task)
+    model = naive_cnn().to(memory_format=torch.channels_last)
     train = Prepared(loader(task.photos / "train", augment=augment), scaled)
     validation = Prepared(loader(task.photos / "validation", shuffle=False), scaled)
     optimizer = torch.optim.NAdam(model.parameters(), 3e-4, eps=1e-7)
@@ -164,7 +158,7 @@ def training(task: Task) -> Figures:
 
 def vgg16_extraction(task: Task) -> Figures:
     """Features of photos in memory."""
-    model = ready(vgg16(weights=None).features.eval(), task)
+    model = vgg16(weights=None).features.eval().to(memory_format=torch.channels_last)
     photos = torch.cat([images for images, _ in loader(task.photos / "train", shuffle=False)])[: task.images]
 
     def work() -> None:
@@ -184,7 +178,7 @@ def decode_resize(task: Task) -> Figures:
 def lecture_run(task: Task) -> Figures:
     """All three approaches, from folders on."""
     accuracies = [fitted_naive_cnn(task, augment=False)]
-    base = ready(mobilenet(task), task)
+    base = mobilenet(task).to(memory_format=torch.channels_last)
 
     def features(images: torch.Tensor) -> torch.Tensor:
         return base(scaled(images) * 2 - 1)

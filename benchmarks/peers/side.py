@@ -30,7 +30,6 @@ class Task:
         decoded: The number of photos of original size.
         rounds: Rounds of which the median counts, after one that warms up.
         bfloat16: Whether the processor multiplies bfloat16 natively.
-        compiled: Whether PyTorch compiles its models.
     """
 
     photos: Path
@@ -43,7 +42,6 @@ class Task:
     decoded: int
     rounds: int
     bfloat16: bool
-    compiled: bool
 
 
 Figures = dict[str, Any]

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from matplotlib import colormaps
 
-from dogs_vs_cats.app.pictures import in_proportion
+from dogs_vs_cats.app.pictures import JPEG_QUALITY, in_proportion
 from dogs_vs_cats.explanation.grad_cam import explainer
 from dogs_vs_cats.images.decoding import ImageRejected, decode
 from dogs_vs_cats.inference.classifiers import Classifier
@@ -21,7 +21,6 @@ SHOWN_CLASSES = 3
 
 _SHOWN_SIDE = 360
 _HEAT_OPACITY = 0.7
-_JPEG_QUALITY = 88
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class Expert:
         return Answer(
             model=self.model,
             probabilities=[(self.model.classes[label], float(probabilities[0, label])) for label in order],
-            picture=jpeg_uri(picture, _JPEG_QUALITY),
+            picture=jpeg_uri(picture, JPEG_QUALITY),
             explained=self._explain is not None,
             unfamiliar=unfamiliar[0],
         )
@@ -120,7 +119,7 @@ def answer_photo(name: str, data: bytes, experts: Sequence[Expert]) -> Photo:
         answers = [expert.answer(data, picture) for expert in experts]
     except ImageRejected as error:
         return Photo(name, problem=error.reason)
-    return Photo(name, "", jpeg_uri(picture, _JPEG_QUALITY), f"{shown.width} × {shown.height} pixels", answers)
+    return Photo(name, "", jpeg_uri(picture, JPEG_QUALITY), f"{shown.width} × {shown.height} pixels", answers)
 
 
 def _heated(picture: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ import numpy as np
 
 from dogs_vs_cats.images.decoding import DecodedImage
 
+JPEG_QUALITY = 88
+
 
 def in_proportion(photo: DecodedImage) -> np.ndarray:
     """Gives a photo that was stretched to a square its proportions; the longer side keeps its length."""

@@ -10,7 +10,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from dogs_vs_cats.app.pictures import in_proportion
+from dogs_vs_cats.app.pictures import JPEG_QUALITY, in_proportion
 from dogs_vs_cats.errors import ParameterError, SourceError, listed
 from dogs_vs_cats.images.correction_files import (
     COLUMNS,
@@ -31,8 +31,6 @@ from dogs_vs_cats.storage.atomic import replace_atomically
 
 PHOTO_SIDE = 1000
 """The longer side of a photo on the page, in pixels."""
-
-_JPEG_QUALITY = 88
 
 Row = dict[str, str]
 """A row of the file of corrections, by header."""
@@ -121,7 +119,7 @@ class Review:
             _, image = read_image(self.source, entry, PHOTO_SIDE, 3, options)
         except ImageRejected as error:
             raise SourceError(f"{path} can't be shown: {error.reason}.") from error
-        return jpeg(in_proportion(image), _JPEG_QUALITY)
+        return jpeg(in_proportion(image), JPEG_QUALITY)
 
     def decide(self, decision: Decision) -> tuple[str, str]:
         """Writes a decision into the file of corrections, or takes the last one back.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dogs_vs_cats.evaluation.clusters import effective_fraction, effective_images, groups_of
 from dogs_vs_cats.evaluation.metrics import classification_metrics, recalls, recalls_of_classes
-from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, resampled_interval
+from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, resampled_interval, wider
 from dogs_vs_cats.images.splits import TEST, TRAIN, UNUSED, VALIDATION
 
 REPEATS = 3
@@ -179,7 +179,7 @@ def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict
     }
     for (name, ends), folds in zip(drawn.items(), (accuracies, balanced), strict=True):
         trained = resampled_interval(metrics[name], folds, overlap=1 / (folds.shape[1] - 1))
-        metrics[f"{name}_low"], metrics[f"{name}_high"] = max(ends, trained, key=lambda ends: ends[1] - ends[0])
+        metrics[f"{name}_low"], metrics[f"{name}_high"] = wider(ends, trained)
     if "recalls" in metrics:
         metrics["recalls"] = recalls_of_classes(
             images, recognised, effective_images(labels, right, groups), class_names

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dogs_vs_cats.evaluation.clusters import effective_fraction, effective_images, groups_of
 from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error
 from dogs_vs_cats.evaluation.predictions import class_probabilities
-from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, resampled_interval, wilson
+from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, resampled_interval, wider, wilson
 from dogs_vs_cats.images.splits import SPLITS, TRAIN
 
 HELD_OUT_METRICS = (
@@ -235,8 +235,7 @@ def _mean_interval(
         return resampled_interval(accuracies.mean(), accuracies, overlap=0)
     overlap = measured[0][split]["images"] / measured[0][TRAIN]["images"]
     low, high = (float(np.mean([metrics[split][f"accuracy_{end}"] for metrics in measured])) for end in ("low", "high"))
-    ends = [(low, high), resampled_interval(accuracies.mean(), accuracies, overlap)]
-    return max(ends, key=lambda ends: ends[1] - ends[0])
+    return wider((low, high), resampled_interval(accuracies.mean(), accuracies, overlap))
 
 
 def without_test(seeds: Mapping[str, Any]) -> dict[str, Any]:

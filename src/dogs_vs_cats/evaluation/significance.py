@@ -90,6 +90,11 @@ def resampled_interval(estimate: float, accuracies: NDArray[np.float64], overlap
     return float(low), float(high)
 
 
+def wider(*intervals: tuple[float, float]) -> tuple[float, float]:
+    """Returns the widest of several intervals."""
+    return max(intervals, key=lambda ends: ends[1] - ends[0])
+
+
 def mcnemar(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
     """Tests whether two approaches differ in accuracy on the same test images: McNemar's exact test (McNemar 1947).
 

@@ -66,7 +66,7 @@ def summarise(findings: Findings, class_names: Sequence[str], *models: Mapping[s
         if row != column
     ]
     copies = findings.copies
-    worse = findings.slices[findings.slices["worse"]] if len(findings.slices) else findings.slices
+    worse = findings.slices[findings.slices["worse"]]
     kinds = findings.junk["kind"].value_counts(sort=False)
     gains = {name: dict(zip(("gain", "low", "high"), it.gain, strict=True)) for name, it in findings.curves.items()}
     return {

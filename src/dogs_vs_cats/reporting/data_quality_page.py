@@ -50,7 +50,7 @@ def render(
     from dogs_vs_cats.reporting.inline_svg import inline_svg
 
     slices = findings.slices
-    approaches = list(dict.fromkeys(slices["approach"])) if len(slices) else []
+    approaches = list(dict.fromkeys(slices["approach"]))
     spoken = "Accuracy of {} in each part of its test photos; the numbers are in the table below"
     drawings = {
         name: inline_svg(slice_accuracies(slices[slices["approach"] == name]), f"slices{place}", spoken.format(name))
