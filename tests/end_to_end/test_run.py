@@ -22,10 +22,17 @@ COLUMNS = [
     "train_accuracy",
     "validation_accuracy",
     "test_accuracy",
+    "test_accuracy_low",
+    "test_accuracy_high",
     "test_balanced_accuracy",
     "test_roc_auc",
     "test_log_loss",
     "evaluated_by",
+    "seeds",
+    "test_accuracy_mean",
+    "test_accuracy_std",
+    "test_accuracy_mean_low",
+    "test_accuracy_mean_high",
     "lecture_validation_accuracy",
     "lecture_test_accuracy",
 ]
@@ -59,6 +66,8 @@ def test_the_comparison_has_a_row_for_each_approach_and_the_baseline(finished_pr
     assert list(table.columns) == COLUMNS
     assert table["approach"].tolist() == [*APPROACHES, "majority_class"]
     assert table.loc[3, "test_accuracy"] == 0.5
+    assert table["test_accuracy"].between(table["test_accuracy_low"], table["test_accuracy_high"]).all()
+    assert table["seeds"].isna().all(), "each approach was trained once"
     assert (finished_project / "data/08_reporting/test/comparison.html").is_file()
 
 
