@@ -282,7 +282,7 @@ def test_the_other_tab_says_how_to_find_label_issues(address):
     with urllib.request.urlopen(f"{address}review", timeout=60) as page:
         text = page.read().decode()
     command = "kedro run --env=test --pipelines=data_quality"
-    assert f"There is no label_issues.csv to review yet. Make it: {command}" in text
+    assert f"There is no label_issues.csv to review yet. Create it with: {command}" in text
 
 
 def test_only_this_computer_can_reach_the_page(address):
