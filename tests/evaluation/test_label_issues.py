@@ -131,3 +131,19 @@ def test_a_copy_of_a_test_photo_is_left_out_of_training_whatever_its_label(label
     assert notes[0].startswith("labelled 1, ")
     assert notes[0].endswith("; in train, with a copy in test: test/b.jpg")
     assert actions.get(1, "relabel") == "relabel"
+
+
+def test_a_confirmed_label_decides_for_the_copies_of_its_photo() -> None:
+    rows = {"path": ["a.jpg", "b.jpg"], "label": [0, 1], "split": ["train", "train"]}
+    manifest = pd.DataFrame(rows).assign(correction=["", "relabel"], note="")
+    probability = np.array([[0.9, 0.1], [0.9, 0.1]])
+
+    copies = compare(manifest.assign(copies=0), probability)
+    table = issues(manifest, manifest.index[:0], copies=copies)
+
+    assert table["kind"].to_dict() == {1: "applied", 0: "contradiction"}
+    assert table["label"].to_dict() == {1: CLASSES[1], 0: CLASSES[1]}
+    undecided = compare(manifest.assign(copies=0, correction=""), probability)
+    assert issues(manifest.drop(columns="correction"), manifest.index[:0], copies=undecided)["label"].to_dict() == {
+        1: CLASSES[0]
+    }

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dogs_vs_cats.images.correction_files import RELABEL
 from dogs_vs_cats.images.splits import SPLITS
 
 
@@ -11,7 +12,7 @@ def compare(photos: pd.DataFrame, probability: NDArray[np.float64]) -> pd.DataFr
     """Compares the copies of each photo.
 
     Args:
-        photos: Columns `label`, `split` and `copies`, the same for copies of one photo.
+        photos: Columns `label`, `split` and `copies`, the same for copies of one photo; with corrections `correction`.
         probability: Out-of-fold probabilities, shape (n, classes).
 
     Returns:
@@ -27,7 +28,10 @@ def compare(photos: pd.DataFrame, probability: NDArray[np.float64]) -> pd.DataFr
     order = found["split"].map({split: number for number, split in enumerate(SPLITS)})
     found["kept"] = order == order.groupby(found["copies"]).transform("max")
     mean = pd.DataFrame(probability[among], index=found.index).groupby(found["copies"]).transform("mean")
-    occurring = pd.get_dummies(found["label"]).groupby(found["copies"]).transform("any")
+    # A label that a user has set or confirmed counts for all copies.
+    decided = found["label"].where(photos.get("correction", pd.Series("", photos.index)) == RELABEL)
+    counted = decided.where(decided.groupby(found["copies"]).transform("count") > 0, found["label"])
+    occurring = pd.get_dummies(counted).groupby(found["copies"]).transform("any")
     mean = mean.where(occurring.reindex(columns=mean.columns, fill_value=False), -1.0)
     found["likely"], found["sure"] = mean.idxmax(axis=1).astype(np.int64), mean.max(axis=1)
     found = found[found["contradicts"] | found["crosses"]]
