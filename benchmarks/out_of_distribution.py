@@ -84,6 +84,7 @@ def main(experiment: str, data: Path, mnist: Path | None) -> None:
 
     compute = ComputeParameters(
         threads=2,
+        instruction_set="auto",
         precision="float32",
         jit_compile="auto",
         steps_per_execution="auto",

@@ -106,6 +106,7 @@ def test_asking_for_features_changes_no_answer(policy):
     model = keras.Model(image, head(x), name="joined")
     compute = ComputeParameters(
         threads=2,
+        instruction_set="auto",
         precision=policy,
         jit_compile=False,
         steps_per_execution="auto",

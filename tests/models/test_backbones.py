@@ -168,9 +168,11 @@ def test_auto_precision_leaves_depthwise_bases_in_float32_on_processors():
     auto = COMPUTE.model_copy(update={"precision": "auto"})
     make = {"include_top": False, "weights": None, "input_shape": (96, 96, 3)}
     mobile = keras.applications.MobileNetV2(alpha=0.35, **make)
-    usual = "mixed_bfloat16" if _multiplies_bfloat16() else "float32"
+    usual = "mixed_bfloat16" if _multiplies_bfloat16("auto") else "float32"
     assert dtype_policy(auto, keras.applications.VGG16(**make)) == usual
     assert dtype_policy(auto, keras.applications.EfficientNetV2B0(**make)) == usual
+    held = auto.model_copy(update={"instruction_set": "avx2"})
+    assert dtype_policy(held, keras.applications.VGG16(**make)) == (usual if accelerators() else "float32")
     # As part of a larger model, too.
     image = keras.Input((96, 96, 3))
     for model in (mobile, keras.Model(image, mobile(image))):

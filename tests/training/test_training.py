@@ -24,6 +24,7 @@ from tests.parameters.test_parameters import parameters as environment_parameter
 
 COMPUTE = ComputeParameters(
     threads=2,
+    instruction_set="auto",
     precision="float32",
     jit_compile="auto",
     steps_per_execution="auto",

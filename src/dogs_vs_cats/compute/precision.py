@@ -24,7 +24,7 @@ def dtype_policy(compute: ComputeParameters, model: "keras.Model") -> str:
     """
     if compute.precision != "auto":
         return compute.precision
-    if not _multiplies_bfloat16() or (_is_depthwise(model) and not accelerators()):
+    if not _multiplies_bfloat16(compute.instruction_set) or (_is_depthwise(model) and not accelerators()):
         return "float32"
     return "mixed_bfloat16"
 
@@ -48,8 +48,8 @@ def layers_within(model: "keras.Model") -> Iterator["keras.Layer"]:
 
 
 @cache
-def _multiplies_bfloat16() -> bool:
-    """Whether the accelerator, or else the processor, multiplies bfloat16 natively."""
+def _multiplies_bfloat16(instruction_set: str) -> bool:
+    """Whether the accelerator, or else the processor with the instructions allowed, multiplies bfloat16 natively."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
@@ -64,7 +64,7 @@ def _multiplies_bfloat16() -> bool:
 
         # On the CPU, JAX has no native bfloat16 convolutions: they are slower than float32.
         return jax.default_backend() != "cpu"
-    return "avx512_bf16" in processor_flags() or "amx_bf16" in processor_flags()
+    return instruction_set == "auto" and not processor_flags().isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
 @cache

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dogs_vs_cats.compute import instruction_sets
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
 
@@ -30,6 +31,8 @@ def prepare_environment(compute: ComputeParameters) -> None:
     if compute.threads is not None:
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
         os.environ.update(dict.fromkeys(names, str(compute.threads)))
+    if compute.instruction_set == "avx2":
+        instruction_sets.hold(instruction_sets.BACKENDS)
 
 
 def start_keras() -> None:

@@ -13,8 +13,11 @@ class ComputeParameters(ParameterGroup):
     Attributes:
         threads: Threads of one operation on the CPU; None takes one a core. On the CPU results repeat
             exactly for equal seeds and thread counts.
-        precision: `auto` computes in bfloat16 where the processor or accelerator multiplies it natively,
-            else in float32; the two others force one. Weights, outputs and saved models are float32 always.
+        instruction_set: `avx2` holds TensorFlow and XLA to AVX2, so that x86-64 processors with newer instruction sets
+            round as those without; `auto` uses the newest there is, which is faster.
+        precision: `auto` computes in bfloat16 where the accelerator, or the processor within its instruction set,
+            multiplies it natively, else in float32; the two others force one. Weights, outputs and saved models are
+            float32 always.
         jit_compile: `auto` lets Keras decide; true and false force XLA on or off.
         steps_per_execution: Training steps run in one call of the compiled function; `auto` picks by backend.
         workers: Threads that prepare batches; `auto` picks by the number of cores. Batches don't depend on it.
@@ -27,6 +30,7 @@ class ComputeParameters(ParameterGroup):
     """
 
     threads: PositiveInt | None
+    instruction_set: Literal["avx2", "auto"]
     precision: Literal["auto", "float32", "mixed_bfloat16"]
     jit_compile: Literal["auto"] | bool
     steps_per_execution: Literal["auto"] | PositiveInt

@@ -1,0 +1,35 @@
+"""Holds libraries to AVX2, so that processors with newer instruction sets round as those without.
+
+A library that finds AVX512 adds up in another order, and its sums differ in their last digits. Each library reads a
+variable of its own when it starts, and none needs more than a few lines of the environment.
+"""
+
+import os
+import platform
+
+LIBRARIES = {
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # NumPy
+    "OPENBLAS_CORETYPE": "Haswell",  # NumPy and SciPy
+    "OPENCV_CPU_DISABLE": "AVX512-SKX",
+    "OPENCV_IPP": "avx2",
+}
+"""They start before parameters are read, and do little of the work: they are held to AVX2 in every environment."""
+
+BACKENDS = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2",  # TensorFlow
+    "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",  # TensorFlow and JAX
+}
+"""They do nearly all of the work: the parameter `compute.instruction_set` decides."""
+
+
+def hold(variables: dict[str, str]) -> None:
+    """Holds libraries that haven't started yet to AVX2; on processors other than x86-64, changes nothing.
+
+    Args:
+        variables: `LIBRARIES` or `BACKENDS`. They replace those of the user's environment; flags of XLA are added.
+    """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return
+    for name, value in variables.items():
+        given = os.environ.get(name, "").split() if name == "XLA_FLAGS" else []
+        os.environ[name] = " ".join([*(flag for flag in given if flag != value), value])
