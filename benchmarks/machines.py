@@ -1,23 +1,21 @@
 """Results by kind of machine: a file for each kind, `results/<processor>-<cores>.json`, and the tables of the pages."""
 
 import json
-import platform
 import re
-import subprocess
 import time
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypedDict
 
 import psutil
 
-from dogs_vs_cats.compute.precision import processor_flags
 from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.provenance.code import git
+from dogs_vs_cats.provenance.machine import describe_machine, versions
 
 RESULTS = ROOT / "benchmarks" / "results"
 
-COMPUTING = ("keras", "numpy", "tensorflow", "tensorflow_cpu")
+COMPUTING = ("python", "keras", "numpy", "tensorflow", "tensorflow-cpu")
 """The packages that decide how fast a run is; their versions are recorded."""
 
 README_ROWS = {
@@ -54,26 +52,13 @@ class Results(TypedDict):
 
 def this_machine() -> Machine:
     """Describes the machine that this process runs on."""
-    known = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
-    widest = next((name for name in known if name in processor_flags()), platform.machine())
+    machine = describe_machine()
     return {
-        "processor": _processor(),
-        "cores": psutil.cpu_count() or 1,
-        "instructions": widest.upper().replace("_", "-"),
+        "processor": machine["processor"],
+        "cores": machine["cores"],
+        "instructions": machine["instruction_set"].upper().replace("_", "-"),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
     }
-
-
-def _processor() -> str:
-    """Name, family and model: hypervisors hide part of the name, and `AMD EPYC` alone may be any of several."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or platform.machine()
-    fields = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
-    if len(fields) < 3:
-        return platform.machine()
-    return f"{fields['model name']}, family {fields['cpu family']}, model {fields['model']}"
 
 
 def file_name(machine: Machine) -> str:
@@ -84,17 +69,13 @@ def file_name(machine: Machine) -> str:
 
 def provenance() -> Row:
     """The commit, the date (UTC) and the versions of the packages that compute."""
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
     # Results that this or an earlier run wrote change nothing of what is measured.
     changed = git("status", "--porcelain", "--", "src", "conf", "benchmarks", ":!benchmarks/results")
-    versions = {found.name: found.version for found in metadata.distributions() if found.name in COMPUTING}
+    found = versions()
     return {
         "commit": git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else ""),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "versions": {"python": platform.python_version(), **versions},
+        "versions": {name: found[name] for name in COMPUTING if name in found},
     }
 
 

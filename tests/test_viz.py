@@ -41,6 +41,7 @@ def test_every_pipeline_has_its_layers_in_the_order_of_the_flow(warnings: list[s
         ("inference", "classifier", "classify", "models"),
         ("comparison", "run_record", "report", "reporting"),
         ("comparison", "tracking_links", "report", "reporting"),
+        ("comparison", "provenance", "report", "reporting"),
         ("tuning", "run_record", "make_environment", "reporting"),
     ],
 )

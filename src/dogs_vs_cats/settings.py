@@ -5,14 +5,15 @@ from omegaconf.resolvers import oc
 from dogs_vs_cats.datasets.environments import MERGE_STRATEGY
 from dogs_vs_cats.dvc_sync.hooks import ReproductionHooks
 from dogs_vs_cats.hooks import ProjectHooks
+from dogs_vs_cats.provenance.hooks import ProvenanceHooks
 from dogs_vs_cats.session.catalog import ProjectCatalog
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from dogs_vs_cats.session.run_lock import SessionStore
 from dogs_vs_cats.session.selection import ProjectSession
 from dogs_vs_cats.tracking.hooks import TrackingHooks
 
-# The last registered is called first: tracking sees a run that has already been checked.
-HOOKS = (TrackingHooks(), ReproductionHooks(), ProjectHooks())
+# The last registered is called first: tracking sees a run that has already been checked, and its manifest.
+HOOKS = (TrackingHooks(), ProvenanceHooks(), ReproductionHooks(), ProjectHooks())
 
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
 

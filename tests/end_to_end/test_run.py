@@ -1,5 +1,7 @@
 """Whole runs in processes of their own, as a user starts them."""
 
+import hashlib
+import importlib.metadata
 import json
 import re
 import shutil
@@ -8,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dogs_vs_cats.provenance.machine import describe_machine
 from tests.conftest import copy_project, kedro, kedro_in_turn
 
 APPROACHES = ["naive_cnn", "transfer_end_to_end", "transfer_bottleneck"]
@@ -71,6 +74,21 @@ def test_the_comparison_has_a_row_for_each_approach_and_the_baseline(finished_pr
     assert (finished_project / "data/08_reporting/test/comparison.html").is_file()
 
 
+def test_the_manifest_has_this_machine_and_the_hashes_of_data_and_models(finished_project):
+    manifest = json.loads((finished_project / "data/08_reporting/test/provenance.json").read_text())
+    (run,) = manifest["runs"]
+    data = {"images": "02_intermediate/test/images.npy", "backbone": "06_models/test/backbone.keras"}
+    models = {f"{name}.model": f"06_models/test/{name}.keras" for name in APPROACHES}
+    for name, path in (data | models).items():
+        assert run["results"][name] == hashlib.md5((finished_project / "data" / path).read_bytes()).hexdigest()
+    lock = hashlib.md5((finished_project / "requirements.lock").read_bytes()).hexdigest()
+    assert run["code"] == {"commit": "", "dirty_files": [], "requirements_lock": lock}
+    assert run["machine"] == describe_machine()
+    assert (run["compute"]["threads"], run["seed"], run["seeds"]["naive_cnn"]) == (2, 0, [0])
+    assert run["versions"]["keras"] == importlib.metadata.version("keras")
+    assert run["versions"]["keras"] in (finished_project / "data/08_reporting/test/comparison.html").read_text()
+
+
 def test_the_last_lines_say_where_the_comparison_is_and_nothing_warns(finished_project):
     output = (finished_project / "output.txt").read_text(encoding="utf-8")
     assert "data/08_reporting/test/comparison.html" in output.strip().splitlines()[-1]
@@ -124,10 +142,13 @@ def refusal(answer):
     return re.sub(r"\s+", " ", answer.stderr)
 
 
-def test_inputs_made_with_other_parameters_are_refused(finished_project, tmp_path):
+def test_inputs_made_with_other_parameters_are_refused_and_results_of_another_machine_named(finished_project, tmp_path):
     project = copy_project(tmp_path / "project")
     shutil.copytree(finished_project / "data", project / "data", dirs_exist_ok=True)
     run = ("run", "--env=test")
+    manifest = project / "data/08_reporting/test/provenance.json"
+    processor = json.dumps(describe_machine()["processor"])
+    manifest.write_text(manifest.read_text().replace(processor, '"Z80"'))
     sizes, pooling, ingestion, comparison = kedro_in_turn(
         project,
         [*run, "--pipelines=naive_cnn", "--params=ingestion.train_size=40,ingestion.fit=crop"],
@@ -140,6 +161,10 @@ def test_inputs_made_with_other_parameters_are_refused(finished_project, tmp_pat
     assert again in refusal(sizes)
     assert "pooling: 'flatten' then, 'avg' now" in refusal(pooling)
     assert ingestion.returncode == 0
+    elsewhere = (
+        r"By provenance\.json, images, manifest were made in another environment.*: machine\.processor was Z80, is "
+    )
+    assert re.search(elsewhere, re.sub(r"\s+", " ", ingestion.stdout + ingestion.stderr))
     assert "naive_cnn was trained on other images" in refusal(comparison)
 
 

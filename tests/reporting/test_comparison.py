@@ -23,6 +23,7 @@ from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.pipelines.comparison.pipeline import create_pipeline
+from dogs_vs_cats.provenance.manifest import describe_run, with_result
 from dogs_vs_cats.reporting import data_quality_findings
 from dogs_vs_cats.reporting.approach_figures import draw_figures
 from dogs_vs_cats.reporting.findings import closing_lines, headline, sentences
@@ -151,6 +152,7 @@ def compare(
         "rejected_images": pd.DataFrame({"path": [], "reason": []}),
         "ingestion_record": {"parameters": {"source": "sample"}, "identity": "0a1b"},
         "run_record": {"experiment": "sample", "command": "kedro run"},
+        "provenance": {},
         "tracking_links": {},
         "data_quality_summary": {},
     }
@@ -764,6 +766,23 @@ def test_the_page_says_what_was_found_about_the_photos_unless_these_or_the_model
     assert "+1.2 points with twice the photos" in found
     assert 'href="data_quality.html"' in found
     assert "data_quality.html" not in other
+
+
+def test_the_foot_says_with_which_code_machine_and_packages_each_part_was_made() -> None:
+    facts = describe_run(PARAMETERS)
+    facts["code"] |= {"commit": "0123456789abcdef", "dirty_files": ["src/<b>.py"]}
+    facts["machine"] |= {"processor": "Z80", "instruction_set": "avx2"}
+    other = {**facts, "code": {"commit": "", "dirty_files": [], "requirements_lock": ""}}
+    manifest = with_result(with_result({}, "e", other, "images", "feedbeef"), "e", facts, "good.model", "cafe")
+
+    text = Page(report_of(compare({"good": 20}, changes={"provenance": manifest}))).text
+
+    packages = f"python {facts['versions']['python']}, keras {facts['versions']['keras']}, tensorflow"
+    assert f"good.model made with commit 0123456789 with 1 changed file; {packages}" in text
+    assert "on Z80 (avx2), 2 threads; seed 0." in text
+    assert "images made with no commit; python" in text
+    assert "src/<b>.py" in text
+    assert "feedbeef" in text
 
 
 @pytest.mark.parametrize("selection", [" --pipelines=data_quality", " --pipelines data_quality", " -p comparison", ""])

@@ -13,7 +13,7 @@ import yaml
 
 from dogs_vs_cats.tracking import run_facts, store, worker
 from dogs_vs_cats.tracking.hooks import TrackingHooks
-from dogs_vs_cats.tracking.outbox import FOLDER, Outbox, md5, outboxes
+from dogs_vs_cats.tracking.outbox import FOLDER, Outbox, outboxes
 from dogs_vs_cats.tracking.results import artifact_folder, facts_in
 from tests.tracking.tracking_stub import CONF, EXPLANATION, FIGURES, Stub
 
@@ -113,28 +113,6 @@ def test_other_stores_that_take_nothing_are_warned_of_in_one_line_at_the_end(
 def test_the_command_has_its_parameters(program, monkeypatch):
     monkeypatch.setattr(sys, "argv", [program, "run", "--params=naive_cnn.epochs=3,seed=1", "--env=test"])
     assert run_facts.kedro_command() == "kedro run --params=naive_cnn.epochs=3,seed=1 --env=test"
-
-
-def test_git_tags_tell_commit_and_changes_but_not_those_of_dvc_lock(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_facts, "ROOT", tmp_path)
-    assert "git_commit" not in run_facts.tags()
-
-    def git(*arguments):
-        identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
-        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
-
-    git("init")
-    for name in ("code.py", "dvc.lock"):
-        (tmp_path / name).write_text("1")
-    git("add", ".")
-    git("commit", "-m", "first")
-    (tmp_path / "dvc.lock").write_text("2")
-    assert run_facts.tags()["git_dirty"] == "false"
-    (tmp_path / "code.py").write_text("2")
-    tags = run_facts.tags()
-    assert tags["git_dirty"] == "true"
-    assert len(tags["git_commit"]) == 40
-    assert tags["mlflow.source.git.commit"] == tags["git_commit"]
 
 
 def test_processes_of_one_dvc_command_share_a_group_and_others_do_not(tmp_path, monkeypatch):

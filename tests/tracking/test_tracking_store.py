@@ -19,10 +19,11 @@ from kedro.io import DataCatalog
 
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.inference.classifiers import find_model
+from dogs_vs_cats.storage.file_hash import md5
 from dogs_vs_cats.tracking import store, worker
 from dogs_vs_cats.tracking.commands import tracking_commands
 from dogs_vs_cats.tracking.datasets import LoggedModelsDataset, fetch_model
-from dogs_vs_cats.tracking.outbox import FOLDER, md5
+from dogs_vs_cats.tracking.outbox import FOLDER
 from dogs_vs_cats.tracking.store import prepare_mlflow
 from tests.conftest import PROJECT, TRACKING_VARIABLES
 from tests.tracking.tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub, WorkerThread
@@ -164,11 +165,12 @@ def test_figures_tables_and_the_comparison_are_artifacts(tracked):
     for approach in tracked.approaches:
         expected = [f"figures/{name}.png" for name in FIGURES]
         expected += [f"results/{name}" for name in ("history.csv", "metrics.json", "predictions.csv")]
+        expected += ["provenance.json"]
         (run,) = of(found, approach)
         assert artifacts(client, run) == sorted(expected)
         assert run.data.tags["evaluated_by"] == "test"
     (parent,) = parent_of(found)
-    assert artifacts(client, parent) == ["comparison.html", "comparison.json"]
+    assert artifacts(client, parent) == ["comparison.html", "comparison.json", "provenance.json"]
     assert parent.data.metrics["best_test_log_loss"] == 0.3
     assert parent.data.tags["best_approach"] == "transfer_bottleneck"
     assert (tracked.root / "mlartifacts").is_dir()

@@ -23,6 +23,7 @@ from kedro.runner import SequentialRunner
 from PIL import Image
 
 from dogs_vs_cats.datasets import AtomicDataset, JSONDataset, MemoryMapDataset
+from dogs_vs_cats.provenance.hooks import ProvenanceHooks
 from dogs_vs_cats.tracking.hooks import TrackingHooks
 from dogs_vs_cats.tracking.outbox import Outbox
 from dogs_vs_cats.tracking.worker import work
@@ -143,6 +144,7 @@ class Stub:
             "class_names": JSONDataset(filepath=str(data / "class_names.json")),
             "comparison_summary": JSONDataset(filepath=str(data / "comparison.json")),
             "comparison_report": BytesDataset(str(data / "comparison.html")),
+            "provenance": JSONDataset(filepath=str(data / "provenance.json"), default={}),
             "tracking_links": JSONDataset(filepath=str(data / "tracking_links.json"), default={}),
         }
         for approach in self.approaches:
@@ -235,12 +237,13 @@ class Stub:
         everything = self.approaches
         train = everything if train is None else train
         pipeline = self.pipeline(train, everything if evaluate is None else evaluate, compare, explain)
-        hooks = TrackingHooks()
+        hooks = (TrackingHooks(), ProvenanceHooks())
         manager = _create_hook_manager()
-        _register_hooks(manager, (hooks,))
+        _register_hooks(manager, hooks)
         loader = {"globals": {"experiment": self.experiment}, "parameters": self.parameters()}
         context: Any = SimpleNamespace(config_loader=loader, env=self.env)
-        hooks.after_context_created(context)
+        for hook in hooks:
+            hook.after_context_created(context)
         common = {"run_params": {}, "pipeline": pipeline, "catalog": self.catalog}
         manager.hook.before_pipeline_run(**common)
         try:

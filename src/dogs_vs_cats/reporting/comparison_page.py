@@ -13,6 +13,7 @@ from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
 from dogs_vs_cats.reporting import data_quality_findings, findings
 from dogs_vs_cats.reporting.html import environment
+from dogs_vs_cats.reporting.provenance import lines as provenance_lines
 from dogs_vs_cats.reporting.results import ApproachResult
 from dogs_vs_cats.reporting.settings import differences, flattened
 from dogs_vs_cats.reporting.wording import duration, percent, signed
@@ -27,6 +28,7 @@ def render(
     rejected_images: pd.DataFrame,
     ingestion_record: dict[str, Any],
     run_record: dict[str, Any],
+    provenance: dict[str, Any],
     tracking_links: dict[str, str],
     data_quality_summary: dict[str, Any],
     *results: ApproachResult,
@@ -39,6 +41,7 @@ def render(
         rejected_images: `path` and `reason` of the images that were not usable.
         ingestion_record: The parameters of the ingestion; may be empty.
         run_record: `experiment` and `command` of the run, as far as they are known.
+        provenance: The manifest of the experiment; may be empty.
         tracking_links: Web addresses of the approaches' tracked runs; others than http(s) are left out.
         data_quality_summary: What the pipeline `data_quality` found; left out unless it is about the same images and
             models.
@@ -64,6 +67,7 @@ def render(
     return template.render(
         summary=summary,
         results=results,
+        runs=list(zip(provenance_lines(provenance), map(flattened, provenance.get("runs", ())), strict=True)),
         experiment=run_record.get("experiment"),
         command=_SELECTION.sub("", run_record.get("command", "")),
         headline=findings.headline(summary),

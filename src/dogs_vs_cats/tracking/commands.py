@@ -10,9 +10,10 @@ from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.inference.classifiers import ADDRESSES, find_model
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.storage.file_hash import md5
 from dogs_vs_cats.tracking import champion, store
 from dogs_vs_cats.tracking.datasets import open_store
-from dogs_vs_cats.tracking.outbox import FOLDER, md5, outboxes
+from dogs_vs_cats.tracking.outbox import FOLDER, outboxes
 from dogs_vs_cats.tracking.worker import send
 
 if TYPE_CHECKING:

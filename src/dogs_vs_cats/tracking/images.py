@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from dogs_vs_cats.storage.file_hash import md5
 from dogs_vs_cats.tracking import store
-from dogs_vs_cats.tracking.outbox import md5
 
 
 def describe_images(path: Path, manifest: pd.DataFrame, source: str) -> dict[str, str]:

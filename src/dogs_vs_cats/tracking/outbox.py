@@ -1,6 +1,5 @@
 """The outbox of a run: its records and the files that they name, on disk until MLflow has them."""
 
-import hashlib
 import json
 import os
 import secrets
@@ -9,7 +8,6 @@ import threading
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -149,13 +147,3 @@ class Outbox:
 def outboxes(root: Path) -> list[Outbox]:
     """All outboxes of a project, the oldest first, also those in use."""
     return [Outbox(path.parent) for path in sorted((root / FOLDER).glob("*/records.jsonl"))]
-
-
-def md5(path: Path) -> str:
-    """Hash of a file's bytes, the one that DVC writes into `dvc.lock`."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-md5_of_attached = cache(md5)
-"""The hash of an attached file, which never changes and is read once."""

@@ -163,7 +163,7 @@ class Recorder:
         """Attaches files of datasets, and those that describe models and images, as far as they exist."""
         models = [f"{approach}.{output}" for approach in self._approaches for output in ("model", "model_info")]
         attached = {}
-        for name in (*names, *models, "manifest", "class_names"):
+        for name in (*names, *models, "manifest", "class_names", "provenance"):
             if path := self._path(name):
                 of_model = name.endswith((".model", ".distribution"))
                 attached[name] = self._outbox.attach(path, Path(MODEL_FILE).stem if of_model else path.stem)

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,8 @@ from typing import Any
 import psutil
 
 from dogs_vs_cats.approaches import approach_of
-from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.provenance.code import describe_code
+from dogs_vs_cats.provenance.machine import describe_machine
 
 
 def group() -> dict[str, str]:
@@ -50,15 +50,17 @@ def _dvc_process() -> psutil.Process | None:
 
 
 def tags() -> dict[str, str]:
-    """Tags of every run: command, user, git commit, DVC experiment."""
-    command = kedro_command()
+    """Tags of every run: command, user, code, machine, DVC experiment."""
+    command, machine = kedro_command(), describe_machine()
     found = {
         "kedro_command": command,
         "mlflow.source.name": command,
         "mlflow.source.type": "LOCAL",
         "mlflow.user": psutil.Process().username(),
         "dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
-        **_git_tags(),
+        **_code_tags(),
+        "processor": machine["processor"],
+        "instruction_set": machine["instruction_set"],
     }
     return {name: value for name, value in found.items() if value}
 
@@ -71,22 +73,11 @@ def kedro_command() -> str:
     return shlex.join([name, *sys.argv[1:]])
 
 
-def _git_tags() -> dict[str, str]:
-    commit = _git("rev-parse", "HEAD")
-    if not commit:
-        return {}
-    # DVC writes dvc.lock after each stage, which changes nothing for the next one.
-    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)dvc.lock")
-    return {"mlflow.source.git.commit": commit, "git_commit": commit, "git_dirty": str(bool(changes)).lower()}
-
-
-def _git(*arguments: str) -> str:
-    """Output of a git command; empty without git, a repository or a commit."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
+def _code_tags() -> dict[str, str]:
+    code = describe_code()
+    commit, dirty = code["commit"], str(bool(code["dirty_files"])).lower()
+    in_git = {"mlflow.source.git.commit": commit, "git_commit": commit, "git_dirty": dirty} if commit else {}
+    return {"requirements_lock": code["requirements_lock"], **in_git}
 
 
 def parameters_of(approach: str, parameters: Mapping[str, Any]) -> dict[str, str]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dogs_vs_cats.evaluation import criteria
+from dogs_vs_cats.storage.file_hash import md5
 from dogs_vs_cats.tracking import champion, store
 from dogs_vs_cats.tracking.logged_model import MODEL_FILE, log_model, model_of
-from dogs_vs_cats.tracking.outbox import Outbox, Record, Report, md5_of_attached
+from dogs_vs_cats.tracking.outbox import Outbox, Record, Report
 from dogs_vs_cats.tracking.results import COMPARISON, artifact_folder, facts_in, validation_images
 from dogs_vs_cats.tracking.run_facts import parameters_of
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PARENT = "parent"
 """Name of the parent run; the others have the names of approaches and trials."""
+
+DESCRIBED = ("model_info", "metrics", "comparison_summary")
+"""Results after which the manifest of the experiment is logged, to the same run."""
 
 PERMANENT = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS"}
 """Errors that a second attempt won't change."""
@@ -123,7 +127,7 @@ class Writer:
         if not approach:
             self._parent(time, comparison=name in COMPARISON)
         elif not self._find(approach):
-            model_md5 = md5_of_attached(self._files[f"{approach}.model"])
+            model_md5 = md5(self._files[f"{approach}.model"])
             self._begin(approach, approach, self._trained_with(approach), time, model_md5=model_md5)
         if path.suffix == ".json":
             self._log_content(run, output or name, json.loads(path.read_text(encoding="utf-8")), time)
@@ -201,7 +205,7 @@ class Writer:
         """Finds the run of an approach: that of this outbox, or else the one that trained the same model file."""
         model = self._files.get(f"{approach}.model")
         if approach not in self._run_ids and model:
-            found = self._search(f"tags.model_md5 = '{md5_of_attached(model)}'")
+            found = self._search(f"tags.model_md5 = '{md5(model)}'")
             self._run_ids |= {approach: found.info.run_id} if found else {}
         return approach in self._run_ids
 
@@ -236,6 +240,8 @@ class Writer:
             self._log_model(run, content)
         elif output == "comparison_summary":
             self._choose_champion(content["best"]["approach"])
+        if output in DESCRIBED and (manifest := self._files.get("provenance")):
+            self._client.log_artifact(self._run_ids[run], str(manifest))
 
     def _log(self, run: str, metrics: Mapping[str, Any], time: int, step: int | None = None) -> None:
         """Logs metrics; those without a step are final, and logged only if they have changed."""
@@ -249,7 +255,7 @@ class Writer:
     def _log_model(self, approach: str, info: Mapping[str, Any]) -> None:
         """Logs the model of an approach, unless its run has one."""
         keras_file = self._files[f"{approach}.model"]
-        self._tag(approach, model_md5=md5_of_attached(keras_file))
+        self._tag(approach, model_md5=md5(keras_file))
         run = self._get(approach)
         if model_of(run) is None:
             settings = {

@@ -83,7 +83,7 @@ def _comparing(results: list[str]) -> list[Node]:
 
 
 def _report(results: list[str]) -> Node:
-    data = ["rejected_images", "ingestion_record", "run_record", "tracking_links", "data_quality_summary"]
+    data = ["rejected_images", "ingestion_record", "run_record", "provenance", "tracking_links", "data_quality_summary"]
     return Node(
         comparison_page.render,
         inputs=["params:comparison", "comparison_summary", *data, *results],

@@ -1,0 +1,57 @@
+"""The code of a run: its commit, the files that differ from the commit, and the lock of its packages."""
+
+import subprocess
+from pathlib import Path
+from typing import TypedDict
+
+from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.storage.file_hash import md5
+
+LOCK = "requirements.lock"
+
+
+class Code(TypedDict):
+    """The code of a run.
+
+    Attributes:
+        commit: Full hash; empty without git, a repository or a commit.
+        dirty_files: See `dirty_files`.
+        requirements_lock: MD5 of the lock of its packages, as in `dvc.lock`; empty without the file.
+    """
+
+    commit: str
+    dirty_files: list[str]
+    requirements_lock: str
+
+
+def describe_code(root: Path = ROOT) -> Code:
+    """Describes the code in a project's root."""
+    lock = root / LOCK
+    return {
+        "commit": git("rev-parse", "HEAD", root=root),
+        "dirty_files": dirty_files(root),
+        "requirements_lock": md5(lock) if lock.is_file() else "",
+    }
+
+
+def dirty_files(root: Path = ROOT) -> list[str]:
+    """Files that differ from the commit: all changed ones, and new ones among code and configuration.
+
+    `dvc.lock` isn't among them: DVC writes it after each stage, which changes nothing for the next one.
+    """
+    lines = git("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z", root=root).split("\0")
+    changes = [(line[:2], line[3:]) for line in lines if line]
+    return [
+        path
+        for status, path in changes
+        if path != "dvc.lock" and (status != "??" or path.startswith(("src/", "conf/")))
+    ]
+
+
+def git(*arguments: str, root: Path = ROOT) -> str:
+    """Output of a git command without its last line end; empty without git, a repository or a commit."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.removesuffix("\n")

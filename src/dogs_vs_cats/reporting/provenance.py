@@ -1,0 +1,30 @@
+"""The manifest of an experiment in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dogs_vs_cats.reporting.wording import count
+
+NAMED = ("python", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy")
+"""The packages that the sentence about a run names."""
+
+SHORT_HASH = 10
+
+
+def lines(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a sentence for each run of a manifest, without the full stop: code, packages, machine, seed.
+
+    Args:
+        manifest: See `dogs_vs_cats.provenance.manifest`; may be empty.
+    """
+    runs = manifest.get("runs", ())
+    for run in runs:
+        code, machine, compute, versions = (run[name] for name in ("code", "machine", "compute", "versions"))
+        made = f"{', '.join(run['results'])} made" if len(runs) > 1 else "Made"
+        commit = f"commit {code['commit'][:SHORT_HASH]}" if code["commit"] else "no commit"
+        dirty = len(code["dirty_files"])
+        changed = f" with {count(dirty)} changed file{'s' if dirty > 1 else ''}" if dirty else ""
+        packages = ", ".join(f"{name} {versions[name]}" for name in NAMED if name in versions)
+        used = f"{', '.join([*machine['gpus'], machine['processor']])} ({machine['instruction_set']})"
+        threads = compute["threads"] or machine["cores"]
+        yield f"{made} with {commit}{changed}; {packages}; on {used}, {threads} threads; seed {run['seed']}"
