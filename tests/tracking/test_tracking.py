@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from dogs_vs_cats.storage.file_hash import md5
 from dogs_vs_cats.tracking import run_facts, store, worker
 from dogs_vs_cats.tracking.hooks import TrackingHooks
 from dogs_vs_cats.tracking.outbox import FOLDER, Outbox, outboxes

@@ -13,6 +13,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from kedro.io import DataCatalog
@@ -23,6 +24,7 @@ from dogs_vs_cats.storage.file_hash import md5
 from dogs_vs_cats.tracking import store, worker
 from dogs_vs_cats.tracking.commands import tracking_commands
 from dogs_vs_cats.tracking.datasets import LoggedModelsDataset, fetch_model
+from dogs_vs_cats.tracking.images import example_image
 from dogs_vs_cats.tracking.outbox import FOLDER
 from dogs_vs_cats.tracking.store import prepare_mlflow
 from tests.conftest import PROJECT, TRACKING_VARIABLES
@@ -212,6 +214,51 @@ def test_the_model_is_code_and_a_keras_file_with_signature_example_and_pins(trac
     assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+", line) for line in requirements), requirements
     packages = {line.partition("==")[0].removesuffix("-cpu") for line in requirements}
     assert packages >= {"mlflow", "keras", "tensorflow", "simplejpeg"}
+
+
+def test_models_are_found_by_their_metrics_and_parameters(tracked):
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{tracked.root}/mlflow.db")
+    (experiment,) = {run.info.experiment_id for run in runs(tracked.root)}
+
+    def search(condition):
+        return mlflow.search_logged_models([experiment], condition, output_format="list")
+
+    (found,) = search("metrics.validation_log_loss < 0.5")
+    assert found.name == "transfer_bottleneck"
+    assert {metric.key: metric.value for metric in found.metrics}["test_accuracy"] == 0.75
+    (found,) = search("params.learning_rate = '0.001'")
+    assert found.name == "naive_cnn"
+    assert len(search("metrics.test_accuracy >= 0.75 AND metrics.parameters = 10")) == 2
+
+
+# MLflow warns of the serving script's type hints, which allow both kinds of input.
+@pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning")
+def test_the_model_loads_as_keras_and_as_a_function_of_files_and_goes_into_a_container(root, tmp_path):
+    import mlflow
+    from mlflow.models.cli import commands
+
+    from tests.pipelines.test_inference import save, small_model
+
+    model = small_model()
+    content = save(model, tmp_path / "small.keras", ["cat", "dog"]).read_bytes()
+    Stub(root, ["naive_cnn"], models={"naive_cnn": content}).run(compare=False)
+    (run,) = of(runs(root), "naive_cnn")
+    address = f"models:/{run.outputs.model_outputs[0].model_id}"
+    mlflow.set_tracking_uri(f"sqlite:///{root}/mlflow.db")
+    pixels = np.load(root / "data/images.npy")[:1]
+    expected = model.predict(pixels, verbose=0)
+
+    np.testing.assert_array_equal(mlflow.keras.load_model(address).predict(pixels, verbose=0), expected)
+    (answer,) = mlflow.pyfunc.load_model(address).predict([example_image(root / "data/images.npy")])
+    assert answer.probabilities["dog"] == pytest.approx(float(expected[0, 0]), abs=1e-6)
+
+    arguments = ["generate-dockerfile", "--model-uri", address, "--output-directory", str(tmp_path / "container")]
+    done = CliRunner().invoke(commands, arguments)
+    assert done.exit_code == 0, done.output
+    assert "COPY model_dir /opt/ml/model" in (tmp_path / "container/Dockerfile").read_text()
+    assert (tmp_path / "container/model_dir/artifacts/model.keras").read_bytes() == content
 
 
 def test_the_report_links_to_the_runs(tracked):

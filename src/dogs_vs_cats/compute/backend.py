@@ -1,5 +1,6 @@
 """Differences between Keras backends: devices, compiled updates, gradients."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,11 @@ from dogs_vs_cats.parameters.compute import ComputeParameters
 if TYPE_CHECKING:
     import keras
     import numpy as np
+
+
+def backend_name() -> str:
+    """Name of the backend that Keras has or will start with, such as `tensorflow`; see `prepare_environment`."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
 def accelerators() -> list[str]:

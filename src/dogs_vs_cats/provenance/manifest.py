@@ -6,19 +6,21 @@ A manifest has `experiment` and `runs`, the latest run last. Runs whose facts ar
 * `results`: the MD5 of the files that it made, by their names in the catalog
 * `seed` and `seeds`, those of each approach
 * `code`, `machine` and `versions`: see `describe_code`, `describe_machine` and `versions`
+* `backend`: that of Keras
 * `compute`: the parameters of the same name, such as `threads`
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from dogs_vs_cats.compute.backend import backend_name
 from dogs_vs_cats.provenance.code import describe_code
 from dogs_vs_cats.provenance.machine import describe_machine, versions
 
 Facts = dict[str, Any]
 """A run of a manifest, without its results."""
 
-ENVIRONMENT = ("machine", "compute", "versions")
+ENVIRONMENT = ("machine", "backend", "compute", "versions")
 """The facts that rounding depends on, beside those that change on purpose."""
 
 
@@ -34,6 +36,7 @@ def describe_run(parameters: Mapping[str, Any]) -> Facts:
         "seeds": {name: parameters[name].get("seeds") or [seed] for name in parameters["approaches"]},
         "code": describe_code(),
         "machine": describe_machine(),
+        "backend": backend_name(),
         "compute": dict(parameters["compute"]),
         "versions": versions(),
     }

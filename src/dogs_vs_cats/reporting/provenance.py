@@ -5,9 +5,6 @@ from typing import Any
 
 from dogs_vs_cats.reporting.wording import count
 
-NAMED = ("python", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy")
-"""The packages that the sentence about a run names."""
-
 SHORT_HASH = 10
 
 
@@ -24,7 +21,8 @@ def lines(manifest: Mapping[str, Any]) -> Iterator[str]:
         commit = f"commit {code['commit'][:SHORT_HASH]}" if code["commit"] else "no commit"
         dirty = len(code["dirty_files"])
         changed = f" with {count(dirty)} changed file{'s' if dirty > 1 else ''}" if dirty else ""
-        packages = ", ".join(f"{name} {versions[name]}" for name in NAMED if name in versions)
+        named = ("python", "keras", run["backend"], f"{run['backend']}-cpu", "numpy")
+        packages = ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
         used = f"{', '.join([*machine['gpus'], machine['processor']])} ({machine['instruction_set']})"
         threads = compute["threads"] or machine["cores"]
         yield f"{made} with {commit}{changed}; {packages}; on {used}, {threads} threads; seed {run['seed']}"

@@ -1,7 +1,9 @@
-"""Logging of a model to MLflow: the serving script, the `.keras` file, and the decoder of image files."""
+"""Logging of a model to MLflow: the serving script, the `.keras` file, and the decoder of image files.
+
+It has two flavors: `python_function` answers image files, `keras` is the model itself.
+"""
 
 import json
-import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -9,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dogs_vs_cats.compute.backend import backend_name
 from dogs_vs_cats.parameters.backbone import HUB
 
 if TYPE_CHECKING:
@@ -16,7 +19,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 MODEL_FILE = "artifacts/model.keras"
-"""The `.keras` file in a logged model; its other files lie beside it, under the same stem."""
+"""The `.keras` file in a logged model, whose name MLflow's Keras flavor demands; its other files lie beside it, under
+the same stem."""
 
 SERVING_PACKAGES = ("mlflow", "keras", "numpy", "pandas", "pillow", "pi-heif", "opencv-python-headless", "simplejpeg")
 
@@ -50,7 +54,11 @@ def log_model(
     from mlflow.models import Model
 
     logged = client.create_logged_model(
-        run.info.experiment_id, name=settings["approach"], source_run_id=run.info.run_id, model_type="classifier"
+        run.info.experiment_id,
+        name=settings["approach"],
+        source_run_id=run.info.run_id,
+        params=run.data.params,
+        model_type="classifier",
     )
     description = Model(
         artifact_path=logged.artifact_location,
@@ -59,6 +67,14 @@ def log_model(
         model_id=logged.model_id,
         metadata={name: settings[name] for name in ("approach", "experiment")},
         saved_input_example_info=_EXAMPLE,
+    )
+    # `mlflow.keras.save_model` would write the same, but take the model itself, and so import Keras.
+    description.add_flavor(
+        "keras",
+        data=Path(MODEL_FILE).parent.as_posix(),
+        keras_version=version("keras"),
+        keras_backend=backend_name(),
+        save_exported_model=False,
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder, settings_file = Path(temporary) / "model", Path(temporary) / Path(MODEL_FILE).with_suffix(".json").name
@@ -104,7 +120,7 @@ def requirements(backbone: str) -> list[str]:
         backbone: `backbone.name`; models on a preset of KerasHub have layers of KerasHub.
     """
     hub = ("keras-hub",) if backbone.startswith(HUB) else ()
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    backend = backend_name()
     pinned = []
     # TensorFlow's wheel for CPUs has a name of its own.
     for name in (*SERVING_PACKAGES, *hub, backend, f"{backend}-cpu"):

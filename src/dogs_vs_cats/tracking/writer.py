@@ -234,22 +234,29 @@ class Writer:
 
     def _log_content(self, run: str, output: str, content: dict[str, Any], time: int) -> None:
         metrics, tags = facts_in(output, content)
-        self._tag(run, **tags)
-        self._log(run, metrics, time)
         if output == "model_info":
             self._log_model(run, content)
-        elif output == "comparison_summary":
+        self._tag(run, **tags)
+        self._log(run, metrics, time)
+        if output == "comparison_summary":
             self._choose_champion(content["best"]["approach"])
         if output in DESCRIBED and (manifest := self._files.get("provenance")):
             self._client.log_artifact(self._run_ids[run], str(manifest))
 
     def _log(self, run: str, metrics: Mapping[str, Any], time: int, step: int | None = None) -> None:
-        """Logs metrics; those without a step are final, and logged only if they have changed."""
+        """Logs metrics; those without a step are final, are of the run's model too, and logged only if changed."""
         from mlflow.entities import Metric
 
-        known = self._get(run).data.metrics if step is None else {}
+        known, model_id = {}, None
+        if step is None:
+            found = self._get(run)
+            known, model_id = found.data.metrics, model_of(found)
         numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-        new = [Metric(name, value, time, step or 0) for name, value in numbers.items() if known.get(name) != value]
+        new = [
+            Metric(name, value, time, step or 0, model_id)
+            for name, value in numbers.items()
+            if known.get(name) != value
+        ]
         self._client.log_batch(self._run_ids[run], new)
 
     def _log_model(self, approach: str, info: Mapping[str, Any]) -> None:
