@@ -10,7 +10,7 @@ from dogs_vs_cats.evaluation.cross_validation import evaluated_by
 from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS, SEED_STATISTICS
 from dogs_vs_cats.images.splits import SPLITS
 
-COMPARISON = ("comparison_table", "comparison_summary", "comparison_report")
+COMPARISON = ("comparison_table", "comparison_summary", "comparison_report", "model_card")
 TUNING = ("tuning_trials", "tuning_summary", "tuning_history", "tuning_importance", "tuning_report")
 
 

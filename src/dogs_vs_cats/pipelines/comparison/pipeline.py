@@ -7,7 +7,7 @@ from dataclasses import fields
 from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.comparison import nodes
-from dogs_vs_cats.reporting import comparison_page
+from dogs_vs_cats.reporting import comparison_page, model_card
 from dogs_vs_cats.reporting.dvc_views import headline_metrics, plot_data
 from dogs_vs_cats.reporting.results import ApproachResult, Pictures
 
@@ -19,8 +19,8 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
         approaches: Their names, which are the namespaces of their results, in the order of the report.
 
     Returns:
-        A pipeline to `comparison_table`, `comparison_summary`, `comparison_report` and what DVC's commands
-        show.
+        A pipeline to `comparison_table`, `comparison_summary`, `comparison_report`, `model_card` and what DVC's
+        commands show.
     """
     # Kedro warns of every dotted name outside its namespace, but has no other notation to read from several of them.
     with warnings.catch_warnings():
@@ -30,7 +30,7 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
 
 
 def create_report_pipeline(approaches: Sequence[str]) -> Pipeline:
-    """Wires the page of the comparison, from its summary on.
+    """Wires the page of the comparison and the model card, from the summary on.
 
     Args:
         approaches: See `create_pipeline`.
@@ -38,7 +38,7 @@ def create_report_pipeline(approaches: Sequence[str]) -> Pipeline:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="One or more dataset names contain")
         collecting = [node for approach in approaches for node in _collecting(approach)]
-        return Pipeline([*collecting, _report(_results(approaches))], tags="comparison")
+        return Pipeline([*collecting, *_reports(_results(approaches))], tags="comparison")
 
 
 def _results(approaches: Sequence[str]) -> list[str]:
@@ -82,11 +82,27 @@ def _comparing(results: list[str]) -> list[Node]:
     ]
 
 
-def _report(results: list[str]) -> Node:
-    data = ["rejected_images", "ingestion_record", "run_record", "provenance", "tracking_links", "data_quality_summary"]
-    return Node(
-        comparison_page.render,
-        inputs=["params:comparison", "comparison_summary", *data, *results],
-        outputs="comparison_report",
-        name="report",
-    )
+def _reports(results: list[str]) -> list[Node]:
+    records = ["ingestion_record", "run_record", "provenance"]
+    return [
+        Node(
+            comparison_page.render,
+            inputs=[
+                "params:comparison",
+                "comparison_summary",
+                "rejected_images",
+                *records,
+                "tracking_links",
+                "data_quality_summary",
+                *results,
+            ],
+            outputs="comparison_report",
+            name="report",
+        ),
+        Node(
+            model_card.render,
+            inputs=["comparison_summary", *records, "data_quality_summary", *results],
+            outputs="model_card",
+            name="model_card",
+        ),
+    ]
