@@ -137,13 +137,21 @@ def test_dvc_yaml_stays_short():
     assert len((PROJECT / "dvc.yaml").read_text().splitlines()) <= 220
 
 
+def test_the_models_of_every_environment_that_dvc_runs_are_artifacts():
+    artifacts = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["artifacts"]
+    assert artifacts["naive-cnn"] == {"path": "data/06_models/sample/naive_cnn.keras", "type": "model"}
+    assert artifacts["lecture-transfer-end-to-end"]["path"] == "data/06_models/lecture/transfer_end_to_end.keras"
+    assert not [name for name in artifacts if name.startswith(("mnist", "photos", "base"))]
+
+
 def test_nothing_that_differs_between_equal_runs_is_an_out(stages):
     kept = {
         (next(iter(entry)) if isinstance(entry, dict) else entry).rpartition("/")[2]
         for stage in stages.values()
         for entry in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
     }
-    assert not {"timings.json", "comparison.csv", "comparison.html", "tracking_links.json"} & kept
+    varying = {"timings.json", "comparison.csv", "comparison.html", "provenance.json", "model_card.md"}
+    assert not {*varying, "tracking_links.json"} & kept
     assert {"metrics.json", "comparison.json", "predictions.csv", "${item.approach}.keras", "manifest.csv"} <= kept
 
 

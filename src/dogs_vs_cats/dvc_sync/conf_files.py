@@ -23,3 +23,9 @@ def merged(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def environment_folders(root: Path) -> list[Path]:
     """The environments that everyone has: folders in `conf` with a `globals.yml`, except `local`."""
     return sorted(path.parent for path in (root / "conf").glob("*/globals.yml") if path.parent.name != PRIVATE)
+
+
+def is_reproducible(folder: Path) -> bool:
+    """Whether DVC can run an environment: one with base's approaches, which are the stages of dvc.yaml."""
+    base = merged(read_parameters(folder.with_name("base")))
+    return set((base | merged(read_parameters(folder)))["approaches"]) == set(base["approaches"])

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from dogs_vs_cats.dvc_sync.catalog_entries import CatalogEntries, Entry
-from dogs_vs_cats.dvc_sync.conf_files import merged, read_parameters
+from dogs_vs_cats.dvc_sync.conf_files import environment_folders, is_reproducible, merged, read_parameters
 from dogs_vs_cats.dvc_sync.source_code import PACKAGE, SOURCE, source_paths
 from dogs_vs_cats.dvc_sync.stages import ITEM, Stage, stages
 from dogs_vs_cats.errors import DVCFileError
@@ -51,18 +51,30 @@ def content(root: Path = ROOT) -> dict[str, Any]:
     _check_catalog(catalog, found)
     frozen = _frozen(root / "dvc.yaml")
     definitions = {stage.name: _definition(stage, catalog, parameters) for stage in found}
-    # An artifact, for `dvc artifacts get`, can't follow the environment.
-    experiment = read_yaml(root / "conf/base/globals.yml")["experiment"]
-    models = {name: catalog.find(f"{name}.model") for stage in found for name in stage.approaches}
+    models = [entry for stage in found for entry in catalog.find_all(f"{name}.model" for name in stage.approaches)]
     return {
         "vars": [{"kedro": KEDRO}],
         "stages": {name: ({"frozen": True} if name in frozen else {}) | stage for name, stage in definitions.items()},
-        "artifacts": {
-            name.replace("_", "-"): {"path": model.path.replace("${experiment}", experiment), "type": "model"}
-            for name, model in models.items()
-            if model is not None
-        },
+        "artifacts": _artifacts(root, [entry.path for entry in models]),
     }
+
+
+def _artifacts(root: Path, models: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The models by name, for `dvc artifacts get`: base's by their own, others with their environment before it.
+
+    DVC fills in no value of an environment here, so there is an entry for each that it can run.
+    """
+    artifacts = {}
+    for folder in environment_folders(root):
+        # One whose globals lack it is among the problems that `environments` finds.
+        experiment = read_yaml(folder / "globals.yml").get("experiment")
+        if experiment is None or not is_reproducible(folder):
+            continue
+        prefix = "" if folder.name == "base" else f"{folder.name}-"
+        for model in models:
+            name = f"{prefix}{Path(model).stem}".lower().replace("_", "-")
+            artifacts[name] = {"path": model.replace("${experiment}", experiment), "type": "model"}
+    return artifacts
 
 
 def _frozen(file: Path) -> set[str]:

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from dogs_vs_cats.dvc_sync import dvc_file
-from dogs_vs_cats.dvc_sync.conf_files import environment_folders, merged, read_parameters
+from dogs_vs_cats.dvc_sync.conf_files import environment_folders, is_reproducible, merged, read_parameters
 from dogs_vs_cats.dvc_sync.stages import ITEM
 from dogs_vs_cats.parameters.dvc_variables import NO_PARAMETERS, OWN_PARAMETERS, variables
 from dogs_vs_cats.parameters.files import read_yaml
@@ -50,7 +50,7 @@ def problems(root: Path = ROOT) -> list[str]:
         where = f"conf/{folder.name}"
         if "experiment" not in read_yaml(folder / "globals.yml"):
             found.append(f"{where}/globals.yml doesn't state experiment, the folder that results go into")
-        if folder.name == "base" or not _is_reproducible(folder):
+        if folder.name == "base" or not is_reproducible(folder):
             continue
         if others := sorted(path.name for kind in ("parameters_*", "catalog*") for path in folder.glob(f"{kind}.yml")):
             found.append(
@@ -72,16 +72,10 @@ def _incomplete(root: Path) -> dict[Path, str]:
         values = {f"dvc.{name}": value for name, value in variables(folder.name, ingestion).items()}
         texts[folder / "globals.yml"] = _completed(folder / "globals.yml", values, replace=True)
         # With other approaches than base's, the first two stages start, and say why the environment can't be run.
-        followed = _followed(stages if _is_reproducible(folder) else stages[:2], {} if in_base else base)
+        followed = _followed(stages if is_reproducible(folder) else stages[:2], {} if in_base else base)
         file = folder / (NO_PARAMETERS if in_base else OWN_PARAMETERS)
         texts[file] = _completed(file, followed, replace=False)
     return {path: text for path, text in texts.items() if text is not None}
-
-
-def _is_reproducible(folder: Path) -> bool:
-    """Whether DVC can run an environment: one with base's approaches, which are the stages of dvc.yaml."""
-    base = merged(read_parameters(folder.with_name("base")))
-    return set((base | merged(read_parameters(folder)))["approaches"]) == set(base["approaches"])
 
 
 def _followed(stages: Iterable[Mapping[str, Any]], base: Mapping[str, Any]) -> dict[str, Any]:

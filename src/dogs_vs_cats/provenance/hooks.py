@@ -1,7 +1,6 @@
 """Kedro hooks that keep the manifest of an experiment."""
 
 import logging
-from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -10,7 +9,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from dogs_vs_cats.datasets.local_file import LocalFileDataset
-from dogs_vs_cats.provenance.manifest import Facts, describe_run, made_elsewhere, with_result
+from dogs_vs_cats.provenance.manifest import Facts, describe_run, made_elsewhere, with_result, without_replaced
 from dogs_vs_cats.storage.file_hash import md5
 
 logger = logging.getLogger(__name__)
@@ -21,7 +20,7 @@ OF_APPROACHES = ("model", "metrics")
 
 
 class ProvenanceHooks:
-    """Says before a run which results come from elsewhere, and writes down each result once it is saved."""
+    """Says before a run which results come from elsewhere, and adds each result to the manifest once it is saved."""
 
     def __init__(self) -> None:
         self._facts: Facts | None = None
@@ -33,25 +32,33 @@ class ProvenanceHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Compares this machine and its packages with those in the manifest."""
+        """Compares this machine and its packages with the manifest, and removes results from it that are gone."""
         self._catalog, self._facts = catalog, None
         if not any(_is_in_manifest(name) for name in pipeline.datasets()):
             return
         loader = self._context.config_loader
         self._experiment, self._facts = loader["globals"]["experiment"], describe_run(loader["parameters"])
-        for line in made_elsewhere(catalog.load("provenance"), self._facts, pipeline.datasets()):
+        manifest = catalog.load("provenance")
+        for line in made_elsewhere(manifest, self._facts, pipeline.datasets()):
             logger.warning(line)
+        if recorded := {name for run in manifest.get("runs", ()) for name in run["results"]}:
+            catalog.save("provenance", without_replaced(manifest, self._hashes(recorded)))
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str) -> None:
         """Adds a result to the manifest."""
         if self._facts is None or not _is_in_manifest(dataset_name):
             return
-        dataset = self._catalog.get(dataset_name)
-        if isinstance(dataset, LocalFileDataset):
-            manifest = self._catalog.load("provenance")
-            manifest = with_result(manifest, self._experiment, self._facts, dataset_name, md5(Path(dataset.filepath)))
-            self._catalog.save("provenance", manifest)
+        manifest = self._catalog.load("provenance")
+        for name, hashed in self._hashes({dataset_name}).items():
+            manifest = with_result(manifest, self._experiment, self._facts, name, hashed)
+        self._catalog.save("provenance", manifest)
+
+    def _hashes(self, names: set[str]) -> dict[str, str]:
+        """The MD5 of the results that are files, by name."""
+        datasets = {name: self._catalog.get(name) for name in names}
+        files = {name: of.filepath for name, of in datasets.items() if isinstance(of, LocalFileDataset)}
+        return {name: md5(path) for name, path in files.items() if path.is_file()}
 
 
 def _is_in_manifest(name: str) -> bool:

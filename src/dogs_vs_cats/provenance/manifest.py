@@ -42,6 +42,20 @@ def describe_run(parameters: Mapping[str, Any]) -> Facts:
     }
 
 
+def without_replaced(manifest: Mapping[str, Any], found: Mapping[str, str]) -> dict[str, Any]:
+    """Removes results that aren't on disk any more, for instance because DVC has checked out others.
+
+    Args:
+        manifest: The manifest; may be empty.
+        found: The MD5 of the files of the results that are there, by name.
+    """
+    runs = [
+        {**run, "results": {name: md5 for name, md5 in run["results"].items() if found.get(name) == md5}}
+        for run in manifest.get("runs", ())
+    ]
+    return {**manifest, "runs": [run for run in runs if run["results"]]}
+
+
 def with_result(manifest: Mapping[str, Any], experiment: str, facts: Facts, name: str, md5: str) -> dict[str, Any]:
     """Adds a result to a manifest, in place of the one that an earlier run made.
 

@@ -1,6 +1,5 @@
 """The comparison as one HTML page that needs nothing else: images and styles are inside, and there is no script."""
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -16,10 +15,7 @@ from dogs_vs_cats.reporting.html import environment
 from dogs_vs_cats.reporting.provenance import lines as provenance_lines
 from dogs_vs_cats.reporting.results import ApproachResult
 from dogs_vs_cats.reporting.settings import differences, flattened
-from dogs_vs_cats.reporting.wording import duration, percent, signed
-
-_SELECTION = re.compile(r" (?:--pipelines?|-p)[ =]\S+")
-"""Selects pipelines in a command of Kedro; without it, the command makes all that the page shows."""
+from dogs_vs_cats.reporting.wording import duration, percent, signed, whole_command
 
 
 def render(
@@ -69,7 +65,7 @@ def render(
         results=results,
         runs=list(zip(provenance_lines(provenance), map(flattened, provenance.get("runs", ())), strict=True)),
         experiment=run_record.get("experiment"),
-        command=_SELECTION.sub("", run_record.get("command", "")),
+        command=whole_command(run_record.get("command", "")),
         headline=findings.headline(summary),
         by_metric=findings.by_metric(summary),
         crossed=next((row["cross_validation"] for row in rows.values() if "cross_validation" in row), None),

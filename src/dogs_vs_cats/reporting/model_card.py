@@ -13,6 +13,7 @@ from dogs_vs_cats.reporting import data_quality_findings, findings, provenance
 from dogs_vs_cats.reporting.html import environment
 from dogs_vs_cats.reporting.results import ApproachResult
 from dogs_vs_cats.reporting.settings import flattened
+from dogs_vs_cats.reporting.wording import whole_command
 
 METRICS = {
     "accuracy": "Accuracy",
@@ -66,7 +67,7 @@ def render(
         baseline=BASELINE,
         splits=SPLITS,
         experiment=experiment,
-        command=run_record.get("command"),
+        command=whole_command(run_record.get("command", "")),
         source=source,
         ingestion=flattened(ingestion_record.get("parameters", {})),
         hashes=hashes,

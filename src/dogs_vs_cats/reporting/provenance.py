@@ -17,7 +17,8 @@ def lines(manifest: Mapping[str, Any]) -> Iterator[str]:
     runs = manifest.get("runs", ())
     for run in runs:
         code, machine, compute, versions = (run[name] for name in ("code", "machine", "compute", "versions"))
-        made = f"{', '.join(run['results'])} made" if len(runs) > 1 else "Made"
+        whole = len(runs) == 1 and any(name.endswith(".model") for name in run["results"])
+        made = "Made" if whole else f"{', '.join(run['results'])} made"
         commit = f"commit {code['commit'][:SHORT_HASH]}" if code["commit"] else "no commit"
         dirty = len(code["dirty_files"])
         changed = f" with {count(dirty)} changed file{'s' if dirty > 1 else ''}" if dirty else ""

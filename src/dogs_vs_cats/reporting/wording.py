@@ -1,5 +1,6 @@
 """Numbers and values in words, each rule in one place."""
 
+import re
 from typing import Any
 
 from dogs_vs_cats.parameters.base import written
@@ -72,6 +73,11 @@ def signed(value: float, form: str) -> str:
 def listed(names: list[str]) -> str:
     """Joins names as in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def whole_command(command: str) -> str:
+    """Removes the selection of pipelines from a command of Kedro, so that it makes all that a page shows."""
+    return re.sub(r" (?:--pipelines?|-p)[ =]\S+", "", command)
 
 
 def _digits(images: int) -> int:
