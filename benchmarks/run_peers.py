@@ -19,7 +19,7 @@ import click
 import machines
 import material
 
-from dogs_vs_cats.compute.precision import processor_flags
+from dogs_vs_cats.compute.precision import cpuinfo, processor_gains_from_bfloat16
 
 SIDES = Path(__file__).parent / "peers"
 
@@ -46,7 +46,7 @@ def main(only: tuple[str, ...], side: tuple[str, ...], quick: bool) -> None:
     sizes = QUICK if quick else WHOLE
     provenance = machines.provenance()
     with tempfile.TemporaryDirectory() as name:
-        task = {**_material(Path(name), sizes), **sizes, "bfloat16": _multiplies_bfloat16()}
+        task = {**_material(Path(name), sizes), **sizes, "bfloat16": processor_gains_from_bfloat16(cpuinfo())}
         for row in only or UNITS:
             figures = {}
             for peer in side or machines.PEERS:
@@ -124,10 +124,6 @@ def _material(folder: Path, sizes: dict[str, int]) -> dict[str, str]:
         "archive": str(material.PHOTOS),
         "weights": str(material.MOBILENET),
     }
-
-
-def _multiplies_bfloat16() -> bool:
-    return not processor_flags().isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """PyTorch with torchvision: `ImageFolder`, a `DataLoader` with a worker for each core, channels last.
 
-The naive CNN and VGG16 compute in bfloat16 where the processor multiplies it natively; MobileNetV2, whose convolutions
+The naive CNN and VGG16 compute in bfloat16 where the processor multiplies faster in it; MobileNetV2, whose convolutions
 are depthwise, in float32. Photos are decoded by `torchvision.io` and resized with antialiasing. `RandomAffine` fills
 what it uncovers with black, not with the nearest pixels.
 """

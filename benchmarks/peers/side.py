@@ -29,7 +29,7 @@ class Task:
         images: The number of photos whose features are extracted.
         decoded: The number of photos of original size.
         rounds: Rounds of which the median counts, after one that warms up.
-        bfloat16: Whether the processor multiplies bfloat16 natively.
+        bfloat16: Whether the processor multiplies faster in bfloat16.
     """
 
     photos: Path

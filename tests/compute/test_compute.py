@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dogs_vs_cats.compute import instruction_sets
+from dogs_vs_cats.compute.precision import processor_gains_from_bfloat16
 from tests.conftest import SOURCE
 
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the switches are there on x86 only")
@@ -73,3 +74,16 @@ def test_the_set_auto_leaves_the_backend_and_its_switches_to_the_environment():
     report, printed = _started("auto", TF_ENABLE_ONEDNN_OPTS="0", ONEDNN_MAX_CPU_ISA="AVX", ONEDNN_VERBOSE="1")
     assert "cpu,isa:Intel AVX\n" in printed
     assert not report["onednn"]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "gains"),
+    [
+        ("AuthenticAMD", "avx2 avx512f", False),
+        ("AuthenticAMD", "avx2 avx512f avx512_bf16", True),
+        ("GenuineIntel", "avx2 avx512f avx512_bf16", False),
+        ("GenuineIntel", "avx2 avx512f avx512_bf16 amx_bf16", True),
+    ],
+)
+def test_bfloat16_is_for_amx_and_for_amds_avx512(vendor, flags, gains):
+    assert processor_gains_from_bfloat16({"vendor_id": vendor, "flags": flags}) == gains

@@ -16,7 +16,7 @@ class ComputeParameters(ParameterGroup):
         instruction_set: `avx2` holds TensorFlow and XLA to AVX2, so that x86-64 processors with newer instruction sets
             round as those without; `auto` uses the newest there is, which is faster.
         precision: `auto` computes in bfloat16 where the accelerator, or the processor within its instruction set,
-            multiplies it natively, else in float32; the two others force one. Weights, outputs and saved models are
+            is faster with it, else in float32; the two others force one. Weights, outputs and saved models are
             float32 always.
         jit_compile: `auto` lets Keras decide; true and false force XLA on or off.
         steps_per_execution: Training steps run in one call of the compiled function; `auto` picks by backend.

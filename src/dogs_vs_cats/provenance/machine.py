@@ -1,15 +1,13 @@
 """The machine of a run, and the packages that computed on it."""
 
 import platform
-import re
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TypedDict
 
 import psutil
 
-from dogs_vs_cats.compute.precision import processor_flags
+from dogs_vs_cats.compute.precision import cpuinfo
 
 INSTRUCTION_SETS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 """From the widest on; libraries choose their kernels by these."""
@@ -41,24 +39,21 @@ class Machine(TypedDict):
 
 def describe_machine() -> Machine:
     """Describes the machine that this process runs on."""
+    flags = cpuinfo().get("flags", "").split()
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "cores": psutil.cpu_count() or 1,
-        "instruction_set": next((name for name in INSTRUCTION_SETS if name in processor_flags()), platform.machine()),
+        "instruction_set": next((name for name in INSTRUCTION_SETS if name in flags), platform.machine()),
         "gpus": _gpus(),
     }
 
 
 def processor() -> str:
     """Name, family and model: hypervisors hide part of the name, and `AMD EPYC` alone may be any of several."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
+    fields = cpuinfo()
+    if "model name" not in fields:
         return platform.processor() or platform.machine()
-    fields = dict(re.findall(r"^(model name|cpu family|model)\s*: (.*)$", text, re.MULTILINE))
-    if len(fields) < 3:
-        return platform.machine()
     return f"{fields['model name']}, family {fields['cpu family']}, model {fields['model']}"
 
 
