@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from dogs_vs_cats.evaluation import copies, image_quality, label_errors
 from dogs_vs_cats.evaluation.label_errors import LabelErrors
@@ -31,6 +32,14 @@ def test_flipped_labels_come_first_and_are_counted() -> None:
     right = [CLASSES[1 - label] for label in photos.loc[issues.index[:10], "label"]]
     assert issues["label"].tolist()[:10] == right
     assert set(issues["action"]) == {"relabel"}
+
+
+@pytest.mark.parametrize("apart", [0, 1, 2.5])
+def test_the_estimate_is_an_upper_bound_where_right_labels_can_hardly_be_predicted(apart: float) -> None:
+    errors = judged(*two_classes(apart=apart))
+
+    assert errors.is_upper_bound == (apart < 2)
+    assert (errors.rate > 0.1) == (apart < 2)
 
 
 def test_the_joint_is_that_of_the_paper() -> None:

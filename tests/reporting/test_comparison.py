@@ -744,7 +744,10 @@ def test_numbers_are_written_as_precisely_as_the_images_allow() -> None:
 DATA_QUALITY = {
     "subject": data_quality_findings.subject([model_info("good", **SETTINGS)]),
     "photos": 360,
-    "labels": {"rate": 0.05, "wrong": 18, "listed": 20, "confused": [], "not_judged": {}},
+    "labels": {
+        **{"rate": 0.05, "wrong": 18, "at_most": False, "accuracy": 0.95, "listed": 20, "confused": []},
+        "not_judged": {},
+    },
     "contradictions": 2,
     "across_splits": 0,
     "junk": {"dark": 1},

@@ -151,8 +151,9 @@ def test_more_photos_help_only_if_the_interval_says_so_as_it_is_written(
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_statements_fit_their_numbers(findings: data_quality.Findings, number: int) -> None:
     worse = [{"approach": name, "subject": "class", "slice": "cat", "images": 20, "accuracy": 0.5} for name in "ab"]
-    summary = data_quality.summarise(findings, CLASSES, MODEL) | {
-        "labels": {"rate": number / 120, "wrong": number, "listed": number, "confused": [], "not_judged": {}},
+    whole = data_quality.summarise(findings, CLASSES, MODEL)
+    summary = whole | {
+        "labels": whole["labels"] | {"rate": number / 120, "wrong": number, "listed": number, "confused": []},
         "contradictions": number,
         "across_splits": number,
         "junk": {"dark": number} if number else {},
@@ -170,6 +171,24 @@ def test_statements_fit_their_numbers(findings: data_quality.Findings, number: i
     # The same part of the photos, of two approaches, is one weak spot.
     for part in [*expected, "1 weak spot;" if number else "0 weak spots;"]:
         assert part in text
+
+
+def test_the_page_says_at_most_where_the_base_hardly_tells_the_classes_apart(
+    findings: data_quality.Findings, images: np.ndarray
+) -> None:
+    random = np.random.default_rng(0)
+    guesses = np.column_stack([chance := random.random(COUNT), 1 - chance])
+    unclear = replace(findings, labels=label_errors.judge(guesses, findings.photos))
+    summary = data_quality.summarise(unclear, CLASSES, MODEL)
+    wrong = summary["labels"]["wrong"]
+
+    html = data_quality_page.render(unclear, summary, CLASSES, images, {})
+
+    assert wrong > 30
+    assert f"<h1>At most {wrong} of 120 labels look wrong" in html
+    assert f"<strong>≤ {wrong}</strong>" in html
+    assert re.search(r"too high: the base&#39;s features predict only (4|5)\d\.\d% of the labels", html)
+    assert "less than 90% of the labels" in html
 
 
 def test_a_class_with_a_single_photo_is_named_and_not_counted(findings: data_quality.Findings) -> None:

@@ -18,6 +18,13 @@ from dogs_vs_cats.training.linear_head import Rows, choose_strength, fit_with
 
 FOLDS = 5
 
+RELIABLE_ACCURACY = 0.9
+"""Below this out-of-fold accuracy, the estimated fraction of wrong labels is an upper bound.
+
+Where classes overlap, a right label can look wrong. Two Gaussian classes of 1,000 photos each, without a wrong label,
+gave an estimate of 0.02 at an accuracy of 0.92, 0.07 at 0.85, 0.17 at 0.75, and 0.49 at 0.51.
+"""
+
 _LABELS = ("label", "given_label")
 
 
@@ -156,6 +163,16 @@ class LabelErrors:
     def rate(self) -> float:
         """Estimated fraction of wrong labels."""
         return float(self.joint.sum() - np.trace(self.joint))
+
+    @property
+    def accuracy(self) -> float:
+        """Out-of-fold accuracy, by the given labels."""
+        return float((self.ranking["own"] >= self.ranking["other"]).mean())
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether `rate` is too high, because the classifiers can't tell the classes apart well enough."""
+        return self.accuracy < RELIABLE_ACCURACY
 
 
 def judge(probability: NDArray[np.float64], photos: pd.DataFrame) -> LabelErrors:

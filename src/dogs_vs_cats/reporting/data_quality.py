@@ -50,12 +50,12 @@ def summarise(findings: Findings, class_names: Sequence[str], *models: Mapping[s
 
     Returns:
         `subject`, see `data_quality_findings`; the number of `photos`; `labels`, with the estimated `rate` and number
-        of `wrong` ones, the number `listed` as looking like another class, the largest parts of the joint distribution
-        as `confused`, and as `not_judged` the number of photos of each class with a single group, which the estimate
-        leaves out; the number of groups of copies that are `contradictions` and that are `across_splits`; `junk` by
-        kind, and the number `unlike` the others; the `slices` that are significantly worse; and `gain`, the expected
-        gain in accuracy of twice as many photos with the ends of its interval, None if there is no curve, and
-        `gain_by_class`.
+        of `wrong` ones, which are `at_most` if the out-of-fold `accuracy` is low, the number `listed` as looking like
+        another class, the largest parts of the joint distribution as `confused`, and as `not_judged` the number of
+        photos of each class with a single group, which the estimate leaves out; the number of groups of copies that are
+        `contradictions` and that are `across_splits`; `junk` by kind, and the number `unlike` the others; the `slices`
+        that are significantly worse; and `gain`, the expected gain in accuracy of twice as many photos with the ends of
+        its interval, None if there is no curve, and `gain_by_class`.
     """
     joint, judged = findings.labels.joint, findings.labels.ranking.index
     others = findings.photos.drop(judged)["label"]
@@ -75,6 +75,8 @@ def summarise(findings: Findings, class_names: Sequence[str], *models: Mapping[s
         "labels": {
             "rate": round(findings.labels.rate, 6),
             "wrong": round(len(judged) * findings.labels.rate),
+            "at_most": findings.labels.is_upper_bound,
+            "accuracy": round(findings.labels.accuracy, 6),
             "listed": int((findings.issues["kind"] == "label").sum()),
             "confused": sorted((it for it in pairs if it["photos"]), key=lambda it: -it["photos"])[:10],
             "not_judged": others.map(dict(enumerate(class_names))).value_counts(sort=False).to_dict(),

@@ -11,6 +11,9 @@ from dogs_vs_cats.reporting.wording import percent, signed
 
 Summary = Mapping[str, Any]
 
+LAYOUT = 2
+"""Version of the summary: raise it with every change, so that a page doesn't read older ones."""
+
 
 def subject(models: Iterable[Mapping[str, Any]]) -> str:
     """Identifies what findings are about: images with their labels and splits, and models that were trained on them.
@@ -19,10 +22,10 @@ def subject(models: Iterable[Mapping[str, Any]]) -> str:
         models: Facts about the trained model of each approach.
 
     Returns:
-        A SHA-256, which another base, other labels or other training parameters change.
+        A SHA-256, which another base, other labels, other training parameters or another layout change.
     """
     made = [[model["approach"], model["seed"], model["made_with"]] for model in models]
-    return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([LAYOUT, made], sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def headline(summary: Summary) -> str:
     wrong, photos, gain = summary["labels"]["wrong"], summary["photos"], summary["gain"]
     looks = "looks" if wrong == 1 else "look"
     labels = (
-        f"About {wrong:,} of {photos:,} labels {looks} wrong"
+        f"{_about(summary).capitalize()} {wrong:,} of {photos:,} labels {looks} wrong"
         if wrong
         else f"Almost all of the {photos:,} labels look right"
     )
@@ -70,16 +73,21 @@ def line(summary: Summary) -> str:
 
 def _labels(summary: Summary) -> Statement:
     labels, photos = summary["labels"], summary["photos"]
-    confused = [f"about {it['photos']:,} labelled {it['given']} that are {it['true']}" for it in labels["confused"][:2]]
+    about = _about(summary)
+    confused = [
+        f"{about} {it['photos']:,} labelled {it['given']} that are {it['true']}" for it in labels["confused"][:2]
+    ]
     parts = f", {' and '.join(confused)}" if confused else ""
     sentence = (
         f"Estimate: {100 * labels['rate']:.2g}%{parts}. Photos that look like another class: {labels['listed']:,}."
     )
+    if labels["at_most"]:
+        agreement = percent(labels["accuracy"], photos)
+        sentence += f" The estimate is too high: the base's features predict only {agreement} of the labels."
     if labels["not_judged"]:
         sentence += f" Classes with a single photo or group can't be judged: {listed(list(labels['not_judged']))}."
-    return Statement(
-        "labels", f"≈ {labels['wrong']:,}", f"{_of(labels['wrong'], 'wrong label')} of {photos:,}", sentence
-    )
+    figure = f"{'≤' if labels['at_most'] else '≈'} {labels['wrong']:,}"
+    return Statement("labels", figure, f"{_of(labels['wrong'], 'wrong label')} of {photos:,}", sentence)
 
 
 def _copies(summary: Summary) -> Statement:
@@ -130,6 +138,10 @@ def _more(summary: Summary) -> Statement:
         f"interval {points['low']} to {points['high']})."
     )
     return Statement("more", points["gain"], "points with twice the photos", sentence)
+
+
+def _about(summary: Summary) -> str:
+    return "at most" if summary["labels"]["at_most"] else "about"
 
 
 def _count(number: int, noun: str) -> str:

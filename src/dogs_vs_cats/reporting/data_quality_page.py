@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dogs_vs_cats.evaluation.label_errors import RELIABLE_ACCURACY
 from dogs_vs_cats.evaluation.label_issues import APPLIED
 from dogs_vs_cats.reporting import data_quality_findings
 from dogs_vs_cats.reporting.data_quality import ALL, Findings
@@ -65,6 +66,7 @@ def render(
         statements=data_quality_findings.statements(summary),
         experiment=run_record.get("experiment"),
         command=run_record.get("command"),
+        reliable=RELIABLE_ACCURACY,
         has_issues=not findings.issues.empty,
         labels=_suspects(findings, class_names).head(EXAMPLES).to_dict("records"),
         copies=_groups(findings)[:EXAMPLES],

@@ -111,7 +111,11 @@ def judge_labels(points: np.ndarray, photos: pd.DataFrame, seed: int) -> tuple[n
     strength = label_errors.choose_penalty(points, photos)
     probability = label_errors.out_of_fold(points, photos, strength, seed)
     judged = label_errors.judge(probability, photos)
-    logger.info("Confident learning estimates that %.2g%% of the labels are wrong", 100 * judged.rate)
+    logger.info(
+        "Confident learning estimates that %s%.2g%% of the labels are wrong; out of fold, the classifiers agree with "
+        "%.0f%% of the labels",
+        *("at most " if judged.is_upper_bound else "", 100 * judged.rate, 100 * judged.accuracy),
+    )
     return probability, judged, strength
 
 
