@@ -63,7 +63,7 @@ class Placed(NamedTuple):
     """5,000 photos and 100 copies under the other label, by their features.
 
     Attributes:
-        base: What the features are of.
+        base: The base that the features are of.
         points: A row for each photo.
         photos: The photos with their measures.
         is_copy: Which of them are copies, shape (n,).
