@@ -129,7 +129,7 @@ def table(results: list[Results], titles: Mapping[str, str] | None = None) -> st
     """The table of `make bench`: a line for each row, a column for each kind of machine.
 
     Args:
-        results: What `read` returns.
+        results: The result of `read`.
         titles: The rows to show and what to call them; by default all, by their names.
 
     Returns:
@@ -160,7 +160,7 @@ def remarks(results: list[Results], kind: str) -> str:
     """A list of when each machine's rows were measured, with which versions, and of what rows say beside their figures.
 
     Args:
-        results: What `read` returns.
+        results: The result of `read`.
         kind: `rows` or `peers`.
     """
     lines = []

@@ -1,6 +1,6 @@
 """How often photos that show neither class are flagged, and how often pets are.
 
-Needs a trained experiment (`kedro run`), whose test images are the pets. What is none is generated: noise, blanks,
+Needs a trained experiment (`kedro run`), whose test images are the pets. The others are generated: noise, blanks,
 gradients, the drawn animals of the source task; and digits, where MNIST is at hand (IDX files, --mnist FOLDER).
 """
 

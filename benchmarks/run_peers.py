@@ -69,8 +69,8 @@ def result_of(row: str, figures: dict[str, Any], task: dict[str, Any]) -> machin
 
     Args:
         row: Its name.
-        figures: What each side measured: `seconds`, and `accuracies` where it trained.
-        task: What the sides were given.
+        figures: Measurements of each side: `seconds`, and `accuracies` where it trained.
+        task: The task of all sides.
     """
     images = {
         "training": task["training"] * task["epochs"],

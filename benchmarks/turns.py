@@ -32,7 +32,7 @@ def compared(usual: Sequence[float], ours: Sequence[float], unit: str, *, images
         ours: Likewise of ours.
         unit: The unit of what the row shows.
         images: With a number, the row shows so many images over the seconds, else the costs themselves.
-        note: What else is worth saying.
+        note: A remark.
 
     Returns:
         Medians, and the median of the rounds' ratios.
@@ -57,7 +57,7 @@ class Side:
 
 @contextmanager
 def usual_and_ours() -> Iterator[tuple[Side, Side]]:
-    """Starts both. What a backend reads from the environment when it starts differs, so one process won't do."""
+    """Starts both. One process won't do, because each backend reads other variables when it starts."""
     spawn = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
         usual, ours = (

@@ -15,7 +15,7 @@ from turns import Result
 TRAINING = 3000
 
 FEW, MORE = 64, 320
-"""Training photos of the two runs with VGG16. What the 256 between them cost is scaled to all 3,000."""
+"""Training photos of the two runs with VGG16. Their difference, the cost of 256 photos, is scaled to all 3,000."""
 
 
 def lecture_run() -> Result:

@@ -1,4 +1,4 @@
-"""What several test modules share."""
+"""Helpers and fixtures of several test modules."""
 
 import json
 import os
@@ -98,7 +98,7 @@ def kedro(project: Path, *arguments: str, check: bool = True, **environment: str
 
     Args:
         project: Root of the project.
-        *arguments: What follows `kedro`.
+        *arguments: The words after `kedro`.
         check: Whether a failure fails the test, showing what was printed.
         **environment: Variables set for the process.
     """
@@ -162,7 +162,7 @@ def kedro_in_turn(project: Path, *commands: Sequence[str], **environment: str) -
 
     Args:
         project: Root of the project.
-        *commands: What follows `kedro` in each of them.
+        *commands: The words after `kedro` in each of them.
         **environment: Variables set for the process.
     """
     result = subprocess.run(

@@ -33,9 +33,9 @@ def progress(description: str, total: int | None = None, unit: str = "images") -
     shows nothing of its own.
 
     Args:
-        description: What is being done, for instance `"Decoding"`.
+        description: The kind of work, for instance `"Decoding"`.
         total: How many units there are, or None where that is not known beforehand.
-        unit: What is counted, in the plural.
+        unit: The name of the units, in the plural.
 
     Yields:
         A function to call with the number of units just finished.

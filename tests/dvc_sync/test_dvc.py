@@ -148,7 +148,7 @@ def test_bytecode_of_an_import_changes_nothing(clone):
 
 
 def test_a_new_environment_is_two_files(clone):
-    """What a person writes is enough for Kedro; `kedro dvc sync` adds to the same files what DVC looks for."""
+    """Kedro needs no more than a person writes; `kedro dvc sync` adds the entries that DVC looks for."""
     folder = clone.root / "conf/mine"
     folder.mkdir()
     (folder / "globals.yml").write_text("experiment: mine\n")
@@ -306,7 +306,7 @@ def test_a_tracked_archive_is_followed_and_an_outside_one_refused_in_a_temporary
     assert "http://127.0.0.1:" in (photos.root / "data/01_raw/photos.zip.dvc").read_text()
     assert stages_in(photos.dvc("exp", "run", "--temp", "-S", "env=archived", "prepare")) == ["prepare"]
     photos.edit("params.yaml", "env: test", "env: archived")
-    # What the experiment has made is in the cache, and comes from there.
+    # The experiment's results are in the cache, and come from there.
     assert "Stage 'prepare' is cached" in photos.dvc("repro", "prepare")
     manifest = pd.read_csv(photos.root / "data/02_intermediate/archived/manifest.csv")
     assert manifest["class_name"].value_counts().to_dict() == {"cat": 40, "dog": 40}

@@ -88,7 +88,7 @@ class QuickRuns:
         return self.wait()
 
     def output(self) -> str:
-        """What the last run has printed."""
+        """The output of the last run."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
 

@@ -262,5 +262,5 @@ def test_mnist_is_split_as_in_the_lecture(real_mnist):
 def test_the_perceptron_learns_mnist(real_mnist):
     metrics = json.loads((real_mnist / "08_reporting/mnist/mlp/metrics.json").read_text())
     assert (metrics["train"]["images"], metrics["test"]["images"]) == (40_000, 10_000)
-    # 98.36 % in the lecture (L3), probably on all 60,000. What the other networks reach is in docs/replication.md.
+    # 98.36 % in the lecture (L3), probably on all 60,000. docs/replication.md has the other networks' figures.
     assert metrics["test"]["accuracy"] >= 0.972

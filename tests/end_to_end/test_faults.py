@@ -1,4 +1,4 @@
-"""What befalls a run from outside: it is killed, the disk is full or read-only, memory runs out.
+"""Faults from outside of a run: it is killed, the disk is full or read-only, memory runs out.
 
 Afterwards no file is half there, and the next run ends as if nothing had happened. `make soak` kills more often.
 """
@@ -51,7 +51,7 @@ PIPELINES = (
 """Every pipeline of the environment `test`, in an order in which each has its inputs."""
 
 VARYING = {"timings.json", "comparison.csv", "comparison.html", "tuning.html", "trials.csv", "summary.json"}
-"""What holds seconds or dates, and so differs between equal runs."""
+"""Files with seconds or dates, which differ between equal runs."""
 
 
 @dataclass
@@ -289,7 +289,7 @@ def refused(project: Project, pipeline: str, message: str, *more: str, **limits:
     ],
 )
 def test_a_file_that_can_not_grow_any_further(project, pipeline, limit):
-    # What a full disk, a quota or a file system's limit does, without needing one.
+    # It fails as with a full disk, a quota or a file system's limit, without needing one.
     project.forget(pipeline)
     refused(project, pipeline, r"can't be (written|kept).*File too large", RLIMIT_FSIZE=limit)
     assert left_behind(project) == []

@@ -31,7 +31,7 @@ def test_a_notebook_is_committed_without_outputs(path):
 
 
 class Executed:
-    """What a reader sees of a notebook that was run.
+    """The visible output of a notebook that was run.
 
     Attributes:
         text: All that was printed, without colours.
@@ -136,7 +136,7 @@ def test_an_empty_store_is_told_and_not_made(project, monkeypatch):
     assert "No experiments: this folder isn't a git repository with DVC" in executed.text
     assert "No metrics yet: dvc repro" in executed.text
     assert "error" not in executed.text.lower()
-    # What lies on disk is shown all the same.
+    # Results on disk are shown all the same.
     assert "transfer_bottleneck" in {row["approach"] for row in executed.rows("approach", "parameters")}
     assert not executed.pictures
     assert not (project / "mlflow.db").exists()

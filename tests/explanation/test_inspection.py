@@ -1,4 +1,4 @@
-"""What is inside a model: layers, filters, maps, and the pictures of them."""
+"""The inside of a model: layers, filters, maps, and the pictures of them."""
 
 import io
 

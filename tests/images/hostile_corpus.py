@@ -54,14 +54,14 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Either:
-    """What is damaged where no checksum reaches: rejected, or used as this."""
+    """Damaged where no checksum reaches: rejected, or used as this."""
 
     used: Accepted
 
 
 @dataclass(frozen=True)
 class Ignored:
-    """What an operating system has left behind: ignored without a row."""
+    """Left behind by an operating system: ignored without a row."""
 
 
 Outcome = Accepted | Rejected | Either | Ignored
@@ -72,10 +72,10 @@ class FileCase:
     """One file in a class folder.
 
     Attributes:
-        kind: What the counting table calls it.
+        kind: Its name in the counting table.
         name: Name of the file, below its class's folder.
         data: Its content.
-        outcome: What has to become of it.
+        outcome: The right outcome.
     """
 
     kind: str
@@ -89,7 +89,7 @@ class ArchiveCase:
     """One archive.
 
     Attributes:
-        kind: What the counting table calls it.
+        kind: Its name in the counting table.
         name: Says what it is.
         data: Its content.
         refused: Pattern of the message that refuses it; None where it is read.
@@ -774,7 +774,7 @@ def names() -> Iterator[FileCase]:
 
 
 def left_behind() -> Iterator[FileCase]:
-    """What systems leave in folders of photos."""
+    """Files that operating systems leave in folders of photos."""
     for name in (
         ".DS_Store",
         "Thumbs.db",

@@ -42,7 +42,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""What has to be done to an upright picture so that a viewer shows it upright under this EXIF orientation."""
+"""Transforms an upright picture so that a viewer shows it upright under this EXIF orientation."""
 
 
 def quadrants() -> np.ndarray:

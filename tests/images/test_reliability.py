@@ -53,7 +53,7 @@ def shown(path: str) -> str:
 
 
 def complaint(case: FileCase, row: Any, pixels: np.ndarray | None, reason: str | None) -> str:
-    """What is wrong with the outcome of a case; empty if nothing is."""
+    """The fault in the outcome of a case; empty if there is none."""
     if row is None and reason is None:
         return "" if isinstance(case.outcome, Ignored) else "disappeared without a reason"
     if reason is not None:

@@ -1,4 +1,4 @@
-"""What `ingestion.split` and the sizes mean for sources with and without parts of their own."""
+"""The meaning of `ingestion.split` and the sizes for sources with and without parts of their own."""
 
 from collections import Counter
 

@@ -19,7 +19,7 @@ PROOFS = {
     "AlexNet: parameters of the second dense layer": "4,096 · 4,096 + 1 = 16,777,217",
     "AlexNet: parameters of the third dense layer": "4,096 · 1,000 + 1 = 4,096,001",
     "AlexNet: share of the convolutions in the parameters": "3,747,200 of 62,378,344",
-    "AlexNet: ImageNet's size of images": "What Keras's VGG16 takes",
+    "AlexNet: ImageNet's size of images": "takes this size",
     "Inception: what side by side brings": "31.1 times fewer multiplications",
     "output size: formula": "54.25 on 224 pixels, where it finds 54",
     "memory of 100 maps of 512×512 in 32 bit": "3 · 100 maps are 300 MB",
@@ -32,7 +32,7 @@ PROOFS = {
     "Sobel on the first window": "gives 3; but then the second window gives −27",
     "the second window, which is the first moved by a column: its first two columns": "last two columns of the first",
 }
-"""What the note of each slip shows with figures."""
+"""The statement of each slip's note, with figures."""
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_the_table_holds_texts_that_name_figures():
         texts = (claim.topic, claim.claim, claim.source, claim.lecture, claim.ours, claim.note, claim.verdict)
         assert all(isinstance(text, str) for text in texts), claim
         assert claim.command in content()["commands"], claim
-        # What can be computed is; only what isn't checked, or waits for results, has no figure.
+        # Only claims that aren't checked, or wait for results, have no figure.
         assert "{" in claim.ours or claim.accuracy or claim.verdict in ("unchecked", "not run"), claim
 
 

@@ -1,6 +1,6 @@
 """The lectures' worked examples, number by number, and Keras's own layers as referee.
 
-What a slide prints wrongly is said where it is tested.
+Misprints of a slide are named where they are tested.
 """
 
 import itertools

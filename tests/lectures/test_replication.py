@@ -1,4 +1,4 @@
-"""What the replication reads and writes."""
+"""Input and output of the replication."""
 
 import json
 

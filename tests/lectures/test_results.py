@@ -191,7 +191,7 @@ def result_of(parameters, metrics, predictions):
 
 
 def summary_of_a_folder_of_idx_files(folder):
-    """What the comparison says of ten kinds of pictures in MNIST's format, with an approach that fits otherwise."""
+    """The comparison of ten kinds of pictures in MNIST's format, with an approach that fits otherwise."""
     source = folder / "idx"
     source.mkdir()
     random = np.random.default_rng(0)

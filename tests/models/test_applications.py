@@ -54,7 +54,7 @@ def serve(monkeypatch):
 
 
 def run(**changes):
-    """What a run does before its first node."""
+    """The check that a run makes before its first node."""
     values = parameters()
     values["ingestion"]["image_size"] = 96
     values["backbone"] |= backbone(**changes).model_dump()

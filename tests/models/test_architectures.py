@@ -344,7 +344,7 @@ def test_boston_mlp_learns_a_table_of_13_columns():
     assert error < 0.5 * prices.std()
 
 
-# What all of them promise
+# The contract of all of them
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -1,4 +1,4 @@
-"""What a frozen base made of the images is used again: nothing but the time differs."""
+"""The outputs of a frozen base are reused: nothing but the time differs."""
 
 import keras
 import numpy as np

@@ -684,7 +684,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
         archive = tmp_path / f"{count}.zip"
         with zipfile.ZipFile(archive, "w") as opened:
             for number in range(count):
-                # What comes after the end of a JPEG makes the files differ, and costs nothing.
+                # Bytes after the end of a JPEG make the files differ, and cost nothing.
                 data = photos[number % 20] + number.to_bytes(4, "big")
                 opened.writestr(f"train/{('cat', 'dog')[number % 2]}.{number}.jpg", data)
         ingestion = parameters(archive, 0.5, 0.2, 0.2, image_size=128, near_duplicates="ignore")

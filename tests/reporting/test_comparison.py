@@ -673,7 +673,7 @@ def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_
 
 
 def settings_shown(html: str) -> dict[str, str]:
-    """What the page says of each parameter of the training."""
+    """The page's text about each parameter of the training."""
     shown = re.findall(r"<div><dt>(.*?)</dt><dd>(.*?)</dd></div>", html)
     return {name: re.sub("<[^>]*>", "", value) for name, value in shown}
 

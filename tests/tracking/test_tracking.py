@@ -1,4 +1,4 @@
-"""What tracking writes down, without a store."""
+"""The records of tracking, without a store."""
 
 import json
 import logging

@@ -508,7 +508,7 @@ def test_a_fine_tuning_that_diverges_names_its_own_learning_rate(base, images, m
 def test_a_batch_that_does_not_fit_into_memory_is_reported_with_its_parameter(
     base, images, manifest, tmp_path, monkeypatch
 ):
-    # What a batch too large does when it is put together; the allocator's own answer.
+    # The allocator's own answer to a batch that is too large.
     monkeypatch.setattr(
         "dogs_vs_cats.images.batches.RowBatches.batch", lambda *_: np.empty((1 << 30, 1 << 20), np.float32)
     )

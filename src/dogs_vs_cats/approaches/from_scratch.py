@@ -79,7 +79,7 @@ def with_auxiliaries(parameters: Parameters, model: Model, classes: int) -> Mode
 
     Args:
         parameters: Give `architecture`.
-        model: What `build` returned, or a copy of it.
+        model: The result of `build`, or a copy of it.
         classes: Number of classes.
 
     Returns:

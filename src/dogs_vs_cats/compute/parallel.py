@@ -18,7 +18,7 @@ def in_order(function: Callable[[Item], Result], items: Sequence[Item], chunk: i
 
     Args:
         function: Releases the interpreter lock for most of its time, as decoders do.
-        items: What it is applied to.
+        items: Its arguments.
         chunk: How many items a thread takes at once.
 
     Yields:

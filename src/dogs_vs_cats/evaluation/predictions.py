@@ -64,7 +64,7 @@ def checked_probabilities(outputs: NDArray[np.floating], images: int, classes: i
     A CSV file then holds exactly what is computed with.
 
     Args:
-        outputs: What the model returned.
+        outputs: The model's outputs.
         images: Number of the images.
         classes: Number of the classes.
 

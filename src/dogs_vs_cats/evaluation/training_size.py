@@ -94,12 +94,12 @@ class Curve(NamedTuple):
 
     Attributes:
         images: Numbers of training photos that were measured, shape (sizes,).
-        accuracy: What was measured, shape (sizes,).
+        accuracy: The measured accuracies, shape (sizes,).
         grid: Numbers of training photos, from the smallest measured to twice the largest.
         fitted: The curve there.
         low: Lower end of its 95 % band.
         high: Upper end.
-        gain: What twice the largest number would add to the accuracy there; with the ends of its interval. None of them
+        gain: The gain in accuracy by twice the largest number; with the ends of its interval. None of them
             is ever below 0, because the errors of the power law never rise with the number of photos.
     """
 

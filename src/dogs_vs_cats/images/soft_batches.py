@@ -28,7 +28,7 @@ class SoftBatches(keras.utils.PyDataset):
         """Wraps batches; nothing is read yet.
 
         Args:
-            batches: What to read; whole rows, where they are to be mixed.
+            batches: The batches to read; whole rows, where they are to be mixed.
             classes: Number of classes.
             parameters: Say how labels are smoothed and rows are mixed; None for validation, which changes neither.
             class_weight: A weight for each label of the batches; None weighs all alike.

@@ -101,7 +101,7 @@ def check_folds(folds: int, counts: Mapping[str, int], images: str = FOUND) -> N
     Args:
         folds: Number of folds of a cross-validation.
         counts: Number of images in use of each class.
-        images: What the message calls them.
+        images: Their name in the message.
 
     Raises:
         SplitError: A class has fewer images than there are to be folds.

@@ -63,8 +63,8 @@ def random_split(
         sizes: Wanted sizes; the remaining images are `unused`.
         seed: Another seed draws another split.
         class_names: Names of the classes, by label.
-        images: What messages call the images.
-        together: What they call images of one group.
+        images: The name of the images in messages.
+        together: Their words for images of one group.
 
     Returns:
         Name of the split of each image, shape (n,).
@@ -105,7 +105,7 @@ def official_split(
         parts: Part of each image, `train` or `test`.
         sizes: Wanted sizes, or fractions of the part concerned; the images left over are `unused`.
         class_names: Names of the classes, by label.
-        images: What messages call the images.
+        images: The name of the images in messages.
 
     Returns:
         Name of the split of each image, shape (n,).
@@ -147,8 +147,8 @@ def _place(images: np.ndarray, need: np.ndarray, targets: np.ndarray) -> int:
 
     Args:
         images: How many of each class, shape (classes,).
-        need: What each split still needs of each class, shape (classes, splits); negative where it has too many.
-        targets: What each split needed at first.
+        need: Images that each split still needs of each class, shape (classes, splits); negative where it has too many.
+        targets: The same at first.
 
     Returns:
         Index of the split that the images overfill least. Of several, training comes first if it still lacks a class

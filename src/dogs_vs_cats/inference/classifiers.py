@@ -39,7 +39,7 @@ class Classifier:
     """A model, and what its answers mean.
 
     Attributes:
-        name: What it is called in messages.
+        name: Its name in messages.
         experiment: The experiment that it was trained in; None where that isn't known.
         model: Raw images in, probabilities out.
         classes: Names in the order of the labels.
@@ -191,7 +191,7 @@ def load_classifier(name: str, path: Path) -> Classifier:
     is in the `.npz` file beside it, if any.
 
     Args:
-        name: What to call it.
+        name: Its name in messages.
         path: The `.keras` file.
 
     Raises:

@@ -15,7 +15,7 @@ def parse(text: str, option: str = "--params") -> dict[str, Any]:
     Args:
         text: Items `NAME=VALUE`, separated by commas. A name has dots between its levels. A value is YAML: commas
             within `[…]`, `{…}` or quotes belong to it.
-        option: What messages call it.
+        option: Its name in messages.
 
     Returns:
         The values, nested like their names.

@@ -44,7 +44,7 @@ def summarise(findings: Findings, class_names: Sequence[str], *models: Mapping[s
     """Sums up the findings, ready for JSON.
 
     Args:
-        findings: What was found.
+        findings: All findings.
         class_names: The classes, in the order of their labels.
         *models: Facts about the trained model of each approach.
 

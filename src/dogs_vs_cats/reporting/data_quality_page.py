@@ -37,7 +37,7 @@ def render(
     """Writes the page.
 
     Args:
-        findings: What was found.
+        findings: All findings.
         summary: The same in numbers, see `data_quality.summarise`.
         class_names: The classes, in the order of their labels.
         images: uint8 memory map, (n, height, width, channels), a row for each row of the manifest.

@@ -13,7 +13,7 @@ class Pictures:
     Attributes:
         drawings: SVG elements by the names of the figures; see `approach_figures`.
         mistakes: PNG file of its most confident mistakes.
-        explanation_record: What was explained, and the model; empty where none was.
+        explanation_record: The explained images and the model; empty where none was explained.
         explanation_layers: See `inspection.summarise_layers`; None where the model wasn't explained, as the PNG files
             below.
         explanation_filters: The filters of the first layer.

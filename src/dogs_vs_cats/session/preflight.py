@@ -28,7 +28,7 @@ class Preflight:
     """The checks of one run.
 
     Args:
-        pipeline: What is to run.
+        pipeline: The pipeline of the run.
         catalog: Where its results go.
         parameters: All its parameters.
         root: The project's root.

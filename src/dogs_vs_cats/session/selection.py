@@ -98,9 +98,9 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], environ
     """Checks that everything a run starts from is there.
 
     Args:
-        pipeline: What is to run.
+        pipeline: The pipeline of the run.
         catalog: Where its inputs lie.
-        environment: What `--env` names, for the command in the message.
+        environment: The value of `--env`, for the command in the message.
 
     Raises:
         MissingInputError: Inputs are missing; the message names the pipelines that make them.
@@ -130,7 +130,7 @@ def run_command(environment: str | None, names: Iterable[str]) -> str:
     """The command that runs some pipelines.
 
     Args:
-        environment: What `--env` names; None without it.
+        environment: The value of `--env`; None without it.
         names: The pipelines.
     """
     option = f"--env={environment} " if environment else ""

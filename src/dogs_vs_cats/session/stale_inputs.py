@@ -31,7 +31,7 @@ def refuse_stale_inputs(
         pipeline: The pipeline about to run.
         catalog: Where the records lie.
         parameters: All parameters of the run.
-        environment: What `--env` names, for the command in the message.
+        environment: The value of `--env`, for the command in the message.
 
     Raises:
         StaleInputError: Something that the run reads was made with other parameters, or from other data; the

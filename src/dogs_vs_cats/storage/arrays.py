@@ -50,7 +50,7 @@ def save_rows(path: Path, shape: tuple[int, int], rows: Iterable[tuple[int, np.n
 def read_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Copies some rows of an array.
 
-    What is read of a memory map would count as memory of this process until the system needs the room, in the end the
+    Pages read from a memory map would count as memory of this process until the system needs the room, in the end the
     whole file. So large files are released here; the system still has them in its cache. Mapping the rows again takes
     3 ms for 32 photos of 224 pixels.
 

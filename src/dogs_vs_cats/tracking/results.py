@@ -43,7 +43,7 @@ def facts_in(output: str, content: dict[str, Any]) -> tuple[dict[str, Any], dict
 
     Args:
         output: The dataset, without the approach.
-        content: What was saved.
+        content: The saved object.
     """
     if output == "timings":
         return content, {}

@@ -77,7 +77,7 @@ class EvenBatches(keras.utils.PyDataset):
         """Wraps batches; nothing is read yet.
 
         Args:
-            batches: What to read.
+            batches: The batches to read.
             devices: Number of devices.
             class_weight: A weight for each label; None weighs all alike. Soft batches have their own weights.
         """

@@ -44,7 +44,7 @@ def create_optimizer(
     Args:
         parameters: Name the optimizer, the schedule, the weight decay and the average of the weights.
         phase: Gives the epochs and the learning rate.
-        variables: What it will train.
+        variables: The variables that it will train.
         steps: Steps in an epoch.
 
     Returns:

@@ -31,7 +31,7 @@ class Training:
         validation: Validation batches; empty where there are no validation images.
         validation_model: The model for the `validation` batches, where that isn't `model`: it shares the weights of
             `model`, and takes something else than images.
-        start: What came before the first phase: a head that was fitted, whose figures are the first row of the history.
+        start: The head that was fitted before the first phase, whose figures are the first row of the history.
     """
 
     inputs: TrainingInputs

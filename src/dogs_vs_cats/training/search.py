@@ -35,7 +35,7 @@ class Search:
         """Opens the search of these parameters, or begins it. Other searches in the folder are left alone.
 
         Args:
-            tuning: What is searched, and how long.
+            tuning: The search space, and the budget.
             inputs: How the approach is trained; with several `seeds`, trials have the first of them. If its own values
                 lie in the search space, they are the first trial.
             folder: Holds the searches.

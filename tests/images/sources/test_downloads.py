@@ -28,7 +28,7 @@ from tests.conftest import SOURCE
 
 @dataclass
 class Site:
-    """What the server has, how it behaves, and what it was asked."""
+    """The server's file, its behaviour, and the requests it received."""
 
     data: bytes
     etag: str = '"one"'

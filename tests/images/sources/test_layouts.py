@@ -38,10 +38,10 @@ class Layout:
     """An archive's layout.
 
     Attributes:
-        kind: What it stands for.
+        kind: The case.
         files: Patterns of paths: `{a,b}` stands for each; a path that ends in `/` is an empty folder.
-        found: What is right.
-        says: What the log says, beside the classes.
+        found: The right result.
+        says: The message in the log, beside the classes.
     """
 
     kind: str
@@ -55,10 +55,10 @@ class Refused:
     """A layout with several readings.
 
     Attributes:
-        kind: What it stands for.
+        kind: The case.
         files: See `Layout`.
-        settled: What each advised value finds, in their order.
-        says: What the message says.
+        settled: The result of each advised value, in their order.
+        says: The message.
     """
 
     kind: str
@@ -578,7 +578,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path):
 
 
 def counts(source: Source) -> Counts:
-    """What a source holds; reads each file, to see that it is the one that is listed."""
+    """The content of a source; reads each file, to see that it is the one that is listed."""
     found: Counts = {}
     with source:
         for entry in source.entries():

@@ -66,7 +66,7 @@ class TestSampleSource:
         assert labels.count(0) - labels.count(1) == count % 2
 
     def test_known_pixels(self):
-        # What every machine, NumPy and OpenCV draws. A change on purpose raises sample.VERSION.
+        # Every machine, NumPy and OpenCV draws these. A change on purpose raises sample.VERSION.
         images, _ = drawn(6, seed=0)
         assert [digest(image) for image in images] == KNOWN_SAMPLES
         grey, _ = drawn(2, seed=0, channels=1)

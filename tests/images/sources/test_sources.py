@@ -775,7 +775,7 @@ def with_keras_cache(folder: Path, script: str) -> list[object]:
     """Runs a script in a process whose Keras has its cache in a folder, and no network.
 
     Returns:
-        What each line of JSON that it prints holds.
+        The content of each line of JSON that it prints.
     """
     environment = {
         **os.environ,

@@ -34,7 +34,7 @@ def measure_corrections(
 
     Args:
         inputs: How to train, and on which images.
-        predictions: What the approach predicts after training on the corrected labels.
+        predictions: Predictions of the approach after training on the corrected labels.
         corrected_metrics: Its metrics.
 
     Returns:

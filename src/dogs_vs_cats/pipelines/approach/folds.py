@@ -26,7 +26,7 @@ def evaluate_folds(
 
     Args:
         inputs: How to train, and on which images.
-        model_predictions: What the saved model predicts, see `evaluate`.
+        model_predictions: Predictions of the saved model, see `evaluate`.
         model_metrics: Its metrics.
 
     Returns:

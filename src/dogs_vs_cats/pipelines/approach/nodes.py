@@ -109,7 +109,7 @@ def evaluate(
         compute: How to compute.
         features: Features of the images in use, float32 (images in use, features), in the manifest's order. Predictions
             of a model with the base that they came from begin there.
-        features_record: What the features were extracted with.
+        features_record: Parameters of the extraction of the features.
 
     Returns:
         A row for each image: `path`, `label`, `probability_<class>`, `predicted`, `split`; the metrics of each split
@@ -179,7 +179,7 @@ def calibrate(model: Model, inputs: TrainingInputs) -> float | None:
 
     Args:
         model: Changed in place.
-        inputs: What it was trained with; its `calibration` may leave models as they are.
+        inputs: Inputs of its training; their `calibration` may leave models as they are.
 
     Returns:
         The temperature, or `None` where the model stays as it is.

@@ -107,7 +107,7 @@ def summarise(
     """Compares the approaches with each other and with the majority-class baseline.
 
     Args:
-        parameters: What chooses the best approach, and the lecture's figures.
+        parameters: The metric that chooses the best approach, and the lecture's figures.
         manifest: The images, with `label` and `split`.
         class_names: The classes, in the order of their labels.
         rejected_images: The images that were not usable.

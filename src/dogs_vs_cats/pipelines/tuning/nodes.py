@@ -28,7 +28,7 @@ def search(
     """Trains an approach with one proposal after another, each as the approach itself is trained.
 
     Args:
-        tuning: What is searched, and how long.
+        tuning: The search space, and the budget.
         approaches_run: The approaches that the environment runs.
         inputs: How the approach is trained, and on which images.
         environments: Those there are; the new one must not be among them, unless a search wrote it.
