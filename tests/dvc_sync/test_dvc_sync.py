@@ -318,6 +318,8 @@ def test_corrections_that_dvc_doesnt_watch_are_refused(tmp_path):
         check_path(*given, NO_CORRECTIONS, tmp_path, "mine")
     with pytest.raises(ReproductionError, match=r"Put the table and its images into one folder, such as data/01_raw"):
         check_path("ingestion.images", "photos", "raw_data", "tables/labels.csv", tmp_path, "mine")
+    with pytest.raises(ReproductionError, match=r"mine/globals\.yml lacks dvc\.corrections.* Run `kedro dvc sync`"):
+        check_path(*given, None, tmp_path, "mine")
 
 
 @pytest.mark.parametrize(

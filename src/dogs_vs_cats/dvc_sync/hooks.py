@@ -51,29 +51,36 @@ class ReproductionHooks:
                 f"The environment {context.env} runs {', '.join(parameters['approaches'])}, but dvc.yaml has a stage "
                 f"for each approach of conf/base. Run it without DVC: kedro run --env={context.env}"
             )
-        watched = context.config_loader["globals"]["dvc"]
+        watched = context.config_loader["globals"].get("dvc", {})
         for name, variable in WATCHED.items():
             if (path := parameters["ingestion"].get(name)) is not None:
-                check_path(f"ingestion.{name}", path, variable, watched[variable], context.project_path, context.env)
+                check_path(
+                    f"ingestion.{name}", path, variable, watched.get(variable), context.project_path, context.env
+                )
 
 
-def check_path(parameter: str, given: str, variable: str, watched: str, root: Path, environment: str) -> None:
+def check_path(parameter: str, given: str, variable: str, watched: str | None, root: Path, environment: str) -> None:
     """Refuses files that DVC doesn't have or doesn't watch.
 
     Args:
         parameter: The parameter that names them, such as `ingestion.source`.
         given: Its value.
         variable: The variable of the environment's `globals.yml` that names what the stage depends on.
-        watched: Its value, relative to the project's root.
+        watched: Its value, relative to the project's root; None where the file lacks it.
         root: The project's root; DVC's temporary folder where it runs in one.
         environment: The environment.
 
     Raises:
         ReproductionError: The path lies outside a temporary folder of DVC's, isn't tracked, or isn't what the stage
-            depends on.
+            depends on, which may be unknown.
     """
     if not is_path(given):
         return
+    if watched is None:
+        raise ReproductionError(
+            f"conf/{environment}/globals.yml lacks dvc.{variable}, so DVC wouldn't notice a change of {parameter}. Run "
+            "`kedro dvc sync`, which adds it."
+        )
     # Not resolved: DVC may link tracked files to its cache.
     path = Path(os.path.normpath(root / Path(on_disk(given)).expanduser()))
     inside = path.relative_to(root).as_posix() if path.is_relative_to(root) else None
