@@ -26,7 +26,11 @@ def test_splits_of_several_seeds_are_in_the_metrics_the_table_and_the_page(
         ["run", "--env=test", "--pipelines=naive_cnn,comparison", "--params=naive_cnn.epochs=1"],
     )
     assert refused.returncode == 1
-    assert "transfer_bottleneck.redraw_split: draws a split for each of several seeds: set seeds to" in refused.stderr
+    assert refused.stderr.endswith(
+        "Error: 1 parameter is wrong, and nothing was run:\n"
+        "  - transfer_bottleneck.redraw_split: draws a split for each of several seeds: set seeds to two or more, such "
+        "as [0, 1, 2]\n"
+    )
     assert trained.returncode == 0, trained.stdout + trained.stderr
     reporting = project / "data/08_reporting/test"
     metrics, runs = (json.loads((reporting / f"naive_cnn/{name}.json").read_text()) for name in ("metrics", "seeds"))
