@@ -240,6 +240,17 @@ def test_other_rows_and_columns_of_the_file_stay_and_undo_brings_back_a_row(fold
         review.decide(Decision(action="undo"))
 
 
+def test_photos_whose_names_differ_in_blanks_alone_are_named_by_their_hash(folder):
+    with zipfile.ZipFile(folder / "photos.zip", "a") as photos:
+        photos.writestr("cat/0.png ", photos.read("cat/2.png"))
+    hashes = catalog(folder).load("manifest").set_index("path")["sha256"]
+    review = reviewed(folder).open()
+    review.decide(Decision(path="cat/0.png", action="leave_out"))
+    assert [row[0] for row in rows(folder)] == ["path", hashes["cat/0.png"]]
+    assert list(review.decided()) == ["cat/0.png"]
+    assert not reviewed(folder).open().warnings
+
+
 def test_the_review_goes_on_with_the_next_photo_without_a_decision(folder):
     review, paths = reviewed(folder).open(), [path for path, *_ in ISSUES]
     assert review.next_open() == paths[0]

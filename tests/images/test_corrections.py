@@ -198,6 +198,43 @@ WRONG = {
 }
 
 
+COMPOSED, DECOMPOSED = "Cat/\u00e9.jpg", "Cat/e\u0301.jpg"
+
+
+def found(row: str, *paths: str) -> dict[int, Correction]:
+    """The corrections that a row makes of photos with these paths, whose hashes are `000…`, `111…` and so on."""
+    corrections = Corrections("fixes.csv", "", [Correction(2, row, "leave_out", "")])
+    hashes = [str(number) * 64 for number in range(len(paths))]
+    return correction_files.find(corrections, paths, hashes, set(), ["cat", "dog"])
+
+
+@pytest.mark.parametrize(
+    ("row", "paths", "number"),
+    [
+        ("Cat/a.jpg", [" Cat/a.jpg"], 0),
+        (COMPOSED, ["Cat/e.jpg", DECOMPOSED], 1),
+        (DECOMPOSED, ["Cat/e.jpg", COMPOSED], 1),
+        (COMPOSED, [DECOMPOSED, COMPOSED], 1),
+        (DECOMPOSED, [DECOMPOSED, COMPOSED], 0),
+        ("1" * 64, ["Cat/a.jpg", "Cat/a.jpg "], 1),
+    ],
+)
+def test_a_path_is_known_without_its_outer_blanks_and_in_any_form_of_its_letters(
+    row: str, paths: list[str], number: int
+) -> None:
+    assert list(found(row, *paths)) == [number]
+
+
+def test_a_row_that_fits_several_photos_is_refused() -> None:
+    """A cell loses the blanks around it, so nobody knows which of the two is meant."""
+    with pytest.raises(CorrectionsError) as caught:
+        found("Cat/a.jpg", "Cat/a.jpg", "Cat/b.jpg", "Cat/a.jpg ")
+    assert caught.value.message == (
+        "fixes.csv: Row 2 (Cat/a.jpg) names several images: 'Cat/a.jpg', 'Cat/a.jpg '. Name images by their SHA-256, "
+        "see manifest.csv, instead of the path. Nothing was corrected."
+    )
+
+
 @pytest.mark.parametrize("kind", WRONG)
 def test_wrong_rows_are_refused_in_one_line_before_a_photo_is_decoded(
     kind: str, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -52,7 +52,8 @@ class Issue:
 
     Attributes:
         entry: The photo in its source.
-        sha256: Its hash, which may stand for the path in the file of corrections.
+        names: Names of the photo in the file of corrections, the first of which new rows have: its path and its
+            SHA-256, or the latter alone where other photos have nearly the same path.
         given: The label that the source gives.
         action: The suggested action.
         label: The suggested label; empty if the photo is to be left out.
@@ -62,7 +63,7 @@ class Issue:
     """
 
     entry: Entry
-    sha256: str
+    names: tuple[str, ...]
     given: str
     action: str
     label: str
@@ -74,11 +75,6 @@ class Issue:
     def path(self) -> str:
         """Path of the photo in its source."""
         return self.entry.path
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the photo that the corrections file may use."""
-        return self.path, self.path.strip(), self.sha256
 
     def in_words(self, row: Row) -> str:
         """Says what a row of the file of corrections does to the photo."""
@@ -148,7 +144,7 @@ class Review:
         note = "reviewed: the label is right" if label == issue.given else "reviewed"
         if (decision.action, label) == (issue.action, issue.label):
             note = issue.note
-        row = {"path": issue.path, "action": decision.action, "label": label, "note": note}
+        row = {"path": issue.names[0], "action": decision.action, "label": label, "note": note}
         self.history.append((issue, self._replace(issue, row)))
         return f"{issue.path}: {issue.in_words(row)}", self.next_open(issue.path)
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -13,8 +14,8 @@ from kedro.io import CatalogProtocol
 from dogs_vs_cats.app.review import Decision, Issue, Review
 from dogs_vs_cats.app.serving import HEADERS
 from dogs_vs_cats.errors import CorrectionsError, MissingInputError, ProjectError, listed
-from dogs_vs_cats.images.correction_files import corrections_path
-from dogs_vs_cats.images.corrections import check_corrections
+from dogs_vs_cats.images.correction_files import corrections_path, name_in_rows
+from dogs_vs_cats.images.corrections import corrected_labels
 from dogs_vs_cats.images.opening import open_for_training
 from dogs_vs_cats.images.sources import Source
 from dogs_vs_cats.images.sources.reading import as_yaml
@@ -89,7 +90,7 @@ class Reviewed:
         review.decided()  # which refuses what is no file of corrections
         try:
             if corrections_path(self.file).exists():
-                check_corrections(parameters, source)
+                corrected_labels(parameters, source)
         except CorrectionsError as error:
             warnings.append(f"A run would refuse the corrections. {error.message}")
         return review
@@ -98,12 +99,13 @@ class Reviewed:
         """Reads the issues by the path of their photo; and paths that the source lacks."""
         entries = {entry.path: entry for entry in source.entries()}
         hashes = self.catalog.load("manifest").set_index("path")["sha256"]
+        alike = Counter(map(name_in_rows, entries))
         rows = {row["path"]: row for row in self.catalog.load("label_issues").to_dict("records")}
         issues = {
             path: Issue(
                 **{name: row[name] for name in ("action", "label", "kind", "note")},
                 entry=entries[path],
-                sha256=hashes.get(path, path),
+                names=(*([path, name_in_rows(path)] if alike[name_in_rows(path)] == 1 else []), hashes.get(path, path)),
                 given=source.class_names[entries[path].label],
                 confidence=float(row["confidence"]) if row["confidence"] else None,
             )
@@ -123,67 +125,95 @@ class Reviewed:
         return IngestionParameters.model_validate(made_with), seed
 
 
-def routes(reviewed: Reviewed) -> APIRouter:
-    """Returns the page of the tab, its photos, and the address that takes decisions."""
-    templates, router, lock = environment("dogs_vs_cats.app"), APIRouter(prefix="/review"), Lock()
-    opened: list[Review] = []
+class _Tab:
+    """The review that is open, for one request at a time, and the HTML about it."""
 
-    def open_again() -> Review:
-        review = reviewed.open()
-        if opened:
-            review.history = opened.pop().history
-        opened.append(review)
+    def __init__(self, reviewed: Reviewed) -> None:
+        self._reviewed = reviewed
+        self._review: Review | None = None
+        self._lock = Lock()
+        self._templates = environment("dogs_vs_cats.app")
+
+    def page(self) -> str:
+        """Opens the review anew, and returns the page with the first photo without a decision."""
+        file = self._reviewed.file
+        with self._lock:
+            try:
+                review = self._open()
+                content = {"warnings": review.warnings, **_shown(review, review.next_open())}
+            except ProjectError as error:
+                content = {"warnings": [error.message], "issue": None}
+            content |= {"file": file, "command": self._reviewed.command(file)}
+        return self._templates.get_template("review.html.jinja").render(content)
+
+    def issue(self, path: str) -> str:
+        """Returns the part of the page that is about a photo."""
+        with self._lock:
+            content = _shown(self._current(), path)
+        return self._templates.get_template("issue.html.jinja").render(content)
+
+    def decide(self, decision: Decision) -> str:
+        """Writes a decision, and returns the part of the page that is about the next photo."""
+        with self._lock:
+            effect, path = self._current().decide(decision)
+            content = _shown(self._current(), path, effect)
+        return self._templates.get_template("issue.html.jinja").render(content)
+
+    def photo(self, path: str) -> bytes:
+        """Returns the photo of an issue as a JPEG file."""
+        with self._lock:
+            review = self._current()
+        return review.photo(path)
+
+    def _current(self) -> Review:
+        return self._review or self._open()
+
+    def _open(self) -> Review:
+        review = self._reviewed.open()
+        if self._review:
+            review.history = self._review.history
+        self._review = review
         return review
 
-    def current() -> Review:
-        return opened[0] if opened else open_again()
 
-    def shown(review: Review, path: str, said: str = "") -> dict[str, Any]:
-        found, decided = review.issue(path), review.decided()
-        before, after = review.neighbours(path)
-        return {
-            "issue": found,
-            "row": decided.get(path),
-            "number": list(review.issues).index(path) + 1,
-            "issues": len(review.issues),
-            "decided": len(decided),
-            "before": before,
-            "after": after,
-            "classes": review.source.class_names,
-            "undoable": bool(review.history),
-            "said": said,
-        }
+def _shown(review: Review, path: str, effect: str = "") -> dict[str, Any]:
+    """The variables of the template about a photo; `effect` is that of the last decision, in words."""
+    found, decided = review.issue(path), review.decided()
+    before, after = review.neighbours(path)
+    return {
+        "issue": found,
+        "row": decided.get(path),
+        "number": list(review.issues).index(path) + 1,
+        "issues": len(review.issues),
+        "decided": len(decided),
+        "before": before,
+        "after": after,
+        "classes": review.source.class_names,
+        "undoable": bool(review.history),
+        "said": effect,
+    }
+
+
+def routes(reviewed: Reviewed) -> APIRouter:
+    """Returns the page of the tab, its photos, and the address that takes decisions."""
+    router, tab = APIRouter(prefix="/review"), _Tab(reviewed)
 
     @router.get("")
     def page() -> HTMLResponse:
-        template = templates.get_template("review.html.jinja")
-        with lock:
-            try:
-                review = open_again()
-                content = {"warnings": review.warnings, **shown(review, review.next_open())}
-            except ProjectError as error:
-                content = {"warnings": [error.message], "issue": None}
-            content |= {"file": reviewed.file, "command": reviewed.command(reviewed.file)}
-        return HTMLResponse(template.render(content), headers=HEADERS)
+        return HTMLResponse(tab.page(), headers=HEADERS)
 
     @router.get("/issue")
     def issue(path: str) -> HTMLResponse:
-        with lock:
-            content = shown(current(), path)
-        return HTMLResponse(templates.get_template("issue.html.jinja").render(content))
+        return HTMLResponse(tab.issue(path))
 
     @router.post("/decision")
     def decide(decision: Decision) -> HTMLResponse:
         # Only JSON is taken, which a page from elsewhere can't send without permission.
-        with lock:
-            said, path = current().decide(decision)
-            content = shown(current(), path, said)
-        return HTMLResponse(templates.get_template("issue.html.jinja").render(content))
+        return HTMLResponse(tab.decide(decision))
 
     @router.get("/photo")
     def photo(path: str) -> Response:
-        with lock:
-            review = current()
-        return Response(review.photo(path), media_type="image/jpeg", headers={"Cache-Control": "private, max-age=600"})
+        headers = {"Cache-Control": "private, max-age=600"}
+        return Response(tab.photo(path), media_type="image/jpeg", headers=headers)
 
     return router

@@ -6,13 +6,13 @@ import os
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from dogs_vs_cats.errors import CorrectionsError, SourceError, listed
-from dogs_vs_cats.images.sources.names import label_of
+from dogs_vs_cats.errors import CorrectionsError, SourceError, listed, plural, quantity
+from dogs_vs_cats.images.sources.names import composed, label_of
 from dogs_vs_cats.images.sources.table_files import as_path, parsed
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
@@ -48,8 +48,13 @@ class Correction(NamedTuple):
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """Readings of the name: a path as it is, one with other slashes, or a hash."""
-        return self.name, as_path(self.name, ""), self.name.lower()
+        """Readings of the name: a path as it is, one with other slashes (both as of `name_in_rows`), or a hash."""
+        return name_in_rows(self.name), name_in_rows(as_path(self.name, "")), self.name.lower()
+
+    @property
+    def is_hash(self) -> bool:
+        """Whether the name is a SHA-256."""
+        return _HASH.fullmatch(self.name.lower()) is not None
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,11 @@ class Corrections:
 
 NO_CORRECTIONS = Corrections()
 """There is no file."""
+
+
+def name_in_rows(path: str) -> str:
+    """The name by which rows are compared with a path: without outer blanks, which cells lose, and in composed form."""
+    return composed(path).strip()
 
 
 def corrections_path(where: str) -> Path:
@@ -115,7 +125,7 @@ def read_corrections(ingestion: IngestionParameters) -> Corrections:
         raise CorrectionsError(error.message) from error
     if lacking := [name for name in COLUMNS[:3] if name not in table]:
         raise CorrectionsError(
-            f"{where} lacks the {'columns' if len(lacking) > 1 else 'column'} {listed(lacking)}; its first line is "
+            f"{where} lacks the {plural(len(lacking), 'column')} {listed(lacking)}; its first line is "
             f"{listed([str(name) for name in table], 8)}. It should be {','.join(COLUMNS)}."
         )
     cells = zip(*(table[name].str.strip() for name in COLUMNS if name in table), strict=True)
@@ -145,12 +155,18 @@ def find(
     Raises:
         CorrectionsError: Rows are wrong. The message has a line for each kind of mistake.
     """
-    found, unknown = _matched(corrections.rows, [*enumerate(paths), *enumerate(hashes or ())])
-    without_use = [row for row in unknown if not unusable.isdisjoint(row.forms)]
-    lost = [row for row in unknown if unusable.isdisjoint(row.forms)]
+    found, unclear, unknown = _matched(corrections.rows, paths, hashes or ())
+    rejected = {name_in_rows(path) for path in unusable}
+    without_use = [row for row in unknown if not rejected.isdisjoint(row.forms)]
+    lost = [row for row in unknown if rejected.isdisjoint(row.forms)]
     if hashes is None:
-        lost = [row for row in lost if not _HASH.fullmatch(row.name.lower())]
-    problems = [*_wrong_rows(corrections.rows, class_names), *_lost(lost, paths), *_repeated(found, paths)]
+        lost = [row for row in lost if not row.is_hash]
+    problems = [
+        *_wrong_rows(corrections.rows, class_names),
+        *_lost(lost, paths),
+        *_unclear(unclear),
+        *_repeated(found, paths),
+    ]
     if len(problems) == 1:
         raise CorrectionsError(f"{corrections.where}: {problems[0]} Nothing was corrected.")
     if problems:
@@ -167,24 +183,27 @@ def find(
 
 
 def _matched(
-    rows: Sequence[Correction], images: Iterable[tuple[int, str]]
-) -> tuple[dict[int, list[Correction]], list[Correction]]:
-    """Returns the corrections of each image, by its number, and those that name no image."""
+    rows: Sequence[Correction], paths: Sequence[str], hashes: Sequence[str]
+) -> tuple[dict[int, list[Correction]], list[tuple[Correction, list[str]]], list[Correction]]:
+    """Returns the corrections of each image, by its number; those that fit several paths; and those of no image."""
     numbers: dict[str, list[int]] = defaultdict(list)
-    for number, name in images:
+    for number, name in [*enumerate(map(name_in_rows, paths)), *enumerate(hashes)]:
         numbers[name].append(number)
-    for name in [name for name in numbers if name != name.strip()]:
-        numbers.setdefault(name.strip(), numbers[name])  # cells are read without the blanks around them
     found: dict[int, list[Correction]] = defaultdict(list)
+    unclear: list[tuple[Correction, list[str]]] = []
     unknown: list[Correction] = []
     for row in rows:
-        form = next(filter(numbers.__contains__, row.forms), None)
-        if form is not None:
-            for number in numbers[form]:
+        named = next(filter(None, map(numbers.get, row.forms)), [])
+        if len(named) > 1 and not row.is_hash:
+            named = [number for number in named if paths[number].strip() == as_path(row.name, "")] or named
+        if len(named) > 1 and not row.is_hash:
+            unclear.append((row, [paths[number] for number in named]))
+        elif named:
+            for number in named:
                 found[number].append(row)
         elif row.name:
             unknown.append(row)
-    return found, unknown
+    return found, unclear, unknown
 
 
 def _wrong_rows(rows: Sequence[Correction], class_names: Sequence[str]) -> Iterator[str]:
@@ -216,6 +235,14 @@ def _lost(rows: Sequence[Correction], paths: Sequence[str]) -> Iterator[str]:
     yield f"{_rows(rows, 'name', 'names', 'name')} no image of the source. {hint}; correct or delete such rows."
 
 
+def _unclear(rows: Sequence[tuple[Correction, list[str]]]) -> Iterator[str]:
+    """Says which rows name several images, whose paths differ only in outer blanks or in the form of their letters."""
+    if rows:
+        subject = _rows([row for row, _ in rows], "name", "names", "name")
+        alike = listed([repr(path) for path in rows[0][1]])
+        yield f"{subject} several images: {alike}. Name images by their SHA-256, see manifest.csv, instead of the path."
+
+
 def _repeated(found: dict[int, list[Correction]], paths: Sequence[str]) -> Iterator[str]:
     """Says which images have several corrections, equal or different ones."""
     different: dict[bool, list[str]] = defaultdict(list)
@@ -226,12 +253,12 @@ def _repeated(found: dict[int, list[Correction]], paths: Sequence[str]) -> Itera
             different[len(wanted) > 1].append(f"{paths[number]} ({'; '.join(said)})")
     for contradictory, images in sorted(different.items()):
         kind = "contradictory corrections" if contradictory else "the same correction more than once"
-        subject = "1 image has" if len(images) == 1 else f"{len(images):,} images have"
+        subject = quantity(len(images), "image has", "images have")
         yield f"{subject} {kind}: {listed(images, _SHOWN)}. Keep one row for each image."
 
 
-def _rows(rows: Sequence[Correction], attribute: str, verb: str, plural: str) -> str:
+def _rows(rows: Sequence[Correction], attribute: str, verb: str, verb_of_several: str) -> str:
     """Names rows, with the value that is wrong in each, as the subject of a sentence, and adds the verb."""
     values = [getattr(row, attribute) if attribute else "" for row in rows]
     shown = [f"{row.row} ({value})" if value else str(row.row) for row, value in zip(rows, values, strict=True)]
-    return f"Row {shown[0]} {verb}" if len(rows) == 1 else f"Rows {listed(shown, _SHOWN)} {plural}"
+    return f"{plural(len(rows), 'Row')} {listed(shown, _SHOWN)} {plural(len(rows), verb, verb_of_several)}"

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dogs_vs_cats.parameters.ingestion import LABEL_SUFFIXES
+
 RAW_DATA = "data/01_raw"
 OWN_PARAMETERS = "parameters.yml"
 NO_PARAMETERS = "no_overrides.yml"
@@ -38,7 +40,7 @@ def variables(environment: str, ingestion: Mapping[str, Any]) -> dict[str, str]:
 def _raw_data(ingestion: Mapping[str, Any]) -> str:
     """The file or folder in the project that holds all images, and their table; empty if there is none."""
     source = ingestion["source"]
-    is_table = Path(source).suffix.lower() in (".csv", ".tsv")
+    is_table = Path(source).suffix.lower() in LABEL_SUFFIXES
     images = ingestion.get("images") or (str(Path(source).parent) if is_table else source)
     if not is_path(source) or not _is_inside(source):
         return ""

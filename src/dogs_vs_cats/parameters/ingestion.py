@@ -7,6 +7,9 @@ from pydantic import Field, field_validator
 
 from dogs_vs_cats.parameters.base import ParameterGroup
 
+LABEL_SUFFIXES = frozenset({".csv", ".tsv"})
+"""Extensions of tables of labels."""
+
 Fit = Literal["stretch", "crop", "pad"]
 
 SplitSize = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, lt=1)]

@@ -7,6 +7,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -71,6 +72,40 @@ def test_columns_are_known_by_their_headers(tmp_path: Path, header: str, caplog:
 def test_an_image_may_be_named_by_its_path_or_a_part_of_it(tmp_path: Path, name: str) -> None:
     source = opened(tmp_path, pets(names=[name.format(number) for number in range(1, 7)]))
     assert labels(source) == dict(zip(PHOTOS, KINDS, strict=True))
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize(("name", "plain"), [("train/Café {}.jpg", "train/6.jpg"), ("café {}", "6")])
+@pytest.mark.parametrize("is_zip", [False, True])
+def test_composed_and_decomposed_letters_are_the_same(
+    tmp_path: Path, form: Any, name: str, plain: str, is_zip: bool
+) -> None:
+    """Files from macOS may have decomposed names, and tables composed ones; or the other way round."""
+    files = [normalize(form, f"train/Café {number}.jpg") for number in range(1, 6)] + ["train/6.jpg"]
+    names = [normalize("NFD" if form == "NFC" else "NFC", name.format(number)) for number in range(1, 6)]
+    text = pets(names=[*names, plain])
+    if is_zip:
+        write_zip(tmp_path / "photos.zip", files)
+        with zipfile.ZipFile(tmp_path / "photos.zip", "a") as archive:
+            archive.writestr("labels.csv", text)
+        source = open_source(parameters(tmp_path / "photos.zip"), tmp_path)
+    else:
+        source = opened(tmp_path, text, files)
+    assert labels(source) == dict(zip(files, KINDS, strict=True))
+    assert not source.rejected
+
+
+def test_a_file_in_each_form_of_the_letters_needs_the_exact_name(tmp_path: Path) -> None:
+    composed, decomposed = (normalize(form, "train/é.jpg") for form in ("NFC", "NFD"))
+    files = [composed, decomposed, *PHOTOS]
+    source = opened(
+        tmp_path / "exact", pets(names=[composed, decomposed, *PHOTOS], kinds=["pug", "beagle", *KINDS]), files
+    )
+    assert (labels(source)[composed], labels(source)[decomposed]) == ("pug", "beagle")
+    text = pets(names=["é", *"123456"], kinds=["pug", *KINDS])
+    assert "1 of the 7 names in labels.csv fit several files; the first, é, fits train/" in refusal(
+        tmp_path / "part", text, files
+    )
 
 
 def test_paths_may_lie_elsewhere_and_count_from_the_folder_of_the_table(tmp_path: Path) -> None:

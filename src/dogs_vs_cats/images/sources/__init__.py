@@ -10,10 +10,10 @@ from dogs_vs_cats.images.sources.arrays import idx_source, is_idx_name, keras_so
 from dogs_vs_cats.images.sources.base import Entry, ImageReadError, Source, fingerprint
 from dogs_vs_cats.images.sources.files import FolderSource, listed_paths, table_source
 from dogs_vs_cats.images.sources.groups import groups_of
-from dogs_vs_cats.images.sources.names import LABEL_SUFFIXES, has_image_name
+from dogs_vs_cats.images.sources.names import has_image_name
 from dogs_vs_cats.images.sources.reading import as_value
 from dogs_vs_cats.parameters.credentials import without_credentials
-from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.parameters.ingestion import LABEL_SUFFIXES, IngestionParameters
 
 __all__ = ["Entry", "ImageReadError", "Source", "fingerprint", "open_source"]
 

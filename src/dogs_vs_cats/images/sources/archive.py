@@ -20,8 +20,8 @@ from pathlib import Path
 from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.base import ImageReadError
 from dogs_vs_cats.images.sources.files import FileSource
-from dogs_vs_cats.images.sources.names import LABEL_SUFFIXES, as_text, has_image_name, natural_key, suffix_of
-from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key, suffix_of
+from dogs_vs_cats.parameters.ingestion import LABEL_SUFFIXES, IngestionParameters
 from dogs_vs_cats.storage.atomic import replace_atomically
 
 logger = logging.getLogger(__name__)

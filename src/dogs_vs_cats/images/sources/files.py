@@ -5,6 +5,7 @@ import errno
 import logging
 import os
 import stat
+import unicodedata
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,10 +13,10 @@ from pathlib import Path
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source
 from dogs_vs_cats.images.sources.layouts import NoClassesError, arrange
-from dogs_vs_cats.images.sources.names import LABEL_SUFFIXES, as_text, has_image_name, natural_key, suffix_of
+from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key, suffix_of
 from dogs_vs_cats.images.sources.reading import as_yaml
 from dogs_vs_cats.images.sources.tables import LabelTable
-from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.parameters.ingestion import LABEL_SUFFIXES, IngestionParameters
 
 logger = logging.getLogger(__name__)
 
@@ -143,10 +144,17 @@ class FolderSource(FileSource):
         if names is None:
             self._list_folder()
             return
-        for name in names:
+        for name in (self._spelling(name) for name in names):
             if status := self._status(name):
                 self._add(name, status)
         self._entries = [Entry(path, UNLABELLED, "", token) for path, (_, token) in self.files.items()]
+
+    def _spelling(self, name: str) -> str:
+        """The name that a file has on disk, whether Unicode's composed or decomposed form of it; or the given one."""
+        if name.isascii():
+            return name
+        forms = [name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD"))]
+        return next((form for form in forms if _is_file(self._root / form)), name)
 
     def _list_folder(self) -> None:
         """Lists all files below the root, each real folder once.

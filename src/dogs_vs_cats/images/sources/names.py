@@ -6,13 +6,14 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
+from dogs_vs_cats.parameters.ingestion import LABEL_SUFFIXES
+
 # fmt: off
 IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
     ".heic", ".heif", ".avif",
 })
 ARCHIVE_SUFFIXES = frozenset({".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
-LABEL_SUFFIXES = frozenset({".csv", ".tsv"})
 TABLE_SUFFIXES = LABEL_SUFFIXES | {".xls", ".xlsx"}
 DOCUMENT_SUFFIXES = TABLE_SUFFIXES | {
     ".txt", ".md", ".rst", ".json", ".jsonl", ".xml", ".yml", ".yaml", ".toml", ".html", ".htm", ".pdf",
@@ -91,13 +92,18 @@ def has_image_name(path: str) -> bool:
     return suffix_of(path) in IMAGE_SUFFIXES
 
 
+def composed(text: str) -> str:
+    """Text in Unicode's composed form (NFC); macOS may write the letters of file names in two parts (NFD)."""
+    return unicodedata.normalize("NFC", text)
+
+
 def class_name_of(folder: str) -> str:
     """Name of the class that a folder or file name stands for.
 
     `Cat`, `cats`, `DOGS` and the like become `cat` and `dog`, so that every edition of that data gives the same
     classes. All other names stay as they are, in Unicode's composed form, because `A` and `a` may be two classes.
     """
-    name = unicodedata.normalize("NFC", folder).strip()
+    name = composed(folder).strip()
     return {"cat": "cat", "cats": "cat", "dog": "dog", "dogs": "dog"}.get(name.casefold(), name)
 
 

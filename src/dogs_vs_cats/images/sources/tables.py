@@ -2,8 +2,8 @@
 
 Columns are detected by the words in their headers: one names the image (`path`, `file`, `image_id`, …), one its class
 (`label`, `class`, `breed`, …), and a third may name its part (`split`, `part`, …). An image is named by its path, by
-the end of its path, or by its file name without the extension, as in Kaggle's tables. A path is
-relative to the table's folder.
+the end of its path, or by its file name without the extension, as in Kaggle's tables. A path is relative to the
+table's folder. Unicode's composed and decomposed forms of a name are the same, unless there are files of both.
 """
 
 import logging
@@ -20,6 +20,7 @@ from dogs_vs_cats.images.sources.names import (
     VALIDATION,
     class_name_of,
     column_role,
+    composed,
     has_image_name,
     natural_key,
     part_of,
@@ -267,24 +268,32 @@ class _Finder:
 
     def __init__(self, files: Iterable[str], *, by_path: bool) -> None:
         self._files = set(files)
+        self._by_path = by_path
         self._named: dict[str, list[str]] = defaultdict(list)
-        for path in () if by_path else self._files:
-            name = posixpath.basename(path).casefold()
+        for path in self._files:
+            name = composed(path) if by_path else posixpath.basename(_folded(path))
             self._named[name].append(path)
-            if has_image_name(name):
+            if not by_path and has_image_name(name):
                 self._named[posixpath.splitext(name)[0]].append(path)
 
     def find(self, name: str) -> list[str]:
         """All files that a name may mean; where one of several lies in a training part, that one."""
         if name in self._files:
             return [name]
-        ending = f"/{name}".casefold()
+        if self._by_path:
+            return self._named.get(composed(name), [])
+        ending = _folded(f"/{name}")
         found = [
             path
-            for path in self._named.get(posixpath.basename(name).casefold(), ())
-            if f"/{path}".casefold().endswith(ending) or f"/{posixpath.splitext(path)[0]}".casefold().endswith(ending)
+            for path in self._named.get(posixpath.basename(ending), ())
+            if _folded(f"/{path}").endswith(ending) or _folded(f"/{posixpath.splitext(path)[0]}").endswith(ending)
         ]
         if len(found) < 2:
             return found
         training = [path for path in found if any(part_of(step) == TRAIN for step in path.split("/")[:-1])]
         return sorted(training if len(training) == 1 else found, key=natural_key)
+
+
+def _folded(path: str) -> str:
+    """A path in one form for all spellings by upper and lower case, and by composed and decomposed letters."""
+    return composed(path).casefold()
