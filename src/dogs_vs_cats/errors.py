@@ -105,10 +105,10 @@ def unwritable(place: object, error: OSError) -> WriteError:
 
 
 def expected_failure(error: BaseException) -> ProjectError | None:
-    """Finds what a run ended with among what Kedro and others have wrapped around it.
+    """Finds the failure that ended a run among the exceptions that Kedro and others have wrapped around it.
 
     Args:
-        error: What the run was left by.
+        error: The exception that ended the run.
 
     Returns:
         The first failure among its causes that a user can fix: one of this project's, a disk that is full, a missing
@@ -136,6 +136,16 @@ def expected_failure(error: BaseException) -> ProjectError | None:
 def first_line(error: BaseException) -> str:
     """The first line of a library's message without its full stop, or else the kind of error."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__).removesuffix(".")
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """The words that fit a number: those for one, or those for several, which by default end in an s."""
+    return one if number == 1 else many or f"{one}s"
+
+
+def quantity(number: int, noun: str, many: str = "") -> str:
+    """A number with its noun, see `plural`."""
+    return f"{number:,} {plural(number, noun, many)}"
 
 
 def listed(words: Sequence[str], most: int = 5) -> str:

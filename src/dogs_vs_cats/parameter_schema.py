@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, create_model, mode
 from pydantic_core import ErrorDetails
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.errors import ParameterError, quantity
 from dogs_vs_cats.images.splits import SPLITS, TRAIN, VALIDATION
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
@@ -108,9 +108,9 @@ def check(parameters: Mapping[str, Any]) -> None:
             found[_location(detail, parameters)].append(detail)
         problems = [explain(location, details) for location, details in found.items()]
     if problems:
-        count = "1 parameter is" if len(problems) == 1 else f"{len(problems)} parameters are"
         lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise ParameterError(f"{count} wrong, and nothing was run:\n{lines}")
+        subject = quantity(len(problems), "parameter is", "parameters are")
+        raise ParameterError(f"{subject} wrong, and nothing was run:\n{lines}")
 
 
 def _contradictions(parameters: Any) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.errors import CorrectionsError, listed
+from dogs_vs_cats.errors import CorrectionsError, listed, quantity
 from dogs_vs_cats.images.correction_files import (
     LEAVE_OUT,
     RELABEL,
@@ -29,8 +29,8 @@ from dogs_vs_cats.parameters.ingestion import IngestionParameters
 logger = logging.getLogger(__name__)
 
 
-def check_corrections(ingestion: IngestionParameters, source: Source) -> np.ndarray:
-    """Refuses corrections that can be refused before an image is read.
+def corrected_labels(ingestion: IngestionParameters, source: Source) -> np.ndarray:
+    """Applies corrections to the labels of a source before an image is read, and refuses those that don't fit.
 
     Args:
         ingestion: Names the file, if there is one.
@@ -113,17 +113,13 @@ def _summary(corrections: Corrections, manifest: pd.DataFrame, found: Mapping[in
     listings = {name: listed([f"{n:,} {split}" for split, n in of.items() if n]) for name, of in counts.items()}
     shares = {name: f" ({listing})" if listing else "" for name, listing in listings.items()}
     said = [
-        f"{_counted(int(relabelled.sum()), 'image')} relabelled{shares['relabelled']}",
+        f"{quantity(int(relabelled.sum()), 'image')} relabelled{shares['relabelled']}",
         f"{left_out.sum():,} left out{shares['left_out']}",
-        *([f"{_counted(int(confirmed.sum()), 'label')} confirmed"] if any(confirmed) else []),
-        *([f"{_counted(unchanged, 'row')} without effect"] if unchanged else []),
+        *([f"{quantity(int(confirmed.sum()), 'label')} confirmed"] if any(confirmed) else []),
+        *([f"{quantity(unchanged, 'row')} without effect"] if unchanged else []),
     ]
     logger.info("Corrections of %s: %s", corrections.where, ", ".join(said))
     return {**counts, "confirmed": int(confirmed.sum()), "unchanged": unchanged}
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _corrected(

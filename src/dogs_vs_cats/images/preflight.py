@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dogs_vs_cats.errors import SourceError, listed
-from dogs_vs_cats.images.corrections import check_corrections
+from dogs_vs_cats.images.corrections import corrected_labels
 from dogs_vs_cats.images.decoding import ImageRejected
 from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS
 from dogs_vs_cats.images.grouping import check_groups
@@ -65,7 +65,7 @@ def check_source(ingestion: IngestionParameters, seed: int, store_folder: Path) 
         ingestion.split, labels, [entry.part for entry in entries], ingestion.sizes, source.class_names
     )
     check_groups(ingestion, source)
-    labels = check_corrections(ingestion, source)
+    labels = corrected_labels(ingestion, source)
     counts = class_counts(labels, source.class_names)
     if isinstance(ingestion.folds, int):
         check_folds(ingestion.folds, counts)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dogs_vs_cats.errors import listed
+from dogs_vs_cats.errors import listed, plural, quantity
 from dogs_vs_cats.reporting.wording import percent, signed
 
 Summary = Mapping[str, Any]
@@ -53,9 +53,8 @@ def statements(summary: Summary) -> list[Statement]:
 def headline(summary: Summary) -> str:
     """Says in one sentence whether the labels or the number of photos need attention."""
     wrong, photos, gain = summary["labels"]["wrong"], summary["photos"], summary["gain"]
-    looks = "looks" if wrong == 1 else "look"
     labels = (
-        f"{_about(summary).capitalize()} {wrong:,} of {photos:,} labels {looks} wrong"
+        f"{_about(summary).capitalize()} {wrong:,} of {photos:,} labels {plural(wrong, 'looks', 'look')} wrong"
         if wrong
         else f"Almost all of the {photos:,} labels look right"
     )
@@ -87,7 +86,7 @@ def _labels(summary: Summary) -> Statement:
     if labels["not_judged"]:
         sentence += f" Classes with a single photo or group can't be judged: {listed(list(labels['not_judged']))}."
     figure = f"{'≤' if labels['at_most'] else '≈'} {labels['wrong']:,}"
-    return Statement("labels", figure, f"{_of(labels['wrong'], 'wrong label')} of {photos:,}", sentence)
+    return Statement("labels", figure, f"{plural(labels['wrong'], 'wrong label')} of {photos:,}", sentence)
 
 
 def _copies(summary: Summary) -> Statement:
@@ -98,12 +97,15 @@ def _copies(summary: Summary) -> Statement:
         else "No two copies of a photo have different labels."
     )
     across = (
-        f"Copies of a photo are in different splits: {_count(crossing, 'group')}."
+        f"Copies of a photo are in different splits: {quantity(crossing, 'group')}."
         if crossing
         else "No photo has a copy in another split."
     )
     return Statement(
-        "copies", f"{contradictions:,}", f"{_of(contradictions, 'group')} of contradictory copies", f"{labels} {across}"
+        "copies",
+        f"{contradictions:,}",
+        f"{plural(contradictions, 'group')} of contradictory copies",
+        f"{labels} {across}",
     )
 
 
@@ -111,9 +113,9 @@ def _junk(summary: Summary) -> Statement:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary["junk"].items())
     total = sum(summary["junk"].values())
     sentence = (
-        f"{kinds or 'None is blank, dark, blurred or tiny'}. Unlike all others: {_count(summary['unlike'], 'photo')}."
+        f"{kinds or 'None is blank, dark, blurred or tiny'}. Unlike all others: {quantity(summary['unlike'], 'photo')}."
     )
-    return Statement("junk", f"{total:,}", _of(total, "unusable photo"), sentence)
+    return Statement("junk", f"{total:,}", plural(total, "unusable photo"), sentence)
 
 
 def _slices(summary: Summary) -> Statement:
@@ -125,7 +127,7 @@ def _slices(summary: Summary) -> Statement:
         first = worse[0]
         accuracy, where = percent(first["accuracy"], first["images"]), f"{first['subject']}: {first['slice']}"
         sentence = f"{first['approach']} classifies {accuracy} of {first['images']:,} test photos correctly ({where})."
-    return Statement("slices", f"{count:,}", _of(count, "weak spot"), sentence)
+    return Statement("slices", f"{count:,}", plural(count, "weak spot"), sentence)
 
 
 def _more(summary: Summary) -> Statement:
@@ -142,11 +144,3 @@ def _more(summary: Summary) -> Statement:
 
 def _about(summary: Summary) -> str:
     return "at most" if summary["labels"]["at_most"] else "about"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {_of(number, noun)}"
-
-
-def _of(number: int, noun: str) -> str:
-    return noun if number == 1 else f"{noun}s"

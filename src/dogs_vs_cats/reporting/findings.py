@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from dogs_vs_cats.errors import plural
 from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
@@ -72,7 +73,7 @@ def headline(summary: Summary) -> str:
     if not rivals(summary):
         return f"{best} is better than always guessing one class"
     if better:
-        verb = "has" if len(better) == 1 else "have"
+        verb = plural(len(better), "has", "have")
         return f"{best} has {_best_figure(summary)}, but {listed(better)} {verb} the better test accuracy"
     if unsure and metric_of(summary) == "balanced_accuracy":
         # The test is about all images alike.
@@ -101,7 +102,7 @@ def sentences(summary: Summary) -> list[str]:
     text += _corrections(summary)
     poor = [name for name in rivals(summary) if not _beats_baseline(summary, name)]
     if poor:
-        verb = "is" if len(poor) == 1 else "are"
+        verb = plural(len(poor), "is", "are")
         text.append(f"{listed(poor)} {verb} not significantly better than always guessing one class.")
     return text
 

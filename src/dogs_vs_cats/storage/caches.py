@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from dogs_vs_cats.errors import quantity
 from dogs_vs_cats.storage.content_store import ContentStore, last_used
 
 STORES = {"decoded images": "data/02_intermediate/store", "features": "data/04_feature/store"}
@@ -97,10 +98,9 @@ def remove_beyond(root: Path, limit: float) -> list[CacheEntry]:
 
 def total(entries: list[CacheEntry]) -> str:
     """The number and the size of entries, in words."""
-    count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
     taken, frees = size(sum(entry.size for entry in entries)), size(sum(entry.frees for entry in entries))
     linked = "" if taken == frees else f", of which {frees} are the caches' alone; results link to the rest and keep it"
-    return f"{count}, {taken}{linked}."
+    return f"{quantity(len(entries), 'entry', 'entries')}, {taken}{linked}."
 
 
 def size(count: int) -> str:

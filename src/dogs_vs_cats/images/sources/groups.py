@@ -4,7 +4,7 @@ import logging
 import re
 from collections import Counter
 
-from dogs_vs_cats.errors import SourceError, listed
+from dogs_vs_cats.errors import SourceError, listed, quantity
 from dogs_vs_cats.images.sources.base import Source
 
 logger = logging.getLogger(__name__)
@@ -69,5 +69,5 @@ def _report(group: str, paths: list[str], found: dict[str, str]) -> None:
     if images == 1:
         logger.warning("ingestion.group is %s: every image is a group of its own.", group)
     if alone := [path for path in paths if path not in found]:
-        images_have = "image has" if len(alone) == 1 else "images have"
-        logger.warning("%d %s no group, so each is a group of its own: %s.", len(alone), images_have, listed(alone, 3))
+        images = quantity(len(alone), "image has", "images have")
+        logger.warning("%s no group, so each is a group of its own: %s.", images, listed(alone, 3))

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from dogs_vs_cats.errors import SourceError, listed
+from dogs_vs_cats.errors import SourceError, listed, quantity
 from dogs_vs_cats.images.sources.base import UNLABELLED
 from dogs_vs_cats.images.sources.names import (
     ARCHIVE_SUFFIXES,
@@ -183,7 +183,7 @@ def _layout(reading: Reading) -> str:
         places = [group.folder.path if by_name else group.folder.path.rpartition("/")[0] for group in groups]
         shown = listed([place or "its top" for place in dict.fromkeys(places)], 3)
         if groups:
-            parts.append(f"{part} ({shown}: {_files(sum(len(list(group.paths())) for group in groups))})")
+            parts.append(f"{part} ({shown}: {quantity(sum(len(list(group.paths())) for group in groups), 'file')})")
     classes = "classes by file name" if by_name else "one folder per class"
     return f"{classes}; parts: {', '.join(parts)}" if parts else classes
 
@@ -206,17 +206,13 @@ def _folders_without_images(top: Folder, reading: Reading) -> list[str]:
 
 def _report(found: Arrangement, where: str) -> None:
     """Logs what is used and what is ignored, so that nothing disappears silently."""
-    logger.info("Found %s in %s.", _files(len(found.files)), where)
+    logger.info("Found %s in %s.", quantity(len(found.files), "file"), where)
     for reason, paths in sorted(found.ignored.items()):
         examples = f" ({listed(paths, 3)})" if reason in (SYSTEM, NO_IMAGE_NAME) else ""
-        logger.info("Ignored %s in %s: %s%s.", _files(len(paths)), where, reason, examples)
+        logger.info("Ignored %s in %s: %s%s.", quantity(len(paths), "file"), where, reason, examples)
 
 
 def _kinds(paths: Sequence[str]) -> str:
     """Lists the kinds of files, for messages: `3 .txt, 1 .zip`."""
     kinds = Counter(suffix_of(path) or "without extension" for path in paths)
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(5)) or "no files"
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count:,} files"

@@ -1,12 +1,12 @@
 """Wiring of the comparison."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import fields
 
 from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.comparison import nodes
+from dogs_vs_cats.pipelines.namespaces import dotted_names
 from dogs_vs_cats.reporting import comparison_page, model_card
 from dogs_vs_cats.reporting.dvc_views import headline_metrics, plot_data
 from dogs_vs_cats.reporting.results import ApproachResult, Pictures
@@ -22,9 +22,7 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
         A pipeline to `comparison_table`, `comparison_summary`, `comparison_report`, `model_card` and what DVC's
         commands show.
     """
-    # Kedro warns of every dotted name outside its namespace, but has no other notation to read from several of them.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="One or more dataset names contain")
+    with dotted_names():
         comparing = Pipeline(_comparing(_results(approaches)), tags="comparison")
     return comparing + create_report_pipeline(approaches)
 
@@ -35,8 +33,7 @@ def create_report_pipeline(approaches: Sequence[str]) -> Pipeline:
     Args:
         approaches: See `create_pipeline`.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="One or more dataset names contain")
+    with dotted_names():
         collecting = [node for approach in approaches for node in _collecting(approach)]
         return Pipeline([*collecting, *_reports(_results(approaches))], tags="comparison")
 

@@ -1,6 +1,5 @@
 """Wiring of the data-quality pipeline."""
 
-import warnings
 from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
@@ -9,6 +8,7 @@ from dogs_vs_cats.evaluation import copies, image_quality
 from dogs_vs_cats.evaluation.label_issues import list_issues
 from dogs_vs_cats.pipelines import comparison
 from dogs_vs_cats.pipelines.data_quality import nodes
+from dogs_vs_cats.pipelines.namespaces import dotted_names
 from dogs_vs_cats.reporting import data_quality, data_quality_page
 from dogs_vs_cats.reporting.data_quality import Findings
 
@@ -25,9 +25,7 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
         A pipeline to `label_issues`, `data_quality_summary` and `data_quality_report`. The page of the comparison is
         written again, with a line about the data.
     """
-    # Kedro warns of every dotted name outside its namespace, but has no other notation to read from several of them.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="One or more dataset names contain")
+    with dotted_names():
         answers = ["class_names", "params:approaches", *(f"{approach}.predictions" for approach in approaches)]
         models = [f"{approach}.model_info" for approach in approaches]
         looking = Pipeline([*_describing(), *_judging(answers), *_reporting(models)], tags="data_quality")
