@@ -69,5 +69,5 @@ def _report(group: str, paths: list[str], found: dict[str, str]) -> None:
     if images == 1:
         logger.warning("ingestion.group is %s: every image is a group of its own.", group)
     if alone := [path for path in paths if path not in found]:
-        images = quantity(len(alone), "image has", "images have")
-        logger.warning("%s no group, so each is a group of its own: %s.", images, listed(alone, 3))
+        subject = quantity(len(alone), "image has", "images have")
+        logger.warning("%s no group, so each is a group of its own: %s.", subject, listed(alone, 3))
