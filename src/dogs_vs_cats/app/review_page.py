@@ -18,7 +18,7 @@ from dogs_vs_cats.images.correction_files import corrections_path, name_in_rows
 from dogs_vs_cats.images.corrections import corrected_labels
 from dogs_vs_cats.images.opening import open_for_training
 from dogs_vs_cats.images.sources import Source
-from dogs_vs_cats.images.sources.reading import as_yaml
+from dogs_vs_cats.parameters.command_line import as_yaml
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.reporting.html import environment
 

@@ -1,5 +1,7 @@
 """Parameters as they are given on the command line: `NAME=VALUE,NAME=VALUE`."""
 
+import json
+import re
 from typing import Any
 
 import yaml
@@ -7,6 +9,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dogs_vs_cats.errors import ParameterError
+
+_PLAIN = re.compile(r"(?:[^\W\d]|[~/.])[\w /.()~+-]*")
 
 
 def parse(text: str, option: str = "--params") -> dict[str, Any]:
@@ -46,3 +50,13 @@ def parse(text: str, option: str = "--params") -> dict[str, Any]:
             f"characters needs quotes: {option}='{name}=\"…\"'"
         )
     return OmegaConf.to_container(parameters)  # type: ignore[return-value]
+
+
+def as_yaml(text: str) -> str:
+    """Formats text as a YAML string, quoted if it has commas or would be read as a number or `true`.
+
+    It has no apostrophes, so that it can stand in `--params='…'`.
+    """
+    if _PLAIN.fullmatch(text) and yaml.safe_load(text) == text:
+        return text
+    return json.dumps(text, ensure_ascii=False).replace("'", r"\u0027")

@@ -14,8 +14,8 @@ from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source
 from dogs_vs_cats.images.sources.layouts import NoClassesError, arrange
 from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key, suffix_of
-from dogs_vs_cats.images.sources.reading import as_yaml
 from dogs_vs_cats.images.sources.tables import LabelTable
+from dogs_vs_cats.parameters.command_line import as_yaml
 from dogs_vs_cats.parameters.ingestion import LABEL_SUFFIXES, IngestionParameters
 
 logger = logging.getLogger(__name__)

@@ -30,8 +30,9 @@ from dogs_vs_cats.images.sources.names import (
     part_of,
     suffix_of,
 )
-from dogs_vs_cats.images.sources.reading import Reader, Reading, as_value, as_yaml
+from dogs_vs_cats.images.sources.reading import Reader, Reading, as_value
 from dogs_vs_cats.images.sources.tree import Folder, tree_of
+from dogs_vs_cats.parameters.command_line import as_yaml
 
 logger = logging.getLogger(__name__)
 

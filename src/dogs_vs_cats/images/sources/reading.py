@@ -12,14 +12,10 @@ the names of folders and classes exclude one. If both remain possible, the readi
 `ingestion.source` and `ingestion.classes` that settle it.
 """
 
-import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
-
-import yaml
 
 from dogs_vs_cats.errors import listed
 from dogs_vs_cats.images.sources.names import (
@@ -37,13 +33,12 @@ from dogs_vs_cats.images.sources.names import (
     part_of,
 )
 from dogs_vs_cats.images.sources.tree import Folder
+from dogs_vs_cats.parameters.command_line import as_yaml
 
 MOST_NAMES = 40
 """Messages spell out lists of classes up to this length."""
 
 Kind = Literal["images", "file names", "folders", "dataset"]
-
-_PLAIN = re.compile(r"(?:[^\W\d]|[~/.])[\w /.()~+-]*")
 
 
 @dataclass(frozen=True)
@@ -350,13 +345,3 @@ def as_value(names: Sequence[str]) -> str:
     if len(names) > MOST_NAMES:
         return f"ingestion.classes to the {len(names):,} names"
     return f"ingestion.classes=[{','.join(as_yaml(name) for name in names)}]"
-
-
-def as_yaml(text: str) -> str:
-    """Formats text as a YAML string, quoted if it has commas or would be read as a number or `true`.
-
-    It has no apostrophes, so that it can stand in `--params='…'`.
-    """
-    if _PLAIN.fullmatch(text) and yaml.safe_load(text) == text:
-        return text
-    return json.dumps(text, ensure_ascii=False).replace("'", r"\u0027")

@@ -25,8 +25,8 @@ from dogs_vs_cats.images.sources.names import (
     natural_key,
     part_of,
 )
-from dogs_vs_cats.images.sources.reading import as_yaml
 from dogs_vs_cats.images.sources.table_files import as_path, parsed
+from dogs_vs_cats.parameters.command_line import as_yaml
 
 logger = logging.getLogger(__name__)
 
