@@ -39,7 +39,7 @@ def render(
         run_record: `experiment` and `command` of the run, as far as they are known.
         provenance: The manifest of the experiment; may be empty.
         tracking_links: Web addresses of the approaches' tracked runs; others than http(s) are left out.
-        data_quality_summary: What the pipeline `data_quality` found; left out unless it is about the same images and
+        data_quality_summary: Result of the pipeline `data_quality`; left out unless it is about the same images and
             models.
         *results: The approaches, in the order of the summary.
 

@@ -45,7 +45,7 @@ def render(
         ingestion_record: The parameters of the ingestion; may be empty.
         run_record: `experiment` and `command` of the run, as far as they are known.
         manifest: The manifest of the experiment, see `dogs_vs_cats.provenance.manifest`; may be empty.
-        data_quality_summary: What the pipeline `data_quality` found; left out unless it is about the same images and
+        data_quality_summary: Result of the pipeline `data_quality`; left out unless it is about the same images and
             models.
         *results: The approaches.
 
