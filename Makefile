@@ -11,8 +11,8 @@ $(error This project runs on Linux and macOS. On Windows, install WSL2 and run t
 endif
 
 # Three locks of one resolution: requirements.lock has what runs need, requirements-dev.lock adds tests, checks and docs,
-# requirements-gpu.lock adds CUDA to both. A fourth, requirements-peers.lock, is for `make bench-peers` alone. The file .venv/.installed-LOCK names the one that is installed. It stays
-# until a target needs more, or LOCK names another.
+# requirements-gpu.lock adds CUDA to both. The file .venv/.installed-LOCK names the one that is installed. It stays until
+# a target needs more, or LOCK names another. A fourth lock, requirements-peers.lock, is for `make bench-peers` alone.
 LOCK ?= $(or $(patsubst .venv/.installed-%,%,$(firstword $(wildcard .venv/.installed-*.lock))),requirements.lock)
 DEV_LOCK := $(if $(filter requirements.lock,$(LOCK)),requirements-dev.lock,$(LOCK))
 
