@@ -1,7 +1,7 @@
 """The base class of all groups of parameters, and the words for their values and for refused ones."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
@@ -67,6 +67,15 @@ def _distinct(items: list[Item]) -> list[Item]:
 
 Distinct = Annotated[list[Item], AfterValidator(_distinct)]
 """A list in which nothing is twice."""
+
+
+def flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields nested values by their dotted names; an empty block is a value too."""
+    for name, value in nested.items():
+        if isinstance(value, Mapping) and value:
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def written(value: Any) -> str:

@@ -10,10 +10,11 @@ A manifest has `experiment` and `runs`, the latest run last. Runs whose facts ar
 * `compute`: the parameters of the same name, such as `threads`
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from dogs_vs_cats.compute.backend import backend_name
+from dogs_vs_cats.parameters.base import flat
 from dogs_vs_cats.provenance.code import describe_code
 from dogs_vs_cats.provenance.machine import describe_machine, versions
 
@@ -93,7 +94,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
         The two values by their dotted name, such as `machine.processor`; None where a run lacks one. The results are
         left out.
     """
-    before, after = dict(_flat(then)), dict(_flat(now))
+    before, after = dict(flat(then)), dict(flat(now))
     return {
         name: (before.get(name), after.get(name))
         for name in before | after
@@ -123,11 +124,3 @@ def made_elsewhere(manifest: Mapping[str, Any], facts: Facts, names: Collection[
                 f"{listed}"
             )
     return lines
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, item in value.items():
-        if isinstance(item, Mapping):
-            yield from _flat(item, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", item

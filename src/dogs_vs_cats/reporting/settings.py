@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from dogs_vs_cats.parameters.base import written
+from dogs_vs_cats.parameters.base import flat, written
 
 ABSENT = "absent"
 
@@ -32,6 +32,5 @@ def differences(settings: pd.DataFrame) -> str:
 
 
 def flattened(values: Mapping[str, Any]) -> dict[str, str]:
-    """Returns nested parameters by their dotted names, written as in a parameter file."""
-    flat = pd.json_normalize([dict(values)]).to_dict("records")[0]
-    return {str(name): written(value) for name, value in flat.items()}
+    """Returns nested parameters by their dotted names, written as in a parameter file; empty blocks are left out."""
+    return {name: written(value) for name, value in flat(values) if value != {}}

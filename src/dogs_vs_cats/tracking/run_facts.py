@@ -6,13 +6,14 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from dogs_vs_cats.approaches import approach_of
+from dogs_vs_cats.parameters.base import flat
 from dogs_vs_cats.provenance.code import describe_code
 from dogs_vs_cats.provenance.machine import describe_machine
 
@@ -100,12 +101,5 @@ def parameters_of(approach: str, parameters: Mapping[str, Any]) -> dict[str, str
         shared["augmentation"] = parameters["augmentation"]
     if module.USES_BACKBONE:
         shared["backbone"] = parameters["backbone"]
-    return {**dict(_flatten(own)), **dict(_flatten(shared)), "approach": approach}
-
-
-def _flatten(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, item in value.items():
-        if isinstance(item, Mapping) and item:
-            yield from _flatten(item, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", item if isinstance(item, str) else json.dumps(item)
+    values = {**dict(flat(own)), **dict(flat(shared)), "approach": approach}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
