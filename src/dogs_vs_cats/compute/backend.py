@@ -25,10 +25,11 @@ def accelerators() -> list[str]:
 
 
 def compile_updates(optimizer: "keras.optimizers.Optimizer", compute: ComputeParameters) -> None:
-    """Lets XLA make one pass over memory of an optimizer's update, where the training step itself isn't compiled.
+    """Lets XLA join an optimizer's operations, where the training step itself isn't compiled.
 
-    TensorFlow otherwise reads and writes all weights once for each of the update's some fifteen operations. For the
-    naive CNN's 19 million weights, in bfloat16 with Nadam, a step takes 158 ms that way and 122 so, on two cores.
+    TensorFlow otherwise reads and writes all weights once for each of the update's some fifteen operations; XLA makes
+    one pass for each array that it writes. For the naive CNN's 19 million weights and Nadam, the update takes 45 ms of
+    processor time instead of 173 on an Intel Xeon (Emerald Rapids).
 
     Args:
         optimizer: Any optimizer; its `apply` is replaced.

@@ -72,7 +72,7 @@ def processor_gains_from_bfloat16(processor: Mapping[str, str]) -> bool:
 
     AMX does on any. VDPBF16PS, the instruction of AVX512, does twice as many multiplications as one for float32. AMD's
     processors (Zen 4) start as many of either, Intel's a quarter: a core of an Emerald Rapids reaches 173 GFLOP/s in
-    float32 and 85 in bfloat16. There, VGG16 takes 1.6 times as long in bfloat16, and a step of the naive CNN 1.5 times.
+    float32 and 85 in bfloat16. There, VGG16 takes 1.8 times as long in bfloat16, and a step of the naive CNN 1.5 times.
     Virtual machines often hide AMX.
 
     Args:
