@@ -130,6 +130,11 @@ class ProjectHooks:
             summary, folder = catalog.load("data_quality_summary"), f"data/08_reporting/{self._experiment}"
             click.echo(f"\n{data_quality_findings.headline(summary)}.\n{data_quality_findings.line(summary)}.")
             click.echo(f"The page: {folder}/data_quality.html\nThe table: {folder}/label_issues.csv")
+        if "replication_table" in pipeline.all_outputs():
+            from dogs_vs_cats.lectures.summary import closing_lines as replication_lines
+
+            click.echo("\n" + "\n".join(replication_lines(catalog.load("replication_table"))))
+            click.echo("\nThe page: docs/replication.md\nThe table: data/08_reporting/replication.csv")
         if "comparison_summary" in pipeline.all_outputs():
             from dogs_vs_cats.reporting.findings import closing_lines
 

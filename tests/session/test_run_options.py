@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
@@ -83,6 +84,9 @@ def refusal(*arguments: str) -> str:
         ("--params=ingestion.source=/a,b/c", "'b/c'", "", "'NAME=\"a,b\"'"),
         ("--params=ingestion.classes=[dog,cat", "ingestion.classes", "", "given was '[dog,cat'"),
         ("--params=seed=*x", "seed", "", "undefined alias"),
+        ("--params=experiment=photos/2", "'photos/2'", "", "--params=experiment=lecture_2"),
+        ("--params=experiment=..", "'..'", "", "the name of a folder"),
+        ("--params=experiment.name=x", "{'name': 'x'}", "", "the name of a folder"),
     ],
 )
 def test_a_wrong_option_names_what_there_is(
@@ -200,6 +204,21 @@ def test_conf_may_read_the_environment_and_parameters_of_the_command_line(
         assert context.params["naive_cnn"]["epochs"] == 3
         assert context.config_loader["parameters"]["ingestion"]["source"] == "/photos/train.zip"
         assert str(vars(context.catalog.get("manifest"))["_filepath"]) == "/elsewhere/manifest.csv"
+
+
+def test_a_run_with_an_experiment_of_its_own_keeps_the_results_of_the_environment(project: Path) -> None:
+    def manifest(**given: object) -> Path:
+        with KedroSession.create(project_path=project, env="test", runtime_params=given) as session:
+            context = cast(KedroSession, session).load_context()
+            assert context.params["seed"] == given["seed"]
+            assert "experiment" not in context.params
+            path = Path(str(vars(context.catalog.get("manifest"))["_filepath"]))
+            assert context.config_loader["globals"]["experiment"] == path.parent.name
+            return path.relative_to(project)
+
+    assert manifest(seed=1) == Path("data/02_intermediate/test/manifest.csv")
+    assert manifest(seed=2, experiment="test-2") == Path("data/02_intermediate/test-2/manifest.csv")
+    assert manifest(seed=3, experiment=3) == Path("data/02_intermediate/3/manifest.csv")
 
 
 def test_options_that_are_given_twice_add_to_each_other(project: Path) -> None:

@@ -1,6 +1,7 @@
 """The results of all experiments, whatever their environment."""
 
 import json
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -15,26 +16,34 @@ class Experiment(NamedTuple):
         summary: The content of its `comparison.json`.
         histories: The learning history of each approach that has one.
         timings: The content of `timings.json` of each approach that has one.
+        source: Where its images come from, as `ingestion.source` has it; None where only the results are on disk.
     """
 
     summary: dict[str, Any]
     histories: dict[str, pd.DataFrame]
     timings: dict[str, dict[str, float]]
+    source: str | None = None
 
 
 class ExperimentsDataset(FolderDataset):
-    """Loads every experiment of a folder that has been compared; it can't be saved to."""
+    """Loads every experiment that has been compared from the folder of all data; it can't be saved to."""
 
     def load(self) -> dict[str, Experiment]:
         """Reads the experiments, by name, sorted; none where nothing has run yet."""
         return {
             path.parent.name: Experiment(
-                summary=json.loads(path.read_text(encoding="utf-8")),
+                summary=_json(path),
                 histories={file.parent.name: pd.read_csv(file) for file in path.parent.glob("*/history.csv")},
-                timings={
-                    file.parent.name: json.loads(file.read_text(encoding="utf-8"))
-                    for file in path.parent.glob("*/timings.json")
-                },
+                timings={file.parent.name: _json(file) for file in path.parent.glob("*/timings.json")},
+                source=self._source(path.parent.name),
             )
-            for path in sorted(self._filepath.glob("*/comparison.json"))
+            for path in sorted(self._filepath.glob("08_reporting/*/comparison.json"))
         }
+
+    def _source(self, experiment: str) -> str | None:
+        record = self._filepath / "02_intermediate" / experiment / "ingestion.json"
+        return str(_json(record)["parameters"]["source"]) if record.is_file() else None
+
+
+def _json(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text(encoding="utf-8")))

@@ -1,5 +1,6 @@
 """The table of the lectures' claims, and how a claim is compared with our figures."""
 
+import shlex
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -38,7 +39,7 @@ class Claim:
     """A row of the table, and of the page; see the head of `claims.yml`.
 
     In the table, `ours`, `note` and `verdict` have expressions in braces, or wait for results; on the page they are
-    filled in.
+    filled in. `experiment` names the results that were measured.
     """
 
     topic: str
@@ -51,6 +52,7 @@ class Claim:
     command: str = "replication"
     setting: bool = False
     images: str = ""
+    experiment: str = ""
     results: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     accuracy: str = ""
 
@@ -94,6 +96,19 @@ def content() -> dict[str, Any]:
 def table() -> list[Claim]:
     """Every claim, topic by topic, with braces around the expressions."""
     return [Claim(topic, **claim) for topic, claims in content()["topics"].items() for claim in claims]
+
+
+def command_line(name: str, sources: Mapping[str, str] | None = None) -> str:
+    """Returns a command of the table, complete with the source of its images.
+
+    Args:
+        name: One of `commands` in `claims.yml`.
+        sources: Where images are, as `--params` takes it, by their name in `images` there. The table's own sources fill
+            the gaps.
+    """
+    command = content()["commands"][name]
+    source = {**content()["images"], **(sources or {})}.get(command.get("images"))
+    return str(command["line"]) + (f" {shlex.quote(f'--params=ingestion.source={source}')}" if source else "")
 
 
 def by_interval(lecture: float, low: float, high: float) -> Verdict:

@@ -11,11 +11,16 @@ from typing import Any
 import jinja2
 
 from dogs_vs_cats.datasets.experiments import Experiment
+from dogs_vs_cats.images.sources.arrays import KERAS_CLASSES
+from dogs_vs_cats.images.sources.reading import as_yaml
+from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.lectures.claims import PRINTS_NONE, Claim, Verdict, by_interval
 
 MNIST_TEST_IMAGES = "96b77b70996eb711b615efa2666f76e51d56ce772bd99d8c43989a5e99faf709"
 """Hash of the 10,000 official test images in their order, from `comparison.summarise`. Class names don't identify
 MNIST: those of any folder of IDX files are numbers."""
+
+PHOTOS = "photos of cats and dogs"
 
 NOT_ON_DISK = "The results on disk don't include this."
 
@@ -27,7 +32,7 @@ class NoResultsError(Exception):
 def hold_against(
     claim: Claim, experiments: Mapping[str, Experiment], lecture: Mapping[str, Any], mnist: Mapping[str, Any]
 ) -> Claim:
-    """Fills in what was measured, or why nothing was.
+    """Fills in what was measured and in which experiment, or why nothing was.
 
     Args:
         claim: A row of the table that has `results`.
@@ -35,54 +40,88 @@ def hold_against(
         lecture: All parameters of the environment `lecture`.
         mnist: Likewise. Where an accuracy names no number of epochs, results must have that of these parameters.
     """
-    configured = lecture if claim.images == "photos of cats and dogs" else mnist
-    found = {}
+    configured = lecture if claim.images == PHOTOS else mnist
+    wanted = {
+        approach: {"epochs": configured[approach]["epochs"], **facts} if claim.accuracy else facts
+        for approach, facts in claim.results.items()
+    }
     try:
-        for approach, facts in claim.results.items():
-            wanted = {"epochs": configured[approach]["epochs"], **facts} if claim.accuracy else facts
-            found[approach] = _find(experiments, claim.images, approach, wanted)
-        if claim.accuracy:
-            return _accuracy(claim, *found.values())
-        return claim.filled(found, Verdict.MEASURED)
+        name = _find(experiments, claim.images, wanted)
+        found = {approach: _measured(experiments[name], approach) for approach in wanted}
+        row = next(iter(found.values()))
+        filled, notes = _accuracy(claim, row) if claim.accuracy else (claim.filled(found, Verdict.MEASURED), [])
+        note = " ".join(text for text in (*notes, _base(row), filled.note) if text)
+        return replace(filled, experiment=name, note=note)
     except NoResultsError as reason:
         return replace(claim, ours="", verdict=Verdict.NOT_RUN, note=str(reason))
     except jinja2.UndefinedError:
         return replace(claim, ours="", verdict=Verdict.NOT_RUN, note=NOT_ON_DISK)
 
 
-def _find(
-    experiments: Mapping[str, Experiment], images: str, approach: str, wanted: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Finds results that match a claim, preferably those on VGG16, the lecture's base.
+def known_sources(
+    experiments: Mapping[str, Experiment], lecture: Mapping[str, Any], mnist: Mapping[str, Any]
+) -> dict[str, str]:
+    """Returns the files that experiments on disk have their images from, as `--params` takes them, by kind of images.
 
-    Returns:
-        The approach's row in `comparison.json`, with its times and facts of its history, as far as they are on disk.
+    Args:
+        experiments: All results, by experiment.
+        lecture: All parameters of the environment `lecture`.
+        mnist: Likewise. Files with fewer images than these experiments take are left out.
+    """
+    sources = {}
+    for experiment in experiments.values():
+        data = experiment.summary["data"]
+        if data["source"] == "files" and experiment.source and (images := _images(data)):
+            ingestion = (lecture if images == PHOTOS else mnist)["ingestion"]
+            needed = sum(ingestion[f"{split}_size"] for split in SPLITS)
+            if sum(sum(counts.values()) for counts in data["images"].values()) >= needed:
+                sources[images] = as_yaml(experiment.source)
+    return sources
+
+
+def _find(experiments: Mapping[str, Experiment], images: str, wanted: Mapping[str, Mapping[str, Any]]) -> str:
+    """Finds the experiment whose results match a claim; those on VGG16, the lecture's base, take precedence.
+
+    Args:
+        experiments: All results, by experiment.
+        images: What the claim was trained on.
+        wanted: What its approaches' results have to say.
 
     Raises:
-        NoResultsError: There are none.
+        NoResultsError: There is none.
     """
     rows = {
-        name: experiment.summary["approaches"][approach]
+        name: {approach: experiment.summary["approaches"][approach] for approach in wanted}
         for name, experiment in experiments.items()
-        if approach in experiment.summary["approaches"] and _images(experiment.summary["data"]) == images
+        if wanted.keys() <= experiment.summary["approaches"].keys() and _images(experiment.summary["data"]) == images
     }
     if not rows:
-        raise NoResultsError(f"There are no results of {approach} on {images}.")
-    differences = {name: _differences(row, wanted) for name, row in rows.items()}
-    best = min(rows, key=lambda name: (len(differences[name]), rows[name]["backbone"] != "VGG16"))
+        raise NoResultsError(f"There are no results of {' and '.join(wanted)} on {images}.")
+    differences = {
+        name: dict.fromkeys(text for approach in wanted for text in _differences(found[approach], wanted[approach]))
+        for name, found in rows.items()
+    }
+    bases = {name: {row["backbone"] for row in found.values()} for name, found in rows.items()}
+    best = min(rows, key=lambda name: (bases[name] != {"VGG16"}, len(differences[name])))
     if differences[best]:
         raise NoResultsError(f"data/08_reporting/{best} has {'; '.join(differences[best])}.")
-    return {**rows[best], **experiments[best].timings.get(approach, {}), **_learning(experiments[best], approach)}
+    return best
+
+
+def _measured(experiment: Experiment, approach: str) -> dict[str, Any]:
+    """The row of an approach in `comparison.json`, with its times and facts of its history, as far as there are any."""
+    row = experiment.summary["approaches"][approach]
+    return {**row, **experiment.timings.get(approach, {}), **_learning(experiment, approach)}
 
 
 def _images(data: Mapping[str, Any]) -> str | None:
     """The images of an experiment in the words of the table."""
     if data.get("test_images") == MNIST_TEST_IMAGES:
         return "MNIST"
-    if data.get("source") == "keras:fashion_mnist":
+    if tuple(data["classes"]) == KERAS_CLASSES["fashion_mnist"]:
         return "Fashion-MNIST"
     if data.get("source") == "files" and data["classes"] == ["cat", "dog"]:
-        return "photos of cats and dogs"
+        return PHOTOS
     return None
 
 
@@ -108,17 +147,24 @@ def _learning(experiment: Experiment, approach: str) -> dict[str, Any]:
     return facts | ({"best_epoch": first_seed["val_loss"].to_numpy().argmin() + 1} if "val_loss" in first_seed else {})
 
 
-def _accuracy(claim: Claim, row: Mapping[str, Any]) -> Claim:
+def _accuracy(claim: Claim, row: Mapping[str, Any]) -> tuple[Claim, list[str]]:
+    """Fills in an accuracy; the notes say how certain it is."""
     value, low, high = (row[f"{claim.accuracy}_accuracy{end}"] for end in ("", "_low", "_high"))
     images, epochs = row[f"{claim.accuracy}_images"], row["epochs"]
     notes = [f"{images:,} images, {epochs} epochs; 95% interval {low:.4f} to {high:.4f}."]
     if seeds := row.get("seeds"):
         mean, deviation = (seeds[name][f"{claim.accuracy}_accuracy"] for name in ("mean", "std"))
         notes.append(f"Over seeds {', '.join(map(str, seeds['seeds']))}: {mean:.4f} ± {deviation:.4f}.")
-    if row["backbone"]:
-        settings = row["trained_with"]
-        prepared = "pixels / 255" if settings["preprocessing"] == "rescale" else "its own preprocessing"
-        pooled = ", features averaged over positions" if settings.get("pooling") == "avg" else ""
-        notes.append(f"On {row['backbone']} with {prepared}{pooled}; the lecture has VGG16 with pixels / 255.")
     verdict = Verdict.OURS_ONLY if claim.lecture == PRINTS_NONE else by_interval(float(claim.lecture), low, high)
-    return replace(claim, ours=f"{value:.4f}", verdict=verdict, note=" ".join([*notes, claim.note]).rstrip())
+    return replace(claim, ours=f"{value:.4f}", verdict=verdict), notes
+
+
+def _base(row: Mapping[str, Any]) -> str:
+    """Says how the base of an approach differs from the lecture's, if it has one."""
+    if not row["backbone"]:
+        return ""
+    settings, lecture = row["trained_with"], "VGG16 with pixels / 255"
+    prepared = "pixels / 255" if settings["preprocessing"] == "rescale" else "its own preprocessing"
+    pooled = ", features averaged over positions" if settings.get("pooling") == "avg" else ""
+    ours = f"{row['backbone']} with {prepared}{pooled}"
+    return "" if ours == lecture else f"On {ours}; the lecture has {lecture}."

@@ -19,12 +19,19 @@ _SUFFIXES = {".yml", ".yaml", ".json"}
 
 
 class ConfigLoader(OmegaConfigLoader):
-    """Kedro's loader; every command, session and notebook of the project reads its configuration here."""
+    """Kedro's loader; every command, session and notebook of the project reads its configuration here.
+
+    The runtime parameter `experiment` takes the place of the one in `globals.yml`, so that runs of one environment can
+    keep their results side by side.
+    """
 
     def __init__(self, conf_source: str | Path, *arguments: Any, **options: Any):
         """Takes Kedro's arguments; an archive is unpacked for as long as the loader lives."""
         self._given = str(conf_source)
         self.chosen_size: ImageSize | None = None
+        runtime_params = dict(options.get("runtime_params") or {})
+        self._experiment = runtime_params.pop("experiment", None)
+        options["runtime_params"] = runtime_params
         if Path(conf_source).is_file():
             self._unpacked = TemporaryDirectory()
             with suppress(shutil.ReadError, ValueError):  # no archive of one folder, which is refused below
@@ -41,7 +48,8 @@ class ConfigLoader(OmegaConfigLoader):
             key: `parameters`, `catalog`, `globals` or `credentials`.
 
         Raises:
-            ConfigurationError: The environment doesn't exist, a file can't be read, or an interpolation has no value.
+            ConfigurationError: The environment doesn't exist, a file can't be read, an interpolation has no value, or
+                the given experiment is no name of a folder.
             BackboneError: The images have the size of a base whose file isn't there.
             ModelFileError: That file is damaged.
         """
@@ -64,6 +72,8 @@ class ConfigLoader(OmegaConfigLoader):
             raise ConfigurationError(f"{' '.join(str(error).split())}. Correct the file, and run again.") from error
         if key == "parameters":
             content, self.chosen_size = fill_in(content)
+        if key == "globals" and self._experiment is not None:
+            content = {**content, "experiment": _folder_name(self._experiment)}
         return content
 
     def interpolated_parameters(self) -> set[str]:
@@ -94,3 +104,12 @@ class ConfigLoader(OmegaConfigLoader):
         folders = [Path(self.conf_source) / name for name in (self.base_env, self.env or self.default_run_env)]
         found = {path for folder in folders for pattern in self.config_patterns[key] for path in folder.glob(pattern)}
         return sorted(path for path in found if path.suffix in _SUFFIXES and path.is_file())
+
+
+def _folder_name(experiment: Any) -> str:
+    if not re.fullmatch(r"\w[\w.-]*", str(experiment)):
+        raise ConfigurationError(
+            f"experiment: {experiment!r} can't be the name of a folder. Results lie in data/<layer>/EXPERIMENT: give "
+            "letters, digits, '_', '-' and '.', as in --params=experiment=lecture_2."
+        )
+    return str(experiment)

@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources import ImageReadError, Source, fingerprint, open_source
+from dogs_vs_cats.images.sources.arrays import FASHION_MNIST_SUMS, KERAS_CLASSES
 from dogs_vs_cats.images.sources.layouts import arrange
 from dogs_vs_cats.images.sources.names import natural_key
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
@@ -762,6 +763,26 @@ class TestIdx:
         (root / "train-labels-idx1-ubyte").unlink()
         with pytest.raises(SourceError, match="train-images-idx3-ubyte has no partner"):
             open_source(parameters(root), tmp_path)
+
+    @pytest.mark.parametrize("suffix", ["", ".gz"])
+    def test_fashion_mnist_has_its_class_names(self, tmp_path, suffix):
+        count, size = 10_000, 28 * 28
+        pixels = np.full(count * size, 73, np.uint8)
+        pixels[: FASHION_MNIST_SUMS["test"] - 73 * count * size] += 1
+        numbers = np.arange(count, dtype=np.uint8) % 10
+
+        def names() -> list[str]:
+            for name, header, data in (
+                ("images-idx3-ubyte", (0x803, count, 28, 28), pixels),
+                ("labels-idx1-ubyte", (0x801, count), numbers),
+            ):
+                content = struct.pack(f">{len(header)}I", *header) + data.tobytes()
+                (tmp_path / f"t10k-{name}{suffix}").write_bytes(gzip.compress(content, 1) if suffix else content)
+            return open_source(parameters(tmp_path, channels=1), tmp_path).class_names
+
+        assert names() == list(KERAS_CLASSES["fashion_mnist"])
+        pixels[-1] += 1
+        assert names() == list("0123456789")
 
     def test_real_mnist(self, shared, tmp_path):
         with open_source(parameters(shared / "data" / "mnist", channels=1), tmp_path) as source:

@@ -9,12 +9,12 @@ from dogs_vs_cats.datasets.environments import Environments
 from dogs_vs_cats.datasets.experiments import Experiment
 from dogs_vs_cats.errors import EnvironmentFilesError
 from dogs_vs_cats.lectures import demonstrations, quantities
-from dogs_vs_cats.lectures.claims import content, table
+from dogs_vs_cats.lectures.claims import command_line, content, table
 from dogs_vs_cats.lectures.networks import networks
-from dogs_vs_cats.lectures.results import hold_against
+from dogs_vs_cats.lectures.results import hold_against, known_sources
 from dogs_vs_cats.reporting.html import environment
 
-COLUMNS = ["claim", "source", "lecture", "ours", "verdict", "note"]
+COLUMNS = ["claim", "source", "lecture", "ours", "verdict", "experiment", "command", "note"]
 
 
 def replicate(experiments: dict[str, Experiment], environments: Environments) -> pd.DataFrame:
@@ -25,7 +25,8 @@ def replicate(experiments: dict[str, Experiment], environments: Environments) ->
         environments: The configuration; the lectures' settings are in `lecture` and `mnist`.
 
     Returns:
-        A row for each claim, with the columns of `lectures.claims.Claim`.
+        A row for each claim, with the columns of `lectures.claims.Claim` and the `command_line` that gives our figure,
+        with the source that the results on disk have their images from.
     """
     lecture, mnist = (parameters(environments, name) for name in ("lecture", "mnist"))
     settings = {"lecture": lecture, "mnist": mnist}
@@ -33,7 +34,8 @@ def replicate(experiments: dict[str, Experiment], environments: Environments) ->
     claims = [
         hold_against(claim, experiments, **settings) if claim.results else claim.filled(figures) for claim in table()
     ]
-    return pd.DataFrame(claims)
+    sources = known_sources(experiments, **settings)
+    return pd.DataFrame(claims).assign(command_line=[command_line(claim.command, sources) for claim in claims])
 
 
 def parameters(environments: Environments, name: str) -> dict[str, Any]:
@@ -60,5 +62,6 @@ def write(claims: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         The content of `replication.csv`, and the page.
     """
     template = environment("dogs_vs_cats.lectures", ".").get_template("page.md.jinja")
-    text = template.render(content(), claims=claims.to_dict("records"), counts=Counter(claims["verdict"]))
-    return claims[COLUMNS], f"{text}\n"
+    rows, counts = claims.to_dict("records"), Counter(claims["verdict"])
+    text = template.render(content(), claims=rows, counts=counts, command_line=command_line)
+    return claims.assign(command=claims["command_line"])[COLUMNS], f"{text}\n"
