@@ -12,9 +12,9 @@ import jinja2
 
 from dogs_vs_cats.datasets.experiments import Experiment
 from dogs_vs_cats.images.sources.arrays import KERAS_CLASSES
-from dogs_vs_cats.images.sources.reading import as_yaml
 from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.lectures.claims import PRINTS_NONE, Claim, Verdict, by_interval
+from dogs_vs_cats.parameters.command_line import as_yaml
 
 MNIST_TEST_IMAGES = "96b77b70996eb711b615efa2666f76e51d56ce772bd99d8c43989a5e99faf709"
 """Hash of the 10,000 official test images in their order, from `comparison.summarise`. Class names don't identify
