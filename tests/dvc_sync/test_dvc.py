@@ -365,7 +365,7 @@ def test_the_folder_beside_the_checkout_gives_a_fresh_clone_everything(shared_pr
     round_trip(shared_project, tmp_path / "fresh", tmp_path / "fresh-state")
     assert (tmp_path / "dogs-vs-cats-dvc").is_dir()
     shared_project.git("tag", "--annotate", "--message=First", "test-naive-cnn@v1.0.0")
-    assert "test-naive-cnn" in shared_project.dvc("artifacts", "get", ".", "test-naive-cnn", "--out", "first.keras")
+    shared_project.dvc("artifacts", "get", ".", "test-naive-cnn", "--out", "first.keras")
     model = shared_project.root / "data/06_models/test/naive_cnn.keras"
     assert (shared_project.root / "first.keras").read_bytes() == model.read_bytes()
 
@@ -376,11 +376,14 @@ def test_repro_pulls_results_that_are_in_the_remote_and_runs_the_others(clone, t
     output = fresh.dvc("repro", "--pull", "approach_on_features@transfer_bottleneck")
     assert stages_in(output) == ["transfer_bottleneck"]
     assert fresh.git("status", "--porcelain") == ""
-    fresh.edit("conf/test/parameters.yml", "pooling: flatten", "pooling: avg")
-    fresh.dvc("exp", "save", "--name", "not-run")
-    assert "not-run" in fresh.dvc("exp", "list", "--name-only")
-    assert "approach_on_images@naive_cnn" in fresh.dvc("stage", "list", "--name-only")
-    assert "cannot dump a parametrized stage" in fresh.dvc("freeze", "prepare", check=False)
+
+
+def test_commands_of_dvc_beside_repro_know_the_stages(clone):
+    assert "approach_on_images@naive_cnn" in clone.dvc("stage", "list", "--name-only")
+    assert "cannot dump a parametrized stage" in clone.dvc("freeze", "prepare", check=False)
+    clone.edit("conf/base/parameters_tracking.yml", "tracking:", "# a remark\ntracking:")
+    clone.dvc("exp", "save", "--name", "remarked")
+    assert "remarked" in clone.dvc("exp", "list", "--name-only")
 
 
 def test_an_s3_remote_gives_a_fresh_clone_everything(shared_project, tmp_path):
