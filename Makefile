@@ -64,6 +64,10 @@ test-fast: dev ## Run the tests that take less than five seconds each
 test-slow: dev ## Run the slow tests: killed runs, full disks, DVC queues, notebooks, browsers, real photos
 	@$(BIN)/pytest $(PARALLEL) -m slow
 
+.PHONY: verify
+verify: install ## Reproduce the sample in a temporary folder, and compare every byte with the committed dvc.lock
+	@$(BIN)/kedro dvc verify
+
 .PHONY: lint
 lint: dev ## Check style, types, layers and security
 	@$(BIN)/ruff check .

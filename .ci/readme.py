@@ -41,7 +41,7 @@ def main() -> None:
         subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
         run(clone, "git switch --quiet --force-create main")
         run(clone, "dvc repro")
-        run(clone, "git commit --all --quiet --message='The sample'")
+        run(clone, "git commit --all --quiet --allow-empty --message='The sample'")
         reports = clone / "data/08_reporting/sample"
         picture = photograph(reports / "comparison.html", chromium, driver)
         metrics = PngImagePlugin.PngInfo()

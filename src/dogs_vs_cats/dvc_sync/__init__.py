@@ -1,1 +1,1 @@
-"""Everything that ties Kedro to DVC: `dvc.yaml` is written from the pipelines and the catalog, and checked."""
+"""Everything that ties Kedro to DVC: writing and checking `dvc.yaml`, and verifying results against `dvc.lock`."""

@@ -1,0 +1,124 @@
+"""The results that `kedro dvc verify` compares: those of a commit or an experiment, and those in the working tree."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from dogs_vs_cats.dvc_sync import lock_record
+from dogs_vs_cats.dvc_sync.locked_stages import LOCK, Stages, of_working_tree, parse
+from dogs_vs_cats.errors import ReproductionError
+from dogs_vs_cats.parameters.files import read_yaml
+from dogs_vs_cats.provenance.code import git
+from dogs_vs_cats.provenance.manifest import Facts
+
+if TYPE_CHECKING:
+    from dvc.api import DVCFileSystem
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of all stages.
+
+    Attributes:
+        root: The project's root.
+        commit: Full hash of the commit; empty for the working tree.
+        environment: The environment in which the stages ran.
+        stages: The stages.
+        runs: The machine and the library versions of each run that made results, as in `provenance.json`. A run
+            without `results` made all.
+        metrics: The content of files of metrics that git has.
+    """
+
+    root: Path
+    commit: str
+    environment: str
+    stages: Stages
+    runs: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, Any]
+
+    def run_of(self, stage: str) -> Mapping[str, Any] | None:
+        """The run that made the outputs of a stage; None where it isn't known."""
+        hashes = set(self.stages[stage].outputs.values())
+        return next((run for run in self.runs if "results" not in run or hashes & {*run["results"].values()}), None)
+
+    def fetch(self, path: str, folder: Path) -> Path | None:
+        """Gets an output.
+
+        Args:
+            path: Its path in the project.
+            folder: An empty folder, for a file that isn't in the working tree.
+
+        Returns:
+            The file; None where neither DVC's cache nor a remote has it.
+        """
+        from dvc.exceptions import DvcException
+
+        if not self.commit:
+            return self.root / path
+        target = folder / Path(path).name
+        if path in self.metrics:
+            target.write_text(json.dumps(self.metrics[path]), encoding="utf-8")
+            return target
+        try:
+            self._tracked.get_file(path, str(target))
+        except (OSError, DvcException):
+            return None
+        return target
+
+    @cached_property
+    def _tracked(self) -> "DVCFileSystem":
+        from dvc.api import DVCFileSystem
+
+        return DVCFileSystem(str(self.root), rev=self.commit)
+
+
+def at_commit(root: Path, revision: str, runs: Sequence[Facts] = ()) -> Results:
+    """The results of a commit, from its `dvc.lock`.
+
+    Args:
+        root: The project's root.
+        revision: A commit, branch, tag or experiment.
+        runs: The runs that made them; by default, `dvc.lock.json` says.
+
+    Raises:
+        ReproductionError: There is no such revision, or it has no `dvc.lock`.
+    """
+    from dvc.repo import Repo
+    from dvc.scm import SCMError, resolve_rev
+
+    try:
+        with Repo(str(root)) as repo:
+            commit = resolve_rev(repo.scm, revision)
+    except SCMError:
+        raise ReproductionError(
+            f"{revision} is no commit, branch, tag or experiment. `git log --oneline` and `dvc exp list` show them."
+        ) from None
+    text = git("show", f"{commit}:{LOCK}", root=root)
+    if not text:
+        raise ReproductionError(
+            f"{revision} has no {LOCK}, so there is nothing to compare with. `kedro dvc lock` writes it; commit it."
+        )
+    environment = yaml.safe_load(git("show", f"{commit}:params.yaml", root=root))["env"]
+    record = lock_record.read(root, commit)
+    return Results(
+        root,
+        commit,
+        environment,
+        parse(text, environment),
+        runs or ([record] if record else []),
+        record["metrics"] if record else {},
+    )
+
+
+def in_working_tree(root: Path) -> Results:
+    """The results that lie in the working tree, whoever made them."""
+    environment = read_yaml(root / "params.yaml")["env"]
+    experiment = read_yaml(root / "conf" / environment / "globals.yml")["experiment"]
+    manifest = root / "data/08_reporting" / experiment / "provenance.json"
+    runs = json.loads(manifest.read_text(encoding="utf-8"))["runs"] if manifest.is_file() else []
+    return Results(root, "", environment, of_working_tree(root, environment), runs, {})
