@@ -29,7 +29,7 @@ def test_splits_of_several_seeds_are_in_the_metrics_the_table_and_the_page(
     assert refused.stderr.endswith(
         "Error: 1 parameter is wrong, and nothing was run:\n"
         "  - transfer_bottleneck.redraw_split: draws a split for each of several seeds: set seeds to two or more, such "
-        "as [0, 1, 2]\n"
+        "as [0, 1, 2]; given was True\n"
     )
     assert trained.returncode == 0, trained.stdout + trained.stderr
     reporting = project / "data/08_reporting/test"
