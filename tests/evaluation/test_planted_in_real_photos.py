@@ -25,7 +25,9 @@ from tests.training.test_training import COMPUTE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-PHOTOS, FLIPPED, COPIED = 5000, 250, 100
+FLIPPED, COPIED = 1 / 20, 1 / 50
+"""Fractions of the photos."""
+
 COPIES = "copies"
 
 
@@ -36,6 +38,7 @@ class Base(NamedTuple):
         parameters: Its name and arguments.
         weights: Its file.
         size: Height and width of its images, in pixels.
+        count: Number of photos.
         precision: Least fraction of flips in as many rows as there are flips.
         recall: Least fraction of all flips in twice as many rows.
     """
@@ -43,16 +46,18 @@ class Base(NamedTuple):
     parameters: dict[str, Any]
     weights: str
     size: int
+    count: int
     precision: float
     recall: float
 
 
 BASES = [
-    Base({}, "efficientnet_lite2_260.keras", 260, 0.93, 0.98),
+    Base({}, "efficientnet_lite2_260.keras", 260, 1500, 0.93, 0.98),
     Base(
         {"name": "MobileNetV2", "kwargs": {"alpha": 0.35}},
         "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5",
         160,
+        5000,
         0.75,
         0.90,
     ),
@@ -60,7 +65,7 @@ BASES = [
 
 
 class Placed(NamedTuple):
-    """5,000 photos and 100 copies under the other label, by their features.
+    """Photos, and copies of some under the other label, by their features.
 
     Attributes:
         base: The base that the features are of.
@@ -75,11 +80,12 @@ class Placed(NamedTuple):
     is_copy: np.ndarray
 
 
-def write_photos(archive: Path, folder: Path) -> None:
-    """Writes all photos into a folder for each class, and smaller copies of some into that of the other one."""
+def write_photos(archive: Path, folder: Path, count: int) -> None:
+    """Writes some photos into a folder for each class, and smaller copies of a few into that of the other one."""
     with zipfile.ZipFile(archive) as file:
-        names = sorted(name for name in file.namelist() if name.endswith(".jpg"))
-        copied = set(np.random.default_rng(2).choice(names, COPIED, replace=False))
+        all_names = sorted(name for name in file.namelist() if name.endswith(".jpg"))
+        names = np.random.default_rng(2).choice(all_names, count, replace=False).tolist()
+        copied = set(names[: int(COPIED * count)])
         for kind in CLASSES:
             (folder / kind).mkdir(parents=True)
         for name in names:
@@ -91,18 +97,11 @@ def write_photos(archive: Path, folder: Path) -> None:
                 photo.resize((photo.width * 3 // 4, photo.height * 3 // 4)).save(other, quality=60)
 
 
-@pytest.fixture(scope="module")
-def source(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("source")
-    write_photos(shared / "data/kaggle-train-5000.zip", folder)
-    return folder
-
-
 @pytest.fixture(scope="module", params=BASES, ids=["EfficientNet-Lite2", "MobileNetV2"])
-def placed(
-    request: pytest.FixtureRequest, shared: Path, source: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Placed:
+def placed(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Placed:
     base: Base = request.param
+    source = tmp_path_factory.mktemp("source")
+    write_photos(shared / "data/kaggle-train-5000.zip", source, base.count)
     values = environment_parameters("photos")
     weights = {"weights": str(shared / "weights" / base.weights)}
     backbone = BackboneParameters.model_validate(values["backbone"] | base.parameters | weights)
@@ -119,8 +118,8 @@ def placed(
     described = nodes.describe_photos(made["images"], manifest, record)
     points, photos = nodes.place_photos(features, backbone_record, described, 0)
     is_copy = photos["path"].str.contains(COPIES).to_numpy()
-    assert is_copy.sum() == COPIED
-    assert (~is_copy).sum() == PHOTOS
+    assert (~is_copy).sum() == base.count
+    assert is_copy.sum() == COPIED * base.count
     return Placed(base, points, photos, is_copy)
 
 
@@ -133,23 +132,25 @@ def judge_and_list(points: np.ndarray, photos: pd.DataFrame) -> tuple[LabelError
 def test_flipped_labels_are_listed_first_and_their_number_is_estimated(placed: Placed) -> None:
     original = ~placed.is_copy
     photos = placed.photos[original]
-    flipped = np.random.default_rng(1).choice(photos.index, FLIPPED, replace=False)
+    count = int(FLIPPED * placed.base.count)
+    flipped = np.random.default_rng(1).choice(photos.index, count, replace=False)
     photos = photos.assign(label=photos["label"].where(~photos.index.isin(flipped), 1 - photos["label"]))
 
     judged, issues = judge_and_list(placed.points[original], photos)
 
     is_flip = issues.index.isin(flipped)
-    assert is_flip[:FLIPPED].mean() >= placed.base.precision
-    assert is_flip[: 2 * FLIPPED].sum() / FLIPPED >= placed.base.recall
+    assert is_flip[:count].mean() >= placed.base.precision
+    assert is_flip[: 2 * count].sum() / count >= placed.base.recall
     assert 0.04 <= judged.rate <= 0.07
 
 
 def test_copies_under_another_label_are_all_found_and_listed_before_anything_else(placed: Placed) -> None:
     _, issues = judge_and_list(placed.points, placed.photos)
 
-    first = issues[:COPIED]
+    count = placed.is_copy.sum()
+    first = issues[:count]
     assert set(first["kind"]) == {"contradiction"}
-    assert "contradiction" not in set(issues["kind"][COPIED:])
+    assert "contradiction" not in set(issues["kind"][count:])
     copied = placed.photos.loc[placed.is_copy, "copies"]
     assert set(placed.photos.loc[first.index, "copies"]) == set(copied)
-    assert copied.nunique() == COPIED
+    assert copied.nunique() == count
