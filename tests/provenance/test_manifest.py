@@ -47,7 +47,7 @@ def test_a_result_that_was_replaced_or_deleted_since_is_no_longer_in_the_manifes
 def test_a_run_on_another_machine_says_in_one_line_what_differs(facts, elsewhere):
     manifest = with_result({}, "e", elsewhere, "images", "1")
     (line,) = made_elsewhere(manifest, facts, {"images", "naive_cnn.model"})
-    assert line.startswith("By provenance.json, images were made in another environment")
+    assert line.startswith("By provenance.json, another environment made images, so new results can differ: ")
     here = facts["machine"]["processor"]
     assert f"machine.processor was Z80, is {here}; versions.keras was 1.0.0, is {facts['versions']['keras']}" in line
     assert "\n" not in line

@@ -120,7 +120,6 @@ def made_elsewhere(manifest: Mapping[str, Any], facts: Facts, names: Collection[
         if made and any(not name.startswith("compute.") for name in changed):
             listed = "; ".join(f"{name} was {then}, is {now}" for name, (then, now) in changed.items())
             lines.append(
-                f"By provenance.json, {', '.join(made)} were made in another environment, so new results can differ: "
-                f"{listed}"
+                f"By provenance.json, another environment made {', '.join(made)}, so new results can differ: {listed}"
             )
     return lines
