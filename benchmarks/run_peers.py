@@ -19,7 +19,8 @@ import click
 import machines
 import material
 
-from dogs_vs_cats.compute.precision import cpuinfo, processor_gains_from_bfloat16
+from dogs_vs_cats.compute.precision import processor_gains_from_bfloat16
+from dogs_vs_cats.compute.processor import cpuinfo
 
 SIDES = Path(__file__).parent / "peers"
 

@@ -53,6 +53,7 @@ def _started(instruction_set: str, **variables: str) -> tuple[dict, str]:
         check=False,
     )
     assert started.returncode == 0, started.stderr
+    assert "OPENCV" not in started.stderr
     return json.loads(started.stdout.strip().splitlines()[-1]), started.stdout
 
 

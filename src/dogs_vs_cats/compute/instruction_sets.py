@@ -7,6 +7,8 @@ variable of its own when it starts, and none needs more than a few lines of the 
 import os
 import platform
 
+from dogs_vs_cats.compute.processor import cpuinfo
+
 LIBRARIES = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # NumPy
     "OPENBLAS_CORETYPE": "Haswell",  # NumPy and SciPy
@@ -31,5 +33,7 @@ def hold(variables: dict[str, str]) -> None:
     if platform.machine() not in ("x86_64", "AMD64"):
         return
     for name, value in variables.items():
+        if name == "OPENCV_CPU_DISABLE" and "avx512f" not in cpuinfo().get("flags", ""):
+            continue  # OpenCV complains about sets that the processor doesn't have.
         given = os.environ.get(name, "").split() if name == "XLA_FLAGS" else []
         os.environ[name] = " ".join([*(flag for flag in given if flag != value), value])

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dogs_vs_cats.compute.backend import accelerators
+from dogs_vs_cats.compute.processor import cpuinfo
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
 if TYPE_CHECKING:
@@ -80,17 +80,6 @@ def processor_gains_from_bfloat16(processor: Mapping[str, str]) -> bool:
     """
     flags = processor.get("flags", "").split()
     return "amx_bf16" in flags or ("avx512_bf16" in flags and processor.get("vendor_id") == "AuthenticAMD")
-
-
-@cache
-def cpuinfo() -> Mapping[str, str]:
-    """Linux's description of the first processor, such as `vendor_id` and `flags`; empty on other systems."""
-    try:
-        first, _, _ = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")
-    except OSError:
-        return {}
-    fields = (line.partition(":") for line in first.splitlines())
-    return {name.strip(): value.strip() for name, _, value in fields}
 
 
 def with_dtype_policy(model: "keras.Model", policy: str) -> "keras.Model":

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import psutil
 
-from dogs_vs_cats.compute.precision import cpuinfo
+from dogs_vs_cats.compute.processor import cpuinfo
 
 INSTRUCTION_SETS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 """From the widest on; libraries choose their kernels by these."""
