@@ -95,9 +95,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 RESOLVE = $(COMPILE) --extra app pyproject.toml
 .PHONY: lock
 lock: dev ## Renew the lock files from pyproject.toml
-	@$(RESOLVE) --upgrade --extra viz --extra cluster --extra hub --extra cpu --group dev -o requirements-dev.lock
+	@$(RESOLVE) --upgrade --extra viz --extra cluster --extra hub --extra export --extra cpu --group dev -o requirements-dev.lock
 	@$(RESOLVE) --constraints requirements-dev.lock --extra cpu --group install -o requirements.lock
-	@$(RESOLVE) --constraints requirements-dev.lock --extra viz --extra cluster --extra hub --extra gpu --group dev -o requirements-gpu.lock
+	@$(RESOLVE) --constraints requirements-dev.lock --extra viz --extra cluster --extra hub --extra export --extra gpu --group dev -o requirements-gpu.lock
 	@$(COMPILE) --upgrade --constraints requirements-dev.lock --group peers -o requirements-peers.lock
 
 .PHONY: readme

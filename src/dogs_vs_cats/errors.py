@@ -80,6 +80,10 @@ class DVCFileError(ProjectError):
     """`dvc.yaml` can't be written from the pipelines and the catalog, or is out of date."""
 
 
+class ExportError(ProjectError):
+    """A model can't be exported, or an exported file answers otherwise than the model."""
+
+
 class ReproductionError(ProjectError):
     """DVC runs a stage with something that it couldn't reproduce."""
 

@@ -98,11 +98,17 @@ class ProjectHooks:
         for dataset in datasets:
             if isinstance(dataset, KerasModelDataset):
                 dataset.caches = True
-        if "classifier" in pipeline.inputs():
-            wanted, approaches = self._parameters["inference"]["model"], self._parameters["approaches"]
-            registered = registered_name(self._parameters["tracking"]["registered_model"], self._experiment)
-            metric = self._parameters["comparison"]["metric"]
-            catalog.save("classifier", load_classifier(*find_model(wanted, catalog, approaches, registered, metric)))
+        parameters = self._parameters
+        wanted = {
+            "classifier": parameters["inference"]["model"],
+            "exported_classifier": parameters["export"]["approach"],
+        }
+        for entry in wanted.keys() & pipeline.inputs():
+            registered = registered_name(parameters["tracking"]["registered_model"], self._experiment)
+            found = find_model(
+                wanted[entry], catalog, parameters["approaches"], registered, parameters["comparison"]["metric"]
+            )
+            catalog.save(entry, load_classifier(*found))
 
     @hook_impl
     def after_dataset_saved(self, data: Any) -> None:
@@ -120,6 +126,8 @@ class ProjectHooks:
         if "inference_result" in pipeline.all_outputs():
             result = RESULTS[self._parameters["inference"]["format"]]
             click.echo(f"\nThe result: data/07_model_output/{self._experiment}/{result}.csv")
+        if "exported_files" in pipeline.all_outputs():
+            click.echo(f"\nThe files: data/06_models/{self._experiment}/export")
         if "tuned_environment" in pipeline.all_outputs():
             environment = self._parameters["tuning"]["environment"]
             click.echo(f"\nThe search: data/08_reporting/{self._experiment}/tuning/tuning.html")

@@ -17,6 +17,7 @@ from dogs_vs_cats.parameters.base import MISSING, Distinct, ParameterGroup, expl
 from dogs_vs_cats.parameters.comparison import ComparisonParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
+from dogs_vs_cats.parameters.export import ExportParameters
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.parameters.storage import StorageParameters
@@ -45,6 +46,7 @@ class SharedParameters(ParameterGroup):
     calibration: CalibrationParameters
     comparison: ComparisonParameters
     explanation: ExplanationParameters
+    export: ExportParameters
     inference: InferenceParameters
     storage: StorageParameters
     tracking: TrackingParameters

@@ -2,6 +2,7 @@
 
 from dogs_vs_cats.datasets.environments import EnvironmentsDataset as EnvironmentsDataset
 from dogs_vs_cats.datasets.experiments import ExperimentsDataset as ExperimentsDataset
+from dogs_vs_cats.datasets.exported_files import ExportedFilesDataset as ExportedFilesDataset
 from dogs_vs_cats.datasets.formats import ArraysDataset as ArraysDataset
 from dogs_vs_cats.datasets.formats import AtomicDataset as AtomicDataset
 from dogs_vs_cats.datasets.formats import FigureDataset as FigureDataset

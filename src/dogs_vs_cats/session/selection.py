@@ -107,7 +107,10 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], environ
     """
 
     def missing(part: Pipeline) -> list[str]:
-        inputs = _datasets(part) & part.inputs() - {"classifier"}  # which a hook loads before the first node
+        inputs = _datasets(part) & part.inputs() - {
+            "classifier",
+            "exported_classifier",
+        }  # which a hook loads before the first node
         return sorted(name for name in inputs if not catalog.exists(name))
 
     if not (absent := missing(pipeline)):

@@ -1,0 +1,1 @@
+"""Model files for use without Keras: writing them, running them, and checking what they answer."""

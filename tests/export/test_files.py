@@ -1,0 +1,161 @@
+"""Exported files: the same answers as the model's in the format's own runtime, and a description in each."""
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from dogs_vs_cats.errors import ExportError, ModelFileError
+from dogs_vs_cats.export.checking import answers_of, compare
+from dogs_vs_cats.export.description import Description
+from dogs_vs_cats.export.files import file_name, write
+from dogs_vs_cats.export.runtimes import classify, open_file
+
+for package in ("ai_edge_litert", "onnx", "onnxruntime", "tf2onnx"):
+    pytest.importorskip(package, reason="exporting needs it: make dev")
+
+SIZE = 24
+IMAGES = np.random.default_rng(0).integers(0, 256, (50, SIZE, SIZE, 3), np.uint8)
+FORMATS = ["onnx", "litert", "saved_model"]
+
+
+def description(classes):
+    return Description("small", classes, SIZE, 3, "crop", None)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Three classes, with batch normalisation and a depthwise convolution, in bfloat16 but for its output."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, -1, dtype="mixed_bfloat16", name="rescale")(image)
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", dtype="mixed_bfloat16", name="convolution")(x)
+    x = layers.DepthwiseConv2D(3, dtype="mixed_bfloat16", name="depthwise")(x)
+    x = layers.BatchNormalization(dtype="mixed_bfloat16", name="normalisation")(x)
+    x = layers.GlobalAveragePooling2D(name="average", dtype="mixed_bfloat16")(x)
+    outputs = layers.Dense(3, activation="softmax", kernel_initializer="he_normal", dtype="float32", name="answer")(x)
+    return keras.Model(image, outputs, name="small")
+
+
+@pytest.fixture(scope="module")
+def expected(model):
+    """The answers in float32."""
+    from dogs_vs_cats.compute.precision import with_dtype_policy
+
+    return with_dtype_policy(model, "float32").predict(IMAGES.astype(np.float32), verbose=0)
+
+
+@pytest.fixture(scope="module")
+def written(model, tmp_path_factory):
+    """A file of each format in float32."""
+    folder = tmp_path_factory.mktemp("exported")
+    paths = {kind: folder / file_name("small", kind, "none") for kind in FORMATS}
+    for kind, path in paths.items():
+        write(model, path, kind, "none", IMAGES[:0], description(["cat", "dog", "hän"]))
+    return paths
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_answers_are_those_of_the_model_in_float32_whatever_the_batch(written, expected, kind):
+    run, _ = open_file(written[kind])
+
+    assert np.abs(classify(run, IMAGES) - expected).max() < 1e-5  # in batches of 32 and 18
+    assert np.abs(run(IMAGES[7:8].astype(np.float32)) - expected[7:8]).max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_file_describes_itself(written, kind):
+    _, found = open_file(written[kind])
+
+    assert found == description(["cat", "dog", "hän"])
+
+
+def test_other_tools_find_the_labels(written):
+    import onnx
+
+    properties = {entry.key: entry.value for entry in onnx.load(written["onnx"]).metadata_props}
+    assert json.loads(properties["classes"]) == ["cat", "dog", "hän"]
+    with zipfile.ZipFile(written["litert"]) as archive:
+        assert archive.read("labels.txt").decode().split() == ["cat", "dog", "hän"]
+
+
+def test_a_litert_file_has_built_in_operations_alone(written):
+    from ai_edge_litert.interpreter import Interpreter
+
+    operations = {entry["op_name"] for entry in Interpreter(str(written["litert"]))._get_ops_details()}
+
+    assert "CONV_2D" in operations
+    assert not {name for name in operations if name.startswith("Flex")}
+
+
+def test_a_file_is_run_in_a_process_without_keras(written, expected, tmp_path):
+    found, milliseconds = answers_of(written["onnx"], IMAGES)
+    assert np.abs(found - expected).max() < 1e-5
+    assert milliseconds > 0
+
+    np.save(tmp_path / "images.npy", IMAGES[:2])
+    for kind in FORMATS:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "dogs_vs_cats.export.runtimes"),
+                *(written[kind], tmp_path / "images.npy", tmp_path / "answers.npy"),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout.splitlines()[-1])["keras"] is False, kind
+
+
+@pytest.mark.parametrize("kind", ["onnx", "litert"])
+def test_float16_halves_the_weights_and_int8_quarters_them(tmp_path, kind):
+    import keras
+    from keras import layers
+
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = layers.Conv2D(64, 3, strides=2, activation="relu", name="first")(image)
+    x = layers.Conv2D(256, 3, strides=2, activation="relu", name="second")(x)
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    large = keras.Model(image, layers.Dense(1, activation="sigmoid", name="answer")(x), name="large")
+    sizes = []
+    for quantise in ("none", "float16", "int8"):
+        path = tmp_path / file_name("large", kind, quantise)
+        write(large, path, kind, quantise, IMAGES, description(["cat", "dog"]))
+        run, _ = open_file(path)
+        answers = classify(run, IMAGES)
+        assert answers.shape == (50, 1)
+        assert answers.dtype == np.float32
+        assert np.abs(answers - large.predict(IMAGES.astype(np.float32), verbose=0)).max() < 0.05
+        sizes.append(path.stat().st_size)
+
+    assert sizes[0] / sizes[1] == pytest.approx(2, rel=0.05)
+    assert sizes[0] / sizes[2] == pytest.approx(4, rel=0.15)
+
+
+def test_a_comparison_counts_the_answers_that_change():
+    expected = np.array([[0.4], [0.6], [0.9], [0.1]], np.float32)
+    found = np.array([[0.4], [0.49], [0.8], [0.1]], np.float32)
+
+    row = compare(expected, found, np.array([0, 1, 1, 1]))
+
+    assert row["changed_answers"] == 1
+    assert row["largest_difference"] == pytest.approx(0.11)
+    assert (row["accuracy"], row["keras_accuracy"]) == (0.5, 0.75)
+
+
+def test_a_file_that_cannot_be_opened_says_why_in_one_line(tmp_path):
+    damaged = tmp_path / "model.onnx"
+    damaged.write_bytes(b"no model")
+
+    with pytest.raises(ModelFileError, match="can't be opened"):
+        open_file(damaged)
+    with pytest.raises(ModelFileError, match=r"is no exported model\. Allowed are a \.onnx or \.tflite file"):
+        open_file(tmp_path / "model.keras")
+    with pytest.raises(ExportError, match=r"can't run model\.onnx: "):
+        answers_of(damaged, IMAGES[:1])
