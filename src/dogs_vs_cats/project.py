@@ -22,3 +22,9 @@ ROOT = _root()
 def resolve(path: str) -> Path:
     """Makes a path from a parameter absolute; it is relative to the project's root unless it is so already."""
     return ROOT / Path(path).expanduser()
+
+
+def child_environment() -> dict[str, str]:
+    """Returns the variables of a new process that imports this package, installed or not."""
+    source = str(Path(__file__).resolve().parents[1])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])}

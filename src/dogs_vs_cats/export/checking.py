@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from dogs_vs_cats.errors import ExportError
 from dogs_vs_cats.evaluation.significance import fraction_interval
 from dogs_vs_cats.export import runtimes
+from dogs_vs_cats.project import child_environment
 
 
 def answers_of(path: Path, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-    """Classifies images with an exported file, in a new process that doesn't load Keras.
+    """Classifies images with an exported file, in a new process.
 
     Args:
         path: The file.
@@ -31,8 +32,8 @@ def answers_of(path: Path, images: NDArray[np.uint8]) -> tuple[NDArray[np.float3
     with TemporaryDirectory() as name:
         given, answered = Path(name) / "images.npy", Path(name) / "answers.npy"
         np.save(given, images)
-        command = [sys.executable, "-m", runtimes.__name__, path, given, answered]
-        done = subprocess.run(command, capture_output=True, text=True)
+        command = [sys.executable, "-m", runtimes.__name__, *map(str, (path, given, answered))]
+        done = subprocess.run(command, capture_output=True, text=True, env=child_environment())
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
             raise ExportError(f"The runtime of its format can't run {path.name}: {lines[-1]}")
@@ -71,7 +72,7 @@ def predicted(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
     """Returns the class of each answer: for two classes 1 where the probability is above 0.5."""
     if probabilities.shape[1] == 1:
         return (probabilities[:, 0] > 0.5).astype(np.int64)
-    return probabilities.argmax(axis=1)
+    return np.asarray(probabilities.argmax(axis=1), np.int64)
 
 
 def size(path: Path) -> int:

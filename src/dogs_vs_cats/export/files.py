@@ -99,7 +99,7 @@ def _quantised_onnx(path: Path, calibration: np.ndarray) -> Any:
     import onnx
     from onnxruntime import quantization
 
-    class Images(quantization.CalibrationDataReader):  # type: ignore[misc] # it has no types
+    class Images(quantization.CalibrationDataReader):
         def __init__(self, name: str) -> None:
             self._batches = ({name: batch} for (batch,) in _batches(calibration))
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dogs_vs_cats.parameters.credentials import without_credentials
+from dogs_vs_cats.project import child_environment
 from dogs_vs_cats.storage.atomic import alone_in
 from dogs_vs_cats.tracking import store
 from dogs_vs_cats.tracking.outbox import Outbox, Report, outboxes
@@ -35,15 +36,10 @@ def start(outbox: Outbox, address: str) -> subprocess.Popen[bytes]:
         outbox: The run's outbox.
         address: The store's URI.
     """
-    source = str(Path(__file__).parents[2])
     return subprocess.Popen(
         [sys.executable, "-m", __name__, str(outbox.folder.absolute()), str(os.getpid())],
         cwd=store.root(),
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([source, os.environ.get("PYTHONPATH", "")]),
-            "MLFLOW_TRACKING_URI": address,
-        },
+        env={**child_environment(), "MLFLOW_TRACKING_URI": address},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
