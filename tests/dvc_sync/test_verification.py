@@ -254,7 +254,6 @@ def test_a_reproduction_in_a_temporary_folder_is_compared_with_the_written_lock(
     assert record["machine"]["processor"] in record["processors"]
     small.commit()
 
-    (small.root / METRICS).unlink()
     status, output = command("verify")
     assert status == SAME, output
     assert "All outputs are the same." in output
