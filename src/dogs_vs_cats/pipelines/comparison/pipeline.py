@@ -23,19 +23,20 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
         commands show.
     """
     with dotted_names():
-        comparing = Pipeline(_comparing(_results(approaches)), tags="comparison")
+        results = _results(approaches)
+        comparing = Pipeline([*_comparing(results), _card(results)], tags="comparison")
     return comparing + create_report_pipeline(approaches)
 
 
 def create_report_pipeline(approaches: Sequence[str]) -> Pipeline:
-    """Wires the page of the comparison and the model card, from the summary on.
+    """Wires the page of the comparison, from its summary on.
 
     Args:
         approaches: See `create_pipeline`.
     """
     with dotted_names():
         collecting = [node for approach in approaches for node in _collecting(approach)]
-        return Pipeline([*collecting, *_reports(_results(approaches))], tags="comparison")
+        return Pipeline([*collecting, _report(_results(approaches))], tags="comparison")
 
 
 def _results(approaches: Sequence[str]) -> list[str]:
@@ -79,27 +80,23 @@ def _comparing(results: list[str]) -> list[Node]:
     ]
 
 
-def _reports(results: list[str]) -> list[Node]:
-    records = ["ingestion_record", "run_record", "provenance"]
-    return [
-        Node(
-            comparison_page.render,
-            inputs=[
-                "params:comparison",
-                "comparison_summary",
-                "rejected_images",
-                *records,
-                "tracking_links",
-                "data_quality_summary",
-                *results,
-            ],
-            outputs="comparison_report",
-            name="report",
-        ),
-        Node(
-            model_card.render,
-            inputs=["comparison_summary", *records, "data_quality_summary", *results],
-            outputs="model_card",
-            name="model_card",
-        ),
-    ]
+_RECORDS = ["ingestion_record", "run_record", "provenance"]
+
+
+def _report(results: list[str]) -> Node:
+    data = ["rejected_images", *_RECORDS, "tracking_links", "data_quality_summary"]
+    return Node(
+        comparison_page.render,
+        inputs=["params:comparison", "comparison_summary", *data, *results],
+        outputs="comparison_report",
+        name="report",
+    )
+
+
+def _card(results: list[str]) -> Node:
+    return Node(
+        model_card.render,
+        inputs=["comparison_summary", *_RECORDS, "data_quality_summary", *results],
+        outputs="model_card",
+        name="model_card",
+    )
