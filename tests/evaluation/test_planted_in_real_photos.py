@@ -38,7 +38,7 @@ class Base(NamedTuple):
         parameters: Its name and arguments.
         weights: Its file.
         size: Height and width of its images, in pixels.
-        count: Number of photos.
+        photos: Number of photos.
         precision: Least fraction of flips in as many rows as there are flips.
         recall: Least fraction of all flips in twice as many rows.
     """
@@ -46,7 +46,7 @@ class Base(NamedTuple):
     parameters: dict[str, Any]
     weights: str
     size: int
-    count: int
+    photos: int
     precision: float
     recall: float
 
@@ -101,7 +101,7 @@ def write_photos(archive: Path, folder: Path, count: int) -> None:
 def placed(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Placed:
     base: Base = request.param
     source = tmp_path_factory.mktemp("source")
-    write_photos(shared / "data/kaggle-train-5000.zip", source, base.count)
+    write_photos(shared / "data/kaggle-train-5000.zip", source, base.photos)
     values = environment_parameters("photos")
     weights = {"weights": str(shared / "weights" / base.weights)}
     backbone = BackboneParameters.model_validate(values["backbone"] | base.parameters | weights)
@@ -118,8 +118,8 @@ def placed(request: pytest.FixtureRequest, shared: Path, tmp_path_factory: pytes
     described = nodes.describe_photos(made["images"], manifest, record)
     points, photos = nodes.place_photos(features, backbone_record, described, 0)
     is_copy = photos["path"].str.contains(COPIES).to_numpy()
-    assert (~is_copy).sum() == base.count
-    assert is_copy.sum() == COPIED * base.count
+    assert (~is_copy).sum() == base.photos
+    assert is_copy.sum() == COPIED * base.photos
     return Placed(base, points, photos, is_copy)
 
 
@@ -132,7 +132,7 @@ def judge_and_list(points: np.ndarray, photos: pd.DataFrame) -> tuple[LabelError
 def test_flipped_labels_are_listed_first_and_their_number_is_estimated(placed: Placed) -> None:
     original = ~placed.is_copy
     photos = placed.photos[original]
-    count = int(FLIPPED * placed.base.count)
+    count = int(FLIPPED * placed.base.photos)
     flipped = np.random.default_rng(1).choice(photos.index, count, replace=False)
     photos = photos.assign(label=photos["label"].where(~photos.index.isin(flipped), 1 - photos["label"]))
 
