@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,12 @@ from side import SIZE, Figures, Task, main, median_seconds
 from turns import as_kedro_run
 
 
-def decoded(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Photos of a folder, uint8 (n, 150, 150, 3), and their labels."""
+def opened(folder: Path) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+    """Opens a folder of photos.
+
+    Returns:
+        Decodes the photos, uint8 (n, 150, 150, 3), and returns them with their labels.
+    """
     from material import lecture_parameters
 
     from dogs_vs_cats.compute.parallel import in_order
@@ -21,12 +26,16 @@ def decoded(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     values = {**lecture_parameters()["ingestion"], "source": str(folder)}
     ingestion = IngestionParameters.model_validate(values)
     source = open_source(ingestion, folder)
+    entries = source.entries()
 
     def read(entry: Entry) -> np.ndarray:
         return decode(source.read(entry), image_size=SIZE, channels=3, max_pixels=ingestion.max_pixels).pixels
 
-    pairs = list(in_order(read, source.entries(), 32))
-    return np.stack([pixels for _, pixels in pairs]), np.array([entry.label for entry, _ in pairs])
+    def decoded() -> tuple[np.ndarray, np.ndarray]:
+        pixels = [pixels for _, pixels in in_order(read, entries, 32)]
+        return np.stack(pixels), np.array([entry.label for entry in entries])
+
+    return decoded
 
 
 def training(task: Task) -> Figures:
@@ -41,7 +50,7 @@ def training(task: Task) -> Figures:
     # The others import theirs before their clocks start.
     start_keras()
     begin = time.perf_counter()
-    parts = {part: decoded(task.photos / part) for part in ("train", "validation")}
+    parts = {part: opened(task.photos / part)() for part in ("train", "validation")}
     images, labels = (np.concatenate(arrays) for arrays in zip(*parts.values(), strict=True))
     splits = np.repeat(list(parts), [len(labels) for _, labels in parts.values()])
     manifest = pd.DataFrame({"path": splits, "label": labels, "split": splits})
@@ -56,13 +65,13 @@ def vgg16_extraction(task: Task) -> Figures:
     """Features of photos in memory."""
     from features import extract
 
-    photos, _ = decoded(task.photos / "train")
+    photos, _ = opened(task.photos / "train")()
     return {"seconds": median_seconds(task, lambda: extract(photos[: task.images]))}
 
 
 def decode_resize(task: Task) -> Figures:
-    """Reads photos of original size from folders."""
-    return {"seconds": median_seconds(task, lambda: decoded(task.originals))}
+    """Reads photos of original size from folders, which are listed before, as on the other sides."""
+    return {"seconds": median_seconds(task, opened(task.originals))}
 
 
 def lecture_run(task: Task) -> Figures:
