@@ -1,153 +1,54 @@
-"""Hooks around every run: check parameters, refuse stale inputs, start Keras, and report the result."""
+"""Kedro hooks that pass the events of a run to a `Run`."""
 
-import logging
-import os
-from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
-import click
-import numpy as np
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.framework.project import configure_logging
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from dogs_vs_cats import parameter_schema
-from dogs_vs_cats.compute.start import prepare_environment, start_keras
-from dogs_vs_cats.datasets import KerasModelDataset
-from dogs_vs_cats.errors import ProjectError, expected_failure
-from dogs_vs_cats.inference.classifiers import find_model, load_classifier
-from dogs_vs_cats.parameters.compute import ComputeParameters
-from dogs_vs_cats.parameters.credentials import without_credentials
-from dogs_vs_cats.parameters.files import read_yaml
-from dogs_vs_cats.pipeline_registry import use_parameters
-from dogs_vs_cats.pipelines.inference.nodes import RESULTS
-from dogs_vs_cats.project import VARIABLE
+from dogs_vs_cats.errors import expected_failure
 from dogs_vs_cats.session import run_lock
-from dogs_vs_cats.session.base_defaults import ImageSize
-from dogs_vs_cats.session.config_loader import ConfigLoader
-from dogs_vs_cats.session.preflight import Preflight
-from dogs_vs_cats.session.selection import check_inputs
-from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
-from dogs_vs_cats.storage.caches import GIB, note_use, remove_beyond, total
-from dogs_vs_cats.tracking.run_facts import kedro_command
-from dogs_vs_cats.tracking.store import registered_name
-from dogs_vs_cats.training.dry_build import refuse_unbuildable
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from dogs_vs_cats.session.run import Run
 
 
 class ProjectHooks:
     """Checks before a run, and the closing lines after it."""
 
-    def __init__(self) -> None:
-        self._root = Path()
-        self._environment: str | None = None
-        self._parameters: dict[str, Any] = {}
-        self._globals: dict[str, Any] = {}
-        self._experiment = ""
-        self._chosen_size: ImageSize | None = None
+    _run: "Run"
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Checks all parameters, then registers the pipelines of this environment's approaches."""
-        log = Path(context.config_loader.conf_source) / "logging.yml"
-        if VARIABLE in os.environ and log.is_file():  # Kedro looks for it in the current folder alone
-            configure_logging(read_yaml(log))
-        # Not `context.params`: that builds all pipelines, before the approaches are known.
-        loader = cast(ConfigLoader, context.config_loader)
-        self._parameters = _parameters(loader)
-        self._chosen_size = loader.chosen_size
-        parameter_schema.check(self._parameters)
-        use_parameters(self._parameters)
-        prepare_environment(ComputeParameters.model_validate(self._parameters["compute"]))
-        self._root, self._environment = context.project_path, context.env
-        self._globals = dict(context.config_loader["globals"])
-        self._experiment = str(self._globals.get("experiment"))  # the catalog refuses globals without it
+        # Not at the top: every kedro command imports this module, and few need the pipelines.
+        from dogs_vs_cats.session.run import Run
+
+        self._run = Run(context)
 
     @hook_impl
     def after_catalog_created(self, catalog: CatalogProtocol[Any, Any]) -> None:
         """Lets a report name the experiment and the command, and a search repeat the environment."""
-        command = without_credentials(kedro_command())
-        catalog.save("run_record", {"experiment": self._experiment, "command": command, "globals": self._globals})
+        self._run.describe(catalog)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
     ) -> None:
         """Refuses to run beside another run or on inputs made with other parameters; starts Keras if needed."""
-        uses_keras = any("keras" in node.tags for node in pipeline.nodes)
-        if uses_keras:
-            _refuse_runner(str(run_params["runner"]))
-        # Creates all that the run reads or writes, which shows the catalog's mistakes before anything has run.
-        datasets = [catalog.get(name) for name in sorted(pipeline.datasets())]
-        run_lock.acquire(self._root / "data" / f".{self._experiment}.lock")
-        if not run_params["only_missing_outputs"]:
-            check_inputs(pipeline, catalog, self._environment)
-        refuse_stale_inputs(pipeline, catalog, self._parameters, self._environment)
-        if self._chosen_size and "images" in pipeline.all_outputs():
-            logger.info(self._chosen_size.reason)
-        preflight, feature_count = Preflight(pipeline, catalog, self._parameters, self._root), None
-        if not run_params["only_missing_outputs"]:  # there, the images may exist
-            preflight.check_source()
-        if uses_keras:
-            start_keras()
-            feature_count = refuse_unbuildable(pipeline.all_outputs(), self._parameters)
-        preflight.check_room(feature_count)
-        for dataset in datasets:
-            if isinstance(dataset, KerasModelDataset):
-                dataset.caches = True
-        parameters = self._parameters
-        wanted = {
-            "classifier": parameters["inference"]["model"],
-            "exported_classifier": parameters["export"]["approach"],
-        }
-        for entry in wanted.keys() & pipeline.inputs():
-            registered = registered_name(parameters["tracking"]["registered_model"], self._experiment)
-            found = find_model(
-                wanted[entry], catalog, parameters["approaches"], registered, parameters["comparison"]["metric"]
-            )
-            catalog.save(entry, load_classifier(*found))
+        self._run.prepare(run_params, pipeline, catalog)
 
     @hook_impl
     def after_dataset_saved(self, data: Any) -> None:
         """Records that the experiment uses an entry of a cache."""
-        if isinstance(data, np.memmap) and data.filename:
-            note_use(self._root, Path(data.filename), self._experiment)
+        if hasattr(self, "_run"):  # not in a process that ParallelRunner has spawned
+            self._run.dataset_saved(data)
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Makes room in the caches, and says where the result is, and what a comparison found."""
-        limit = self._parameters["storage"]["cache_limit_gib"]
-        if limit is not None and (removed := remove_beyond(self._root, limit * GIB)):
-            logger.info("Removed from the caches, because storage.cache_limit_gib is %s: %s", limit, total(removed))
-        run_lock.release()
-        if "inference_result" in pipeline.all_outputs():
-            result = RESULTS[self._parameters["inference"]["format"]]
-            click.echo(f"\nThe result: data/07_model_output/{self._experiment}/{result}.csv")
-        if "exported_files" in pipeline.all_outputs():
-            click.echo(f"\nThe files: data/06_models/{self._experiment}/export")
-        if "tuned_environment" in pipeline.all_outputs():
-            environment = self._parameters["tuning"]["environment"]
-            click.echo(f"\nThe search: data/08_reporting/{self._experiment}/tuning/tuning.html")
-            click.echo(f"With the best values: kedro run --env={environment}")
-        if "data_quality_report" in pipeline.all_outputs():
-            from dogs_vs_cats.reporting import data_quality_findings
-
-            summary, folder = catalog.load("data_quality_summary"), f"data/08_reporting/{self._experiment}"
-            click.echo(f"\n{data_quality_findings.headline(summary)}.\n{data_quality_findings.line(summary)}.")
-            click.echo(f"The page: {folder}/data_quality.html\nThe table: {folder}/label_issues.csv")
-        if "replication_table" in pipeline.all_outputs():
-            from dogs_vs_cats.lectures.summary import closing_lines as replication_lines
-
-            click.echo("\n" + "\n".join(replication_lines(catalog.load("replication_table"))))
-            click.echo("\nThe page: docs/replication.md\nThe table: data/08_reporting/replication.csv")
-        if "comparison_summary" in pipeline.all_outputs():
-            from dogs_vs_cats.reporting.findings import closing_lines
-
-            report = f"data/08_reporting/{self._experiment}/comparison.html"
-            click.echo("\n" + "\n".join(closing_lines(catalog.load("comparison_summary"), report)))
+        self._run.finish(pipeline, catalog)
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
@@ -156,20 +57,3 @@ class ProjectHooks:
         cause = expected_failure(error)
         if cause is not None and cause is not error:
             raise cause from None
-
-
-def _refuse_runner(given: str) -> None:
-    """Refuses runners that would hang: a process that has started Keras can't be forked, nor can threads share it."""
-    for runner in ("ParallelRunner", "ThreadRunner"):
-        if runner in given:
-            raise ProjectError(
-                f"--runner={runner} can't run pipelines with Keras in them: Keras works in one process and one thread. "
-                "Use kedro run without --runner; each node computes on several cores by itself (compute.threads)."
-            )
-
-
-def _parameters(loader: ConfigLoader) -> dict[str, Any]:
-    """All parameters, without those of `--params` that only a `${runtime_params:NAME}` in a file of conf reads."""
-    parameters = loader["parameters"]
-    unused = loader.interpolated_parameters() - parameter_schema.root_schema(parameters).model_fields.keys()
-    return {name: value for name, value in parameters.items() if name not in unused}

@@ -1,10 +1,13 @@
-"""Where the project lies, whatever folder a command is started from."""
+"""Where the project lies, whatever folder a command is started from, and how its environments are merged."""
 
 import os
 from pathlib import Path
 
 VARIABLE = "DOGS_VS_CATS_PROJECT"
 """Names the project's folder; `python -m dogs_vs_cats --project-path` sets it, also for the processes of a run."""
+
+MERGE_STRATEGY = {"parameters": "soft", "globals": "soft"}
+"""An environment changes single parameters of base; otherwise it would have to repeat whole blocks."""
 
 
 def _root() -> Path:

@@ -2,9 +2,9 @@
 
 from omegaconf.resolvers import oc
 
-from dogs_vs_cats.datasets.environments import MERGE_STRATEGY
 from dogs_vs_cats.dvc_sync.hooks import ReproductionHooks
 from dogs_vs_cats.hooks import ProjectHooks
+from dogs_vs_cats.project import MERGE_STRATEGY
 from dogs_vs_cats.provenance.hooks import ProvenanceHooks
 from dogs_vs_cats.session.catalog import ProjectCatalog
 from dogs_vs_cats.session.config_loader import ConfigLoader

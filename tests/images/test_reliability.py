@@ -19,11 +19,11 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 
 from dogs_vs_cats.errors import ProjectError
-from dogs_vs_cats.hooks import ProjectHooks
 from dogs_vs_cats.images import opening
 from dogs_vs_cats.images.reading import load_decoded, write_decoded
 from dogs_vs_cats.images.sources import open_source
 from dogs_vs_cats.pipelines.data_ingestion import nodes
+from dogs_vs_cats.session.run import Run
 from tests.conftest import PROJECT
 from tests.images import hostile_corpus as corpus
 from tests.images.hostile_corpus import Accepted, ArchiveCase, Either, FileCase, Ignored, Rejected
@@ -265,9 +265,10 @@ def test_the_password_to_a_source_comes_into_no_record_and_no_report(monkeypatch
     assert nodes.made_with(settings(secret), 0)["source"] == "https://example.org/photos.zip"
     monkeypatch.setattr(sys, "argv", ["/bin/kedro", "run", f"--params=ingestion.source={secret},seed=1"])
     catalog = DataCatalog({"run_record": MemoryDataset()})
-    hooks = ProjectHooks()
-    monkeypatch.setattr(hooks, "_globals", {"experiment": "any"})
-    hooks.after_catalog_created(catalog)
+    run = Run.__new__(Run)  # without the parameters, which matter to nothing here
+    monkeypatch.setattr(run, "_globals", {"experiment": "any"}, raising=False)
+    monkeypatch.setattr(run, "_experiment", "any", raising=False)
+    run.describe(catalog)
     command = catalog.load("run_record")["command"]
     assert command == "kedro run --params=ingestion.source=https://example.org/photos.zip,seed=1"
 

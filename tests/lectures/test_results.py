@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dogs_vs_cats.datasets.environments import MERGE_STRATEGY, EnvironmentsDataset
+from dogs_vs_cats.datasets.environments import EnvironmentsDataset
 from dogs_vs_cats.datasets.experiments import Experiment
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import predictions_table
@@ -23,6 +23,7 @@ from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.comparison.nodes import summarise
 from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images, split_images
 from dogs_vs_cats.pipelines.replication import nodes
+from dogs_vs_cats.project import MERGE_STRATEGY
 from dogs_vs_cats.reporting.results import ApproachResult, Pictures
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from tests.conftest import PROJECT, SHARED

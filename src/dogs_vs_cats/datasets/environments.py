@@ -7,13 +7,11 @@ from kedro.config import OmegaConfigLoader
 
 from dogs_vs_cats.datasets.local_file import FolderDataset
 from dogs_vs_cats.errors import EnvironmentFilesError
+from dogs_vs_cats.project import MERGE_STRATEGY
 from dogs_vs_cats.storage.atomic import replace_atomically
 
 MARK = "# Written by"
 """How the `globals.yml` of a written environment begins."""
-
-MERGE_STRATEGY = {"parameters": "soft", "globals": "soft"}
-"""An environment changes single parameters of base; otherwise it would have to repeat whole blocks."""
 
 Environments = dict[str, OmegaConfigLoader]
 """The configuration of each environment, base and its own merged, by its name."""

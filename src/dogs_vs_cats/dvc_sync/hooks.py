@@ -8,13 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
-import psutil
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
 from dogs_vs_cats.dvc_sync.conf_files import PRIVATE, merged, read_parameters
 from dogs_vs_cats.errors import ReproductionError
-from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, is_path, on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +72,9 @@ def check_path(parameter: str, given: str, variable: str, watched: str | None, r
         ReproductionError: The path lies outside a temporary folder of DVC's, isn't tracked, or isn't what the stage
             depends on, which may be unknown.
     """
+    # Not at the top: every kedro command imports this module, and only stages of DVC are checked.
+    from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, is_path, on_disk
+
     if not is_path(given):
         return
     if watched is None:
@@ -114,6 +115,8 @@ def _end_with_dvc() -> None:
 
     A killed DVC can't end its stages. Going on, one would write its results while the next `dvc repro` runs.
     """
+    import psutil
+
     try:
         # DVC starts a stage through a shell, which may have put the stage in its own place.
         dvc = next(process for process in psutil.Process().parents() if process.name() not in _SHELLS)

@@ -1,16 +1,17 @@
 """Kedro hooks that keep the manifest of an experiment."""
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
-from dogs_vs_cats.datasets.local_file import LocalFileDataset
-from dogs_vs_cats.provenance.manifest import Facts, describe_run, made_elsewhere, with_result, without_replaced
 from dogs_vs_cats.storage.file_hash import md5
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.provenance.manifest import Facts
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ class ProvenanceHooks:
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Compares this machine and its packages with the manifest, and removes results from it that are gone."""
+        # Not at the top: every kedro command imports this module, and few make results.
+        from dogs_vs_cats.provenance.manifest import describe_run, made_elsewhere, without_replaced
+
         self._catalog, self._facts = catalog, None
         if not any(_is_in_manifest(name) for name in pipeline.datasets()):
             return
@@ -49,6 +53,8 @@ class ProvenanceHooks:
         """Adds a result to the manifest."""
         if self._facts is None or not _is_in_manifest(dataset_name):
             return
+        from dogs_vs_cats.provenance.manifest import with_result
+
         manifest = self._catalog.load("provenance")
         for name, hashed in self._hashes({dataset_name}).items():
             manifest = with_result(manifest, self._experiment, self._facts, name, hashed)
@@ -56,6 +62,8 @@ class ProvenanceHooks:
 
     def _hashes(self, names: set[str]) -> dict[str, str]:
         """The MD5 of the results that are files, by name."""
+        from dogs_vs_cats.datasets.local_file import LocalFileDataset
+
         datasets = {name: self._catalog.get(name) for name in names}
         files = {name: of.filepath for name, of in datasets.items() if isinstance(of, LocalFileDataset)}
         return {name: md5(path) for name, path in files.items() if path.is_file()}

@@ -6,14 +6,16 @@ from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.config import OmegaConfigLoader
 from omegaconf.errors import OmegaConfBaseException
 
 from dogs_vs_cats.errors import ConfigurationError
 from dogs_vs_cats.parameters.files import read_yaml
-from dogs_vs_cats.session.base_defaults import ImageSize, fill_in
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.session.base_defaults import ImageSize
 
 _SUFFIXES = {".yml", ".yaml", ".json"}
 
@@ -56,9 +58,7 @@ class ConfigLoader(OmegaConfigLoader):
         if "://" not in str(self.conf_source):
             self._check_folders()
         try:
-            for file in self._files(key):
-                read_yaml(file)  # which names a wrong file and the line
-            content = super().__getitem__(key)
+            content = self._load(key)
         except OmegaConfBaseException as error:
             name = f"{key}: {error.full_key}" if error.full_key else key
             reason = (
@@ -71,10 +71,21 @@ class ConfigLoader(OmegaConfigLoader):
         except ValueError as error:  # a name in two files
             raise ConfigurationError(f"{' '.join(str(error).split())}. Correct the file, and run again.") from error
         if key == "parameters":
+            # Not at the top: every kedro command imports this module, and few read parameters.
+            from dogs_vs_cats.session.base_defaults import fill_in
+
             content, self.chosen_size = fill_in(content)
         if key == "globals" and self._experiment is not None:
             content = {**content, "experiment": _folder_name(self._experiment)}
         return content
+
+    def _load(self, key: str) -> dict[str, Any]:
+        try:
+            return super().__getitem__(key)
+        except Exception:
+            for file in self._files(key):
+                read_yaml(file)  # which names a wrong file and the line
+            raise
 
     def interpolated_parameters(self) -> set[str]:
         """Runtime parameters (`--params`) that the files read with `${runtime_params:NAME}`, by their first part."""

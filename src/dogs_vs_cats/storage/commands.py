@@ -8,7 +8,6 @@ import click
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import ROOT
-from dogs_vs_cats.storage.caches import cache_entries, remove, size, total
 
 _SECONDS_A_DAY = 86_400
 
@@ -21,6 +20,9 @@ def cache_commands() -> None:
 @cache_commands.command("list")
 def list_entries() -> None:
     """Show what is cached, the least recently used first."""
+    # Not at the top, as every kedro command imports this module.
+    from dogs_vs_cats.storage.caches import cache_entries, size, total
+
     rows = [("cache", "array", "size", "frees", "used by", "last used")]
     entries = cache_entries(ROOT)
     rows += [
@@ -50,6 +52,8 @@ def prune(environment: str | None, days: float | None) -> None:
 
     Without an option everything goes that no run uses at the moment. Results stay.
     """
+    from dogs_vs_cats.storage.caches import cache_entries, remove, total
+
     entries = cache_entries(ROOT)
     if environment is not None:
         experiment = _experiment(environment)

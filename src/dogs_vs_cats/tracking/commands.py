@@ -7,14 +7,11 @@ import click
 from kedro.framework.session import KedroSession
 
 from dogs_vs_cats.errors import ProjectError
-from dogs_vs_cats.inference.classifiers import ADDRESSES, find_model
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.storage.file_hash import md5
-from dogs_vs_cats.tracking import champion, store
-from dogs_vs_cats.tracking.datasets import open_store
+from dogs_vs_cats.tracking import store
 from dogs_vs_cats.tracking.outbox import FOLDER, outboxes
-from dogs_vs_cats.tracking.worker import send
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,6 +32,9 @@ def tracking_commands() -> None:
 )
 def upload(target: str | None) -> None:
     """Send runs to MLflow that could not be sent when they ended."""
+    # Not at the top, as every kedro command imports this module.
+    from dogs_vs_cats.tracking.worker import send
+
     folders = sorted(path for name in (FOLDER, ".tracking_spool") for path in store.root().glob(f"{name}/*/"))
     if former := [str(path) for path in folders if not (path / "records.jsonl").exists()]:
         click.echo(f"Written by another version of this project, which can send them: {', '.join(former)}", err=True)
@@ -54,6 +54,8 @@ def upload(target: str | None) -> None:
 @tracking_commands.command()
 def pages() -> None:
     """Print the address of each experiment's page in MLflow."""
+    from dogs_vs_cats.tracking.datasets import open_store
+
     for experiment in open_store().search_experiments(filter_string="name != 'Default'"):
         click.echo(f"{experiment.name}: {store.experiment_address(store.uri(), experiment.experiment_id)}")
 
@@ -67,6 +69,10 @@ def promote(env: str | None, model: str) -> None:
     The model is a version of the experiment's registered model, an approach as it was trained last, or the address of
     a model in MLflow, such as models:/NAME@champion, models:/NAME/VERSION or runs:/RUN/APPROACH.
     """
+    from dogs_vs_cats.inference.classifiers import ADDRESSES, find_model
+    from dogs_vs_cats.tracking import champion
+    from dogs_vs_cats.tracking.datasets import open_store
+
     with KedroSession.create(project_path=ROOT, env=env) as session:
         context = cast(KedroSession, session).load_context()
     experiment = context.config_loader["globals"]["experiment"]

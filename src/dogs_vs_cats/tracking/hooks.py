@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -11,9 +11,10 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from dogs_vs_cats.tracking.recorder import Recorder
-from dogs_vs_cats.tracking.results import is_tracked
 from dogs_vs_cats.training.events import Event, subscribe, unsubscribe
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.tracking.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,10 @@ class TrackingHooks:
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
         """Starts recording, if tracking is on and the pipeline produces tracked results."""
+        # Not at the top: every kedro command imports this module, and few record anything.
+        from dogs_vs_cats.tracking.recorder import Recorder
+        from dogs_vs_cats.tracking.results import is_tracked
+
         self._close("KILLED")  # an earlier run that was interrupted, in the same notebook
         outputs, loader = pipeline.all_outputs(), self._context.config_loader
         parameters = loader["parameters"]
@@ -85,7 +90,7 @@ class TrackingHooks:
         if recorder:
             recorder.stop()
 
-    def _record(self, action: Callable[[Recorder], None]) -> None:
+    def _record(self, action: "Callable[[Recorder], None]") -> None:
         """Lets the run continue untracked if tracking fails."""
         if self._recorder:
             try:
