@@ -19,8 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import eigsh
-from scipy.spatial.distance import cdist
 
 from dogs_vs_cats.compute.lazy_types import Model
 
@@ -71,6 +69,8 @@ class Distribution:
         Returns:
             Shape (n,); about 1 for images like those of the training.
         """
+        from scipy.spatial.distance import cdist
+
         means = self.means.astype(np.float64)
         along_means, scale = means @ self.directions.T, np.sqrt(self.variances)
         found = [np.empty(0)]
@@ -92,6 +92,8 @@ def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: 
         validation: Features of images that weren't trained on; they give the threshold. Where there are none, the
             training images give it, which is then too low.
     """
+    from scipy.sparse.linalg import eigsh
+
     size = 2 * features.shape[1] + 1
     classes, index = np.unique(labels, return_inverse=True)
     sums, squares = np.zeros((len(classes), size)), np.zeros(size)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 
 Array = NDArray[np.float64]
 
@@ -117,6 +116,14 @@ def relu(x: ArrayLike) -> Array:
     return np.maximum(0.0, np.asarray(x, dtype=np.float64))
 
 
+def sigmoid(x: ArrayLike) -> Array:
+    """1 / (1 + exp(−x))."""
+    from scipy.special import expit
+
+    answers: Array = expit(np.asarray(x, dtype=np.float64))
+    return answers
+
+
 def leaky_relu(x: ArrayLike) -> Array:
     """Keeps positive values and multiplies others by 0.1 (L3)."""
     values = np.asarray(x, dtype=np.float64)
@@ -149,7 +156,7 @@ def maxout(x: ArrayLike, pieces: int) -> Array:
 
 ACTIVATIONS: dict[str, Callable[[ArrayLike], Array]] = {
     "ReLU": relu,
-    "sigmoid": expit,
+    "sigmoid": sigmoid,
     "tanh": np.tanh,
     "leaky ReLU": leaky_relu,
     "ELU": elu,

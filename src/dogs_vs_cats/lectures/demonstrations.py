@@ -5,7 +5,6 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from dogs_vs_cats.evaluation.significance import fraction_interval
 from dogs_vs_cats.lectures.convolution import convolve2d
@@ -13,6 +12,8 @@ from dogs_vs_cats.lectures.convolution import convolve2d
 
 def figures() -> dict[str, Any]:
     """Runs every demonstration of `claims.yml`."""
+    from scipy.special import softmax
+
     from dogs_vs_cats.training.measures import loss_function
 
     return {

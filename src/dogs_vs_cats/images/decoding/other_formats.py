@@ -10,7 +10,6 @@ from dogs_vs_cats.images.decoding.png import check_png
 from dogs_vs_cats.images.decoding.raw_image import TRUNCATED, ImageRejected, RawImage, Wanted, one_at_a_time
 from dogs_vs_cats.images.decoding.sixteen_bit import to_eight_bits
 
-Image.init()
 # Sizes are compared with `max_pixels` instead, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
