@@ -3,6 +3,7 @@
 import re
 import shutil
 from contextlib import suppress
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,6 +32,7 @@ class ConfigLoader(OmegaConfigLoader):
         """Takes Kedro's arguments; an archive is unpacked for as long as the loader lives."""
         self._given = str(conf_source)
         self.chosen_size: ImageSize | None = None
+        self._parameters: dict[str, Any] | None = None
         runtime_params = dict(options.get("runtime_params") or {})
         self._experiment = runtime_params.pop("experiment", None)
         options["runtime_params"] = runtime_params
@@ -44,7 +46,8 @@ class ConfigLoader(OmegaConfigLoader):
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Loads one kind of configuration, base and environment merged.
 
-        Of parameters, what they leave to the base is filled in; `chosen_size` is the image size if it was.
+        Of parameters, what they leave to the base is filled in; `chosen_size` is the image size if it was. They are
+        read once, as several hooks of a run ask for them.
 
         Args:
             key: `parameters`, `catalog`, `globals` or `credentials`.
@@ -55,6 +58,16 @@ class ConfigLoader(OmegaConfigLoader):
             BackboneError: The images have the size of a base whose file isn't there.
             ModelFileError: That file is damaged.
         """
+        if key != "parameters":
+            return self._merged(key)
+        if self._parameters is None:
+            # Not at the top: every kedro command imports this module, and few read parameters.
+            from dogs_vs_cats.session.base_defaults import fill_in
+
+            self._parameters, self.chosen_size = fill_in(self._merged(key))
+        return deepcopy(self._parameters)
+
+    def _merged(self, key: str) -> dict[str, Any]:
         if "://" not in str(self.conf_source):
             self._check_folders()
         try:
@@ -70,11 +83,6 @@ class ConfigLoader(OmegaConfigLoader):
             ) from error
         except ValueError as error:  # a name in two files
             raise ConfigurationError(f"{' '.join(str(error).split())}. Correct the file, and run again.") from error
-        if key == "parameters":
-            # Not at the top: every kedro command imports this module, and few read parameters.
-            from dogs_vs_cats.session.base_defaults import fill_in
-
-            content, self.chosen_size = fill_in(content)
         if key == "globals" and self._experiment is not None:
             content = {**content, "experiment": _folder_name(self._experiment)}
         return content
