@@ -198,10 +198,11 @@ class _Epochs(keras.callbacks.Callback):
 
     def _record(self, row: dict[str, Any], seconds: float) -> None:
         """Adds an epoch to the state, with the weights that the model has now if it is the best."""
-        history, best_weights = (*self.state.history, row), self.state.best_weights
+        history = (*self.state.history, row)
+        self.state = replace(self.state, history=history, seconds=self.state.seconds + seconds)
         if self._training.inputs.parameters.keep_best_epoch and best_row(history) is row:
-            best_weights = _values(self.model)
-        self.state = TrainState(history, self.state.seconds + seconds, best_weights)
+            self.state = replace(self.state, best_weights=())  # frees the earlier ones before these are copied
+            self.state = replace(self.state, best_weights=_values(self.model))
         if self._stops_early():
             logger.info("%s: stops early, the validation loss has stopped falling", self._name)
         self.model.stop_training = self.is_over

@@ -1,5 +1,6 @@
 """How an approach is trained: as a whole model on batches of images, or as a head on bottleneck features."""
 
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -56,6 +57,7 @@ def train_model(inputs: TrainingInputs, seed: int, state_folder: Path) -> tuple[
     prepare = _on_features if inputs.approach.TRAINS_ON == "features" else _on_images
     with data_parallel(training_devices(inputs.compute)):
         training, finish = prepare(inputs, seed)
+        gc.collect()  # the network that was copied under another dtype policy, with all its weights
         state = train(training, state_folder)
     model = finish()
     return average_flips(model) if inputs.parameters.average_flips else model, state
@@ -102,9 +104,11 @@ def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
         start=start,
     )
 
+    if base is None:
+        # Doesn't hold `model`, so that its weights leave the memory before the training.
+        return training, lambda: with_dtype_policy(fast, "float32")
+
     def finish() -> Model:
-        if base is None:
-            return with_dtype_policy(fast, "float32")
         # Other approaches go on with the base as it was.
         finished = with_dtype_policy(model, "float32") if unfrozen else model
         for layer in finished.layers:
