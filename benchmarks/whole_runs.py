@@ -54,6 +54,8 @@ def our_lecture_run(training: int, epochs: int = 2) -> tuple[float, list[float]]
     values = {
         **{"backbone.name": "MobileNetV2", "backbone.kwargs.alpha": 0.35, "backbone.weights": MOBILENET},
         **{"naive_cnn.epochs": epochs, "transfer_end_to_end.epochs": epochs},
+        # As in the lecture's script, which takes Adam's default; that of conf/lecture is for VGG16.
+        "transfer_end_to_end.learning_rate": 0.001,
         **{"transfer_bottleneck.epochs": 5 * epochs, "transfer_bottleneck.pooling": "avg"},
     }
     with tempfile.TemporaryDirectory() as name:
