@@ -1,7 +1,7 @@
 """The stages of `dvc.lock`: at a commit, or as the files of the working tree would have them."""
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from dogs_vs_cats.errors import ReproductionError, first_line
+from dogs_vs_cats.parameters.base import flat
 from dogs_vs_cats.storage.file_hash import md5
 
 LOCK = "dvc.lock"
@@ -105,15 +106,7 @@ def _path(path: str, environment: str) -> str:
 
 
 def _flat(blocks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    return {name: value for block in blocks for name, value in _leaves(block)}
-
-
-def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, item in value.items():
-        if isinstance(item, Mapping):
-            yield from _leaves(item, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", item
+    return {name: value for block in blocks for name, value in flat(block)}
 
 
 def _sorted(stages: Stages) -> Stages:

@@ -45,17 +45,30 @@ def predictions_table(
     values = checked_probabilities(probabilities, len(manifest), len(class_names))
     is_binary = len(class_names) == 2
     names = class_names[1:] if is_binary else class_names
-    predicted = (values[:, 0] > 0.5).astype(np.int64) if is_binary else values.argmax(axis=1)
     columns = {
         "path": manifest["path"].to_numpy(),
         "label": manifest["label"].to_numpy(np.int64),
         **{f"probability_{name}": values[:, index] for index, name in enumerate(names)},
-        "predicted": predicted,
+        "predicted": predicted_classes(values),
         "split": manifest["split"].to_numpy(),
         **({"group": manifest["group"].to_numpy()} if "group_name" in manifest else {}),
     }
     table = pd.DataFrame(columns)
     return pd.concat([table[table["split"] == split] for split in SPLITS], ignore_index=True)
+
+
+def predicted_classes(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Returns the class of each answer.
+
+    Args:
+        probabilities: P(class 1), (n, 1), for two classes, else (n, classes).
+
+    Returns:
+        Shape (n,); for two classes 1 where the probability is above 0.5, as in Keras's accuracy.
+    """
+    if probabilities.shape[1] == 1:
+        return (probabilities[:, 0] > 0.5).astype(np.int64)
+    return np.asarray(probabilities.argmax(axis=1), np.int64)
 
 
 def checked_probabilities(outputs: NDArray[np.floating], images: int, classes: int) -> NDArray[np.float64]:

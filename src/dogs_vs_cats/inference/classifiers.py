@@ -49,6 +49,7 @@ class Classifier:
         bit_depth: Bits that 16-bit image files among its training images use; None where that isn't known.
         fit: How its training images became squares.
         distribution: Where its training images lie; None where that isn't known.
+        data: Identity of the images of its experiment and of their split; None where that isn't known.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Classifier:
     bit_depth: int | None
     fit: Fit
     distribution: "Distribution | None"
+    data: str | None = None
 
     def with_features(self) -> Model:
         """Returns the model to run; where the distribution is known, its output has the features beside the answer."""
@@ -101,6 +103,7 @@ class _Description(BaseModel):
     experiment: str | None = None
     bit_depth: Annotated[int, Field(ge=8, le=16)] | None = None
     fit: Fit = "stretch"
+    made_with: dict[str, Any] = Field(default_factory=dict)
 
 
 def find_model(
@@ -223,6 +226,7 @@ def load_classifier(name: str, path: Path) -> Classifier:
         bit_depth=description.bit_depth,
         fit=description.fit,
         distribution=_distribution(beside) if beside in files else None,
+        data=description.made_with.get("data"),
     )
 
 

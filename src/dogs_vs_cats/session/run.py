@@ -27,7 +27,7 @@ from dogs_vs_cats.project import VARIABLE
 from dogs_vs_cats.session import run_lock
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from dogs_vs_cats.session.preflight import Preflight
-from dogs_vs_cats.session.selection import check_inputs
+from dogs_vs_cats.session.selection import LOADED_BEFORE_NODES, check_inputs
 from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
 from dogs_vs_cats.storage.caches import GIB, note_use, remove_beyond, total
 from dogs_vs_cats.tracking.run_facts import kedro_command
@@ -101,17 +101,12 @@ class Run:
         for dataset in datasets:
             if isinstance(dataset, KerasModelDataset):
                 dataset.caches = True
-        parameters = self._parameters
-        wanted = {
-            "classifier": parameters["inference"]["model"],
-            "exported_classifier": parameters["export"]["approach"],
-        }
-        for entry in wanted.keys() & pipeline.inputs():
-            registered = registered_name(parameters["tracking"]["registered_model"], self._experiment)
-            found = find_model(
-                wanted[entry], catalog, parameters["approaches"], registered, parameters["comparison"]["metric"]
-            )
-            catalog.save(entry, load_classifier(*found))
+        for entry in LOADED_BEFORE_NODES.keys() & pipeline.inputs():
+            group, name = LOADED_BEFORE_NODES[entry]
+            wanted, approaches = self._parameters[group][name], self._parameters["approaches"]
+            registered = registered_name(self._parameters["tracking"]["registered_model"], self._experiment)
+            metric = self._parameters["comparison"]["metric"]
+            catalog.save(entry, load_classifier(*find_model(wanted, catalog, approaches, registered, metric)))
 
     def dataset_saved(self, data: Any) -> None:
         """Records that the experiment uses an entry of a cache."""

@@ -15,6 +15,9 @@ from dogs_vs_cats.errors import MissingInputError, SelectionError, listed
 LISTED = 40
 """A message lists at most so many names; of datasets there are hundreds."""
 
+LOADED_BEFORE_NODES = {"classifier": ("inference", "model"), "exported_classifier": ("export", "approach")}
+"""Models that are loaded before the first node, and the parameter that names each."""
+
 
 def _datasets(pipeline: Pipeline) -> set[str]:
     return {name for name in pipeline.datasets() if name != "parameters" and not name.startswith("params:")}
@@ -107,10 +110,7 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], environ
     """
 
     def missing(part: Pipeline) -> list[str]:
-        inputs = _datasets(part) & part.inputs() - {
-            "classifier",
-            "exported_classifier",
-        }  # which a hook loads before the first node
+        inputs = _datasets(part) & part.inputs() - LOADED_BEFORE_NODES.keys()
         return sorted(name for name in inputs if not catalog.exists(name))
 
     if not (absent := missing(pipeline)):
