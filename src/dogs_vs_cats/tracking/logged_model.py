@@ -97,12 +97,14 @@ def log_model(
 
 
 def _copy_decoder(folder: Path) -> Path:
-    """Copies the part of the package that decodes image files; it imports no other part."""
+    """Copies the part of the package that decodes image files, and what importing the package itself needs."""
     package = Path(__file__).parents[1]
     copy = folder / package.name
     decoder = Path("images") / "decoding"
     shutil.copytree(package / decoder, copy / decoder, ignore=shutil.ignore_patterns("__pycache__"))
-    for part in ("__init__.py", "images/__init__.py"):
+    (copy / "compute").mkdir()
+    held = ("compute/__init__.py", "compute/instruction_sets.py", "compute/processor.py")
+    for part in ("__init__.py", "images/__init__.py", *held):
         shutil.copyfile(package / part, copy / part)
     return copy
 
