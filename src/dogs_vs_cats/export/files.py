@@ -11,13 +11,14 @@ import keras
 import numpy as np
 
 from dogs_vs_cats.compute.precision import layers_within, with_dtype_policy
-from dogs_vs_cats.errors import ExportError, first_line
+from dogs_vs_cats.datasets.keras_model import ZIP_EPOCH
+from dogs_vs_cats.errors import ExportError, expected_failure, first_line
 from dogs_vs_cats.export.description import Description
 from dogs_vs_cats.parameters.export import ExportFormat, Quantisation
 
 ENDINGS: dict[ExportFormat, str] = {"onnx": ".onnx", "litert": ".tflite", "saved_model": ""}
 
-INSTALL = "Install what exporting needs: make dev"
+INSTALL = "Install all that exporting needs: make dev"
 
 INPUT = "image"
 """Name of the input."""
@@ -64,11 +65,11 @@ def write(
         model = with_dtype_policy(model, "float32")
     try:
         _WRITERS[kind](model, path, quantise, calibration, description)
-    except ModuleNotFoundError as error:
-        raise ExportError(
-            f"Writing {path.name} needs the package {error.name}, which isn't installed. {INSTALL}"
-        ) from error
+    except ImportError as error:
+        raise ExportError(f"Writing {path.name} needs another package: {first_line(error)}. {INSTALL}") from error
     except Exception as error:
+        if expected_failure(error) is not None:  # such as a full disk
+            raise
         raise ExportError(
             f"{model.name} can't be written as {path.name}: {first_line(error)}. Leave {kind} out of export.formats"
             + ("." if quantise == "none" else ", or set export.quantise to none.")
@@ -135,8 +136,11 @@ def _write_litert(
     model.export(str(path), format="litert", verbose=False, input_signature=_signature(model), **options)
     # LiteRT's convention: files that belong to a model are a zip archive at its end.
     with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("labels.txt", "\n".join(description.classes) + "\n")
-        archive.writestr("description.json", description.to_json())
+        for name, content in (
+            ("labels.txt", "\n".join(description.classes) + "\n"),
+            ("description.json", description.to_json()),
+        ):
+            archive.writestr(zipfile.ZipInfo(name, ZIP_EPOCH), content)
 
 
 def _write_saved_model(

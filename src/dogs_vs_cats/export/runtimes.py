@@ -1,29 +1,34 @@
 """Running exported files with their formats' own runtimes. Nothing here imports Keras.
 
-As a program, it classifies the images of an array file: `python -m dogs_vs_cats.export.runtimes FILE IMAGES OUTPUTS`.
+As a program, it classifies images of an array file:
+`python -m dogs_vs_cats.export.runtimes FILE IMAGES ROWS ANSWERS THREADS`.
 """
 
 import json
+import os
 import sys
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dogs_vs_cats.errors import ModelFileError, first_line
+from dogs_vs_cats.errors import ModelFileError, ProjectError, first_line
 from dogs_vs_cats.export.description import Description
+from dogs_vs_cats.storage.arrays import read_rows, save_array
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Takes raw images, (n, height, width, channels), 0..255, and returns probabilities, (n, outputs)."""
 
 BATCH_SIZE = 32
+FOLDER = "folder"
 TIMED = 20
 """Photos that are classified one by one to measure how long one takes."""
 
-_INSTALL = "Install it: pip install {}"
+INSTALL = "Install it: make dev, or pip install {}"
 
 
 def open_file(path: Path, threads: int | None = None) -> tuple[Run, Description]:
@@ -40,30 +45,30 @@ def open_file(path: Path, threads: int | None = None) -> tuple[Run, Description]
         ModelFileError: The file is missing, damaged or of no exported format, has no description, or its runtime isn't
             installed.
     """
-    openers = {".onnx": _open_onnx, ".tflite": _open_litert, "": _open_saved_model}
-    if path.suffix not in openers or not path.exists():
+    openers = {".onnx": _open_onnx, ".tflite": _open_litert, FOLDER: _open_saved_model}
+    kind = FOLDER if path.is_dir() else path.suffix
+    if kind not in openers or not path.exists():
         raise ModelFileError(
             f"{path} is no exported model. Allowed are a .onnx or .tflite file, and the folder of a SavedModel: "
             "kedro run --pipelines=export writes all three."
         )
     try:
-        return openers[path.suffix](path, threads)
+        return openers[kind](path, threads or os.cpu_count() or 1)
     except ModuleNotFoundError as error:
-        raise ModelFileError(f"{path} needs {error.name}. {_INSTALL.format(error.name)}") from error
-    except KeyError as error:
+        raise ModelFileError(f"{path} needs {error.name}. {INSTALL.format(error.name)}") from error
+    except (KeyError, zipfile.BadZipFile, FileNotFoundError) as error:
         raise ModelFileError(
-            f"{path} doesn't describe itself: {error.args[0]} is missing. Export the model again: "
-            "kedro run --pipelines=export"
+            f"{path} has no description of its classes. Export the model again: kedro run --pipelines=export"
         ) from error
     except Exception as error:
         raise ModelFileError(f"{path} can't be opened: {first_line(error)}") from error
 
 
-def _open_onnx(path: Path, threads: int | None) -> tuple[Run, Description]:
+def _open_onnx(path: Path, threads: int) -> tuple[Run, Description]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
 
@@ -73,7 +78,7 @@ def _open_onnx(path: Path, threads: int | None) -> tuple[Run, Description]:
     return run, Description.from_fields(session.get_modelmeta().custom_metadata_map)
 
 
-def _open_litert(path: Path, threads: int | None) -> tuple[Run, Description]:
+def _open_litert(path: Path, threads: int) -> tuple[Run, Description]:
     from ai_edge_litert.interpreter import Interpreter
 
     with zipfile.ZipFile(path) as archive:
@@ -95,10 +100,10 @@ def _open_litert(path: Path, threads: int | None) -> tuple[Run, Description]:
     return run, description
 
 
-def _open_saved_model(path: Path, threads: int | None) -> tuple[Run, Description]:
+def _open_saved_model(path: Path, threads: int) -> tuple[Run, Description]:
     import tensorflow as tf
 
-    if threads is not None:
+    with suppress(RuntimeError):  # TensorFlow has started, and keeps its threads
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     loaded = tf.saved_model.load(str(path))
     content = (path / "assets.extra" / "description.json").read_text(encoding="utf-8")
@@ -109,24 +114,25 @@ def _open_saved_model(path: Path, threads: int | None) -> tuple[Run, Description
     return run, Description(**json.loads(content))
 
 
-def classify(run: Run, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def classify(run: Run, images: NDArray[np.uint8], rows: NDArray[np.integer]) -> NDArray[np.float32]:
     """Classifies images in batches.
 
     Args:
         run: See `open_file`.
-        images: Raw images, (n, height, width, channels).
+        images: Raw images, (n, height, width, channels); may be a memory map.
+        rows: Which of them, (m,).
 
     Returns:
-        Probabilities, (n, outputs).
+        Probabilities, (m, outputs).
     """
-    parts = [run(images[at : at + BATCH_SIZE].astype(np.float32)) for at in range(0, len(images), BATCH_SIZE)]
-    return np.concatenate(parts)
+    batches = np.split(rows, range(BATCH_SIZE, len(rows), BATCH_SIZE))
+    return np.concatenate([run(read_rows(images, batch).astype(np.float32)) for batch in batches])
 
 
-def milliseconds(run: Run, images: NDArray[np.uint8]) -> float:
-    """Measures how long one image takes by itself: the median of `TIMED`, in milliseconds."""
+def milliseconds(run: Run, image: NDArray[np.uint8]) -> float:
+    """Measures how many milliseconds one image, (height, width, channels), takes by itself: the median of `TIMED`."""
     seconds = []
-    for image in np.resize(images, (TIMED + 1, *images.shape[1:])):
+    for _ in range(TIMED + 1):
         begin = time.perf_counter()
         run(image[np.newaxis].astype(np.float32))
         seconds.append(time.perf_counter() - begin)
@@ -134,13 +140,15 @@ def milliseconds(run: Run, images: NDArray[np.uint8]) -> float:
 
 
 def main() -> None:
-    """Classifies the images of one array file, writes the answers to another, and prints the milliseconds of one."""
-    file, given, answered = map(Path, sys.argv[1:])
-    run, _ = open_file(file)
-    images = np.load(given, mmap_mode="r")
-    np.save(answered, classify(run, images))
-    took = milliseconds(run, images)
-    print(json.dumps({"milliseconds": took, "keras": "keras" in sys.modules}))
+    """Classifies images of an array file, writes the answers to another, and prints the milliseconds of one image."""
+    file, images, rows, answers, threads = sys.argv[1:]
+    try:
+        run, _ = open_file(Path(file), int(threads) or None)
+        photos, chosen = np.load(images, mmap_mode="r"), np.load(rows)
+        save_array(Path(answers), classify(run, photos, chosen))
+        print(json.dumps({"milliseconds": milliseconds(run, photos[chosen[0]])}))
+    except (ProjectError, OSError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
