@@ -71,16 +71,16 @@ def known_sources(
     sources = {}
     for experiment in experiments.values():
         data = experiment.summary["data"]
-        if data["source"] == "files" and experiment.source and (images := _images(data)):
+        if data.get("source") == "files" and experiment.source and (images := _images(data)):
             ingestion = (lecture if images == PHOTOS else mnist)["ingestion"]
             needed = sum(ingestion[f"{split}_size"] for split in SPLITS)
-            if sum(sum(counts.values()) for counts in data["images"].values()) >= needed:
+            if sum(sum(counts.values()) for counts in data.get("images", {}).values()) >= needed:
                 sources[images] = as_yaml(experiment.source)
     return sources
 
 
 def _find(experiments: Mapping[str, Experiment], images: str, wanted: Mapping[str, Mapping[str, Any]]) -> str:
-    """Finds the experiment whose results match a claim; those on VGG16, the lecture's base, take precedence.
+    """Finds the experiment whose results match a claim, of several one on VGG16, the lecture's base.
 
     Args:
         experiments: All results, by experiment.
@@ -102,7 +102,7 @@ def _find(experiments: Mapping[str, Experiment], images: str, wanted: Mapping[st
         for name, found in rows.items()
     }
     bases = {name: {row["backbone"] for row in found.values()} for name, found in rows.items()}
-    best = min(rows, key=lambda name: (bases[name] != {"VGG16"}, len(differences[name])))
+    best = min(rows, key=lambda name: (bool(differences[name]), bases[name] != {"VGG16"}, len(differences[name])))
     if differences[best]:
         raise NoResultsError(f"data/08_reporting/{best} has {'; '.join(differences[best])}.")
     return best
