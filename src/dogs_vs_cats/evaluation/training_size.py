@@ -99,8 +99,8 @@ class Curve(NamedTuple):
         fitted: The curve there.
         low: Lower end of its 95 % band.
         high: Upper end.
-        gain: The gain in accuracy by twice the largest number; with the ends of its interval. None of them
-            is ever below 0, because the errors of the power law never rise with the number of photos.
+        gain: The gain in accuracy from doubling the largest number, with its interval. No end of it is ever below 0,
+            because the errors of the power law never rise with the number of photos.
     """
 
     images: NDArray[np.float64]

@@ -64,7 +64,7 @@ def random_split(
         seed: Another seed draws another split.
         class_names: Names of the classes, by label.
         images: The name of the images in messages.
-        together: Their words for images of one group.
+        together: The messages' term for images of one group.
 
     Returns:
         Name of the split of each image, shape (n,).
@@ -148,7 +148,7 @@ def _place(images: np.ndarray, need: np.ndarray, targets: np.ndarray) -> int:
     Args:
         images: How many of each class, shape (classes,).
         need: Images that each split still needs of each class, shape (classes, splits); negative where it has too many.
-        targets: The same at first.
+        targets: Images that each split needed at first, shape (classes, splits).
 
     Returns:
         Index of the split that the images overfill least. Of several, training comes first if it still lacks a class
