@@ -40,8 +40,9 @@ def test_a_result_that_was_replaced_or_deleted_since_is_no_longer_in_the_manifes
     manifest = {}
     for run, name in ((elsewhere, "images"), (facts, "backbone"), (facts, "features")):
         manifest = with_result(manifest, "e", run, name, "1")
-    kept = without_replaced(manifest, {"images": "2", "backbone": "1"})
+    kept = without_replaced(manifest, {"images": "2", "backbone": "1", "features": ""})
     assert kept == {"experiment": "e", "runs": [{**facts, "results": {"backbone": "1"}}]}
+    assert without_replaced(manifest, {}) == manifest
 
 
 def test_a_run_on_another_machine_says_in_one_line_what_differs(facts, elsewhere):

@@ -13,6 +13,7 @@ from dogs_vs_cats.dvc_sync import lock_record
 from dogs_vs_cats.dvc_sync.locked_stages import LOCK, Stages, of_working_tree, parse
 from dogs_vs_cats.errors import ReproductionError
 from dogs_vs_cats.parameters.files import read_yaml
+from dogs_vs_cats.provenance import manifest_file
 from dogs_vs_cats.provenance.code import git
 from dogs_vs_cats.provenance.manifest import Facts
 
@@ -120,5 +121,5 @@ def in_working_tree(root: Path) -> Results:
     environment = read_yaml(root / "params.yaml")["env"]
     experiment = read_yaml(root / "conf" / environment / "globals.yml")["experiment"]
     manifest = root / "data/08_reporting" / experiment / "provenance.json"
-    runs = json.loads(manifest.read_text(encoding="utf-8"))["runs"] if manifest.is_file() else []
+    runs = manifest_file.read(manifest).get("runs", [])
     return Results(root, "", environment, of_working_tree(root, environment), runs, {})

@@ -33,7 +33,7 @@ class ProvenanceHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
-        """Compares this machine and its packages with the manifest, and removes results from it that are gone."""
+        """Compares this machine and its packages with the manifest, and removes inputs from it that were replaced."""
         # Not at the top: every kedro command imports this module, and few make results.
         from dogs_vs_cats.provenance.manifest import describe_run, made_elsewhere, without_replaced
 
@@ -45,7 +45,10 @@ class ProvenanceHooks:
         manifest = catalog.load("provenance")
         for line in made_elsewhere(manifest, self._facts, pipeline.datasets()):
             logger.warning(line)
-        if recorded := {name for run in manifest.get("runs", ()) for name in run["results"]}:
+        # Inputs alone: hashing gigabytes takes seconds, and this run replaces its outputs. A run that reads
+        # `model_info` describes the model.
+        inputs = {name.removesuffix("_info") for name in pipeline.inputs()}
+        if recorded := inputs & {name for run in manifest.get("runs", ()) for name in run["results"]}:
             catalog.save("provenance", without_replaced(manifest, self._hashes(recorded)))
 
     @hook_impl
@@ -61,12 +64,12 @@ class ProvenanceHooks:
         self._catalog.save("provenance", manifest)
 
     def _hashes(self, names: set[str]) -> dict[str, str]:
-        """The MD5 of the results that are files, by name."""
+        """The MD5 of the results that are files, by name; empty without the file."""
         from dogs_vs_cats.datasets.local_file import LocalFileDataset
 
         datasets = {name: self._catalog.get(name) for name in names}
         files = {name: of.filepath for name, of in datasets.items() if isinstance(of, LocalFileDataset)}
-        return {name: md5(path) for name, path in files.items() if path.is_file()}
+        return {name: md5(path) if path.is_file() else "" for name, path in files.items()}
 
 
 def _is_in_manifest(name: str) -> bool:

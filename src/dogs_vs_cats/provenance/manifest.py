@@ -48,10 +48,10 @@ def without_replaced(manifest: Mapping[str, Any], found: Mapping[str, str]) -> d
 
     Args:
         manifest: The manifest; may be empty.
-        found: The MD5 of the files of the results that are there, by name.
+        found: The MD5 of the files of results, by name; of a missing file, an empty text. Results that it lacks stay.
     """
     runs = [
-        {**run, "results": {name: md5 for name, md5 in run["results"].items() if found.get(name) == md5}}
+        {**run, "results": {name: md5 for name, md5 in run["results"].items() if found.get(name, md5) == md5}}
         for run in manifest.get("runs", ())
     ]
     return {**manifest, "runs": [run for run in runs if run["results"]]}
