@@ -9,20 +9,28 @@ from dogs_vs_cats.provenance.manifest import describe_run, with_result
 from dogs_vs_cats.reporting import data_quality_findings
 from tests.reporting.test_comparison import DATA_QUALITY, PARAMETERS, SETTINGS, compare, model_info, run
 
-PLACE = {"source": "/home/me/photos/train.zip", "train_size": 60}
+PLACE = {"source": "/home/me/photos/train.zip", "images": "/home/me/all photos", "train_size": 60, "classes": None}
+COMMAND = (
+    "kedro run --env=photos --pipelines=comparison --conf-source=/home/me/conf "
+    "'--params=ingestion.source=~/all photos/train.zip,backbone.weights=/home/me/vgg16.h5'"
+)
 
 
 def info(approach: str, **facts: Any) -> dict[str, Any]:
-    return {**model_info(approach, **SETTINGS), "image_size": 32, "channels": 3, **facts}
+    base = {"name": "VGG16", "weights": "/home/me/vgg16.h5"}
+    settings: dict[str, Any] = {**SETTINGS, "dropout": None, "seeds": []}
+    sizes = {"image_size": 32, "channels": 3}
+    return {**model_info(approach, **settings), **sizes, "backbone_made_with": base, **facts}
 
 
 def card_of(approaches: dict[str, int], class_names: list[str] | None = None, **changes: Any) -> str:
     infos = {f"{name}.model_info": info(name) for name in approaches}
-    catalog = compare(approaches, class_names, changes=infos | {"ingestion_record": {"parameters": PLACE}} | changes)
+    records = {"ingestion_record": {"parameters": PLACE}, "run_record": {"experiment": "sample", "command": COMMAND}}
+    catalog = compare(approaches, class_names, changes=infos | records | changes)
     run(catalog, list(approaches), "model_card")
     card: str = catalog.load("model_card")
-    assert "None" not in card
-    assert "/home/me" not in card
+    for absent in ("None", "null", "[]", "/home/me", "~"):
+        assert absent not in card
     return card
 
 
@@ -81,9 +89,11 @@ def test_the_body_says_what_was_measured_on_what_and_how_to_load_the_model(card:
         "| majority\\_class (always the same class) | 50.0% (",
         "* learning\\_rate: 0.001",
         "Made with commit ",
-        "brightness, 3 to 40: 60.0% of 20 images, significantly less than of the others",
+        "brightness, 3 to 40: 60.0% of 20 images, significantly lower than for the other images",
         "The expected calibration error on the test images is 0.117",
-        "Prepared with train\\_size 60.",
+        "Prepared with images all photos, train\\_size 60.",
+        "* backbone.weights: vgg16.h5",
+        "kedro run --env=photos --conf-source=conf --params=ingestion.source=train.zip,backbone.weights=vgg16.h5\n",
     ):
         assert part in card
     assert "1 to 2" not in card

@@ -9,11 +9,13 @@ import yaml
 
 from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.images.splits import SPLITS
+from dogs_vs_cats.parameters.backbone import HUB
+from dogs_vs_cats.parameters.base import written
 from dogs_vs_cats.reporting import data_quality_findings, findings, provenance
 from dogs_vs_cats.reporting.html import environment
 from dogs_vs_cats.reporting.results import ApproachResult
-from dogs_vs_cats.reporting.settings import flattened
-from dogs_vs_cats.reporting.wording import whole_command
+from dogs_vs_cats.reporting.settings import ABSENT, flattened
+from dogs_vs_cats.reporting.wording import publishable, whole_command, without_folders
 
 METRICS = {
     "accuracy": "Accuracy",
@@ -54,6 +56,8 @@ def render(
     """
     result = next(result for result in results if result.name == summary["best"]["approach"])
     examined = data_quality_summary.get("subject") == data_quality_findings.subject(it.model_info for it in results)
+    row = summary["approaches"][result.name]
+    base = without_folders(row["backbone"] or "")
     hashes = {name: md5 for run in manifest.get("runs", ()) for name, md5 in run["results"].items()}
     experiment, source = run_record.get("experiment", "unknown"), _source(ingestion_record)
     templates = environment("dogs_vs_cats.reporting")
@@ -63,17 +67,19 @@ def render(
         head=yaml.safe_dump(head, sort_keys=False, allow_unicode=True).strip(),
         summary=summary,
         result=result,
-        row=summary["approaches"][result.name],
+        row=row,
         baseline=BASELINE,
         splits=SPLITS,
         experiment=experiment,
-        command=whole_command(run_record.get("command", "")),
+        base=base,
+        hub=base.startswith(HUB),
+        command=publishable(whole_command(run_record.get("command", ""))),
         source=source,
-        ingestion=flattened(ingestion_record.get("parameters", {})),
+        ingestion=_stated(flattened(ingestion_record.get("parameters", {}))),
         hashes=hashes,
         findings=[f"{findings.headline(summary)}.", *findings.sentences(summary)],
         weak_spots=[it for it in data_quality_summary["slices"] if it["approach"] == result.name] if examined else None,
-        settings=result.settings["trained"].to_dict(),
+        settings=_stated(result.settings["trained"].to_dict()),
         provenance=list(provenance.lines(manifest)),
     )
 
@@ -81,6 +87,12 @@ def render(
 def plain(text: Any) -> str:
     """Writes a name in Markdown so that none of its characters is markup."""
     return _MARKUP.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def _stated(values: Mapping[Any, str]) -> dict[str, str]:
+    """Leaves out parameters without a value, and the folders of this machine."""
+    unset = {written(None), written([]), "", ABSENT}
+    return {name: without_folders(value) for name, value in values.items() if value not in unset}
 
 
 def _source(ingestion_record: Mapping[str, Any]) -> str:

@@ -1,11 +1,17 @@
 """Numbers and values in words, each rule in one place."""
 
 import re
+import shlex
+from pathlib import PurePosixPath
 from typing import Any
 
 from dogs_vs_cats.parameters.base import written
 
 UNKNOWN = "–"
+
+_URL_OR_PATH = re.compile(
+    r"""(?P<url>(?!file:)\b\w+://[^\s,"']*)|(?<![^\s=,:"'\[])(?:file://)?(?:~[^/,"']*)?/[^,"'\]]+"""
+)
 
 
 def percent(accuracy: float, images: int) -> str:
@@ -78,6 +84,16 @@ def listed(names: list[str]) -> str:
 def whole_command(command: str) -> str:
     """Removes the selection of pipelines from a command of Kedro, so that it makes all that a page shows."""
     return re.sub(r" (?:--pipelines?|-p)[ =]\S+", "", command)
+
+
+def without_folders(text: str) -> str:
+    """Shortens the absolute paths of a parameter's value, and those below `~`, to their last part; URLs stay."""
+    return _URL_OR_PATH.sub(lambda found: found["url"] or PurePosixPath(found[0]).name, text)
+
+
+def publishable(command: str) -> str:
+    """Removes the folders of this machine from a command; see `without_folders`."""
+    return shlex.join(map(without_folders, shlex.split(command)))
 
 
 def _digits(images: int) -> int:
