@@ -35,5 +35,18 @@ def test_files_that_differ_from_the_commit_are_named_but_not_dvc_lock_nor_notes(
     assert found["dirty_files"] == ["code.py", "conf/mine/globals.yml", "src/new ü.py"]
 
 
+def test_of_a_project_in_a_folder_of_a_repository_its_own_files_are_named(repository):
+    project = repository / "project"
+    for name in ("code.py", "dvc.lock"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text("1")
+    for arguments in (["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-m", "second"]):
+        subprocess.run(["git", *arguments], cwd=repository, check=True, capture_output=True)
+    for name in ("code.py", "src/outside.py", "project/code.py", "project/dvc.lock", "project/src/new.py"):
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_text("2")
+    assert describe_code(project)["dirty_files"] == ["code.py", "src/new.py"]
+
+
 def test_a_folder_without_git_has_no_commit(tmp_path):
     assert describe_code(tmp_path) == {"commit": "", "dirty_files": [], "requirements_lock": ""}

@@ -39,13 +39,19 @@ def dirty_files(root: Path = ROOT) -> list[str]:
 
     `dvc.lock` isn't among them: DVC writes it after each stage, which changes nothing for the next one.
     """
-    lines = git("status", "--porcelain", "--no-renames", "--untracked-files=all", "-z", root=root).split("\0")
-    changes = [(line[:2], line[3:]) for line in lines if line]
-    return [
-        path
-        for status, path in changes
-        if path != "dvc.lock" and (status != "??" or path.startswith(("src/", "conf/")))
-    ]
+    changed = ("diff", "--name-only", "-z", "--no-renames", "--relative", "HEAD", "--", ".", ":(exclude)dvc.lock")
+    return [*filter(None, git(*changed, root=root).split("\0")), *new_files(root=root)]
+
+
+def new_files(*options: str, root: Path = ROOT) -> list[str]:
+    """Files of code and configuration that git doesn't know, without those that it ignores.
+
+    Args:
+        *options: Further ones of `git ls-files`.
+        root: The project's root, to which the paths are relative.
+    """
+    found = git("ls-files", "--others", "--exclude-standard", *options, "-z", "--", "src", "conf", root=root)
+    return [path for path in found.split("\0") if path]
 
 
 def git(*arguments: str, root: Path = ROOT) -> str:
