@@ -13,7 +13,7 @@ from dogs_vs_cats.compute import instruction_sets
 from dogs_vs_cats.compute.precision import processor_gains_from_bfloat16
 from tests.conftest import SOURCE
 
-pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="the switches are there on x86 only")
+on_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="the switches are there on x86 only")
 
 START = """
 import json, sys
@@ -57,6 +57,7 @@ def _started(instruction_set: str, **variables: str) -> tuple[dict, str]:
     return json.loads(started.stdout.strip().splitlines()[-1]), started.stdout
 
 
+@on_x86
 def test_every_library_is_held_to_avx2_whatever_the_environment_asks_for(tmp_path: Path):
     report, printed = _started(
         "avx2", ONEDNN_MAX_CPU_ISA="DEFAULT", ONEDNN_VERBOSE="1", XLA_FLAGS=f"--xla_dump_to={tmp_path}"
@@ -71,10 +72,18 @@ def test_every_library_is_held_to_avx2_whatever_the_environment_asks_for(tmp_pat
     assert report["onednn"]
 
 
+@on_x86
 def test_the_set_auto_leaves_the_backend_and_its_switches_to_the_environment():
     report, printed = _started("auto", TF_ENABLE_ONEDNN_OPTS="0", ONEDNN_MAX_CPU_ISA="AVX", ONEDNN_VERBOSE="1")
     assert "cpu,isa:Intel AVX\n" in printed
     assert not report["onednn"]
+
+
+def test_a_processor_without_avx2_is_held_to_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(instruction_sets, "cpuinfo", lambda: {"flags": "sse4_2 avx"})
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    instruction_sets.hold(instruction_sets.LIBRARIES)
+    assert "OPENBLAS_CORETYPE" not in os.environ
 
 
 @pytest.mark.parametrize(

@@ -25,15 +25,16 @@ BACKENDS = {
 
 
 def hold(variables: dict[str, str]) -> None:
-    """Holds libraries that haven't started yet to AVX2; on processors other than x86-64, changes nothing.
+    """Holds libraries that haven't started yet to AVX2; changes nothing on processors without AVX2.
 
     Args:
         variables: `LIBRARIES` or `BACKENDS`. They replace those of the user's environment; flags of XLA are added.
     """
-    if platform.machine() not in ("x86_64", "AMD64"):
+    flags = cpuinfo().get("flags", "avx2")  # only Linux lists them
+    if platform.machine() not in ("x86_64", "AMD64") or "avx2" not in flags:
         return
     for name, value in variables.items():
-        if name == "OPENCV_CPU_DISABLE" and "avx512f" not in cpuinfo().get("flags", ""):
+        if name == "OPENCV_CPU_DISABLE" and "avx512f" not in flags:
             continue  # OpenCV complains about sets that the processor doesn't have.
         given = os.environ.get(name, "").split() if name == "XLA_FLAGS" else []
         os.environ[name] = " ".join([*(flag for flag in given if flag != value), value])
