@@ -1,6 +1,8 @@
 """`kedro dvc verify` and `kedro dvc lock`, on one project that all tests here share."""
 
+import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from dogs_vs_cats.dvc_sync import results
+from dogs_vs_cats.dvc_sync import lock_record, results
+from dogs_vs_cats.dvc_sync.commands import dvc
 from dogs_vs_cats.dvc_sync.lock_record import LockRecord
 from dogs_vs_cats.dvc_sync.reproduction import this_machine, write_lock
 from dogs_vs_cats.dvc_sync.verification import BEYOND, SAME, WITHIN, Verification, verify
 from dogs_vs_cats.dvc_sync.verification_table import render
+from dogs_vs_cats.errors import ReproductionError
 from tests.conftest import PROJECT, kedro
 from tests.dvc_sync.dvc_project import Project, put_under_dvc
 
@@ -78,11 +83,31 @@ def first_difference(found: Verification) -> tuple[str, list[str]]:
     return found.first.name, [cause.kind for cause in found.first.causes]
 
 
-def test_nothing_changed_is_the_same(project: Project) -> None:
+def test_nothing_changed_is_the_same(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
     found = with_working_tree(project)
     assert {stage.name for stage in found.stages} == STAGES
     assert found.status == SAME
-    assert render(found).endswith("All outputs are the same.")
+    text = render(found)
+    assert text.endswith("All outputs are the same.")
+    assert "\x1b" not in text
+
+
+def test_a_removed_approach_is_a_difference_like_others(project: Project) -> None:
+    """The stage is missing in one of two commits; the record of the other one names the machine."""
+    text = (project.root / "dvc.lock").read_text()
+    name = "approach_on_images@naive_cnn"
+    rest = text.partition(f"  {name}:\n")[2]
+    end = re.search(r"^  \S", rest, re.MULTILINE)
+    assert end
+    (project.root / "dvc.lock").write_text(text.replace(f"  {name}:\n{rest[: end.start()]}", ""))
+    project.commit()
+    found = verify(*(results.at_commit(project.root, revision) for revision in ("HEAD~1", "HEAD")))
+    (stage,) = (stage for stage in found.stages if stage.different)
+    assert stage.name == name
+    assert {difference.text for difference in stage.different.values()} == {"missing"}
+    assert found.status == BEYOND
+    assert f"The first stage that differs is {name}. Likely cause: " in render(found)
 
 
 def test_a_changed_line_of_code_that_changes_no_output_names_the_command_that_renews_the_lock(
@@ -193,11 +218,67 @@ def test_without_the_files_the_hashes_and_the_committed_metrics_are_compared(pro
     text = render(found)
     assert "only hashes can be compared" in text
     assert "1 of 21 values differ, by up to 0.02 (naive_cnn.test_accuracy" in text
+    assert text.endswith("Answers were not compared, since predictions are neither in DVC's cache nor in a remote.")
     assert found.status == BEYOND
 
 
+def test_processors_stay_listed_while_the_outputs_are_the_same(project: Project) -> None:
+    record = json.loads((project.root / "dvc.lock.json").read_text())
+    here = record["machine"]["processor"]
+    (project.root / "dvc.lock.json").write_text(json.dumps(record | {"processors": ["another one", here]}))
+    project.commit()
+    found = results.at_commit(project.root, "HEAD", [this_machine()])
+    assert write_lock(found)["processors"] == sorted([here, "another one"])
+    prepare = found.stages["prepare"]
+    outputs = {**prepare.outputs, next(iter(prepare.outputs)): "0" * 32}
+    changed = {**found.stages, "prepare": dataclasses.replace(prepare, outputs=outputs)}
+    assert write_lock(dataclasses.replace(found, stages=changed))["processors"] == [here]
+
+
+def test_a_record_of_another_lock_counts_as_none(project: Project) -> None:
+    for text in (json.dumps({"dvc_lock": "0" * 40}), "<<<<<<< HEAD\n{}\n"):
+        assert lock_record.read(project.root, "HEAD")
+        (project.root / "dvc.lock.json").write_text(text)
+        project.commit()
+        assert lock_record.read(project.root, "HEAD") is None
+        project.git("reset", "--quiet", "--hard", "HEAD~1")
+
+
+def test_commits_that_cant_be_compared_are_refused_in_a_line(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusal() -> str:
+        project.commit()
+        with pytest.raises(ReproductionError) as caught:
+            results.at_commit(project.root, "HEAD")
+        return caught.value.message
+
+    lock = (project.root / "dvc.lock").read_text()
+    for text in (f"<<<<<<< HEAD\n{lock}", "schema: '2.0'\n"):
+        (project.root / "dvc.lock").write_text(text)
+        assert refusal().startswith("dvc.lock of HEAD has no stages, or holds the marks of a merge conflict.")
+    (project.root / "dvc.lock").write_text(lock)
+    for text in ("experiment: test\n", ""):
+        (project.root / "params.yaml").write_text(text)
+        assert refusal().startswith("HEAD has no params.yaml with a line `env: NAME`")
+    (project.root / "params.yaml").unlink()
+    assert refusal().startswith("HEAD has no params.yaml with a line `env: NAME`")
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(project.root / "data"))
+        assert refusal().startswith("git can't read the repository. Install git")
+    shutil.rmtree(project.root / ".dvc")
+    assert "isn't under DVC: it has no folder .dvc." in refusal()
+
+
+def test_two_commits_and_the_working_tree_are_not_compared_at_once() -> None:
+    answer = CliRunner().invoke(dvc, ["verify", "HEAD~1", "HEAD", "--no-run"])
+    assert answer.exit_code == 2
+    assert "--no-run compares A with the working tree, so it takes no B." in answer.output
+
+
+NEW = "src/new folder/ü/file.txt"
+
 MAKE = f"""
 import json, pathlib
+assert pathlib.Path({NEW!r}).is_file()
 path = pathlib.Path({METRICS!r})
 path.parent.mkdir(parents=True, exist_ok=True)
 path.write_text(json.dumps({{"accuracy": 0.5}}))
@@ -206,7 +287,10 @@ path.write_text(json.dumps({{"accuracy": 0.5}}))
 
 @pytest.fixture
 def small(locked: Project, tmp_path: Path) -> Project:
-    """A clone without results, on a commit without a branch. It has a single stage, which takes no time."""
+    """A clone without results, on a commit without a branch. It has a single stage, which takes no time.
+
+    The stage needs a file that git doesn't know, in a new folder.
+    """
     project = locked.clone(tmp_path / "small", tmp_path / "state")
     stage = {
         "wdir": "conf/test",
@@ -219,6 +303,8 @@ def small(locked: Project, tmp_path: Path) -> Project:
     project.git("rm", "--quiet", "dvc.lock")
     project.commit()
     project.git("checkout", "--quiet", "--detach")
+    (project.root / NEW).parent.mkdir(parents=True)
+    (project.root / NEW).touch()
     return project
 
 
@@ -267,6 +353,7 @@ def test_a_reproduction_in_a_temporary_folder_is_compared_with_the_written_lock(
     assert "verify-" not in small.dvc("exp", "list")
 
     small.edit("dvc.lock.json", record["machine"]["processor"], "another one")
+    small.git("commit", "--quiet", "--message", "another one", "dvc.lock.json")
     status, output = continuous_integration(small)
     assert status == SAME, output
     assert "dvc.lock.json doesn't list this processor" in output

@@ -32,7 +32,7 @@ def likely_causes(stage: str, before: Results, after: Results) -> list[Cause]:
     """Finds what a stage depends on and differs, apart from the outputs of other stages.
 
     Args:
-        stage: The name of a stage that both results have.
+        stage: The name of a stage of either.
         before: The one result.
         after: The other one.
 

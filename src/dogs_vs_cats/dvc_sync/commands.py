@@ -72,8 +72,10 @@ def verify(ctx: click.Context, before: str, after: str | None, no_run: bool) -> 
     dvc.lock of the last commit. A and B are commits, branches, tags or experiments.
 
     The exit status is 0 if all outputs are the same. It is 3 if the metrics differ by no more than 0.01 and no more
-    than 1 % of the answers change, and else 4.
+    than 1 % of the answers change, and else 4. Answers are compared where both versions of the predictions are there.
     """
+    if after and no_run:
+        raise click.UsageError("--no-run compares A with the working tree, so it takes no B. Leave out one of the two.")
     from dogs_vs_cats.dvc_sync import results
     from dogs_vs_cats.dvc_sync.reproduction import reproduced
     from dogs_vs_cats.dvc_sync.verification import verify

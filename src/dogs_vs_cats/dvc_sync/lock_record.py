@@ -37,8 +37,11 @@ def read(root: Path, commit: str) -> LockRecord | None:
     """Reads the record of a commit's `dvc.lock`.
 
     Returns:
-        The record; None where the commit has none, or one of another `dvc.lock`.
+        The record; None where the commit has none, one of another `dvc.lock`, or one that isn't JSON, for instance
+        after a merge conflict.
     """
-    text = git("show", f"{commit}:{FILE}", root=root)
-    record: LockRecord | None = json.loads(text) if text else None
-    return record if record and record["dvc_lock"] == git("rev-parse", f"{commit}:{LOCK}", root=root) else None
+    try:
+        record: LockRecord = json.loads(git("show", f"{commit}:{FILE}", root=root))
+    except ValueError:
+        return None
+    return record if record["dvc_lock"] == git("rev-parse", f"{commit}:{LOCK}", root=root) else None

@@ -21,6 +21,11 @@ def is_metrics(name: str) -> bool:
     return PurePosixPath(name).match("08_reporting/*/metrics.json")
 
 
+def is_predictions(name: str) -> bool:
+    """Whether an output is a file of predictions, by its path in the project."""
+    return PurePosixPath(name).match("07_model_output/*/*/predictions.csv")
+
+
 class Difference(NamedTuple):
     """How much two versions of an output differ.
 

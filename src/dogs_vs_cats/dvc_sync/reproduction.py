@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dogs_vs_cats.dvc_sync import lock_record
 from dogs_vs_cats.dvc_sync.lock_record import FILE, LockRecord
 from dogs_vs_cats.dvc_sync.locked_stages import LOCK
 from dogs_vs_cats.dvc_sync.output_differences import is_metrics
 from dogs_vs_cats.dvc_sync.results import Results, at_commit
 from dogs_vs_cats.errors import ReproductionError
-from dogs_vs_cats.provenance.code import git
+from dogs_vs_cats.provenance.code import git, new_files
 from dogs_vs_cats.provenance.machine import describe_machine, versions
 from dogs_vs_cats.provenance.manifest import Facts
+from dogs_vs_cats.storage.atomic import replace_atomically
 
 
 def this_machine() -> Facts:
@@ -42,9 +44,10 @@ def reproduced(root: Path) -> Iterator[Results]:
         ReproductionError: A stage failed.
     """
     name = f"verify-{uuid.uuid4().hex[:8]}"
-    new = git("ls-files", "--others", "--exclude-standard", "--", "src", "conf", root=root).splitlines()
-    # DVC leaves new files out that git doesn't know.
-    copied = [option for path in new for option in ("--copy-paths", path)]
+    # DVC leaves files out that git doesn't know. It copies none into a folder that isn't there, but a whole new folder,
+    # with what git ignores in it.
+    new = new_files("--directory", "--no-empty-directory", root=root)
+    copied = [option for path in new for option in ("--copy-paths", path.rstrip("/"))]
     _run_dvc(root, "exp", "run", "--temp", "--force", "--name", name, *copied)
     try:
         yield at_commit(root, name, [this_machine()])
@@ -58,21 +61,31 @@ def write_lock(results: Results) -> LockRecord:
     Args:
         results: The results of a reproduction, with the run that made all of them.
     """
-    (results.root / LOCK).write_text(
-        git("show", f"{results.commit}:{LOCK}", root=results.root) + "\n", encoding="utf-8"
-    )
-    file = results.root / FILE
-    earlier = json.loads(file.read_text(encoding="utf-8"))["processors"] if file.is_file() else []
+    root, commit = results.root, results.commit
     (run,) = results.runs
     record: LockRecord = {
-        "dvc_lock": git("hash-object", LOCK, root=results.root),
-        "processors": sorted({*earlier, run["machine"]["processor"]}),
+        "dvc_lock": git("rev-parse", f"{commit}:{LOCK}", root=root),
+        "processors": sorted({*_earlier_processors(results), run["machine"]["processor"]}),
         "machine": run["machine"],
         "versions": run["versions"],
         "metrics": dict(_metrics(results)),
     }
-    file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    for name, text in {LOCK: git("show", f"{commit}:{LOCK}", root=root), FILE: json.dumps(record, indent=2)}.items():
+        with replace_atomically(root / name) as partial:
+            partial.write_text(f"{text}\n", encoding="utf-8")
     return record
+
+
+def _earlier_processors(results: Results) -> list[str]:
+    """The processors of the last commit's record, if they made these bytes, too."""
+    record = lock_record.read(results.root, "HEAD")
+    if record and _outputs(at_commit(results.root, "HEAD")) == _outputs(results):
+        return record["processors"]
+    return []
+
+
+def _outputs(results: Results) -> dict[str, str | None]:
+    return {path: md5 for stage in results.stages.values() for path, md5 in stage.outputs.items()}
 
 
 def _metrics(results: Results) -> Iterator[tuple[str, Any]]:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from ruamel.yaml import YAMLError
 
 from dogs_vs_cats.dvc_sync import lock_record
-from dogs_vs_cats.dvc_sync.locked_stages import LOCK, Stages, of_working_tree, parse
+from dogs_vs_cats.dvc_sync.locked_stages import LOCK, NO_STAGE, Stages, of_working_tree, parse
 from dogs_vs_cats.errors import ReproductionError
 from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.provenance import manifest_file
@@ -43,8 +44,8 @@ class Results:
     metrics: Mapping[str, Any]
 
     def run_of(self, stage: str) -> Mapping[str, Any] | None:
-        """The run that made the outputs of a stage; None where it isn't known."""
-        hashes = set(self.stages[stage].outputs.values())
+        """The run that made the outputs of a stage; None where it isn't known, or there is no such stage."""
+        hashes = set(self.stages.get(stage, NO_STAGE).outputs.values())
         return next((run for run in self.runs if "results" not in run or hashes & {*run["results"].values()}), None)
 
     def fetch(self, path: str, folder: Path) -> Path | None:
@@ -87,33 +88,60 @@ def at_commit(root: Path, revision: str, runs: Sequence[Facts] = ()) -> Results:
         runs: The runs that made them; by default, `dvc.lock.json` says.
 
     Raises:
-        ReproductionError: There is no such revision, or it has no `dvc.lock`.
+        ReproductionError: The project isn't under DVC, there is no such revision, or its `dvc.lock` or `params.yaml` is
+            missing or can't be read.
     """
-    from dvc.repo import Repo
-    from dvc.scm import SCMError, resolve_rev
-
-    try:
-        with Repo(str(root)) as repo:
-            commit = resolve_rev(repo.scm, revision)
-    except SCMError:
-        raise ReproductionError(
-            f"{revision} is no commit, branch, tag or experiment. `git log --oneline` and `dvc exp list` show them."
-        ) from None
+    commit = _commit(root, revision)
     text = git("show", f"{commit}:{LOCK}", root=root)
     if not text:
         raise ReproductionError(
             f"{revision} has no {LOCK}, so there is nothing to compare with. `kedro dvc lock` writes it; commit it."
         )
-    environment = yaml.safe_load(git("show", f"{commit}:params.yaml", root=root))["env"]
+    try:
+        environment = yaml.safe_load(git("show", f"{commit}:params.yaml", root=root))["env"]
+    except (yaml.YAMLError, KeyError, TypeError):
+        raise ReproductionError(
+            f"{revision} has no params.yaml with a line `env: NAME`, so the environment of its results isn't known. "
+            "Commit one, or give another commit."
+        ) from None
+    try:
+        stages = parse(text, environment)
+    except (YAMLError, KeyError, TypeError, AttributeError):
+        raise ReproductionError(
+            f"{LOCK} of {revision} has no stages, or holds the marks of a merge conflict. `kedro dvc lock` writes it; "
+            "commit it."
+        ) from None
     record = lock_record.read(root, commit)
     return Results(
         root,
         commit,
         environment,
-        parse(text, environment),
+        stages,
         runs or ([record] if record else []),
         record["metrics"] if record else {},
     )
+
+
+def _commit(root: Path, revision: str) -> str:
+    """The full hash of a revision that git can read."""
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+    from dvc.scm import SCMError, resolve_rev
+
+    try:
+        with Repo(str(root)) as repo:
+            commit: str = resolve_rev(repo.scm, revision)
+    except NotDvcRepoError:
+        raise ReproductionError(
+            f"{root} isn't under DVC: it has no folder .dvc. Clone the repository, or run `git init` and `dvc init`."
+        ) from None
+    except SCMError:
+        raise ReproductionError(
+            f"{revision} is no commit, branch, tag or experiment. `git log --oneline` and `dvc exp list` show them."
+        ) from None
+    if not git("cat-file", "-t", commit, root=root):
+        raise ReproductionError("git can't read the repository. Install git; if it is there, `git log` says more.")
+    return commit
 
 
 def in_working_tree(root: Path) -> Results:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dogs_vs_cats.dvc_sync.causes import Cause, changed_sources, likely_causes
 from dogs_vs_cats.dvc_sync.locked_stages import NO_STAGE
-from dogs_vs_cats.dvc_sync.output_differences import Difference, is_metrics, measure
+from dogs_vs_cats.dvc_sync.output_differences import Difference, is_metrics, is_predictions, measure
 from dogs_vs_cats.dvc_sync.results import Results
 from dogs_vs_cats.errors import ReproductionError
 
@@ -23,7 +23,7 @@ HASHES_ONLY = "only hashes can be compared: neither DVC's cache nor a remote has
 
 @dataclass(frozen=True)
 class VerifiedStage:
-    """A stage of both results.
+    """A stage of either result.
 
     Attributes:
         name: Its name.
@@ -56,6 +56,15 @@ class Verification:
     def first(self) -> VerifiedStage | None:
         """The first stage with an output that differs; None where all are the same."""
         return next((stage for stage in self.stages if stage.different), None)
+
+    @property
+    def compares_answers(self) -> bool:
+        """Whether both versions of all predictions that differ were there."""
+        return not any(
+            is_predictions(path) and difference.text == HASHES_ONLY
+            for stage in self.stages
+            for path, difference in stage.different.items()
+        )
 
     @property
     def status(self) -> int:

@@ -24,7 +24,7 @@ def render(verification: Verification) -> str:
         for row in _rows(stage):
             table.add_row(*row)
     text = io.StringIO()
-    Console(file=text, width=WIDTH, highlight=False, markup=False).print(table)
+    Console(file=text, width=WIDTH, color_system=None, highlight=False, markup=False).print(table)
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     return "\n".join([*lines, "", *_conclusion(verification)])
 
@@ -49,11 +49,13 @@ def _conclusion(verification: Verification) -> Iterator[str]:
     else:
         causes = "; ".join(f"{cause.kind} ({cause.detail})" for cause in first.causes)
         yield f"The first stage that differs is {first.name}. Likely cause: {causes}."
-        within = verification.status == WITHIN
-        yield (
-            f"The differences are {'within' if within else 'beyond'} the tolerance: {TOLERANCE} in each metric, and "
-            f"{TOLERANCE:.0%} of the answers."
+        side = "within" if verification.status == WITHIN else "beyond"
+        answers = (
+            f", and {TOLERANCE:.0%} of the answers."
+            if verification.compares_answers
+            else ". Answers were not compared, since predictions are neither in DVC's cache nor in a remote."
         )
+        yield f"The differences are {side} the tolerance: {TOLERANCE} in each metric{answers}"
     if stale := [stage.name for stage in verification.stages if stage.is_stale and not stage.different]:
         yield (
             f"Parameters, data or code of {listed(stale)} differ, and the outputs do not. dvc.lock is renewed with: "
