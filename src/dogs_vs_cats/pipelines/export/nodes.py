@@ -137,7 +137,7 @@ def check_files(
                 row,
             )
             changed, share = row["changed_answers"], row["changed_answers"] / row["images"]
-            row["refused"] = f"{changed} of {row['images']} answers changed" if share > export.tolerance else ""
+            row["refused"] = f"{changed} of {row['images']} answers changed" if share > export.tolerance else None
         except ExportError as error:
             row["refused"] = error.message
         rows.append(row)
@@ -158,7 +158,7 @@ def finish(export: ExportParameters, table: pd.DataFrame, files: Mapping[str, Pa
         ExportError: A file was refused.
     """
     shutil.rmtree(folder)
-    refused = [f"{row.file}: {row.refused}" for row in table.fillna({"refused": ""}).itertuples() if row.refused]
+    refused = [f"{file}: {reason}" for file, reason in table.set_index("file")["refused"].dropna().items()]
     if refused:
         advice = "" if export.quantise == "none" else " Set export.quantise to none or float16, or allow more changes."
         raise ExportError(f"Not kept: {'; '.join(refused)} (export.tolerance is {export.tolerance:g}).{advice}")
