@@ -12,7 +12,7 @@ from typing import Any
 
 SIZE, BATCH_SIZE = 150, 30
 
-PACKAGES = ("keras", "tensorflow_cpu", "tensorflow", "torch", "torchvision")
+PACKAGES = ("keras", "tensorflow-cpu", "tensorflow", "torch", "torchvision")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def main(rows: dict[str, Callable[[Task], Figures]]) -> None:
     name, values = sys.argv[1], json.loads(sys.argv[2])
     values |= {field: Path(values[field]) for field in ("photos", "originals", "archive", "weights")}
     figures = rows[name](Task(**values))
-    figures["versions"] = {found.name: found.version for found in metadata.distributions() if found.name in PACKAGES}
+    installed = {found.name.replace("_", "-"): found.version for found in metadata.distributions()}
+    figures["versions"] = {name: installed[name] for name in PACKAGES if name in installed}
     print(f"\n{json.dumps(figures)}")
 
 

@@ -185,7 +185,9 @@ class _Epochs(keras.callbacks.Callback):
             self._publish(row)
             self._log(row, seconds)
             self._record(row, seconds)
-        if time.monotonic() - self._saved_at >= SECONDS_BETWEEN_STATES:
+        # The last epoch's state would be deleted as soon as it is written.
+        ends = self.is_over and self._phase is self._training.phases[-1]
+        if not ends and time.monotonic() - self._saved_at >= SECONDS_BETWEEN_STATES:
             self._checkpoint.save(self.state)
             self._saved_at = time.monotonic()
 
