@@ -180,3 +180,24 @@ def test_a_file_that_cannot_be_opened_says_why_in_one_line(tmp_path):
         open_file(tmp_path / "model.keras")
     with pytest.raises(ExportError, match=r"^\S*model\.onnx can't be opened"):
         answers_of(damaged, damaged, ROWS, threads=None)
+
+
+@pytest.mark.parametrize("quantise", ["none", "int8"])
+def test_a_constant_such_as_vgg16s_mean_colour_is_no_input_of_an_onnx_file(tmp_path, quantise):
+    import keras
+    import onnx
+
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = keras.layers.Conv2D(4, 3)(keras.applications.vgg16.preprocess_input(image))
+    outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.GlobalAveragePooling2D()(x))
+    keras.Model(image, outputs, name="made").save(tmp_path / "made.keras")
+    model = keras.models.load_model(tmp_path / "made.keras")
+    path = tmp_path / file_name("made", "onnx", quantise)
+
+    write(model, path, "onnx", quantise, IMAGES, description(["cat", "dog"]))
+
+    assert [given.name for given in onnx.load(path).graph.input] == ["image"]
+    run, _ = open_file(path)
+    assert np.abs(classify(run, IMAGES, ROWS) - model.predict(IMAGES.astype(np.float32), verbose=0)).max() < (
+        1e-5 if quantise == "none" else 0.1
+    )

@@ -86,11 +86,15 @@ def _write_onnx(
         warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
         model.export(str(path), format="onnx", verbose=False, input_signature=_signature(model))
     written = onnx.load(path)
+    # tf2onnx counts constants that TensorFlow captures, such as the mean colour of VGG16's images, among the inputs.
+    for constant in [given for given in written.graph.input if given.name != INPUT]:
+        written.graph.input.remove(constant)
     if quantise == "float16":
         from onnxruntime.transformers.float16 import convert_float_to_float16
 
         written = convert_float_to_float16(written, keep_io_types=True)
     if quantise == "int8":
+        onnx.save(written, path)
         written = _quantised_onnx(path, calibration)
     onnx.helper.set_model_props(written, description.fields())
     onnx.save(written, path)
@@ -101,18 +105,17 @@ def _quantised_onnx(path: Path, calibration: np.ndarray) -> Any:
     from onnxruntime import quantization
 
     class Images(quantization.CalibrationDataReader):
-        def __init__(self, name: str) -> None:
-            self._batches = ({name: batch} for (batch,) in _batches(calibration))
+        def __init__(self) -> None:
+            self._batches = ({INPUT: batch} for (batch,) in _batches(calibration))
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self._batches, None)
 
     target = path.with_suffix(".quantised")
-    name = onnx.load(path).graph.input[0].name
     quantization.quantize_static(
         path,
         target,
-        Images(name),
+        Images(),
         op_types_to_quantize=["Conv", "MatMul", "Gemm"],
         per_channel=True,
     )
