@@ -4,13 +4,16 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -28,6 +31,8 @@ TRACKING_VARIABLES = (
     "DVC_STAGE",
     "DVC_ROOT",
 )
+
+S3_KEY, S3_SECRET = "AKIDEXAMPLE", "geheim/AbC+123"
 
 # Whatever store the shell names, tests don't write into it.
 for _name in TRACKING_VARIABLES:
@@ -200,3 +205,55 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             result = kedro(project, "run", "--env=test")
             (project / "output.txt").write_text(result.stdout + result.stderr, encoding="utf-8")
     return project
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """Address of an S3 server on this machine, which starts without buckets."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(1200):
+            try:
+                urllib.request.urlopen(f"{address}/moto-api/", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def post(address: str, data: str = "") -> None:
+    """Sends text to an address, not as the fields of a form."""
+    request = urllib.request.Request(address, data.encode(), {"Content-Type": "text/plain"}, method="POST")
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """A client of the server with an empty bucket, in the environment of a user; nothing stays on the server."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": S3_KEY,
+        "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "aws_config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "aws_credentials"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    import boto3
+
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="bucket")
+    yield client
+    client.close()
+    post(f"{s3_server}/moto-api/reset")

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -386,35 +385,17 @@ def test_commands_of_dvc_beside_repro_know_the_stages(clone):
     assert "remarked" in clone.dvc("exp", "list", "--name-only")
 
 
-def test_an_s3_remote_gives_a_fresh_clone_everything(shared_project, tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(1200):
-            try:
-                urllib.request.urlopen(urllib.request.Request(f"{address}/bucket", method="PUT"), timeout=5)
-                break
-            except OSError:
-                time.sleep(0.1)
-        shared_project.environment |= {
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
-        shared_project.dvc("remote", "add", "--default", "team", "s3://bucket/dogs-vs-cats")
-        shared_project.dvc("remote", "modify", "team", "endpointurl", address)
-        shared_project.commit()
-        round_trip(shared_project, tmp_path / "fresh", tmp_path / "fresh-state")
-    finally:
-        server.terminate()
-        server.wait()
+def test_an_s3_remote_gives_a_fresh_clone_everything(shared_project, tmp_path, s3_server):
+    urllib.request.urlopen(urllib.request.Request(f"{s3_server}/bucket", method="PUT"), timeout=5).close()
+    shared_project.environment |= {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    shared_project.dvc("remote", "add", "--default", "team", "s3://bucket/dogs-vs-cats")
+    shared_project.dvc("remote", "modify", "team", "endpointurl", s3_server)
+    shared_project.commit()
+    round_trip(shared_project, tmp_path / "fresh", tmp_path / "fresh-state")
 
 
 def test_a_remote_that_is_gone_costs_nothing(clone, tmp_path):

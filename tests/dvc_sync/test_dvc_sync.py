@@ -333,6 +333,12 @@ def test_sources_that_dvc_can_follow_are_accepted(tmp_path, source):
     check_path("ingestion.source", source, "raw_data", "data/01_raw", tmp_path, "lecture")
 
 
+def test_an_address_is_accepted_with_a_warning_that_names_no_secret(tmp_path, caplog):
+    source = "https://example.org/photos.zip?X-Amz-Signature=geheim"
+    check_path("ingestion.source", source, "raw_data", "conf/lecture/globals.yml", tmp_path, "lecture")
+    assert "DVC doesn't notice when https://example.org/photos.zip?X-Amz-Signature=***" in caplog.text
+
+
 def test_a_folder_in_an_archive_that_dvc_tracks_is_accepted_in_a_temporary_folder(tmp_path):
     temporary = tmp_path / ".dvc/tmp/exps/tmp1"
     (temporary / "data/01_raw").mkdir(parents=True)

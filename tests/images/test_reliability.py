@@ -263,6 +263,9 @@ def test_keras_runs_nothing_that_a_file_of_cifar_10_asks_for(tmp_path):
 def test_the_password_to_a_source_comes_into_no_record_and_no_report(monkeypatch):
     secret = "https://user:geheim@example.org/photos.zip"
     assert nodes.made_with(settings(secret), 0)["source"] == "https://example.org/photos.zip"
+    signed = "https://example.org/photos.zip?v=2&X-Amz-Credential=AKID&X-Amz-Signature=geheim"
+    hidden = "https://example.org/photos.zip?v=2&X-Amz-Credential=***&X-Amz-Signature=***"
+    assert nodes.made_with(settings(signed), 0)["source"] == hidden
     monkeypatch.setattr(sys, "argv", ["/bin/kedro", "run", f"--params=ingestion.source={secret},seed=1"])
     catalog = DataCatalog({"run_record": MemoryDataset()})
     run = Run.__new__(Run)  # without the parameters, which matter to nothing here

@@ -107,7 +107,7 @@ def test_every_file_has_a_row_in_natural_order_with_an_answer_or_a_reason(photos
     assert table["reason"][12].startswith("truncated")
 
 
-def test_a_prediction_depends_on_neither_its_neighbours_nor_the_kind_of_source(photos, classifier, tmp_path):
+def test_a_prediction_depends_on_neither_its_neighbours_nor_the_kind_of_source(photos, classifier, tmp_path, s3):
     together, _ = classify(photos, classifier, tmp_path)
     alone, _ = classify(photos / "7.png", classifier, tmp_path)
     assert alone["probability_dog"].tolist() == [together["probability_dog"][6]]
@@ -121,6 +121,10 @@ def test_a_prediction_depends_on_neither_its_neighbours_nor_the_kind_of_source(p
             archive.write(path, f"inside/{path.name}")
     zipped, _ = classify(tmp_path / "photos.zip", classifier, tmp_path)
     assert zipped["probability_dog"].tolist() == together["probability_dog"].tolist()
+    for path in photos.iterdir():
+        s3.upload_file(str(path), "bucket", f"new/{path.name}")
+    stored, _ = classify("s3://bucket/new", classifier, tmp_path)
+    assert stored.equals(together)
 
 
 def test_a_sixteen_bit_file_is_read_at_the_depth_of_the_training_images(model_file, tmp_path):

@@ -73,8 +73,14 @@ def check_path(parameter: str, given: str, variable: str, watched: str | None, r
             depends on, which may be unknown.
     """
     # Not at the top: every kedro command imports this module, and only stages of DVC are checked.
+    from dogs_vs_cats.parameters.credentials import without_credentials
     from dogs_vs_cats.parameters.dvc_variables import RAW_DATA, is_path, on_disk
 
+    if "://" in given:
+        logger.warning(
+            "DVC doesn't notice when %s (%s) changes. To track a copy, `dvc import-url` it to %s, and set %s to that.",
+            *(without_credentials(given), parameter, RAW_DATA, parameter),
+        )
     if not is_path(given):
         return
     if watched is None:

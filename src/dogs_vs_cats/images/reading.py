@@ -222,6 +222,7 @@ def _prepared(
     source: Source, ingestion: IngestionParameters, bit_depth: int, items: Sequence[tuple[int, Entry]]
 ) -> Iterator[tuple[tuple[int, Entry], _Image | ImageRejected]]:
     """Reads and decodes numbered entries on all cores."""
+    source.prefetch([entry for _, entry in items])
     chunk = max(1, min(_CHUNK_ENTRIES, _CHUNK_BYTES // (ingestion.image_size**2 * ingestion.channels)))
     prepared = in_order(lambda item: _prepare(source, item[1], ingestion, bit_depth), items, chunk)
     return track(prepared, "Decoding", len(items))

@@ -72,7 +72,9 @@ def classify_files(
             return error.reason, blank
 
     def batches() -> Iterator[np.ndarray]:
-        images = (image for _, image in in_order(read, entries[journal.count :], _CHUNK_ENTRIES))
+        left = entries[journal.count :]
+        source.prefetch(left)
+        images = (image for _, image in in_order(read, left, _CHUNK_ENTRIES))
         while batch := list(islice(images, BATCH_SIZE)):
             waiting.append([reason for reason, _ in batch])
             yield np.stack([pixels for _, pixels in batch])

@@ -11,8 +11,9 @@ class InferenceParameters(ParameterGroup):
     """The photos to classify, the model, and the output format.
 
     Attributes:
-        source: A folder, a `.zip` or its address, an image file, or a list (`.txt` or `.csv`); relative paths count
-            from the project root. None until something is to be classified.
+        source: A folder, a `.zip` or an image file, each also in object storage (`s3://bucket/photos`); the address of
+            a `.zip`; or a list (`.txt` or `.csv`). Relative paths count from the project root. None until something is
+            to be classified.
         model: An approach, `champion` (the alias in MLflow's registry), the address of a model in MLflow
             (`models:/NAME/VERSION`, `runs:/RUN/APPROACH`) or a `.keras` file; None takes the best approach of this
             experiment, by `comparison.metric` on the validation images.

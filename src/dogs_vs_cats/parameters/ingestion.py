@@ -31,8 +31,9 @@ class IngestionParameters(ParameterGroup):
 
     Attributes:
         source: `sample`; a folder; a `.zip` file or a folder in it (`photos.zip/color`); a `.csv` table with a row for
-            each image, its path and its label; an `http(s)` URL of a zip;
-            `keras:mnist`, `keras:fashion_mnist` or `keras:cifar10`. Paths are absolute or relative to the project root.
+            each image, its path and its label; each of these in object storage (`s3://bucket/photos`); an `http(s)`
+            URL of a zip; `keras:mnist`, `keras:fashion_mnist` or `keras:cifar10`. Paths are absolute or relative to the
+            project root.
         classes: Folder or file-name classes in the order of their labels; None takes the sorted names. Where a source
             can be read in several ways, they also settle which is meant.
         train_size: Training images: a count, or a fraction of the usable images.

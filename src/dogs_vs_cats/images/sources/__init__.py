@@ -23,12 +23,18 @@ DOWNLOADS = "data/01_raw/downloads"
 UNPACKED = "data/01_raw/unpacked"
 """Folder of archives that were found in archives, relative to the project root."""
 
+CLOUD = ("s3://", "gs://", "az://")
+"""How addresses in object storage begin."""
+
 ALLOWED_SOURCES = (
     "Allowed are sample, a folder, a .zip file or a folder in it (photos.zip/color), a .csv table of images and "
-    "labels, an http(s) address of a zip, keras:mnist, keras:fashion_mnist and keras:cifar10; relative paths count "
-    "from the project root"
+    "labels, each of these in object storage (s3://bucket/photos), an http(s) address of a zip, keras:mnist, "
+    "keras:fashion_mnist and keras:cifar10; relative paths count from the project root"
 )
-ALLOWED_UNLABELLED = "Allowed are a folder, a .zip file or its http(s) address, an image file, and a .txt or .csv list"
+ALLOWED_UNLABELLED = (
+    "Allowed are a folder, a .zip file and an image file, each of these in object storage (s3://bucket/photos), the "
+    "http(s) address of a .zip, and a .txt or .csv list"
+)
 
 
 def open_source(
@@ -73,19 +79,17 @@ def _open(
     name = ingestion.source
     path = _on_disk(name, project_root)
     images = _folder_of_images(path, ingestion, project_root) if labelled else None
-    archive, inside = _archive_and_folder(path)
-    if "://" in name:
-        from dogs_vs_cats.images.sources.downloads import download
-
-        archive = download(name, ingestion.sha256, project_root / DOWNLOADS)
-    elif archive is not None:
-        check_sha256(archive, ingestion.sha256)
+    archive, inside = _archive(ingestion, path, project_root)
     if archive is not None:
         return ZipSource(archive, ingestion, labelled=labelled, unpack_to=project_root / UNPACKED, inside=inside)
     if ingestion.sha256 is not None:
         raise SourceError(
             f"ingestion.sha256 can be checked for a zip file or its address, not for {name}; set it to null."
         )
+    if name.startswith(CLOUD):
+        from dogs_vs_cats.images.sources.cloud import CloudFolder
+
+        return CloudFolder(name, ingestion, labelled=labelled)
     if name.startswith("keras:"):
         return keras_source(name.removeprefix("keras:"))
     if name != "sample":
@@ -118,6 +122,23 @@ def _folder_of_images(path: Path, ingestion: IngestionParameters, project_root: 
             f"paths in {path.name} are relative to, or to null for the folder of the table. Unpack archives first."
         )
     return folder
+
+
+def _archive(ingestion: IngestionParameters, path: Path, project_root: Path) -> tuple[Path | None, str]:
+    """Finds or downloads the zip file of a source, and checks it; see `_archive_and_folder`."""
+    name, downloads = ingestion.source, project_root / DOWNLOADS
+    if name.startswith(CLOUD):
+        from dogs_vs_cats.images.sources.cloud import download_archive
+
+        return download_archive(name, ingestion.sha256, downloads)
+    if "://" in name:
+        from dogs_vs_cats.images.sources.downloads import download
+
+        return download(name, ingestion.sha256, downloads), ""
+    archive, inside = _archive_and_folder(path)
+    if archive is not None:
+        check_sha256(archive, ingestion.sha256)
+    return archive, inside
 
 
 def _archive_and_folder(path: Path) -> tuple[Path | None, str]:

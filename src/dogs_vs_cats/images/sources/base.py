@@ -71,6 +71,10 @@ class Source:
         """
         raise NotImplementedError
 
+    def prefetch(self, entries: Sequence[Entry]) -> None:
+        """Says which files are read next, in about this order; a source in a network reads them ahead."""
+        return
+
     def log_classes(self, where: str) -> None:
         """Logs the number of entries of each class; `where` names the source."""
         logger.info("Classes in %s: %s.", where, self._counted(range(len(self.class_names))))

@@ -6,6 +6,7 @@ import os
 import re
 import time
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
@@ -58,9 +59,27 @@ def download(url: str, sha256: str | None, folder: Path) -> Path:
     """
     shown = re.split("[?#]", without_credentials(url))[0]
     if not url.lower().startswith(("http://", "https://")):
-        raise SourceError(f"{shown} can't be downloaded: only http:// and https:// addresses are allowed.")
+        raise SourceError(
+            f"{shown} can't be downloaded: addresses begin with http://, https://, s3://, gs:// or az://."
+        )
+    return stored(shown, url, sha256, folder, lambda part: _transfer(url, part, shown))
+
+
+def stored(shown: str, version: str, sha256: str | None, folder: Path, transfer: Callable[[Path], None]) -> Path:
+    """Stores a zip file from elsewhere, unless it is there already; see `download`.
+
+    Args:
+        shown: Its address in messages, without secrets.
+        version: Text that differs between different files.
+        sha256: Expected checksum as 64 hex digits, or None.
+        folder: Where the file goes.
+        transfer: Completes the partial file of a given path, or raises a `SourceError`.
+
+    Returns:
+        The file, named after the address's last part and a hash of the version.
+    """
     stem = re.sub(r"[^\w.-]+", "_", unquote(shown).rpartition("/")[2].removesuffix(".zip")).strip("._-")[:60]
-    target = folder / f"{stem or 'archive'}-{hashlib.sha256(url.encode()).hexdigest()[:12]}.zip"
+    target = folder / f"{stem or 'archive'}-{hashlib.sha256(version.encode()).hexdigest()[:12]}.zip"
     if target.is_file():
         with suppress(SourceError):
             check_sha256(target, sha256)
@@ -72,10 +91,10 @@ def download(url: str, sha256: str | None, folder: Path) -> Path:
         with alone_in(folder) as alone:
             if not alone:
                 raise SourceError(f"Another process is downloading to {folder} right now: wait for it, then run again.")
-            _transfer(url, part, shown)
+            transfer(part)
             _check(part, sha256, shown)
             part.replace(target)
-            _version_file(part).unlink()
+            _version_file(part).unlink(missing_ok=True)
     except OSError as error:
         raise SourceError(
             f"The download of {shown} can't be stored in {folder}: {error.strerror or error}. "
@@ -157,7 +176,7 @@ def _check(part: Path, sha256: str | None, shown: str) -> None:
             )
     except SourceError:
         part.unlink()
-        _version_file(part).unlink()
+        _version_file(part).unlink(missing_ok=True)
         raise
 
 

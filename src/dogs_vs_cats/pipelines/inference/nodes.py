@@ -14,6 +14,7 @@ from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.journal import Answer, Journal
 from dogs_vs_cats.inference.tables import kaggle_ids, predictions, report, submission
 from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
@@ -60,7 +61,8 @@ def classify(
             "kedro run --pipelines=inference --params=inference.source=PATH"
         )
     logger.info(
-        "Classifying %s with %s (experiment %s)", inference.source, classifier.name, classifier.experiment or "unknown"
+        "Classifying %s with %s (experiment %s)",
+        *(without_credentials(inference.source), classifier.name, classifier.experiment or "unknown"),
     )
     classes = classifier.classes
     reading = ingestion.model_copy(update={"source": inference.source, "sha256": None})

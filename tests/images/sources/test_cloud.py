@@ -1,0 +1,231 @@
+"""Images in object storage, from a real S3 server on this machine."""
+
+import logging
+import socket
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.images.sources import DOWNLOADS, cloud, open_source
+from dogs_vs_cats.images.sources.base import ImageReadError
+from tests.conftest import S3_KEY, S3_SECRET, post
+from tests.pipelines.test_data_ingestion import folder_of, ingest, jpeg, parameters
+
+
+def upload(s3: Any, folder: Path, prefix: str = "photos") -> str:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            s3.put_object(Bucket="bucket", Key=f"{prefix}/{path.relative_to(folder)}", Body=path.read_bytes())
+    return f"s3://bucket/{prefix}"
+
+
+def odd_folder(root: Path) -> Path:
+    """Photos, names that addresses and patterns use, and files that can't be used."""
+    folder_of(root, 12, 12)
+    for number, name in enumerate(("a b+c%20d.jpg", "what?#1.jpg", "[*].jpg", "Kätzchen 😺.jpg", "deep/er/1.jpg")):
+        (root / "Cat" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "Cat" / name).write_bytes(jpeg(100 + number))
+    (root / "Dog/empty.jpg").touch()
+    (root / "Dog/text.jpg").write_text("no photo")
+    (root / "Dog/large.jpg").write_bytes(bytes(30_000))
+    (root / "Dog/copy.jpg").write_bytes(jpeg(0))
+    (root / "Dog/.hidden.jpg").write_bytes(jpeg(1))
+    (root / "README.md").write_text("Photos")
+    (root / "misc").mkdir()
+    return root
+
+
+def test_a_folder_gives_the_bytes_that_it_gives_on_disk(s3, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    folder = odd_folder(tmp_path / "photos")
+    address = upload(s3, folder)
+    s3.put_object(Bucket="bucket", Key="photos/", Body=b"")  # as the console creates folders
+    s3.put_object(Bucket="bucket", Key="photos/Cat/", Body=b"")
+    s3.put_object(Bucket="bucket", Key="photos-of-birds/1.jpg", Body=jpeg(5))
+    results = {
+        place: ingest(parameters(place, max_bytes=20_000), tmp_path / name)
+        for name, place in (("disk", str(folder)), ("cloud", f"{address}/"))
+    }
+    here, there = results.values()
+    assert (tmp_path / "disk/images.npy").read_bytes() == (tmp_path / "cloud/images.npy").read_bytes()
+    assert here["manifest"].equals(there["manifest"])
+    assert here["rejected_images"].equals(there["rejected_images"])
+    assert len(there["rejected_images"]) == 4
+    assert here["ingestion_record"]["identity"] == there["ingestion_record"]["identity"]
+    assert S3_KEY not in caplog.text
+    assert S3_SECRET not in caplog.text
+
+
+def test_objects_that_changed_are_decoded_again_and_others_are_not(s3, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    folder = folder_of(tmp_path / "photos", 6, 6)
+    ingestion = parameters(upload(s3, folder))
+    before = ingest(ingestion, tmp_path / "results")["manifest"]
+    assert "images are decoded already" not in caplog.text
+    upload(s3, folder)  # new dates, and the same content
+    ingest(ingestion, tmp_path / "results")
+    assert "images are decoded already" in caplog.text
+    s3.put_object(Bucket="bucket", Key="photos/Cat/3.jpg", Body=jpeg(200))
+    after = ingest(ingestion, tmp_path / "results")["manifest"]
+    changed = before.merge(after, on="path").query("sha256_x != sha256_y")
+    assert changed["path"].tolist() == ["Cat/3.jpg"]
+
+
+def test_objects_that_vanish_change_or_may_not_be_read_are_rejected_one_by_one(s3, tmp_path):
+    folder = folder_of(tmp_path / "photos", 8, 3)
+    address = upload(s3, folder)
+    s3.put_object(Bucket="bucket", Key="photos/Cat/0.jpg", Body=jpeg(0), StorageClass="GLACIER")
+    with open_source(parameters(address), tmp_path) as source:
+        entries = source.entries()
+        s3.delete_object(Bucket="bucket", Key="photos/Cat/1.jpg")
+        s3.put_object(Bucket="bucket", Key="photos/Cat/2.jpg", Body=b"shorter")
+        s3.put_object(Bucket="bucket", Key="photos/Cat/3.jpg", Body=jpeg(3) + b"longer")
+        s3.put_object(Bucket="bucket", Key="photos/Cat/4.jpg", Body=b"")
+        source.prefetch(entries)
+        reasons = {}
+        for entry in entries:
+            try:
+                assert source.read(entry) == (folder / entry.path).read_bytes()
+            except ImageReadError as error:
+                reasons[entry.path] = str(error)
+    assert reasons.pop("Cat/0.jpg").startswith("can't be read: The operation is not valid for the object's storage")
+    assert reasons.pop("Cat/4.jpg").startswith("can't be read: ")
+    assert reasons == {
+        "Cat/1.jpg": "vanished after it was listed",
+        "Cat/2.jpg": "changed after it was listed",
+        "Cat/3.jpg": "changed after it was listed",
+    }
+
+
+def test_a_zip_file_is_downloaded_once_for_each_version(s3, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    archive = tmp_path / "Photos.zip"
+    for count in (3, 4):
+        with zipfile.ZipFile(archive, "w") as made:
+            for path in folder_of(tmp_path / str(count), count, count).rglob("*.jpg"):
+                made.write(path, f"inside/{path.relative_to(tmp_path / str(count))}")
+        s3.upload_file(str(archive), "bucket", "Photos.zip")
+        for address in ("s3://bucket/Photos.zip", "s3://bucket/Photos.zip/inside"):
+            with open_source(parameters(address), tmp_path) as source:
+                assert source.class_names == ["cat", "dog"]
+                assert len(source.entries()) == 2 * count
+                assert source.read(source.entries()[0]) == jpeg(0)
+    assert caplog.text.count("downloaded before") == 2
+    assert len(list((tmp_path / DOWNLOADS).iterdir())) == 2
+    with pytest.raises(SourceError, match=r"s3://bucket/Photos.zip isn't the expected file: its SHA-256 is"):
+        open_source(parameters("s3://bucket/Photos.zip", sha256="0" * 64), tmp_path)
+
+
+def test_a_download_continues_where_it_was_interrupted(s3, tmp_path):
+    folder = tmp_path / "downloads"
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("cat.0.jpg", jpeg(0))
+    s3.upload_file(str(archive), "bucket", "photos.zip")
+    path, _ = cloud.download_archive("s3://bucket/photos.zip", None, folder)
+    # The first bytes are another archive's: whoever read them again would have replaced them.
+    path.with_suffix(".part").write_bytes(b"PK\x03\x05" + archive.read_bytes()[4:100])
+    path.unlink()
+    again, _ = cloud.download_archive("s3://bucket/photos.zip", None, folder)
+    assert again == path
+    assert path.read_bytes() == b"PK\x03\x05" + archive.read_bytes()[4:]
+    assert [item.name for item in folder.iterdir()] == [path.name]
+
+
+def test_a_table_names_the_objects_beside_it(s3, tmp_path):
+    folder = folder_of(tmp_path / "photos", 3, 3)
+    rows = [f"{path.relative_to(folder)},{path.parent.name}\n" for path in sorted(folder.rglob("*.jpg"))]
+    (folder / "labels.csv").write_text("file,breed\n" + "".join(rows[1:]))
+    address = upload(s3, folder)
+    with open_source(parameters(f"{address}/labels.csv"), tmp_path) as source:
+        assert source.class_names == ["cat", "dog"]
+        assert [entry.path for entry in source.entries()] == [row.partition(",")[0] for row in rows[1:]]
+        assert source.read(source.entries()[0]) == jpeg(1)
+    with pytest.raises(SourceError, match=r"There is no table s3://bucket/photos/nolabels\.csv"):
+        open_source(parameters(f"{address}/nolabels.csv"), tmp_path)
+
+
+def test_one_object_is_a_source_without_labels(s3, tmp_path):
+    upload(s3, folder_of(tmp_path / "photos", 1, 1))
+    with open_source(parameters("s3://bucket/photos/Dog/0.jpg"), tmp_path, labelled=False) as source:
+        assert [entry.path for entry in source.entries()] == ["0.jpg"]
+        assert source.read(source.entries()[0]) == jpeg(1)
+
+
+def refusal(address: str, folder: Path, **changes: Any) -> str:
+    with pytest.raises(SourceError) as caught:
+        open_source(parameters(address, **changes), folder)
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+def test_refusals_say_in_one_line_what_is_wrong(s3, s3_server, tmp_path, monkeypatch):
+    upload(s3, folder_of(tmp_path / "photos", 2, 2))
+    message = "There is nothing at s3://nobucket/photos (The specified bucket does not exist). Check the address."
+    assert refusal("s3://nobucket/photos", tmp_path) == message
+    assert refusal("s3://nobucket/photos.zip", tmp_path).startswith("There is nothing at s3://nobucket/photos.zip (")
+    assert refusal("s3://bucket/photo", tmp_path).startswith("There is nothing at s3://bucket/photo (")
+    assert "1 images in its top" in refusal("s3://bucket/photos/Cat/0.jpg", tmp_path)
+    assert refusal("s3://bucket/photos", tmp_path, sha256="0" * 64).startswith("ingestion.sha256 can be checked for a")
+    assert "pip install gcsfs" in refusal("gs://bucket/photos", tmp_path)
+    assert "pip install adlfs" in refusal("az://container/photos.zip", tmp_path)
+    assert S3_SECRET not in refusal(f"s3://{S3_KEY}:{S3_SECRET}@bucket/photos", tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    message = "s3://bucket/photos can't be read: Could not connect to the endpoint URL"
+    assert refusal("s3://bucket/photos", tmp_path).startswith(message)
+
+
+def test_rights_and_credentials(s3, s3_server, tmp_path, monkeypatch):
+    address = upload(s3, folder_of(tmp_path / "photos", 2, 2))
+    post(f"{s3_server}/moto-api/reset-auth", "0")  # from here on, the server checks credentials
+    try:
+        message = refusal(address, tmp_path)
+        assert message.startswith(f"{address} can't be read: The AWS Access Key Id you provided does not exist")
+        assert "the credentials, which come from AWS_PROFILE, AWS_ACCESS_KEY_ID or ~/.aws" in message
+        assert S3_KEY not in message
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        assert refusal(address, tmp_path).startswith(f"{address} can't be read: Unable to locate credentials. Check")
+    finally:
+        post(f"{s3_server}/moto-api/reset-auth", "inf")
+    (tmp_path / "aws_credentials").write_text(
+        f"[team]\naws_access_key_id = other\naws_secret_access_key = {S3_SECRET}\n"
+    )
+    monkeypatch.setenv("AWS_PROFILE", "team")
+    with open_source(parameters(address), tmp_path) as source:
+        assert source.read(source.entries()[0]) == jpeg(0)
+
+
+@pytest.mark.parametrize("stride", [1, 7])
+def test_reading_ahead_holds_no_more_than_its_limits(monkeypatch, stride):
+    monkeypatch.setattr(cloud, "BYTES_AHEAD", 1000)
+    monkeypatch.setattr(cloud, "OBJECTS_AHEAD", 50)
+    sizes = {str(number): 10 if number % 40 else 5000 for number in range(400)}
+    lock, held, most = threading.Lock(), 0, []
+
+    def read(path: str) -> bytes:
+        nonlocal held
+        with lock:
+            held += sizes[path]
+            most.append(held)
+        return path.encode()
+
+    ahead = cloud._ReadAhead(read)
+    ahead.expect(sizes.items())
+    # Several threads take chunks out of turn: some of what they ask for isn't expected yet.
+    order = [path for start in range(stride) for path in list(sizes)[start::stride]]
+    for path in order:
+        assert ahead.take(path) == path.encode()
+        with lock:
+            held -= sizes[path]
+    ahead.close()
+    assert held == 0
+    assert len(most) == len(sizes)  # each was read once
+    assert max(most) <= 2 * 5000 + 1000  # one that was taken, one that is read alone, and the limit
