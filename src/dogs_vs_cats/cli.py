@@ -13,6 +13,7 @@ from kedro.framework.cli.utils import KedroCliError
 from kedro.runner import AbstractRunner
 from kedro.utils import load_obj
 
+from dogs_vs_cats.app.commands import serve
 from dogs_vs_cats.dvc_sync.commands import dvc
 from dogs_vs_cats.errors import ConfigurationError, SelectionError
 from dogs_vs_cats.parameters.command_line import parse
@@ -103,5 +104,6 @@ run = click.Command("run", params=_options(), callback=_run, help=_run.__doc__)
 
 cli.add_command(cache_commands)
 cli.add_command(dvc)
+tracking_commands.add_command(serve)
 cli.add_command(tracking_commands)
 cli.add_command(run)

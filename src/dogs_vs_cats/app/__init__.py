@@ -1,1 +1,5 @@
-"""A local web page: photos dropped on it get the answer of each approach, and the labels of photos are reviewed."""
+"""Answers in a browser and over HTTP.
+
+A local web page gives the answer of each approach for photos dropped on it, and reviews labels. A model server gives
+those of one model to programs.
+"""

@@ -53,7 +53,7 @@ def main(env: str | None, wanted: tuple[str, ...], corrections: str | None, host
     classifiers = [load_classifier(*find_model(name, catalog, approaches, registered)) for name in names]
     from dogs_vs_cats.app import page, review_page
     from dogs_vs_cats.app.answers import Expert
-    from dogs_vs_cats.app.serving import build, serve
+    from dogs_vs_cats.app.serving import MAX_CONNECTIONS, PORTS, address, build, listen, serve
 
     compute = ComputeParameters.model_validate(parameters["compute"])
     ingestion = IngestionParameters.model_validate(parameters["ingestion"])
@@ -62,7 +62,9 @@ def main(env: str | None, wanted: tuple[str, ...], corrections: str | None, host
     click.echo(f"Decisions about labels go to {reviewed.file}. To apply it: {reviewed.command(reviewed.file)}")
     logging.disable(logging.INFO)  # a run logs the same facts about the source
     tabs = page.routes(experts, ingestion.max_bytes), review_page.routes(reviewed)
-    serve(build(*tabs, host=host), host, port)
+    with listen(host, PORTS if port is None else [port]) as listening:
+        click.echo(f"Open {address(listening)} (Ctrl-C ends it)")
+        serve(build(*tabs, host=host), listening, MAX_CONNECTIONS)
 
 
 if __name__ == "__main__":

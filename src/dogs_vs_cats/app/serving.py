@@ -1,12 +1,12 @@
-"""The server of the page, whatever its tabs are."""
+"""The page as an application, whatever its tabs are; and what serves it."""
 
 import contextlib
 import errno
+import signal
 import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -18,7 +18,10 @@ from starlette.requests import ClientDisconnect
 from dogs_vs_cats.errors import ParameterError, ProjectError
 
 MAX_CONNECTIONS = 32
-"""Further connections are answered with status 503."""
+"""Further connections to the page are answered with status 503."""
+
+GRACE_SECONDS = 10
+"""Time for requests in progress when the program is to end; Docker, too, waits for so long."""
 
 PORTS = range(7860, 7960)
 """The default is the first free one of these."""
@@ -64,33 +67,45 @@ def build(*tabs: APIRouter, host: str = LOCAL[0]) -> FastAPI:
     return application
 
 
-def serve(application: FastAPI, host: str, port: int | None) -> None:
-    """Serves the page until it is interrupted.
+def serve(application: FastAPI, listening: socket.socket, max_connections: int) -> None:
+    """Serves an application until the process is to end (SIGINT, SIGTERM) and requests in progress are answered.
 
     Args:
         application: See `build`.
-        host: Address to listen on.
-        port: TCP port; None for the first free one of `PORTS`.
+        listening: See `listen`.
+        max_connections: Further connections are answered with status 503.
+    """
+    config = uvicorn.Config(
+        application,
+        log_level="warning",
+        limit_concurrency=max_connections,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    # At its end, uvicorn raises the signal once more.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def listen(host: str, ports: Sequence[int]) -> socket.socket:
+    """Listens on the first free port; who connects waits until an application is served.
 
     Raises:
         ProjectError: The address or the port isn't available.
     """
-    config = uvicorn.Config(application, log_level="warning", limit_concurrency=MAX_CONNECTIONS)
-    with _listen(host, PORTS if port is None else [port]) as listening, contextlib.suppress(KeyboardInterrupt):
-        name = f"[{host}]" if ":" in host else host
-        click.echo(f"Open http://{name}:{listening.getsockname()[1]}/ (Ctrl-C ends it)")
-        uvicorn.Server(config).run(sockets=[listening])
-
-
-def _listen(host: str, ports: Sequence[int]) -> socket.socket:
-    """Listens on the first free port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, ports[0]), family=family)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and len(ports) > 1:
-            return _listen(host, ports[1:])
+            return listen(host, ports[1:])
         reason = str(error.strerror).partition(" (")[0]  # Python repeats the address in parentheses
         raise ProjectError(
-            f"The page can't listen on {host}, port {ports[0]}: {reason}. Name another one: --host=ADDRESS --port=PORT"
+            f"{host}, port {ports[0]}, can't be listened on: {reason}. Name another one: --host=ADDRESS --port=PORT"
         ) from error
+
+
+def address(listening: socket.socket) -> str:
+    """The URL at which a browser on this computer reaches a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"

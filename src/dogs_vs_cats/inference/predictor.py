@@ -16,12 +16,18 @@ BATCH_SIZE = PREDICTED_AT_ONCE
 
 def predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
     """Prepares a model to predict batches of at most `BATCH_SIZE` images in the precision of `compute`."""
-    fast = with_dtype_policy(fold_batch_normalisation(model), dtype_policy(compute, model))
-    fast.compile(jit_compile=compute.jit_compile)
+    run = unpadded_predictor(model, compute)
 
-    def run(batch: np.ndarray) -> np.ndarray:
+    def padded(batch: np.ndarray) -> np.ndarray:
         missing = BATCH_SIZE - len(batch)
         full = np.pad(batch, [(0, missing), *[(0, 0)] * (batch.ndim - 1)]) if missing else batch
-        return np.asarray(fast.predict_on_batch(full), dtype=np.float32)[: len(batch)]
+        return run(full)[: len(batch)]
 
-    return run
+    return padded
+
+
+def unpadded_predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
+    """Likewise for batches of any size, where rounding may depend on the size."""
+    fast = with_dtype_policy(fold_batch_normalisation(model), dtype_policy(compute, model))
+    fast.compile(jit_compile=compute.jit_compile)
+    return lambda batch: np.asarray(fast.predict_on_batch(batch), dtype=np.float32)

@@ -6,12 +6,15 @@ A request's `inputs` is a list with one entry for each image, which is either
 * an array (height, width, channels) of raw pixels, 0..255, in the size that the model was trained on.
 
 The answer has a prediction for each: `{"predicted": "dog", "probabilities": {"cat": 0.07, "dog": 0.93}}`.
+
+`kedro tracking serve` reads the entries of its requests with the same functions.
 """
 
 import base64
 import importlib
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,57 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 BATCH_SIZE = 64
+
+
+class Refusal(MlflowException):
+    """The refusal of a request (status 400), in one line, before which MLflow would put the whole request."""
+
+    def __init__(self, line: str):
+        super().__init__(line, error_code=INVALID_PARAMETER_VALUE)
+        self._line = line
+
+    @property
+    def message(self) -> str:
+        """The line."""
+        return self._line
+
+    @message.setter
+    def message(self, text: str) -> None:
+        """Changes nothing."""
+
+
+def read(entry: Any, name: str, shape: tuple[int, ...], decoding: Mapping[str, Any]) -> np.ndarray:
+    """Reads one entry of a request.
+
+    Args:
+        entry: An image file, as bytes or as base64 text, or an array of pixels.
+        name: Its name in messages.
+        shape: (height, width, channels) of the images that the model takes.
+        decoding: Options of `decode`.
+
+    Returns:
+        Its pixels, float32, of that shape, 0..255.
+
+    Raises:
+        Refusal: It isn't a usable image.
+    """
+    from dogs_vs_cats.images.decoding import ImageRejected, decode
+
+    try:
+        if isinstance(entry, str):
+            entry = base64.b64decode(entry, validate=True)
+        if isinstance(entry, bytes):
+            entry = decode(entry, image_size=shape[0], channels=shape[2], **decoding).pixels
+        pixels = np.asarray(entry, dtype=np.float32)
+    except ImageRejected as error:
+        raise Refusal(f"{name} is not a usable image file: {error.reason}") from None
+    except (TypeError, ValueError):
+        raise Refusal(f"{name} is neither valid base64 text nor an array of numbers") from None
+    if pixels.shape != shape:
+        raise Refusal(f"{name} has the shape {list(pixels.shape)}; the model takes {list(shape)}")
+    if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 255):
+        raise Refusal(f"{name} has values outside of 0..255")
+    return pixels
 
 
 class Prediction(pydantic.BaseModel):
@@ -67,44 +121,21 @@ class ServedModel(PythonModel):
             A prediction for each.
 
         Raises:
-            MlflowException: An entry isn't a usable image; the message names the entry and the reason.
+            Refusal: An entry isn't a usable image; the message names the entry and the reason.
         """
         predictions = []
         for start in range(0, len(model_input), BATCH_SIZE):
-            entries = model_input[start : start + BATCH_SIZE]
-            batch = np.stack([self._pixels(start + i, entry) for i, entry in enumerate(entries)])
+            entries = enumerate(model_input[start : start + BATCH_SIZE], start)
+            shape = tuple(self._model.input_shape[1:])
+            batch = np.stack([read(entry, f"inputs[{number}]", shape, self._decoding) for number, entry in entries])
             predictions += [self._prediction(row) for row in np.asarray(self._model.predict_on_batch(batch))]
         return predictions
-
-    def _pixels(self, number: int, entry: Any) -> np.ndarray:
-        """The pixels of one entry, float32, (height, width, channels), 0..255."""
-        from dogs_vs_cats.images.decoding import ImageRejected, decode
-
-        shape = tuple(self._model.input_shape[1:])
-        try:
-            if isinstance(entry, str):
-                data = base64.b64decode(entry, validate=True)
-                entry = decode(data, image_size=shape[0], channels=shape[2], **self._decoding).pixels
-            pixels = np.asarray(entry, dtype=np.float32)
-        except ImageRejected as error:
-            raise _refusal(number, f"is not a usable image file: {error.reason}") from None
-        except (TypeError, ValueError):
-            raise _refusal(number, "is neither valid base64 text nor an array of numbers") from None
-        if pixels.shape != shape:
-            raise _refusal(number, f"has the shape {list(pixels.shape)}; the model takes {list(shape)}")
-        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 255):
-            raise _refusal(number, "has values outside of 0..255")
-        return pixels
 
     def _prediction(self, output: np.ndarray) -> Prediction:
         row = [1 - float(output[0]), float(output[0])] if len(self._classes) == 2 else [float(p) for p in output]
         return Prediction(
             predicted=self._classes[int(np.argmax(row))], probabilities=dict(zip(self._classes, row, strict=True))
         )
-
-
-def _refusal(number: int, reason: str) -> MlflowException:
-    return MlflowException(f"inputs[{number}] {reason}", error_code=INVALID_PARAMETER_VALUE)
 
 
 set_model(ServedModel())
