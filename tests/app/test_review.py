@@ -50,7 +50,9 @@ import sys
 from tests.app.test_review import reviewed
 from dogs_vs_cats.app import review_page, serving
 from pathlib import Path
-serving.serve(serving.build(review_page.routes(reviewed(Path(sys.argv[1])))), "127.0.0.1", 0)
+listening = serving.listen("127.0.0.1", [0])
+print("Open", serving.address(listening), flush=True)
+serving.serve(serving.build(review_page.routes(reviewed(Path(sys.argv[1])))), listening, serving.MAX_CONNECTIONS)
 """
 
 
