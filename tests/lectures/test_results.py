@@ -232,7 +232,7 @@ def result_of(parameters, metrics, predictions):
     """The result of a perceptron without figures."""
     info = {"approach": "mlp", "made_with": {"parameters": parameters}}
     pictures = Pictures({}, b"", {}, None, None, None, None, None)
-    return ApproachResult(info, pd.DataFrame(), metrics, pd.DataFrame(), predictions, {}, pictures)
+    return ApproachResult(info, "", pd.DataFrame(), metrics, pd.DataFrame(), predictions, {}, pictures)
 
 
 def summary_of_a_folder_of_idx_files(folder):

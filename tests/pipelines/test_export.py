@@ -11,6 +11,7 @@ from dogs_vs_cats.errors import ExportError, StaleInputError
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.parameters.export import ExportParameters
 from dogs_vs_cats.pipelines.export.nodes import check_files, finish, write_files
+from dogs_vs_cats.storage.file_hash import md5
 from tests.conftest import kedro
 from tests.training.test_training import COMPUTE
 
@@ -112,3 +113,4 @@ def test_export_writes_and_checks_a_trained_model(finished_project, tmp_path):
     assert (table["largest_difference"] < 1e-4).all()
     assert table["refused"].isna().all()
     assert table["accuracy"].tolist() == table["keras_accuracy"].tolist()
+    assert set(table["model_md5"]) == {md5(project / "data" / "06_models" / "test" / "naive_cnn.keras")}

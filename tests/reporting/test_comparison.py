@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import fields
 from html.parser import HTMLParser
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -155,11 +156,13 @@ def compare(
         "provenance": {},
         "tracking_links": {},
         "data_quality_summary": {},
+        "export_table": None,
     }
     for approach, wrong_every in approaches.items():
         predictions = predictions_of(manifest, names, wrong_every)
         entries |= {
             f"{approach}.model_info": model_info(approach, **SETTINGS),
+            f"{approach}.model_md5": f"md5 of {approach}",
             f"params:{approach}": SETTINGS,
             f"{approach}.metrics": {
                 **classification_metrics(predictions, names),
@@ -769,6 +772,24 @@ def test_the_page_says_what_was_found_about_the_photos_unless_these_or_the_model
     assert "+1.2 points with twice the photos" in found
     assert 'href="data_quality.html"' in found
     assert "data_quality.html" not in other
+
+
+def test_the_page_shows_the_last_export_unless_the_model_has_changed() -> None:
+    kept = {
+        **{"file": "good.onnx", "megabytes": 3.25, "milliseconds": 1.5, "keras_milliseconds": 40.0, "refused": None},
+        **{"images": 60, "largest_difference": 2.4e-7, "changed_answers": 0, "accuracy": 0.95, "keras_accuracy": 0.95},
+        **{"accuracy_low": 0.863, "accuracy_high": 0.983, "model_md5": "md5 of good"},
+    }
+    not_run = {"file": "good.<b>.tflite", "megabytes": 1.0, "model_md5": "md5 of good", "refused": "its runtime failed"}
+    table = pd.read_csv(StringIO(pd.DataFrame([kept, not_run]).to_csv(index=False)))
+
+    found = report_of(compare({"good": 20}, changes={"export_table": table}))
+    other = report_of(compare({"good": 20}, changes={"export_table": table.assign(model_md5="another")}))
+
+    text = " ".join(Page(found).text.split())
+    assert "good.onnx 2.4e-07 0of 60 95.0%86.3–98.395.0% 3.2 1.540.0" in text
+    assert "good.<b>.tflitenot kept: its runtime failed – – – 1.0 ––" in text
+    assert "Exported files" not in other
 
 
 def test_the_foot_says_with_which_code_machine_and_packages_each_part_was_made() -> None:

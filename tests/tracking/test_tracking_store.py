@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from kedro.io import DataCatalog
@@ -318,6 +319,33 @@ def test_an_explanation_lands_in_the_run_of_its_model(root):
     assert artifacts(client, naive, "explanation") == sorted(f"explanation/{name}" for name in EXPLANATION.values())
     assert artifacts(client, bottleneck, "explanation") == []
     assert client.get_run(naive.info.run_id).info.status == "FINISHED"
+
+
+def test_an_export_lands_in_the_run_of_its_model_or_in_one_of_its_own(root):
+    stub = Stub(root)
+    stub.run(compare=False)
+    before = runs(root)
+    kept = {"file": "naive_cnn.onnx", "accuracy": 0.75, "milliseconds": 1.5, "changed_answers": 0, "refused": None}
+    not_run = {"file": "naive_cnn.int8.tflite", "megabytes": 2.0, "refused": "its runtime failed"}
+    table = pd.DataFrame([kept, not_run]).assign(model_md5=md5(root / "data" / "naive_cnn" / "naive_cnn.keras"))
+    stub.run(train=[], evaluate=[], compare=False, export=table)
+
+    client = client_of(root)
+    assert [run.info.run_id for run in runs(root)] == [run.info.run_id for run in before]
+    naive, bottleneck = (client.get_run(of(before, approach)[0].info.run_id) for approach in stub.approaches)
+    assert artifacts(client, naive, "export") == ["export/export.csv"]
+    assert {name: value for name, value in naive.data.metrics.items() if name.startswith("export/")} == {
+        "export/naive_cnn.onnx/accuracy": 0.75,
+        "export/naive_cnn.onnx/milliseconds": 1.5,
+        "export/naive_cnn.onnx/changed_answers": 0,
+        "export/naive_cnn.int8.tflite/megabytes": 2,
+    }
+    assert naive.info.status == "FINISHED"
+    assert artifacts(client, bottleneck, "export") == []
+
+    stub.run(train=[], evaluate=[], compare=False, export=table.assign(model_md5="of a file from elsewhere"))
+    (own,) = (run for run in runs(root) if run.info.run_id not in {other.info.run_id for other in before})
+    assert artifacts(client, own, "export") == ["export/export.csv"]
 
 
 def test_a_model_comes_back_from_every_address_with_what_belongs_to_it(root):

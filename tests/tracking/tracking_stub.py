@@ -145,6 +145,7 @@ class Stub:
             "comparison_summary": JSONDataset(filepath=str(data / "comparison.json")),
             "comparison_report": BytesDataset(str(data / "comparison.html")),
             "provenance": JSONDataset(filepath=str(data / "provenance.json"), default={}),
+            "export_table": AtomicDataset(filepath=str(data / "export.csv"), dataset=csv),
             "tracking_links": JSONDataset(filepath=str(data / "tracking_links.json"), default={}),
         }
         for approach in self.approaches:
@@ -163,7 +164,14 @@ class Stub:
                 entries[f"{approach}.{name}"] = BytesDataset(str(folder / "explanation" / file))
         return DataCatalog(entries)
 
-    def pipeline(self, train: list[str], evaluate: list[str], compare: bool, explain: Sequence[str] = ()) -> Pipeline:
+    def pipeline(
+        self,
+        train: list[str],
+        evaluate: list[str],
+        compare: bool,
+        explain: Sequence[str] = (),
+        export: pd.DataFrame | None = None,
+    ) -> Pipeline:
         nodes = []
         for a in train:
             outputs = [f"{a}.{name}" for name in ("model", "model_info", "history", "timings")]
@@ -174,6 +182,8 @@ class Stub:
         for a in explain:
             outputs = [f"{a}.{name}" for name in EXPLANATION]
             nodes.append(node(_explain, f"{a}.model", outputs, name=f"explain_{a}"))
+        if export is not None:
+            nodes.append(node(lambda: export, None, "export_table", name="check_exported_files"))
         if compare:
             inputs = [f"{a}.metrics" for a in self.approaches]
             nodes.append(node(self._summarise, inputs, "comparison_summary", name="summarise"))
@@ -231,12 +241,18 @@ class Stub:
         return {"best": {"approach": min(rows, key=lambda a: rows[a]["validation_log_loss"])}, "approaches": rows}
 
     def run(
-        self, *, train: Any = None, evaluate: Any = None, compare: bool = True, explain: Sequence[str] = ()
+        self,
+        *,
+        train: Any = None,
+        evaluate: Any = None,
+        compare: bool = True,
+        explain: Sequence[str] = (),
+        export: pd.DataFrame | None = None,
     ) -> None:
         """Runs the stub as `kedro run` does: with the hook, and a group of its own."""
         everything = self.approaches
         train = everything if train is None else train
-        pipeline = self.pipeline(train, everything if evaluate is None else evaluate, compare, explain)
+        pipeline = self.pipeline(train, everything if evaluate is None else evaluate, compare, explain, export)
         hooks = (TrackingHooks(), ProvenanceHooks())
         manager = _create_hook_manager()
         _register_hooks(manager, hooks)

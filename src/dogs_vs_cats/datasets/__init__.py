@@ -6,6 +6,7 @@ from dogs_vs_cats.datasets.exported_files import ExportedFilesDataset as Exporte
 from dogs_vs_cats.datasets.formats import ArraysDataset as ArraysDataset
 from dogs_vs_cats.datasets.formats import AtomicDataset as AtomicDataset
 from dogs_vs_cats.datasets.formats import FigureDataset as FigureDataset
+from dogs_vs_cats.datasets.formats import FileHashDataset as FileHashDataset
 from dogs_vs_cats.datasets.formats import JSONDataset as JSONDataset
 from dogs_vs_cats.datasets.formats import MemoryMapDataset as MemoryMapDataset
 from dogs_vs_cats.datasets.keras_model import KerasModelDataset as KerasModelDataset

@@ -1,5 +1,6 @@
 """File formats: what is in a file, and how it is read and written."""
 
+import hashlib
 import json
 import os
 from copy import deepcopy
@@ -61,6 +62,15 @@ class JSONDataset(LocalFileDataset[Any, Any]):
     def _write(self, data: Any, path: Path) -> None:
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
         path.write_text(f"{text}\n", encoding="utf-8")
+
+
+class FileHashDataset(LocalFileDataset[Any, str]):
+    """Loads as the MD5 of a file that another entry writes, by which results say which version of it they are about."""
+
+    def _read(self) -> str:
+        # A DVC stage that imports a third module of `storage`, here `file_hash`, would depend on all of them.
+        with self._filepath.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 class FigureDataset(LocalFileDataset["Figure", bytes]):

@@ -50,6 +50,7 @@ class Classifier:
         fit: How its training images became squares.
         distribution: Where its training images lie; None where that isn't known.
         data: Identity of the images of its experiment and of their split; None where that isn't known.
+        model_md5: MD5 of the `.keras` file, as in `dvc.lock` and MLflow.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Classifier:
     fit: Fit
     distribution: "Distribution | None"
     data: str | None = None
+    model_md5: str = ""
 
     def with_features(self) -> Model:
         """Returns the model to run; where the distribution is known, its output has the features beside the answer."""
@@ -201,6 +203,7 @@ def load_classifier(name: str, path: Path) -> Classifier:
         ModelFileError: The file is missing or damaged, its classes aren't known, or the model doesn't keep the model
             contract.
     """
+    from dogs_vs_cats.datasets import FileHashDataset
     from dogs_vs_cats.datasets.keras_model import load_model
 
     model = load_model(path)
@@ -227,6 +230,7 @@ def load_classifier(name: str, path: Path) -> Classifier:
         fit=description.fit,
         distribution=_distribution(beside) if beside in files else None,
         data=description.made_with.get("data"),
+        model_md5=FileHashDataset(filepath=str(path)).load(),
     )
 
 

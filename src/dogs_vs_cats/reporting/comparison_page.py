@@ -1,6 +1,6 @@
 """The comparison as one HTML page that needs nothing else: images and styles are inside, and there is no script."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Set
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigu
 from dogs_vs_cats.reporting import data_quality_findings, findings
 from dogs_vs_cats.reporting.html import environment
 from dogs_vs_cats.reporting.provenance import lines as provenance_lines
-from dogs_vs_cats.reporting.results import ApproachResult
+from dogs_vs_cats.reporting.results import ApproachResult, OnRequest
 from dogs_vs_cats.reporting.settings import differences, flattened
 from dogs_vs_cats.reporting.wording import duration, percent, signed, whole_command
 
@@ -26,7 +26,7 @@ def render(
     run_record: dict[str, Any],
     provenance: dict[str, Any],
     tracking_links: dict[str, str],
-    data_quality_summary: dict[str, Any],
+    on_request: OnRequest,
     *results: ApproachResult,
 ) -> str:
     """Writes the page of a comparison.
@@ -39,8 +39,7 @@ def render(
         run_record: `experiment` and `command` of the run, as far as they are known.
         provenance: The manifest of the experiment; may be empty.
         tracking_links: Web addresses of the approaches' tracked runs; others than http(s) are left out.
-        data_quality_summary: Result of the pipeline `data_quality`; left out unless it is about the same images and
-            models.
+        on_request: Further results; each is left out unless it is about the same images and models.
         *results: The approaches, in the order of the summary.
 
     Returns:
@@ -53,9 +52,8 @@ def render(
     from dogs_vs_cats.reporting.style import MARKERS, series_style
 
     rows, classes = summary["approaches"], summary["data"]["classes"]
-    looked_at = data_quality_summary.get("subject") == data_quality_findings.subject(
-        result.model_info for result in results
-    )
+    data_quality = on_request.data_quality_summary
+    looked_at = data_quality.get("subject") == data_quality_findings.subject(it.model_info for it in results)
     dots = "Test and validation accuracy of every approach with its 95% interval; the numbers are in the table below"
     curves = "Accuracy and loss of every approach on training and validation images over the epochs"
     styles = {result.name: series_style(index) for index, result in enumerate(results)}
@@ -73,7 +71,7 @@ def render(
         grouped=any("test_groups" in row for row in rows.values()),
         judges_classes=findings.judges_classes(summary),
         finding=" ".join(findings.sentences(summary)),
-        data_quality=data_quality_findings.line(data_quality_summary) if looked_at else None,
+        data_quality=data_quality_findings.line(data_quality) if looked_at else None,
         baseline=BASELINE,
         marks={name: (THEMED[colour], MARKERS[marker]) for name, (colour, marker) in styles.items()},
         links={name: link for name, link in tracking_links.items() if link.startswith(("http://", "https://"))},
@@ -90,9 +88,18 @@ def render(
         pair=partial(findings.pair, summary),
         splits=SPLITS,
         classes=classes if len(classes) <= MATRIX_CLASSES else [],
+        exported=_exported(on_request.export_table, {result.model_md5 for result in results}),
         rejected=rejected_images.to_dict("records"),
         ingestion=flattened(ingestion_record),
     )
+
+
+def _exported(table: pd.DataFrame | None, models: Set[str]) -> list[dict[Hashable, Any]]:
+    """The rows of the last export about models of the comparison; a missing value is None."""
+    if table is None or "model_md5" not in table:  # an earlier version's tables lack it
+        return []
+    rows = table[table["model_md5"].isin(models)].astype(object)
+    return rows.where(rows.notna(), None).to_dict("records")
 
 
 def _lecture_lines(

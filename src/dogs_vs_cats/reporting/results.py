@@ -33,11 +33,27 @@ class Pictures:
 
 
 @dataclass(frozen=True)
+class OnRequest:
+    """Results of pipelines that a user asks for beside the main flow; the fields are named as the datasets.
+
+    They may be about earlier models or images, and say which.
+
+    Attributes:
+        data_quality_summary: Of the pipeline `data_quality`; empty until it has run.
+        export_table: Of the pipeline `export`; None until it has run.
+    """
+
+    data_quality_summary: dict[str, Any]
+    export_table: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
 class ApproachResult:
     """The results of one approach; the fields are named as its datasets.
 
     Attributes:
         model_info: Facts about its model.
+        model_md5: MD5 of the model's file; empty without one.
         settings: The training parameters, beside those of the present configuration; see `settings.compare`.
         metrics: See `metrics.classification_metrics`; also `backbone`, `parameters`, `trainable_parameters`, `epochs`
             and, for several seeds, `seeds`.
@@ -48,6 +64,7 @@ class ApproachResult:
     """
 
     model_info: dict[str, Any]
+    model_md5: str
     settings: pd.DataFrame
     metrics: dict[str, Any]
     history: pd.DataFrame

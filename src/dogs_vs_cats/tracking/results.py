@@ -11,12 +11,13 @@ from dogs_vs_cats.evaluation.metrics import HELD_OUT_METRICS, SEED_STATISTICS
 from dogs_vs_cats.images.splits import SPLITS
 
 COMPARISON = ("comparison_table", "comparison_summary", "comparison_report", "model_card")
+EXPORT = "export_table"
 TUNING = ("tuning_trials", "tuning_summary", "tuning_history", "tuning_importance", "tuning_report")
 
 
 def is_tracked(name: str, approaches: list[str]) -> bool:
-    """Whether a dataset is tracked: results of approaches, comparisons and searches are."""
-    return name in COMPARISON + TUNING or name.rpartition(".")[0] in approaches
+    """Whether a dataset is tracked: results of approaches, comparisons, searches and exports are."""
+    return name in (*COMPARISON, *TUNING, EXPORT) or name.rpartition(".")[0] in approaches
 
 
 def artifact_folder(name: str, path: Path) -> str | None:
@@ -30,6 +31,8 @@ def artifact_folder(name: str, path: Path) -> str | None:
         return ""
     if name in TUNING:
         return "tuning"
+    if name == EXPORT:
+        return "export"
     output = name.rpartition(".")[2]
     if path.suffix not in (".png", ".csv") and output not in ("metrics", "seed_metrics"):
         return None
@@ -72,6 +75,12 @@ def facts_in(output: str, content: dict[str, Any]) -> tuple[dict[str, Any], dict
     if output == "tuning_summary":
         return {"best_validation_log_loss": content["best_val_loss"]}, {"best_trial": str(content["best_trial"])}
     return {}, {}
+
+
+def export_metrics(table: pd.DataFrame) -> dict[str, Any]:
+    """The numbers of an export, by names such as `export/naive_cnn.onnx/accuracy`; unknown ones are left out."""
+    numbers = table.set_index("file").select_dtypes("number").T
+    return {f"export/{file}/{name}": value for file in numbers for name, value in numbers[file].dropna().items()}
 
 
 def validation_images(manifest: Path, classes: list[str]) -> str:

@@ -8,12 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.storage.file_hash import md5
 from dogs_vs_cats.tracking import champion, store
 from dogs_vs_cats.tracking.logged_model import MODEL_FILE, log_model, model_of
 from dogs_vs_cats.tracking.outbox import Outbox, Record, Report
-from dogs_vs_cats.tracking.results import COMPARISON, artifact_folder, facts_in, validation_images
+from dogs_vs_cats.tracking.results import (
+    COMPARISON,
+    EXPORT,
+    artifact_folder,
+    export_metrics,
+    facts_in,
+    validation_images,
+)
 from dogs_vs_cats.tracking.run_facts import parameters_of
 
 if TYPE_CHECKING:
@@ -123,13 +132,10 @@ class Writer:
         if path is None:  # it is in memory, for the next node
             return
         approach, _, output = name.rpartition(".")
-        run = approach or PARENT
-        if not approach:
-            self._parent(time, comparison=name in COMPARISON)
-        elif not self._find(approach):
-            model_md5 = md5(self._files[f"{approach}.model"])
-            self._begin(approach, approach, self._trained_with(approach), time, model_md5=model_md5)
-        if path.suffix == ".json":
+        run = self._run_of(name, path, time)
+        if name == EXPORT:
+            self._log(run, export_metrics(pd.read_csv(path)), time)
+        elif path.suffix == ".json":
             self._log_content(run, output or name, json.loads(path.read_text(encoding="utf-8")), time)
         elif output == "distribution" and (model_id := model_of(self._get(approach))):
             # Beside the model, as on disk, so that inference with the logged model also flags unfamiliar images.
@@ -139,6 +145,20 @@ class Writer:
             self._client.log_artifact(self._run_ids[run], str(path), folder or None)
         if approach and not any(other.startswith(f"{approach}.") for other in self._to_save):
             self._end(approach, "FINISHED", time)
+
+    def _run_of(self, name: str, path: Path, time: int) -> str:
+        """Finds the run that a result belongs to, or begins it; an exported model that no run has trained has none."""
+        approach = name.rpartition(".")[0]
+        if name == EXPORT and (found := self._search(f"tags.model_md5 = '{pd.read_csv(path)['model_md5'][0]}'")):
+            self._run_ids[name] = found.info.run_id
+            return name
+        if not approach:
+            self._parent(time, comparison=name in COMPARISON)
+            return PARENT
+        if not self._find(approach):
+            model_md5 = md5(self._files[f"{approach}.model"])
+            self._begin(approach, approach, self._trained_with(approach), time, model_md5=model_md5)
+        return approach
 
     def _on_links(self, time: int) -> None:
         """Reports the addresses of all approaches' runs, and links to them in the parent's description."""

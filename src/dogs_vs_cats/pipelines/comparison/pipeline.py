@@ -9,7 +9,7 @@ from dogs_vs_cats.pipelines.comparison import nodes
 from dogs_vs_cats.pipelines.namespaces import dotted_names
 from dogs_vs_cats.reporting import comparison_page, model_card
 from dogs_vs_cats.reporting.dvc_views import headline_metrics, plot_data
-from dogs_vs_cats.reporting.results import ApproachResult, Pictures
+from dogs_vs_cats.reporting.results import ApproachResult, OnRequest, Pictures
 
 
 def create_pipeline(approaches: Sequence[str]) -> Pipeline:
@@ -36,6 +36,8 @@ def create_report_pipeline(approaches: Sequence[str]) -> Pipeline:
     """
     with dotted_names():
         collecting = [node for approach in approaches for node in _collecting(approach)]
+        asked = [field.name for field in fields(OnRequest)]
+        collecting.append(Node(OnRequest, inputs=asked, outputs="on_request", name="collect_on_request"))
         return Pipeline([*collecting, _report(_results(approaches))], tags="comparison")
 
 
@@ -84,7 +86,7 @@ _RECORDS = ["ingestion_record", "run_record", "provenance"]
 
 
 def _report(results: list[str]) -> Node:
-    data = ["rejected_images", *_RECORDS, "tracking_links", "data_quality_summary"]
+    data = ["rejected_images", *_RECORDS, "tracking_links", "on_request"]
     return Node(
         comparison_page.render,
         inputs=["params:comparison", "comparison_summary", *data, *results],

@@ -112,9 +112,9 @@ def check_files(
         compute: Gives the threads. The model answers in float32, whatever the precision.
 
     Returns:
-        The path of each file, None where it is refused; and a table with a row for each: see `checking.compare`;
-        `megabytes`; `milliseconds` that one image takes by itself, and `keras_milliseconds`; and why it is `refused`,
-        empty where it isn't.
+        The path of each file, None where it is refused; and a table with a row for each: `model_md5`, of the model;
+        see `checking.compare`; `megabytes`; `milliseconds` that one image takes by itself, and `keras_milliseconds`;
+        and why it is `refused`, empty where it isn't.
     """
     from dogs_vs_cats.export.runtimes import milliseconds
     from dogs_vs_cats.inference.prediction import predict
@@ -126,7 +126,8 @@ def check_files(
     keras_takes = milliseconds(classifier.model.predict_on_batch, images[test[0]])
     rows = []
     for name, path in written.items():
-        row: dict[str, Any] = {"file": name, "megabytes": checking.size(path) / 1e6, "keras_milliseconds": keras_takes}
+        row: dict[str, Any] = {"file": name, "model_md5": classifier.model_md5}
+        row |= {"megabytes": checking.size(path) / 1e6, "keras_milliseconds": keras_takes}
         try:
             found, row["milliseconds"] = checking.answers_of(path, Path(str(images.filename)), test, compute.threads)
             row |= checking.compare(expected, found, labels)
