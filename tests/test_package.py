@@ -1,5 +1,6 @@
 """The wheel is complete and runs in a fresh environment, in a folder that has nothing of the checkout."""
 
+import json
 import os
 import re
 import shutil
@@ -11,9 +12,17 @@ import venv
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from dogs_vs_cats.export.description import Description
+from dogs_vs_cats.inference.classifiers import load_classifier
 from tests.conftest import PROJECT, copy_project
+from tests.pipelines.test_inference import classify as infer
+from tests.pipelines.test_inference import save, small_model
+from tests.test_classify import draw
+
+UV = [sys.executable, "-m", "uv"]
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +48,23 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     question = [str(interpreter), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     packages = Path(subprocess.run(question, check=True, capture_output=True, text=True).stdout.strip())
     (packages / "shared.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
-    installer = [sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-deps", "--python"]
+    installer = [*UV, "pip", "install", "--offline", "--no-deps", "--python"]
     subprocess.run([*installer, str(interpreter), str(wheel)], check=True, capture_output=True)
     return interpreter
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a new environment that shares nothing: the wheel, and the locked versions of what it asks for."""
+    folder = tmp_path_factory.mktemp("empty") / "environment"
+    subprocess.run([*UV, "venv", "--python", sys.executable, folder], check=True, capture_output=True)
+    lock = PROJECT / "requirements-dev.lock"
+    installer = [*UV, "pip", "install", f"--python={folder}", f"--constraint={lock}", f"{wheel}[export]"]
+    done = subprocess.run(installer, capture_output=True, text=True)
+    if done.returncode and re.search("[Ff]ailed to (fetch|download)|Could not connect", done.stderr):
+        pytest.skip(f"the package index can't be reached: {done.stderr.splitlines()[0]}")
+    assert done.returncode == 0, done.stderr
+    return folder / "bin"
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +77,13 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(python: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return command(folder, python, "-m", "dogs_vs_cats", *options)
+
+
+def command(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
-        [python, "-m", "dogs_vs_cats", *options],
+        words,
         cwd=folder,
         env={**variables, "COLUMNS": "200", "DO_NOT_TRACK": "1"},
         capture_output=True,
@@ -134,3 +161,34 @@ def test_its_slips_are_one_line(
     assert result.returncode == 1
     assert answer in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.slow
+def test_an_empty_environment_classifies_200_photos(installed: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tf2onnx", reason="exporting needs it: make dev")
+    from dogs_vs_cats.export.files import write
+
+    for number in range(200):
+        draw(tmp_path / "photos" / f"{number}.jpg", number)
+    model = load_classifier("small", save(small_model(), tmp_path / "small.keras", ["cat", "dog"]))
+    write(model.model, tmp_path / "small.onnx", "onnx", "none", np.empty(0), Description.of(model, "small"))
+    expected, _ = infer(tmp_path / "photos", model, tmp_path)
+
+    done = command(tmp_path, installed / "dogs-vs-cats", "classify", "photos", "--model=small.onnx", "--format=json")
+
+    assert done.returncode == 0, done.stderr
+    answers = json.loads(done.stdout)
+    assert [answer["path"] for answer in answers] == [f"photos/{path}" for path in expected["path"]]
+    assert [answer["predicted"] for answer in answers] == expected["predicted"].tolist()
+    found = [answer["probabilities"]["dog"] for answer in answers]
+    np.testing.assert_allclose(found, expected["probability_dog"].astype(float), rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_without_a_backend_of_keras_a_run_says_how_to_install_one(
+    installed: Path, configuration: Path, tmp_path: Path
+) -> None:
+    result = run(installed / "python", tmp_path, f"--conf-source={configuration}", "--env=test")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stdout + result.stderr
+    assert "pip install 'dogs-vs-cats[cpu]'" in result.stderr.splitlines()[-1]

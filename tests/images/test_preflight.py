@@ -8,8 +8,8 @@ import pytest
 from dogs_vs_cats.errors import SourceError, SplitError
 from dogs_vs_cats.images import preflight
 from dogs_vs_cats.images.opening import close_left, open_for_training
+from dogs_vs_cats.images.pixels import read_image
 from dogs_vs_cats.images.preflight import CheckedSource, check_source
-from dogs_vs_cats.images.reading import read_image
 from dogs_vs_cats.images.sources import Entry
 from dogs_vs_cats.pipelines.data_ingestion.nodes import read_images
 from tests.pipelines.test_data_ingestion import SIZE, folder_of, jpeg, parameters, spoil, zip_of

@@ -21,7 +21,7 @@ from dogs_vs_cats.images.correction_files import (
     read_corrections,
 )
 from dogs_vs_cats.images.decoding import ImageRejected
-from dogs_vs_cats.images.reading import read_image
+from dogs_vs_cats.images.pixels import read_image
 from dogs_vs_cats.images.sources import Entry, Source
 from dogs_vs_cats.images.sources.names import label_of
 from dogs_vs_cats.images.sources.table_files import parsed

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dogs_vs_cats.compute import instruction_sets
+from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
 
@@ -43,14 +44,22 @@ def start_keras() -> None:
 
     The garbage collector never looks through what is imported. TensorFlow's modules are a million objects: collections
     among them take 1.6 of the 5 seconds of its import, and as long again when the process exits.
+
+    Raises:
+        ProjectError: No backend is installed.
     """
     gc.disable()
     try:
-        with _quiet_standard_error():
+        with quiet_standard_error():
             import keras
 
             # Makes the backend choose its device now, while it is quiet.
             keras.ops.zeros(())
+    except ModuleNotFoundError as error:
+        raise ProjectError(
+            f"Keras computes with TensorFlow or another backend, and {error.name} isn't installed. Install one: make "
+            "install, or pip install 'dogs-vs-cats[cpu]' (for NVIDIA GPUs: 'dogs-vs-cats[gpu]')"
+        ) from error
     finally:
         gc.enable()
         gc.freeze()
@@ -60,7 +69,7 @@ def start_keras() -> None:
 
 
 @contextmanager
-def _quiet_standard_error() -> Iterator[None]:
+def quiet_standard_error() -> Iterator[None]:
     """Hides the lines that native code writes to standard error, unless the block raises."""
     with tempfile.TemporaryFile() as written:
         saved = os.dup(2)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dogs_vs_cats.errors import ModelFileError, TrainingError
+from dogs_vs_cats.evaluation.probabilities import checked_probabilities, every_class, predicted_classes
 from dogs_vs_cats.images.splits import SPLITS
 
 BASELINE = "majority_class"
@@ -55,65 +55,6 @@ def predictions_table(
     }
     table = pd.DataFrame(columns)
     return pd.concat([table[table["split"] == split] for split in SPLITS], ignore_index=True)
-
-
-def predicted_classes(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Returns the class of each answer.
-
-    Args:
-        probabilities: P(class 1), (n, 1), for two classes, else (n, classes).
-
-    Returns:
-        Shape (n,); for two classes 1 where the probability is above 0.5, as in Keras's accuracy.
-    """
-    if probabilities.shape[1] == 1:
-        return (probabilities[:, 0] > 0.5).astype(np.int64)
-    return np.asarray(probabilities.argmax(axis=1), np.int64)
-
-
-def checked_probabilities(outputs: NDArray[np.floating], images: int, classes: int) -> NDArray[np.float64]:
-    """Checks a model's outputs, and rounds each float32 to the shortest decimal that names it.
-
-    A CSV file then holds exactly what is computed with.
-
-    Args:
-        outputs: The model's outputs.
-        images: Number of the images.
-        classes: Number of the classes.
-
-    Returns:
-        P(class 1), (images, 1), for two classes, else (images, classes); float64.
-
-    Raises:
-        TrainingError: An output is not a number.
-        ModelFileError: The outputs have another shape, or leave the range 0..1.
-    """
-    expected = (images, 1 if classes == 2 else classes)
-    values = np.asarray(outputs, np.float32).astype(str).astype(np.float64)
-    if np.isnan(values).any():
-        raise TrainingError(
-            f"The model predicts NaN (not a number) for {int(np.isnan(values).any(axis=1).sum())} of "
-            f"{len(values)} images: its training diverged. Lower the approach's learning_rate and train it again."
-        )
-    if values.shape != expected or np.any((values < 0) | (values > 1)):
-        raise ModelFileError(
-            f"The model returned an array of shape {values.shape} with values from {values.min():g} to "
-            f"{values.max():g}. For {images} images of {classes} classes the shape must be {expected}, with "
-            "probabilities from 0 to 1: its last layer must be a sigmoid or a softmax."
-        )
-    return values
-
-
-def every_class(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the probability of every class from a model's outputs.
-
-    Args:
-        outputs: Shape (n, 1), P(class 1), for two classes; else (n, classes).
-
-    Returns:
-        Shape (n, classes).
-    """
-    return np.column_stack([1 - outputs[:, 0], outputs[:, 0]]) if outputs.shape[1] == 1 else outputs
 
 
 def class_probabilities(predictions: pd.DataFrame, class_names: Sequence[str]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dogs_vs_cats.errors import ExportError
-from dogs_vs_cats.evaluation.predictions import predicted_classes
+from dogs_vs_cats.evaluation.probabilities import predicted_classes
 from dogs_vs_cats.evaluation.significance import fraction_interval
 from dogs_vs_cats.export import runtimes
 from dogs_vs_cats.project import child_environment

@@ -3,7 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.inference.classifiers import Classifier
+    from dogs_vs_cats.parameters.ingestion import Fit
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Description:
     classes: list[str]
     image_size: int
     channels: int
-    fit: str
+    fit: "Fit"
     bit_depth: int | None
     input: str = (
         "float32 (n, image_size, image_size, channels), pixels from 0 to 255; preprocessing is inside the model"
@@ -39,6 +43,12 @@ class Description:
     def to_json(self) -> str:
         """Returns the description as a JSON document."""
         return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def of(cls, classifier: "Classifier", name: str) -> "Description":
+        """Describes a model that Keras runs."""
+        size, channels = classifier.image_size, classifier.channels
+        return cls(name, classifier.classes, size, channels, classifier.fit, classifier.bit_depth)
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, str]) -> "Description":

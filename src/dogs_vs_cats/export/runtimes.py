@@ -1,11 +1,10 @@
-"""Running exported files with their formats' own runtimes. Nothing here imports Keras.
+"""Running model files with their formats' own runtimes. Only a `.keras` file makes this import Keras.
 
 As a program, it classifies images of an array file:
 `python -m dogs_vs_cats.export.runtimes FILE IMAGES ROWS ANSWERS THREADS`.
 """
 
 import json
-import os
 import sys
 import time
 import zipfile
@@ -16,8 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dogs_vs_cats.compute.parallel import cores
+from dogs_vs_cats.compute.start import prepare_environment, quiet_standard_error, start_keras
 from dogs_vs_cats.errors import ModelFileError, ProjectError, first_line
 from dogs_vs_cats.export.description import Description
+from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.storage.arrays import read_rows, save_array
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -28,40 +30,59 @@ FOLDER = "folder"
 TIMED = 20
 """Photos that are classified one by one to measure how long one takes."""
 
-INSTALL = "Install it: make dev, or pip install {}"
+INSTALL = "Install it: make dev, or pip install 'dogs-vs-cats[{}]'"
 
 
 def open_file(path: Path, threads: int | None = None) -> tuple[Run, Description]:
-    """Opens an exported file in the runtime of its format.
+    """Opens a model file in the runtime of its format.
 
     Args:
-        path: A `.onnx` or `.tflite` file, or the folder of a SavedModel.
+        path: A `.keras` file with its `.json` file beside it, a `.onnx` or `.tflite` file, or the folder of a
+            SavedModel.
         threads: Threads of one operation; None takes one a core.
 
     Returns:
-        A function that classifies a batch, and the description in the file.
+        A function that classifies a batch, and the model's description.
 
     Raises:
-        ModelFileError: The file is missing, damaged or of no exported format, has no description, or its runtime isn't
+        ModelFileError: The file is missing, damaged or of no such format, has no description, or its runtime isn't
             installed.
     """
-    openers = {".onnx": _open_onnx, ".tflite": _open_litert, FOLDER: _open_saved_model}
-    kind = FOLDER if path.is_dir() else path.suffix
-    if kind not in openers or not path.exists():
+    openers = {".keras": _open_keras, ".onnx": _open_onnx, ".tflite": _open_litert, FOLDER: _open_saved_model}
+    kind = FOLDER if (path / "saved_model.pb").is_file() else path.suffix
+    if not path.exists():
+        raise ModelFileError(f"There is no model {path}.")
+    if kind not in openers:
         raise ModelFileError(
-            f"{path} is no exported model. Allowed are a .onnx or .tflite file, and the folder of a SavedModel: "
-            "kedro run --pipelines=export writes all three."
+            f"{path} is no model. Allowed are a .keras file, which training writes, and a .onnx or .tflite file or the "
+            "folder of a SavedModel, which kedro run --pipelines=export writes."
         )
     try:
-        return openers[kind](path, threads or os.cpu_count() or 1)
+        return openers[kind](path, threads or cores())
+    except ProjectError:
+        raise
     except ModuleNotFoundError as error:
-        raise ModelFileError(f"{path} needs {error.name}. {INSTALL.format(error.name)}") from error
+        extra = "cpu" if kind == FOLDER else "export"
+        raise ModelFileError(f"{path} needs {error.name}. {INSTALL.format(extra)}") from error
     except (KeyError, zipfile.BadZipFile, FileNotFoundError) as error:
         raise ModelFileError(
             f"{path} has no description of its classes. Export the model again: kedro run --pipelines=export"
         ) from error
     except Exception as error:
         raise ModelFileError(f"{path} can't be opened: {first_line(error)}") from error
+
+
+def _open_keras(path: Path, threads: int) -> tuple[Run, Description]:
+    from dogs_vs_cats.inference.classifiers import load_classifier
+
+    prepare_environment(ComputeParameters.model_construct(threads=threads, instruction_set="auto"))
+    start_keras()
+    classifier = load_classifier(path.name, path)
+
+    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(classifier.model.predict_on_batch(images))
+
+    return run, Description.of(classifier, path.stem)
 
 
 def _open_onnx(path: Path, threads: int) -> tuple[Run, Description]:
@@ -101,12 +122,13 @@ def _open_litert(path: Path, threads: int) -> tuple[Run, Description]:
 
 
 def _open_saved_model(path: Path, threads: int) -> tuple[Run, Description]:
-    import tensorflow as tf
+    content = (path / "assets.extra" / "description.json").read_text(encoding="utf-8")
+    with quiet_standard_error():
+        import tensorflow as tf
 
     with suppress(RuntimeError):  # TensorFlow has started, and keeps its threads
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     loaded = tf.saved_model.load(str(path))
-    content = (path / "assets.extra" / "description.json").read_text(encoding="utf-8")
 
     def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(loaded.serve(images))

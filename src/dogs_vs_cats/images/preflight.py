@@ -15,7 +15,8 @@ from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS
 from dogs_vs_cats.images.grouping import check_groups
 from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE
 from dogs_vs_cats.images.opening import leave_open, open_for_training
-from dogs_vs_cats.images.reading import cache_key, read_image
+from dogs_vs_cats.images.pixels import read_image
+from dogs_vs_cats.images.reading import cache_key
 from dogs_vs_cats.images.sources import Entry, Source
 from dogs_vs_cats.images.split_choice import check_split
 from dogs_vs_cats.images.split_sizes import check_folds, class_counts

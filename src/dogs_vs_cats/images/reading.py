@@ -19,8 +19,9 @@ from dogs_vs_cats.images.decoding.resizing import without_bars
 from dogs_vs_cats.images.decoding.sixteen_bit import BIT_DEPTHS, needed_bits
 from dogs_vs_cats.images.near_duplicates import THUMBNAIL_SIZE, thumbnail
 from dogs_vs_cats.images.opening import open_for_training
-from dogs_vs_cats.images.sources import Entry, ImageReadError, Source, fingerprint
-from dogs_vs_cats.parameters.ingestion import DecodingOptions, Fit, IngestionParameters
+from dogs_vs_cats.images.pixels import read_image
+from dogs_vs_cats.images.sources import Entry, Source, fingerprint
+from dogs_vs_cats.parameters.ingestion import Fit, IngestionParameters
 from dogs_vs_cats.progress import track
 from dogs_vs_cats.storage.content_store import ContentStore
 
@@ -113,31 +114,6 @@ def cache_key(source: Source, ingestion: IngestionParameters) -> str:
     """The key of a source's decoded images in their cache; it stands for all that they depend on."""
     made_of = [fingerprint(source), ingestion.record(DECODED_WITH), decoding.VERSION, LAYOUT]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]
-
-
-def read_image(
-    source: Source, entry: Entry, image_size: int, channels: int, options: DecodingOptions
-) -> tuple[bytes | np.ndarray, DecodedImage]:
-    """Reads, decodes and resizes one image of a source.
-
-    Args:
-        source: An open source.
-        entry: One of its images.
-        image_size: Height and width of the result, in pixels.
-        channels: 3 for RGB, 1 for grey.
-        options: Options of `decode`.
-
-    Returns:
-        The file's bytes, or the pixels of a source without files; and the decoded image.
-
-    Raises:
-        ImageRejected: The image can't be read, or isn't usable.
-    """
-    try:
-        data = source.read(entry)
-    except ImageReadError as error:
-        raise ImageRejected(str(error), may_pass=True) from error
-    return data, decoding.decode(data, image_size=image_size, channels=channels, **options)
 
 
 def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) -> None:

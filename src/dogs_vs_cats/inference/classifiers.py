@@ -16,7 +16,7 @@ from dogs_vs_cats import approaches
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ModelFileError, ParameterError
 from dogs_vs_cats.evaluation import criteria
-from dogs_vs_cats.evaluation.predictions import checked_probabilities, every_class
+from dogs_vs_cats.evaluation.probabilities import checked_probabilities, every_class
 from dogs_vs_cats.parameters.base import explain
 from dogs_vs_cats.parameters.comparison import Metric
 from dogs_vs_cats.parameters.ingestion import Fit

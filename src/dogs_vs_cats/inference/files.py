@@ -5,17 +5,15 @@ import json
 import logging
 from collections import deque
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from dogs_vs_cats.compute.parallel import in_order
 from dogs_vs_cats.compute.precision import dtype_policy
 from dogs_vs_cats.images import decoding
-from dogs_vs_cats.images.decoding import ImageRejected
-from dogs_vs_cats.images.reading import read_image
+from dogs_vs_cats.images.decoding import DecodedImage
+from dogs_vs_cats.images.pixels import read_batches, read_image
 from dogs_vs_cats.images.sources import Entry, Source, fingerprint
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.journal import Journal
@@ -26,8 +24,6 @@ from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.progress import progress
 
 logger = logging.getLogger(__name__)
-
-_CHUNK_ENTRIES = 16
 
 
 def classify_files(
@@ -61,23 +57,18 @@ def classify_files(
             len(entries),
         )
     size, channels = classifier.image_size, classifier.channels
-    blank = np.zeros((size, size, channels), np.uint8)
     waiting: deque[list[str]] = deque()
 
-    def read(entry: Entry) -> tuple[str, np.ndarray]:
-        """The reason why a file can't be used, and pixels, which are blank in that case."""
-        try:
-            return "", read_image(source, entry, size, channels, options)[1].pixels
-        except ImageRejected as error:
-            return error.reason, blank
+    def read(entry: Entry) -> DecodedImage:
+        return read_image(source, entry, size, channels, options)[1]
 
     def batches() -> Iterator[np.ndarray]:
         left = entries[journal.count :]
         source.prefetch(left)
-        images = (image for _, image in in_order(read, left, _CHUNK_ENTRIES))
-        while batch := list(islice(images, BATCH_SIZE)):
-            waiting.append([reason for reason, _ in batch])
-            yield np.stack([pixels for _, pixels in batch])
+        blank = np.zeros((size, size, channels), np.uint8)
+        for reasons, images in read_batches(read, left, blank, BATCH_SIZE):
+            waiting.append(reasons)
+            yield images
 
     with progress(f"Classifying with {classifier.name}", len(entries)) as advance:
         advance(journal.count)

@@ -9,14 +9,17 @@ import unicodedata
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source
 from dogs_vs_cats.images.sources.layouts import NoClassesError, arrange
 from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key, suffix_of
-from dogs_vs_cats.images.sources.tables import LabelTable
 from dogs_vs_cats.parameters.command_line import as_yaml
 from dogs_vs_cats.parameters.ingestion import LABEL_SUFFIXES, IngestionParameters
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.images.sources.tables import LabelTable
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +58,13 @@ class FileSource(Source):
         if labelled:
             self.log_classes(where)
 
-    def _table(self, path: str, where: str) -> LabelTable:
+    def _table(self, path: str, where: str) -> "LabelTable":
+        from dogs_vs_cats.images.sources.tables import LabelTable  # imports pandas, which few sources need
+
         data = self.read(Entry(path, UNLABELLED, "", ""))
         return LabelTable(data, f"{where}/{path}", self._ingestion.columns, group=self._ingestion.group)
 
-    def label_by(self, table: LabelTable, *, by_path: bool = False) -> None:
+    def label_by(self, table: "LabelTable", *, by_path: bool = False) -> None:
         """Takes the files that a table names, with the classes and parts that it gives them.
 
         Args:
@@ -71,7 +76,7 @@ class FileSource(Source):
         """
         self._take(table, table.rows(self.files, by_path=by_path))
 
-    def _take(self, table: LabelTable, rows: Sequence[tuple[str, str, str]]) -> None:
+    def _take(self, table: "LabelTable", rows: Sequence[tuple[str, str, str]]) -> None:
         self.class_names = sorted({label for _, label, _ in rows}, key=natural_key)
         index = {name: label for label, name in enumerate(self.class_names)}
         self._entries = [Entry(path, index[label], part, self.files[path][1]) for path, label, part in rows]
@@ -240,6 +245,8 @@ def table_source(path: Path, ingestion: IngestionParameters, folder: Path) -> Fo
     Raises:
         SourceError: The table can't be read, or doesn't say a class for each image it names.
     """
+    from dogs_vs_cats.images.sources.tables import LabelTable
+
     try:
         table = LabelTable(path.read_bytes(), str(path), ingestion.columns, str(folder), ingestion.group)
     except OSError as error:

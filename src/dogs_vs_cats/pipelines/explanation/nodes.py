@@ -7,7 +7,8 @@ import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Figure, Model
 from dogs_vs_cats.errors import ParameterError
-from dogs_vs_cats.evaluation.predictions import every_class, most_confident, predictions_table
+from dogs_vs_cats.evaluation.predictions import most_confident, predictions_table
+from dogs_vs_cats.evaluation.probabilities import every_class
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.explanation import ExplanationParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters

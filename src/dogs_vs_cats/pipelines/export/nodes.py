@@ -59,9 +59,7 @@ def write_files(
     drawn = np.sort(np.random.default_rng(seed).permutation(rows)[:CALIBRATED])
     # An address in MLflow and a path have signs that file names can't have.
     name = re.sub(r"[^\w-]+", "-", classifier.name.removesuffix(".keras")).strip("-")
-    description = Description(
-        name, classifier.classes, classifier.image_size, classifier.channels, classifier.fit, classifier.bit_depth
-    )
+    description = Description.of(classifier, name)
     shutil.rmtree(folder)
     folder.mkdir()
     written: dict[str, Path] = {}
