@@ -9,9 +9,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
+
+if TYPE_CHECKING:
+    from dogs_vs_cats.parameters.compute import ComputeParameters
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
@@ -70,19 +74,11 @@ def _others(size: int, mnist: Path | None) -> Iterator[tuple[str, np.ndarray]]:
         yield "MNIST digits", _digits(mnist, size)
 
 
-@click.command()
-@click.option("--experiment", default="sample", show_default=True, help="Whose models and test images are used.")
-@click.option("--data", type=click.Path(path_type=Path), default=ROOT / "data", help="The folder `data`.")
-@click.option("--mnist", type=click.Path(path_type=Path, exists=True), help="Folder of MNIST's IDX files.")
-def main(experiment: str, data: Path, mnist: Path | None) -> None:
-    """Print a table: for each model and kind of picture, what share is flagged."""
-    import pandas as pd
-
-    from dogs_vs_cats.inference.classifiers import load_classifier
-    from dogs_vs_cats.inference.prediction import predict
+def compute_parameters() -> "ComputeParameters":
+    """Two threads, float32."""
     from dogs_vs_cats.parameters.compute import ComputeParameters
 
-    compute = ComputeParameters(
+    return ComputeParameters(
         threads=2,
         instruction_set="auto",
         precision="float32",
@@ -93,6 +89,20 @@ def main(experiment: str, data: Path, mnist: Path | None) -> None:
         images_on_device="auto",
         cluster=None,
     )
+
+
+@click.command()
+@click.option("--experiment", default="sample", show_default=True, help="Whose models and test images are used.")
+@click.option("--data", type=click.Path(path_type=Path), default=ROOT / "data", help="The folder `data`.")
+@click.option("--mnist", type=click.Path(path_type=Path, exists=True), help="Folder of MNIST's IDX files.")
+def main(experiment: str, data: Path, mnist: Path | None) -> None:
+    """Print a table: for each model and kind of picture, what share is flagged."""
+    import pandas as pd
+
+    from dogs_vs_cats.inference.classifiers import load_classifier
+    from dogs_vs_cats.inference.prediction import predict
+
+    compute = compute_parameters()
     images = np.load(data / "02_intermediate" / experiment / "images.npy", mmap_mode="r")
     manifest = pd.read_csv(data / "02_intermediate" / experiment / "manifest.csv", keep_default_na=False)
     pets = images[np.flatnonzero(manifest["split"] == "test")]

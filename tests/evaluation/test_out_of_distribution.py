@@ -63,7 +63,7 @@ def test_it_survives_its_file(tmp_path):
     found = fit(features, labels, features)
     dataset = ArraysDataset(filepath=str(tmp_path / "d.npz"))
     dataset.save(found.arrays())
-    again = Distribution(**dataset.load())
+    again = Distribution.from_arrays(dataset.load())
     np.testing.assert_array_equal(again.distances(features), found.distances(features))
     first = (tmp_path / "d.npz").read_bytes()
     dataset.save(found.arrays())

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from dogs_vs_cats.evaluation.drift import Sample
 from dogs_vs_cats.models.frozen_base import after_base, find_base, last_stage
 from dogs_vs_cats.training.inputs import LabelledImages
 from tests.approaches.test_approaches import BOTTLENECK, END_TO_END, built
@@ -73,6 +74,11 @@ def test_validation_on_kept_features_is_validation_on_the_images(base, images, m
     np.testing.assert_allclose(predictions["probability_dog"], same["probability_dog"], atol=1e-5)
     assert predictions["path"].tolist() == same["path"].tolist()
     assert metrics["test"]["accuracy"] == same_metrics["test"]["accuracy"]
+    tested, sample = predictions[predictions["split"] == "test"], Sample.from_arrays(distribution)
+    assert sample.predicted.tolist() == tested["predicted"].tolist()
+    dog = tested["probability_dog"]
+    np.testing.assert_allclose(sample.confidences, np.maximum(dog, 1 - dog), rtol=1e-6)
+    assert len(sample.unfamiliar) == len(tested)
     np.testing.assert_allclose(distribution["means"], same_distribution["means"], rtol=1e-3)
 
 

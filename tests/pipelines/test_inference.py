@@ -29,6 +29,7 @@ from dogs_vs_cats.inference.journal import Journal
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.inference import nodes
+from dogs_vs_cats.storage.file_hash import md5
 from tests.conftest import PROJECT, copy_project, kedro, kedro_in_turn
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.training.test_training import COMPUTE
@@ -169,6 +170,62 @@ def test_a_photo_becomes_a_square_as_the_training_images_did(model_file, tmp_pat
     other, _ = classify(tmp_path / "wide", usual, tmp_path, INGESTION.model_copy(update={"fit": fit}))
     assert other["probability_dog"].tolist() == stretched["probability_dog"].tolist()
     assert stretched["probability_dog"].tolist() != wanted["probability_dog"].tolist()
+
+
+def noise_and_stripes(folder):
+    """60 pictures of noise in each of three folders, and 60 of stripes in one."""
+    random = np.random.default_rng(8)
+    for name in ("train", "test", "new", "stripes"):
+        (folder / name).mkdir()
+        for number in range(60):
+            shape = (32, 1, 1) if name == "stripes" else (32, 32, 3)
+            pixels = np.broadcast_to(random.integers(0, 256, shape, np.uint8), (32, 32, 3))
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_new_photos_are_compared_with_the_test_photos(model_file, tmp_path):
+    from dogs_vs_cats.evaluation.drift import Sample
+    from dogs_vs_cats.evaluation.out_of_distribution import fit, with_features
+
+    folder = noise_and_stripes(tmp_path)
+    pixels = {
+        name: np.stack([np.asarray(Image.open(path)) for path in sorted((folder / name).iterdir())])
+        for name in ("train", "test")
+    }
+    both = {name: with_features(small_model()).predict_on_batch(of) for name, of in pixels.items()}
+    known = fit(both["train"][:, 1:], np.arange(60) % 2, both["test"][:, 1:])
+    dog = both["test"][:, :1].astype(np.float64)
+    tested = Sample.of(np.hstack([1 - dog, dog]), known.distances(both["test"][:, 1:]) > known.threshold)
+    model = Path(shutil.copy(model_file, tmp_path / "known.keras"))
+    shutil.copy(model_file.with_suffix(".json"), tmp_path / "known.json")
+    np.savez(tmp_path / "known.npz", **known.arrays(), **tested.arrays())
+    classifier = load_classifier("known", model)
+
+    found = {}
+    for name in ("new", "stripes"):
+        _, journal = classify(folder / name, classifier, tmp_path)
+        found[name] = nodes.judge_drift(classifier, journal)
+        JSONDataset(filepath=str(tmp_path / f"{name}.json")).save(found[name])
+
+    assert found["new"]["verdict"].startswith("These 60 photos look like the training photos")
+    assert found["stripes"]["verdict"].startswith("These 60 photos don't look like the training photos: 100.0% (94.0–")
+    assert found["new"].keys() == {
+        *("model", "model_md5", "verdict", "photos", "test_photos", "drift", "p_values"),
+        *("out_of_distribution", "confidence", "classes"),
+    }
+    assert found["new"]["model_md5"] == md5(model)
+    assert found["new"]["test_photos"] == 60
+
+
+def test_the_photos_of_a_model_without_stored_answers_and_few_photos_are_not_judged(photos, classifier, tmp_path):
+    _, journal = classify(photos, classifier, tmp_path)
+    few = nodes.judge_drift(classifier, journal)
+    assert few["verdict"] == "It takes 30 photos to say whether they look like the training photos; there are 10."
+    journal.append(list(journal)[:10] * 3)
+    unknown = nodes.judge_drift(classifier, journal)
+    assert unknown["verdict"].startswith("These 40 photos can't be compared with the photos of the model's training")
+    assert (unknown["drift"], unknown["out_of_distribution"]) == (None, None)
 
 
 def test_the_page_answers_for_the_square_that_the_model_sees(model_file, tmp_path):
@@ -486,6 +543,10 @@ def test_kaggles_test_photos_become_a_submission(finished_project, shared, tmp_p
     assert ids == sorted(ids)
     assert all(0 <= float(row[1]) <= 1 for row in rows[1:])
     assert not list((output / ".inference").iterdir())
+    summary = json.loads((output / "inference.json").read_text())
+    assert (summary["photos"], summary["drift"]) == (200, None)
+    assert "its answers to 16 test photos are stored with it, and it takes 30" in summary["verdict"]
+    assert "its answers to 16 test photos are stored with it" in " ".join(result.stdout.split())
 
 
 @pytest.mark.slow

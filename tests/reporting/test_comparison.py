@@ -15,7 +15,9 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
+from dogs_vs_cats.evaluation import drift
 from dogs_vs_cats.evaluation.cross_validation import measure
+from dogs_vs_cats.evaluation.drift import Sample
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.evaluation.significance import fraction_interval
@@ -157,6 +159,7 @@ def compare(
         "tracking_links": {},
         "data_quality_summary": {},
         "export_table": None,
+        "inference_summary": {},
     }
     for approach, wrong_every in approaches.items():
         predictions = predictions_of(manifest, names, wrong_every)
@@ -790,6 +793,25 @@ def test_the_page_shows_the_last_export_unless_the_model_has_changed() -> None:
     assert "good.onnx 2.4e-07 0of 60 95.0%86.3–98.395.0% 3.2 1.540.0" in text
     assert "good.<b>.tflitenot kept: its runtime failed – – – 1.0 ––" in text
     assert "Exported files" not in other
+
+
+def test_the_page_shows_the_last_inference_unless_the_model_has_changed() -> None:
+    random = np.random.default_rng(0)
+    new, test = (Sample.of(random.dirichlet((9, 1), count), random.random(count) < 0.01) for count in (240, 600))
+    summary: dict[str, Any] = {"model": "good", "model_md5": "md5 of good", "verdict": "These look <b>alike</b>."}
+    summary |= drift.compare(new, test, ["cat", "dog"])
+
+    found = report_of(compare({"good": 20}, changes={"inference_summary": summary}))
+    few = report_of(compare({"good": 20}, changes={"inference_summary": {**summary, "confidence": None}}))
+    other = report_of(compare({"good": 20}, changes={"inference_summary": summary | {"model_md5": "another"}}))
+
+    text = Page(found).text
+    assert "The photos of the last inference, with good. These look <b>alike</b>." in text
+    assert "240 new photos600 test photos" in text
+    assert f"Mean confidence{percent(summary['confidence']['value'], 240)} (" in text
+    assert "These look <b>alike</b>." in Page(few).text
+    assert "Mean confidence" not in few
+    assert "last inference" not in other
 
 
 def test_the_foot_says_with_which_code_machine_and_packages_each_part_was_made() -> None:

@@ -13,7 +13,7 @@ The fit reads the features in parts. scikit-learn's `PCA` gives the same distanc
 images in memory, as float64.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,8 +57,13 @@ class Distribution:
         return len(self.spread) // 2
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Returns the attributes by their names; `Distribution(**arrays)` is the same distribution."""
+        """Returns the attributes by their names."""
         return dict(vars(self))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Distribution":
+        """Reads what `arrays` returned, which may be stored among others."""
+        return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Mahalanobis distance to the nearest class, relative to what is usual for so many numbers.

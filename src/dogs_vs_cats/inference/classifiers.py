@@ -23,6 +23,7 @@ from dogs_vs_cats.parameters.ingestion import Fit
 from dogs_vs_cats.project import ROOT, resolve
 
 if TYPE_CHECKING:
+    from dogs_vs_cats.evaluation.drift import Sample
     from dogs_vs_cats.evaluation.out_of_distribution import Distribution
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Classifier:
         fit: How its training images became squares.
         distribution: Where its training images lie; None where that isn't known.
         data: Identity of the images of its experiment and of their split; None where that isn't known.
+        tested: Its answers to its test images; None where they aren't known.
         model_md5: MD5 of the `.keras` file, as in `dvc.lock` and MLflow.
     """
 
@@ -64,6 +66,7 @@ class Classifier:
     fit: Fit
     distribution: "Distribution | None"
     data: str | None = None
+    tested: "Sample | None" = None
     model_md5: str = ""
 
     def with_features(self) -> Model:
@@ -192,8 +195,8 @@ def _best(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str], met
 def load_classifier(name: str, path: Path) -> Classifier:
     """Loads a model in safe mode, and finds out what it takes and what its answers mean.
 
-    The class names are in the `.json` file beside the model, where training writes them. Where the training images lie
-    is in the `.npz` file beside it, if any.
+    The class names are in the `.json` file beside the model, where training writes them. Where the training images lie,
+    and its answers to the test images, are in the `.npz` file beside it, if any.
 
     Args:
         name: Its name in messages.
@@ -215,6 +218,7 @@ def load_classifier(name: str, path: Path) -> Classifier:
         )
     description = _description(path, max(2, outputs[1]))
     beside = path.with_suffix(".npz")
+    distribution, tested = _described(beside) if beside.is_file() else (None, None)
     files = [file for file in (path, beside) if file.is_file()]
     folder = path.absolute().parent
     experiment = folder.name if folder.parent == ROOT / "data" / "06_models" else None
@@ -228,18 +232,22 @@ def load_classifier(name: str, path: Path) -> Classifier:
         digest=hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest(),
         bit_depth=description.bit_depth,
         fit=description.fit,
-        distribution=_distribution(beside) if beside in files else None,
+        distribution=distribution,
+        tested=tested,
         data=description.made_with.get("data"),
         model_md5=FileHashDataset(filepath=str(path)).load(),
     )
 
 
-def _distribution(path: Path) -> "Distribution":
+def _described(path: Path) -> "tuple[Distribution, Sample | None]":
+    """Reads where the training images lie, and the answers to the test images."""
     from dogs_vs_cats.datasets import ArraysDataset
+    from dogs_vs_cats.evaluation.drift import Sample
     from dogs_vs_cats.evaluation.out_of_distribution import Distribution
 
     try:
-        return Distribution(**ArraysDataset(filepath=str(path)).load())
+        arrays = ArraysDataset(filepath=str(path)).load()
+        return Distribution.from_arrays(arrays), Sample.from_arrays(arrays)
     except Exception as error:
         raise ModelFileError(
             f"{path}, which says where the training images of the model beside it lie, is damaged: {error}. "

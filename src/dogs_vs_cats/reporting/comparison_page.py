@@ -10,7 +10,7 @@ from dogs_vs_cats.evaluation.metrics import MATRIX_CLASSES
 from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
-from dogs_vs_cats.reporting import data_quality_findings, findings
+from dogs_vs_cats.reporting import data_quality_findings, drift_findings, findings
 from dogs_vs_cats.reporting.html import environment
 from dogs_vs_cats.reporting.provenance import lines as provenance_lines
 from dogs_vs_cats.reporting.results import ApproachResult, OnRequest
@@ -52,7 +52,8 @@ def render(
     from dogs_vs_cats.reporting.style import MARKERS, series_style
 
     rows, classes = summary["approaches"], summary["data"]["classes"]
-    data_quality = on_request.data_quality_summary
+    data_quality, inferred = on_request.data_quality_summary, on_request.inference_summary
+    models = {result.model_md5 for result in results}
     looked_at = data_quality.get("subject") == data_quality_findings.subject(it.model_info for it in results)
     dots = "Test and validation accuracy of every approach with its 95% interval; the numbers are in the table below"
     curves = "Accuracy and loss of every approach on training and validation images over the epochs"
@@ -88,7 +89,9 @@ def render(
         pair=partial(findings.pair, summary),
         splits=SPLITS,
         classes=classes if len(classes) <= MATRIX_CLASSES else [],
-        exported=_exported(on_request.export_table, {result.model_md5 for result in results}),
+        exported=_exported(on_request.export_table, models),
+        inferred=inferred if inferred.get("model_md5") in models else None,
+        drift_figures=drift_findings.figures,
         rejected=rejected_images.to_dict("records"),
         ingestion=flattened(ingestion_record),
     )

@@ -41,10 +41,12 @@ class OnRequest:
     Attributes:
         data_quality_summary: Of the pipeline `data_quality`; empty until it has run.
         export_table: Of the pipeline `export`; None until it has run.
+        inference_summary: Of the pipeline `inference`; empty until it has run.
     """
 
     data_quality_summary: dict[str, Any]
     export_table: pd.DataFrame | None
+    inference_summary: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,10 @@ import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.evaluation import calibration
+from dogs_vs_cats.evaluation.drift import Sample
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
-from dogs_vs_cats.evaluation.predictions import predictions_table
+from dogs_vs_cats.evaluation.predictions import class_probabilities, predictions_table
+from dogs_vs_cats.images.splits import SPLITS, TEST
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import CalibrationParameters
@@ -114,8 +116,8 @@ def evaluate(
     Returns:
         A row for each image: `path`, `label`, `probability_<class>`, `predicted`, `split`; the metrics of each split
         with the model's counts, epochs, calibration (see `calibration`), for several seeds their `seed_summary`, and
-        the number of `corrections` where there are any; and the distribution of the training images, see
-        `out_of_distribution`.
+        the number of `corrections` where there are any; and the arrays that lie beside the model: the distribution of
+        the training images, see `out_of_distribution`, and the answers to the test images, see `drift`.
     """
     from dogs_vs_cats.evaluation.out_of_distribution import fit, with_features
     from dogs_vs_cats.inference.prediction import predict
@@ -131,8 +133,11 @@ def evaluate(
         both = predict(with_features(model), images, np.flatnonzero(data.in_use), compute)
         probabilities, described = np.split(both, [model.output_shape[-1]], axis=1)
         predictions = predictions_table(used, probabilities, data.class_names)
-    train, validation = ((used["split"] == split).to_numpy() for split in ("train", "validation"))
+    train, validation, test = ((used["split"] == split).to_numpy() for split in SPLITS)
     distribution = fit(described[train], used["label"].to_numpy()[train], described[validation])
+    tested = predictions[predictions["split"] == TEST]
+    unfamiliar = distribution.distances(described[test]) > distribution.threshold
+    sample = Sample.of(class_probabilities(tested, data.class_names), unfamiliar)
     facts = {name: model_info[name] for name in ("parameters", "trainable_parameters", "epochs", "backbone")}
     metrics = {**classification_metrics(predictions, data.class_names), **facts}
     if validation.any():
@@ -142,7 +147,7 @@ def evaluate(
         metrics["seeds"] = seed_summary({int(seed): values for seed, values in seed_metrics.items()}, redrawn)
     if corrections := data.corrections:
         metrics["corrections"] = corrections
-    return predictions, metrics, distribution.arrays()
+    return predictions, metrics, {**distribution.arrays(), **sample.arrays()}
 
 
 def predict_rows(

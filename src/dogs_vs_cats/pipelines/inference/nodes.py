@@ -1,4 +1,4 @@
-"""From files anywhere to a table of the model's predictions."""
+"""From files anywhere to a table of the model's predictions, and whether the photos look like its test photos."""
 
 import logging
 from collections.abc import Mapping
@@ -6,9 +6,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.evaluation.drift import Sample, compare
 from dogs_vs_cats.images.sources import open_source
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.journal import Answer, Journal
@@ -18,6 +20,7 @@ from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.reporting import drift_findings
 
 logger = logging.getLogger(__name__)
 
@@ -77,11 +80,31 @@ def classify(
     return {RESULTS[inference.format]: result}, journal
 
 
-def forget_journal(journal: Journal, result: Mapping[str, Any]) -> None:
+def judge_drift(classifier: Classifier, journal: Journal) -> dict[str, Any]:
+    """Says whether the photos look like those that the model was tested on.
+
+    Args:
+        classifier: The model.
+        journal: Its answers.
+
+    Returns:
+        `model` and `model_md5`, of its file; what `drift.compare` returns; and `verdict`, that in one sentence.
+    """
+    answers = [(probabilities, unfamiliar) for reason, unfamiliar, probabilities in journal if not reason]
+    probabilities = np.array([row for row, _ in answers]).reshape(len(answers), len(classifier.classes))
+    found = compare(Sample.of(probabilities, [flag for _, flag in answers]), classifier.tested, classifier.classes)
+    for figure in drift_findings.figures(found):
+        logger.info("%s: %s; test photos: %s", *figure)
+    verdict = drift_findings.verdict(found)
+    logger.log(logging.WARNING if found["drift"] else logging.INFO, verdict)
+    return {"model": classifier.name, "model_md5": classifier.model_md5, "verdict": verdict, **found}
+
+
+def forget_journal(journal: Journal, *written: Mapping[str, Any]) -> None:
     """Deletes the journal: the result is written, and the next inference starts from the beginning.
 
     Args:
         journal: Answers of the inference that has just ended.
-        result: Makes this node run after the result is on disk; not read.
+        *written: Results; they make this node run after they are on disk, and aren't read.
     """
     journal.path.unlink(missing_ok=True)

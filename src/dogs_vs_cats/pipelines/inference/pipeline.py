@@ -2,11 +2,11 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from dogs_vs_cats.pipelines.inference.nodes import classify, forget_journal
+from dogs_vs_cats.pipelines.inference.nodes import classify, forget_journal, judge_drift
 
 
 def create_pipeline() -> Pipeline:
-    """Two nodes: files in, a table out; and once the table is safe, what an interrupted run needs is dropped."""
+    """Files in, a table and its summary out; once both are safe, what an interrupted run needs is dropped."""
     return Pipeline(
         [
             Node(
@@ -16,6 +16,14 @@ def create_pipeline() -> Pipeline:
                 name="classify",
                 tags="keras",
             ),
-            Node(forget_journal, inputs=["inference_journal", "inference_result"], outputs=None, name="forget_journal"),
+            Node(
+                judge_drift, inputs=["classifier", "inference_journal"], outputs="inference_summary", name="judge_drift"
+            ),
+            Node(
+                forget_journal,
+                inputs=["inference_journal", "inference_result", "inference_summary"],
+                outputs=None,
+                name="forget_journal",
+            ),
         ]
     )

@@ -1,0 +1,159 @@
+"""Drift: whether new photos look like those that a model was tested on, by its answers alone.
+
+Without labels, the accuracy on new photos is unknown. Two figures warn that it may be lower than on the test photos: a
+larger share of the photos is out of the distribution of the training images (see `out_of_distribution`), and the mean
+confidence is lower (Hendrycks and Gimpel 2017, *A Baseline for Detecting Misclassified and Out-of-Distribution
+Examples*; Guillory et al. 2021, *Predicting with Confidence on Unseen Distributions*). The former is tested by Fisher's
+exact test, the latter by Welch's t test, both one-sided, and their p-values are adjusted for two tests (Holm 1979).
+
+The shares of the predicted classes, compared by a chi-square test, decide nothing: new photos may have another mix of
+classes and look the same.
+
+All photos are assumed to be drawn independently of each other; a hundred frames of one video aren't. docs/inference.md
+gives rates of false alarms and of found drift.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL, fraction_interval, holm, resampled_interval
+
+LEAST = 30
+"""Fewer photos are too few to judge; docs/inference.md gives the drift that so many show."""
+
+Estimates = dict[str | int, dict[str, Any] | None]
+
+_PREFIX = "test_"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A model's answers to some photos, as far as they show drift.
+
+    Attributes:
+        confidences: float32 (n,): probability of the predicted class, 0..1.
+        predicted: int32 (n,): the predicted class.
+        unfamiliar: bool (n,): whether the photo is out of the distribution of the training images; None where that
+            isn't known.
+    """
+
+    confidences: NDArray[np.float32]
+    predicted: NDArray[np.int32]
+    unfamiliar: NDArray[np.bool_] | None
+
+    @classmethod
+    def of(cls, probabilities: NDArray[np.floating], unfamiliar: Sequence[bool | None] | NDArray[np.bool_]) -> "Sample":
+        """Describes answers.
+
+        Args:
+            probabilities: That of every class, (n, classes).
+            unfamiliar: For each photo, see above; None where that isn't known.
+        """
+        predicted = probabilities.argmax(axis=1).astype(np.int32)
+        known = all(flag is not None for flag in unfamiliar)
+        flags = np.array(unfamiliar, bool) if known else None
+        return cls(probabilities.max(axis=1).astype(np.float32), predicted, flags)
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "Sample | None":
+        """Reads what `arrays` returned; None where an earlier version has left it out."""
+        names = {name: f"{_PREFIX}{name}" for name in cls.__dataclass_fields__}
+        if not arrays.keys() >= set(names.values()):
+            return None
+        return cls(**{name: arrays[stored] for name, stored in names.items()})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Returns the attributes by the names under which they are stored beside a model's distribution."""
+        return {f"{_PREFIX}{name}": values for name, values in vars(self).items()}
+
+    def __len__(self) -> int:
+        return len(self.confidences)
+
+
+def compare(new: Sample, test: Sample | None, class_names: Sequence[str]) -> dict[str, Any]:
+    """Compares answers to new photos with those to test photos.
+
+    Args:
+        new: The answers to new photos.
+        test: Those of the same model to its test photos; None where they aren't known.
+        class_names: The classes, in the order of their labels.
+
+    Returns:
+        Ready for JSON:
+
+        * `photos` and `test_photos`: how many
+        * `drift`: whether the new photos look otherwise; None where either are fewer than `LEAST`
+        * `out_of_distribution` (a share), `confidence` (its mean) and `classes` (the predicted share of each, by
+          name): `value`, `low` and `high`, the ends of its 95 % interval (Wilson's of a share, Student's of the mean);
+          likewise `test`, None where that is unknown. None for fewer than `LEAST` new photos, and the first where it
+          isn't known which photos are unfamiliar
+        * `p_values` of the three: of the first two adjusted for two tests; None where there is no test
+    """
+    counts = {"photos": len(new), "test_photos": 0 if test is None else len(test)}
+    untested = {"drift": None, "p_values": None}
+    if len(new) < LEAST:
+        return {**counts, **untested, "out_of_distribution": None, "confidence": None, "classes": None}
+    known = test if test is not None and len(test) >= LEAST else None
+    found = {**counts, **untested, **_figures(new, known, class_names)}
+    if known is None:
+        return found
+    p_values = _p_values(new, known)
+    drift = min(p_values["out_of_distribution"], p_values["confidence"]) < SIGNIFICANCE_LEVEL
+    return {**found, "drift": drift, "p_values": p_values}
+
+
+def _figures(new: Sample, test: Sample | None, class_names: Sequence[str]) -> dict[str, Any]:
+    found = _estimates(new, class_names)
+    of_test: Estimates = dict.fromkeys(found) if test is None else _estimates(test, class_names)
+    beside = {name: it and {**it, "test": of_test[name]} for name, it in found.items()}
+    unfamiliar, confidence, *shares = beside.values()
+    classes = dict(zip(class_names, shares, strict=True))
+    return {"out_of_distribution": unfamiliar, "confidence": confidence, "classes": classes}
+
+
+def _estimates(sample: Sample, class_names: Sequence[str]) -> Estimates:
+    """The figures of one sample; the shares of the classes by their labels."""
+    return {
+        "out_of_distribution": None if sample.unfamiliar is None else _share(sample.unfamiliar),
+        "confidence": _mean(sample.confidences),
+        **{label: _share(sample.predicted == label) for label in range(len(class_names))},
+    }
+
+
+def _share(flags: NDArray[np.bool_]) -> dict[str, float]:
+    share = float(flags.mean())
+    low, high = fraction_interval(share, len(flags))
+    return {"value": share, "low": low, "high": high}
+
+
+def _mean(values: NDArray[np.float32]) -> dict[str, float]:
+    mean = float(values.mean(dtype=np.float64))
+    low, high = resampled_interval(mean, values.astype(np.float64), overlap=0)
+    return {"value": mean, "low": low, "high": high}
+
+
+def _p_values(new: Sample, test: Sample) -> dict[str, float]:
+    from scipy.stats import chi2_contingency, fisher_exact, ttest_ind_from_stats
+
+    unfamiliar = 1.0
+    if new.unfamiliar is not None and test.unfamiliar is not None:
+        flagged = [[flags.sum(), (~flags).sum()] for flags in (new.unfamiliar, test.unfamiliar)]
+        unfamiliar = float(fisher_exact(flagged, alternative="greater").pvalue)
+    confidence = float(
+        ttest_ind_from_stats(*_moments(new), *_moments(test), equal_var=False, alternative="less").pvalue
+    )
+    adjusted = holm([unfamiliar, confidence])
+    classes = 1 + max(new.predicted.max(), test.predicted.max())
+    predicted = np.array([np.bincount(sample.predicted, minlength=classes) for sample in (new, test)])
+    mix = chi2_contingency(predicted[:, predicted.any(axis=0)], correction=False)
+    return {"out_of_distribution": adjusted[0], "confidence": adjusted[1], "classes": float(mix.pvalue)}
+
+
+def _moments(sample: Sample) -> tuple[float, float, int]:
+    """Mean and standard deviation of the confidences, and their number; float32 knows no smaller deviation."""
+    values = sample.confidences.astype(np.float64)
+    return float(values.mean()), max(float(values.std(ddof=1)), float(np.finfo(np.float32).eps)), len(values)

@@ -1,0 +1,81 @@
+"""Drift in words: one sentence about the photos of an inference, from what `evaluation.drift` found."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dogs_vs_cats.errors import plural
+from dogs_vs_cats.evaluation.drift import LEAST
+from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
+from dogs_vs_cats.reporting.wording import count, percent
+
+Drift = Mapping[str, Any]
+
+LISTED = 5
+"""Number of classes whose shares are listed; `inference.json` has all of them."""
+
+
+def verdict(drift: Drift) -> str:
+    """Says in one sentence whether new photos look like the training photos."""
+    photos, tested = drift["photos"], drift["test_photos"]
+    if photos < LEAST:
+        there_are = f"there {plural(photos, 'is', 'are')} {photos}"
+        return f"It takes {LEAST} photos to say whether they look like the training photos; {there_are}."
+    these = f"These {count(photos)} photos"
+    if drift["drift"] is None:
+        stored = f"its answers to {tested or 'no'} test photos are stored with it, and it takes {LEAST}"
+        advice = "" if tested else ". Training it again stores them"
+        return f"{these} can't be compared with the photos of the model's training: {stored}{advice}."
+    if drift["drift"]:
+        return f"{these} don't look like the training photos: {'; '.join(_reasons(drift))}."
+    return f"{'; '.join([f'{these} look like the training photos', *_mix(drift)])}."
+
+
+def with_interval(estimate: Mapping[str, float], photos: int) -> str:
+    """Writes a share with its interval, such as 31.0% (25.5–37.1)."""
+    low, high = (percent(estimate[end], photos)[:-1] for end in ("low", "high"))
+    return f"{percent(estimate['value'], photos)} ({low}–{high})"
+
+
+def figures(drift: Drift) -> list[tuple[str, str, str]]:
+    """Lists the figures: subject, that of the new photos, and that of the test photos, each with its interval.
+
+    Of the classes, the `LISTED` most frequent ones are listed, the most frequent first.
+    """
+    shares = sorted((drift["classes"] or {}).items(), key=lambda item: -item[1]["value"])[:LISTED]
+    found = {
+        "Out of distribution": drift["out_of_distribution"],
+        "Mean confidence": drift["confidence"],
+        **{f"Predicted as {name}": share for name, share in shares},
+    }
+    photos, tested = drift["photos"], drift["test_photos"]
+    return [
+        (subject, with_interval(it, photos), "unknown" if it["test"] is None else with_interval(it["test"], tested))
+        for subject, it in found.items()
+        if it is not None
+    ]
+
+
+def _reasons(drift: Drift) -> Iterator[str]:
+    sentences = {
+        "out_of_distribution": "{} are unlike any training photo; {} of the test photos are",
+        "confidence": "the mean confidence is {}; for the test photos it is {}",
+    }
+    for name, sentence in sentences.items():
+        if drift["p_values"][name] < SIGNIFICANCE_LEVEL:
+            yield sentence.format(*_beside(drift[name], drift))
+
+
+def _mix(drift: Drift) -> Iterator[str]:
+    """Names the class whose share is larger than expected by most, if the shares differ."""
+    if drift["p_values"]["classes"] < SIGNIFICANCE_LEVEL:
+        shares = drift["classes"]
+        name = max(shares, key=lambda name: shares[name]["value"] - shares[name]["test"]["value"])
+        new, test = _beside(shares[name], drift)
+        yield (
+            f"their mix of classes differs, which alone is no drift: {new} are classified as {name}; {test} of the "
+            "test photos are"
+        )
+
+
+def _beside(figure: Mapping[str, Any], drift: Drift) -> tuple[str, str]:
+    return with_interval(figure, drift["photos"]), percent(figure["test"]["value"], drift["test_photos"])
