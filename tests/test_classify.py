@@ -144,7 +144,11 @@ def test_a_mistake_is_one_line(
         (photos, tmp_path / "damaged.onnx", r"\S+damaged\.onnx can't be opened: .*"),
         (photos, tmp_path / "foreign.onnx", r"\S+foreign\.onnx has no description of its classes\. .*"),
         (photos, tmp_path / "alone.keras", r"\S+alone\.keras has 2 classes, whose names belong in the file beside .*"),
-        (photos, files["litert"], r".* needs ai_edge_litert\S*\. Install it: .*pip install 'dogs-vs-cats\[export\]'"),
+        (
+            photos,
+            files["litert"],
+            r".* needs ai_edge_litert\S*\. Install it: .*pip install 'FILE\.whl\[export\]' with .*",
+        ),
     ]
     for photo, file, message in mistakes:
         result = classify(photo, f"--model={file}")

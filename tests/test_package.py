@@ -191,4 +191,4 @@ def test_without_a_backend_of_keras_a_run_says_how_to_install_one(
     result = run(installed / "python", tmp_path, f"--conf-source={configuration}", "--env=test")
     assert result.returncode == 1
     assert "Traceback" not in result.stdout + result.stderr
-    assert "pip install 'dogs-vs-cats[cpu]'" in result.stderr.splitlines()[-1]
+    assert "pip install 'FILE.whl[cpu]'" in result.stderr.splitlines()[-1]

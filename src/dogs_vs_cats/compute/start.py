@@ -58,7 +58,7 @@ def start_keras() -> None:
     except ModuleNotFoundError as error:
         raise ProjectError(
             f"Keras computes with TensorFlow or another backend, and {error.name} isn't installed. Install one: make "
-            "install, or pip install 'dogs-vs-cats[cpu]' (for NVIDIA GPUs: 'dogs-vs-cats[gpu]')"
+            "install, or pip install 'FILE.whl[cpu]' with this package's wheel (for NVIDIA GPUs: 'FILE.whl[gpu]')"
         ) from error
     finally:
         gc.enable()

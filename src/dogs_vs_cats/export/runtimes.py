@@ -30,7 +30,7 @@ FOLDER = "folder"
 TIMED = 20
 """Photos that are classified one by one to measure how long one takes."""
 
-INSTALL = "Install it: make dev, or pip install 'dogs-vs-cats[{}]'"
+INSTALL = "Install it: make dev, or pip install 'FILE.whl[{}]' with this package's wheel"
 
 
 def open_file(path: Path, threads: int | None = None) -> tuple[Run, Description]:
