@@ -139,6 +139,7 @@ def test_a_mistake_is_one_line(
         (photos / "gone.jpg", files["onnx"], r"There is no file or folder \S+gone\.jpg\."),
         (tmp_path / "empty", files["onnx"], r"There are no photos in \S+empty\."),
         (photos, tmp_path / "gone.onnx", r"There is no model \S+gone\.onnx\."),
+        (photos, tmp_path / f"{'long' * 99}.onnx", r"\S+long\.onnx can't be opened: .*File name too long.*"),
         (photos, photos / "1" / "3.jpg", r"\S+3\.jpg is no model\. Allowed are a \.keras file, .*"),
         (photos, photos, r"\S+ is no model\. Allowed are .*"),
         (photos, tmp_path / "damaged.onnx", r"\S+damaged\.onnx can't be opened: .*"),

@@ -266,6 +266,9 @@ def test_the_password_to_a_source_comes_into_no_record_and_no_report(monkeypatch
     signed = "https://example.org/photos.zip?v=2&X-Amz-Credential=AKID&X-Amz-Signature=geheim"
     hidden = "https://example.org/photos.zip?v=2&X-Amz-Credential=***&X-Amz-Signature=***"
     assert nodes.made_with(settings(signed), 0)["source"] == hidden
+    assert nodes.made_with(settings("s3://key:ge/heim@bucket/photos"), 0)["source"] == "s3://bucket/photos"
+    for name in ("s3://bucket/photos@2x", "s3://arn:aws:s3:eu:1:accesspoint/pets/photos@2x"):
+        assert nodes.made_with(settings(name), 0)["source"] == name
     monkeypatch.setattr(sys, "argv", ["/bin/kedro", "run", f"--params=ingestion.source={secret},seed=1"])
     catalog = DataCatalog({"run_record": MemoryDataset()})
     run = Run.__new__(Run)  # without the parameters, which matter to nothing here

@@ -49,15 +49,15 @@ def open_file(path: Path, threads: int | None = None) -> tuple[Run, Description]
             installed.
     """
     openers = {".keras": _open_keras, ".onnx": _open_onnx, ".tflite": _open_litert, FOLDER: _open_saved_model}
-    kind = FOLDER if (path / "saved_model.pb").is_file() else path.suffix
-    if not path.exists():
-        raise ModelFileError(f"There is no model {path}.")
-    if kind not in openers:
-        raise ModelFileError(
-            f"{path} is no model. Allowed are a .keras file, which training writes, and a .onnx or .tflite file or the "
-            "folder of a SavedModel, which kedro run --pipelines=export writes."
-        )
     try:
+        kind = FOLDER if (path / "saved_model.pb").is_file() else path.suffix
+        if not path.exists():
+            raise ModelFileError(f"There is no model {path}.")
+        if kind not in openers:
+            raise ModelFileError(
+                f"{path} is no model. Allowed are a .keras file, which training writes, and a .onnx or .tflite file or "
+                "the folder of a SavedModel, which kedro run --pipelines=export writes."
+            )
         return openers[kind](path, threads or cores())
     except ProjectError:
         raise

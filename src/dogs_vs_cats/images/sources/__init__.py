@@ -84,7 +84,8 @@ def _open(
         return ZipSource(archive, ingestion, labelled=labelled, unpack_to=project_root / UNPACKED, inside=inside)
     if ingestion.sha256 is not None:
         raise SourceError(
-            f"ingestion.sha256 can be checked for a zip file or its address, not for {name}; set it to null."
+            "ingestion.sha256 can be checked for a zip file or its address, not for "
+            f"{without_credentials(name)}; set it to null."
         )
     if name.startswith(CLOUD):
         from dogs_vs_cats.images.sources.cloud import CloudFolder

@@ -43,6 +43,9 @@ _CREDENTIALS = {
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_CONNECTION_STRING",
 }
 
+_OF_ONE_OBJECT = {"AccessDenied", "Forbidden", "403", "InvalidObjectState", "InvalidRange"}
+"""Codes of S3's errors that say nothing about other objects; an object that has become empty has no range to read."""
+
 _CHUNK = 8 * 1024**2
 
 
@@ -55,7 +58,7 @@ class CloudFolder(FileSource):
         labelled: Whether to detect classes.
 
     Raises:
-        SourceError: The folder can't be listed, is empty, or holds no usable images.
+        SourceError: The folder can't be listed, is empty, or holds no usable images; the table can't be read.
     """
 
     def __init__(self, url: str, ingestion: IngestionParameters, *, labelled: bool) -> None:
@@ -70,7 +73,10 @@ class CloudFolder(FileSource):
         if not table:
             self.arrange(self._url, labelled=labelled)
         elif table in self.files:
-            self.label_by(self._table(table, posixpath.dirname(self._url)))
+            try:
+                self.label_by(self._table(table, posixpath.dirname(self._url)))
+            except ImageReadError as error:
+                raise SourceError(f"The table {self._url} gives no labels: {error}.") from error
         else:
             raise SourceError(f"There is no table {self._url}. Check the address.")
 
@@ -104,7 +110,12 @@ class CloudFolder(FileSource):
         return self._ahead.take(path)
 
     def _fetch(self, path: str) -> bytes:
-        """Fetches one object in one request; the library repeats a failed one."""
+        """Fetches one object in one request; the library repeats a failed one.
+
+        Raises:
+            ImageReadError: The object itself is the cause.
+            SourceError: Anything else: without network or valid credentials, no other object can be read either.
+        """
         size, _ = self.files[path]
         try:
             # A byte more than there should be shows an object that has grown.
@@ -112,10 +123,9 @@ class CloudFolder(FileSource):
         except FileNotFoundError:
             raise ImageReadError("vanished after it was listed") from None
         except Exception as error:
-            # Without network or valid credentials, nothing is wrong with this object, and no other can be read.
-            if not isinstance(error, OSError) or "expired" in str(error):
-                raise _refusal(self._url, error) from error
-            raise ImageReadError(f"can't be read: {_reason(error)}") from error
+            if _code(error) in _OF_ONE_OBJECT:
+                raise ImageReadError(f"can't be read: {_reason(error)}") from error
+            raise _refusal(self._url, error) from error
         if len(data) != size:
             raise ImageReadError("changed after it was listed")
         return data
@@ -271,6 +281,12 @@ def _refusal(url: str, error: Exception) -> SourceError:
         f"{shown} can't be read: {_reason(error)}. Check the address, the network and the credentials, which come from "
         f"{_CREDENTIALS[kind]}."
     )
+
+
+def _code(error: Exception) -> str | None:
+    """S3's code of an error, which its library translates into one of Python's."""
+    response = getattr(error.__cause__, "response", {})
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
 
 
 def _reason(error: Exception) -> str:
