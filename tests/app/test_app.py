@@ -307,6 +307,6 @@ def test_a_port_in_use_is_said_in_one_line(project, address):
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 1
     assert output.splitlines()[-1] == (
-        f"Error: 127.0.0.1, port {port}, can't be listened on: Address already in use. Name another one: "
+        f"Error: Can't listen on 127.0.0.1, port {port}: Address already in use. Name another one: "
         "--host=ADDRESS --port=PORT"
     )

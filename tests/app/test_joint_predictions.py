@@ -6,7 +6,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from dogs_vs_cats.app.joint_predictions import JointPredictions
+from dogs_vs_cats.app.joint_predictions import JointPredictions, in_powers_of_two
 
 
 class Predictor:
@@ -33,7 +33,7 @@ def images(first, count):
 def test_requests_that_wait_are_one_batch_up_to_its_size_and_each_gets_its_rows():
     predictor = Predictor()
     predict = JointPredictions(predictor, batch_size=8)
-    counts = [1, 3, 3, 3, 2, 1]
+    counts = [1, 3, 3, 3, 3, 3]
     firsts = [100 * number for number in range(len(counts))]
     with ThreadPoolExecutor(len(counts)) as pool:
         answers = [pool.submit(predict, images(firsts[0], counts[0]))]
@@ -44,10 +44,7 @@ def test_requests_that_wait_are_one_batch_up_to_its_size_and_each_gets_its_rows(
         predictor.go_on.set()
         rows = [answer.result(60)[:, 0].tolist() for answer in answers]
     assert rows == [list(range(first, first + count)) for first, count in zip(firsts, counts, strict=True)]
-    assert predictor.sizes[0] == 1
-    assert len(predictor.sizes) == 3
-    assert sum(predictor.sizes) == sum(counts)
-    assert 8 <= predictor.sizes[1] < 8 + 3
+    assert predictor.sizes == [1, 6, 6, 3]
 
 
 def test_a_failure_reaches_who_waited_and_the_next_request_is_answered():
@@ -57,3 +54,12 @@ def test_a_failure_reaches_who_waited_and_the_next_request_is_answered():
     with pytest.raises(ValueError, match="negative"):
         predict(images(-1, 1))
     assert predict(images(7, 1)).tolist() == [[7]]
+
+
+def test_batches_of_all_sizes_are_compiled_as_few():
+    predictor = Predictor()
+    predictor.go_on.set()
+    predict = in_powers_of_two(predictor)
+    for count in range(1, 65):
+        assert predict(images(5, count))[:, 0].tolist() == list(range(5, 5 + count))
+    assert {*predictor.sizes} == {1, 2, 4, 8, 16, 32, 64}

@@ -13,20 +13,26 @@ import sys
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import mlflow.version
 import numpy as np
 import pytest
+import uvicorn
 from click.testing import CliRunner
 from PIL import Image
 
 from dogs_vs_cats.app.commands import serve
+from dogs_vs_cats.app.serving import listen
+from dogs_vs_cats.errors import ModelFileError
 from dogs_vs_cats.inference.classifiers import load_classifier
 from dogs_vs_cats.tracking import store, worker
 from tests.conftest import PROJECT, copy_project
-from tests.pipelines.test_inference import classify, save
+from tests.pipelines.test_inference import INGESTION, classify, save
 from tests.tracking.tracking_stub import Stub, WorkerThread
+from tests.training.test_training import COMPUTE
 
 pytestmark = pytest.mark.slow
 
@@ -232,10 +238,19 @@ LARGE_FILE = b"\x89PNG\r\n\x1a\n" + bytes(200_000)
             form(("a.png", PHOTO), field="file"),
             r"A form has .*: curl --form photos=@PHOTO. Sent were: file",
         ),
+        (
+            "/classify",
+            (form(("ONE.jpg", b"ONE.jpg"))[0].replace(b'; filename="ONE.jpg"', b""), form()[1]),
+            r"A form has .* Sent were: photos without a file",
+        ),
         ("/classify", form(), r"A form has .* Sent were: none"),
-        ("/classify", (form(("a.png", PHOTO))[0][:-30], form()[1]), r"The request is no valid form: .*"),
+        ("/classify", (form(("a.png", PHOTO))[0][:-30], form()[1]), r"The request isn't a valid form: .*"),
         ("/invocations", as_json(PHOTO, LARGE_FILE), r"inputs\[1\] is not a usable image file: .{1,100}"),
-        ("/invocations", (b'{"inputs": "photo"}', "application/json"), r"inputs is no list; .*"),
+        (
+            "/invocations",
+            (b'{"inputs": "photo"}', "application/json"),
+            r'inputs isn\'t a list\. .*: \{"inputs": \[IMAGE, IMAGE\]\}',
+        ),
     ],
 )
 def test_what_is_no_photo_is_refused_in_one_line_that_names_it(port, path, request_, said):
@@ -300,12 +315,73 @@ def test_sigterm_ends_the_server_once_what_has_begun_is_answered(server):
     assert process.returncode == 0
 
 
+@contextmanager
+def served(photos, monkeypatch, seconds):
+    """The port of an application in this process, which waits so long for requests and for answers."""
+    from dogs_vs_cats.app.server import build
+
+    monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", str(seconds))
+    monkeypatch.setenv("_MLFLOW_IS_IN_SERVING_ENVIRONMENT", "")  # which MLflow sets
+    server = uvicorn.Server(uvicorn.Config(build(photos, MAX_BYTES), log_level="warning"))
+    with listen("127.0.0.1", [0]) as listening:
+        thread = Thread(target=server.run, args=([listening],))
+        thread.start()
+        yield listening.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+def test_a_half_sent_request_ends_with_its_connection(monkeypatch):
+    with (
+        served(None, monkeypatch, seconds=0) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as connection,
+        connection.makefile("rb") as answer,
+    ):
+        connection.sendall(b"POST /classify HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+        status, *_, line = answer.read().decode().splitlines()
+    assert status.startswith("HTTP/1.1 408 ")
+    assert json.loads(line)["message"].startswith("The request hasn't arrived within 0 seconds. ")
+
+
+def by_blue(factor, folder):
+    """A classifier without a last activation: it answers with a multiple of an image's blue."""
+    import keras
+
+    from dogs_vs_cats.app.server import PhotoClassifier
+
+    keras.utils.clear_session()
+    image = keras.Input((32, 32, 3), name="image")
+    dense = keras.layers.Dense(1, name="answer")
+    model = keras.Model(image, dense(keras.layers.GlobalAveragePooling2D(name="colour")(image)), name="blue")
+    dense.set_weights([np.array([[0], [0], [factor]], np.float32), np.zeros(1, np.float32)])
+    classifier = load_classifier("blue", save(model, folder / "blue.keras", ["cat", "dog"]))
+    return PhotoClassifier(classifier, COMPUTE, INGESTION.decoding(None, "stretch"), None)
+
+
+def test_a_model_that_returns_no_probabilities_is_not_served(tmp_path):
+    with pytest.raises(ModelFileError, match="its last layer must be a sigmoid or a softmax"):
+        by_blue(3 / 255, tmp_path)
+
+
+def test_an_answer_that_is_no_probability_is_said_in_one_line(monkeypatch, tmp_path):
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 32), (0, 0, 255)).save(buffer, "PNG")
+    with served(by_blue(1.5 / 255, tmp_path), monkeypatch, seconds=60) as port:
+        for path, request in (("/classify", (buffer.getvalue(),)), ("/invocations", as_json(buffer.getvalue()))):
+            status, text = ask(port, path, *request)
+            assert status == 500
+            assert json.loads(text)["error_code"] == "INTERNAL_ERROR"
+            assert re.fullmatch(
+                r"The model returned an array .* from 1.5 to 1.5\. .* a softmax\.", json.loads(text)["message"]
+            )
+
+
 def test_a_port_in_use_is_said_at_once():
     with socket.create_server(("127.0.0.1", 0)) as other:
         result = CliRunner().invoke(serve, [f"--port={other.getsockname()[1]}"])
     assert result.exit_code == 1
     assert re.fullmatch(
-        r"Error: 127\.0\.0\.1, port \d+, can't be listened on: Address already in use\. .* --port=PORT\n", result.output
+        r"Error: Can't listen on 127\.0\.0\.1, port \d+: Address already in use\. .* --port=PORT\n", result.output
     )
 
 

@@ -1,6 +1,6 @@
 """Predictions for several requests at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from itertools import accumulate
 from queue import SimpleQueue
@@ -9,6 +9,21 @@ from threading import Thread
 import numpy as np
 
 Predict = Callable[[np.ndarray], np.ndarray]
+Waiting = tuple[np.ndarray, Future[np.ndarray]]
+
+
+def in_powers_of_two(predict: Predict) -> Predict:
+    """Fills batches up to the next power of two, because XLA compiles each size anew, for seconds.
+
+    Args:
+        predict: Takes images, (n, height, width, channels), and returns a row for each.
+    """
+
+    def filled_up(images: np.ndarray) -> np.ndarray:
+        missing = (1 << (len(images) - 1).bit_length()) - len(images)
+        return predict(np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)]))[: len(images)]
+
+    return filled_up
 
 
 class JointPredictions:
@@ -23,11 +38,11 @@ class JointPredictions:
 
         Args:
             predict: Takes float32 images, (n, height, width, channels), and returns a row for each.
-            batch_size: Once a batch has so many images, further requests wait for the next one.
+            batch_size: A request whose images would make a batch larger waits for the next one.
         """
         self._predict = predict
         self._batch_size = batch_size
-        self._waiting: SimpleQueue[tuple[np.ndarray, Future[np.ndarray]]] = SimpleQueue()
+        self._waiting: SimpleQueue[Waiting] = SimpleQueue()
         Thread(target=self._work, name="predictions", daemon=True).start()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -41,11 +56,18 @@ class JointPredictions:
         return future.result()
 
     def _work(self) -> None:
-        while True:
-            batch = [self._waiting.get()]
-            while sum(len(images) for images, _ in batch) < self._batch_size and not self._waiting.empty():
-                batch.append(self._waiting.get())
+        for batch in self._batches():
             self._answer([images for images, _ in batch], [future for _, future in batch])
+
+    def _batches(self) -> Iterator[list[Waiting]]:
+        batch = [self._waiting.get()]
+        while True:
+            following = None if self._waiting.empty() else self._waiting.get()
+            if following and sum(len(images) for images, _ in [*batch, following]) <= self._batch_size:
+                batch.append(following)
+            else:
+                yield batch
+                batch = [following or self._waiting.get()]
 
     def _answer(self, requests: list[np.ndarray], futures: list[Future[np.ndarray]]) -> None:
         try:

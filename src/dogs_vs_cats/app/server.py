@@ -1,29 +1,34 @@
 """The model server: MLflow's scoring application, and an address that takes photos as they are."""
 
+from asyncio import timeout
 from collections.abc import Sequence
 from io import BytesIO
 from threading import BoundedSemaphore
+from time import monotonic
 from typing import Any
 
 import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
+from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS
+from mlflow.protos.databricks_pb2 import DEADLINE_EXCEEDED, INTERNAL_ERROR
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
 
-from dogs_vs_cats.app.joint_predictions import JointPredictions
+from dogs_vs_cats.app.joint_predictions import JointPredictions, in_powers_of_two
 from dogs_vs_cats.compute.parallel import cores
+from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.predictor import BATCH_SIZE, unpadded_predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions
-from dogs_vs_cats.tracking.scoring import scoring_app
+from dogs_vs_cats.tracking.scoring import max_seconds, scoring_app
 from dogs_vs_cats.tracking.served_model import Refusal, read
 
 MAX_CONNECTIONS = 128
-"""Further connections are answered with status 503."""
+"""While so many connections are open, requests get status 503."""
 
 FIELD = "photos"
 """The field of a form that has the photos."""
@@ -39,22 +44,28 @@ class PhotoClassifier:
         decoding: DecodingOptions,
         unsure_below: float | None,
     ):
-        """Prepares the model.
+        """Prepares the model, and checks its answers to noise.
 
         Args:
             classifier: The model.
             compute: How to compute.
             decoding: Options of the decoder.
             unsure_below: See `InferenceParameters`.
+
+        Raises:
+            ModelFileError, TrainingError: They aren't probabilities.
         """
         self._classifier = classifier
         self._shape = (classifier.image_size, classifier.image_size, classifier.channels)
         self._decoding = decoding
         self._unsure_below = unsure_below or 0
-        predict = unpadded_predictor(classifier.with_features(), compute)
+        predict, second = unpadded_predictor(classifier.with_features(), compute), 2
+        if classifier.model.jit_compile if compute.jit_compile == "auto" else compute.jit_compile:
+            predict, second = in_powers_of_two(predict), BATCH_SIZE  # other powers are compiled when they first occur
         # Two sizes, after which TensorFlow's function takes any.
-        for size in (1, 2):
-            predict(np.zeros((size, *self._shape), np.float32))
+        for size in (1, second):
+            noise = np.random.default_rng(0).uniform(0, 255, (size, *self._shape))
+            classifier.answers(predict(noise.astype(np.float32)))
         self._predict = JointPredictions(predict, BATCH_SIZE)
         self._decoders = BoundedSemaphore(cores())  # more would only need memory
 
@@ -70,13 +81,20 @@ class PhotoClassifier:
             doesn't know the distribution of its training images.
 
         Raises:
-            Refusal: An entry isn't a usable image.
+            Refusal: An entry isn't a usable image, the model doesn't answer with probabilities, or MLflow's application
+                has given up waiting.
         """
+        deadline = monotonic() + max_seconds()
         answers: list[dict[str, Any]] = []
         for start in range(0, len(entries), BATCH_SIZE):
+            if monotonic() > deadline:
+                raise Refusal("The answers took too long. Send fewer photos at once.", DEADLINE_EXCEEDED)
             part = slice(start, start + BATCH_SIZE)
             images = np.stack([self._read(*named) for named in zip(entries[part], names[part], strict=True)])
-            probabilities, unfamiliar = self._classifier.answers(self._predict(images))
+            try:
+                probabilities, unfamiliar = self._classifier.answers(self._predict(images))
+            except ProjectError as error:
+                raise Refusal(error.message, INTERNAL_ERROR) from None
             answers += map(self._answer, probabilities.tolist(), unfamiliar)
         return answers
 
@@ -94,30 +112,32 @@ class PhotoClassifier:
         }
 
 
-def _error(status: int, code: str, line: str) -> JSONResponse:
+def _error(status: int, code: str, line: str, **headers: str) -> JSONResponse:
     """The answer to a request that is refused, in MLflow's form."""
-    return JSONResponse({"error_code": code, "message": line}, status)
+    return JSONResponse({"error_code": code, "message": line}, status, headers)
 
 
-class _LimitedSize:
-    """Receives requests whole, refuses larger ones, and forgets those whose sender hangs up."""
+class _WholeRequests:
+    """Receives requests whole, refuses those too large or too slow, and forgets those whose sender hangs up."""
 
-    def __init__(self, application: ASGIApp, max_bytes: int):
+    def __init__(self, application: ASGIApp, max_bytes: int, seconds: int):
         self._application = application
         self._max_bytes = max_bytes
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        body, more = bytearray(), True
-        while more:  # to its end, or clients don't read the answer
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            if len(body) <= self._max_bytes:
-                body += message.get("body", b"")
-            more = message.get("more_body", False)
+        try:
+            async with timeout(self._seconds):
+                body = await self._body(receive)
+        except TimeoutError:
+            line = f"The request hasn't arrived within {self._seconds} seconds. Send fewer photos at once."
+            await _error(408, "REQUEST_TIMEOUT", line, connection="close")(scope, receive, send)
+            return
+        if body is None:
+            return
         if len(body) > self._max_bytes:
             line = (
                 f"The request is larger than {self._max_bytes:,} bytes. Send fewer photos at once, or start the server "
@@ -125,12 +145,24 @@ class _LimitedSize:
             )
             await _error(413, "REQUEST_TOO_LARGE", line)(scope, receive, send)
             return
-        received: list[Message] = [{"type": "http.request", "body": bytes(body)}]
+        received: list[Message] = [{"type": "http.request", "body": body}]
 
         async def again() -> Message:
             return received.pop() if received else await receive()
 
         await self._application(scope, again, send)
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """The body, or at least so much of it that it is too large; None if the sender hangs up."""
+        body, more = bytearray(), True
+        while more:  # to its end, or clients don't read the answer
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            if len(body) <= self._max_bytes:
+                body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return bytes(body)
 
 
 def build(photos: PhotoClassifier, max_bytes: int) -> FastAPI:
@@ -148,7 +180,7 @@ def build(photos: PhotoClassifier, max_bytes: int) -> FastAPI:
         return [{name: answer[name] for name in ("predicted", "probabilities")} for answer in answers]
 
     application = scoring_app(invocations)
-    application.add_middleware(_LimitedSize, max_bytes=max_bytes)
+    application.add_middleware(_WholeRequests, max_bytes=max_bytes, seconds=max_seconds())
 
     def answer(content_type: str, body: bytes) -> list[dict[str, Any]]:
         received = _received(content_type, body)
@@ -161,7 +193,7 @@ def build(photos: PhotoClassifier, max_bytes: int) -> FastAPI:
 
     @application.exception_handler(Refusal)
     def refused(request: Request, refusal: Refusal) -> JSONResponse:
-        return _error(400, refusal.error_code, refusal.message)
+        return _error(ERROR_CODE_TO_HTTP_STATUS[refusal.error_code], refusal.error_code, refusal.message)
 
     return application
 
@@ -176,8 +208,8 @@ def _received(content_type: str, body: bytes) -> dict[str, bytes]:
         parser = FormDataParser(lambda *_, **__: BytesIO(), silent=False)
         _, fields, files = parser.parse(BytesIO(body), kind, len(body), options)
     except ValueError as error:
-        raise Refusal(f"The request is no valid form: {error}") from None
-    if [*fields, *files] != [FIELD]:
-        sent = ", ".join([*fields, *files]) or "none"
+        raise Refusal(f"The request isn't a valid form: {error}") from None
+    if fields or [*files] != [FIELD]:
+        sent = ", ".join([*(f"{name} without a file" for name in fields), *files]) or "none"
         raise Refusal(f"A form has photos as files in the field {FIELD}: curl --form {FIELD}=@PHOTO. Sent were: {sent}")
     return {f"{FIELD}[{i}] ({file.filename})": file.read() for i, file in enumerate(files.getlist(FIELD))}

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from dogs_vs_cats.errors import ParameterError, ProjectError
 
 MAX_CONNECTIONS = 32
-"""Further connections to the page are answered with status 503."""
+"""While so many connections to the page are open, requests get status 503."""
 
 GRACE_SECONDS = 10
 """Time for requests in progress when the program is to end; Docker, too, waits for so long."""
@@ -73,7 +73,7 @@ def serve(application: FastAPI, listening: socket.socket, max_connections: int) 
     Args:
         application: See `build`.
         listening: See `listen`.
-        max_connections: Further connections are answered with status 503.
+        max_connections: While so many connections are open, requests get status 503.
     """
     config = uvicorn.Config(
         application,
@@ -88,7 +88,7 @@ def serve(application: FastAPI, listening: socket.socket, max_connections: int) 
 
 
 def listen(host: str, ports: Sequence[int]) -> socket.socket:
-    """Listens on the first free port; who connects waits until an application is served.
+    """Listens on the first free port; clients that connect wait until an application is served.
 
     Raises:
         ProjectError: The address or the port isn't available.
@@ -101,7 +101,7 @@ def listen(host: str, ports: Sequence[int]) -> socket.socket:
             return listen(host, ports[1:])
         reason = str(error.strerror).partition(" (")[0]  # Python repeats the address in parentheses
         raise ProjectError(
-            f"{host}, port {ports[0]}, can't be listened on: {reason}. Name another one: --host=ADDRESS --port=PORT"
+            f"Can't listen on {host}, port {ports[0]}: {reason}. Name another one: --host=ADDRESS --port=PORT"
         ) from error
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from fastapi import FastAPI
+from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
 from mlflow.models import Model
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
@@ -24,8 +25,13 @@ class _Answers:
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         if not isinstance(data, list):
-            raise Refusal("inputs is no list; a list has an entry for each image")
+            raise Refusal('inputs isn\'t a list. Send JSON with an entry for each image: {"inputs": [IMAGE, IMAGE]}')
         return self._answer(data)
+
+
+def max_seconds() -> int:
+    """The time after which MLflow's application gives up an answer, with status 504."""
+    return int(cast(Any, MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT).get())
 
 
 def scoring_app(answer: Answer) -> FastAPI:

@@ -29,10 +29,13 @@ BATCH_SIZE = 64
 
 
 class Refusal(MlflowException):
-    """The refusal of a request (status 400), in one line, before which MLflow would put the whole request."""
+    """The refusal of a request, in one line, before which MLflow would put the whole request.
 
-    def __init__(self, line: str):
-        super().__init__(line, error_code=INVALID_PARAMETER_VALUE)
+    By default, its status is 400.
+    """
+
+    def __init__(self, line: str, error_code: int = INVALID_PARAMETER_VALUE):
+        super().__init__(line, error_code)
         self._line = line
 
     @property
