@@ -78,8 +78,9 @@ def check_path(parameter: str, given: str, variable: str, watched: str | None, r
 
     if "://" in given:
         logger.warning(
-            "DVC doesn't notice when %s (%s) changes. To track a copy, `dvc import-url` it to %s, and set %s to that.",
-            *(without_credentials(given), parameter, RAW_DATA, parameter),
+            "DVC doesn't notice when %s (%s) changes. Track a copy with `dvc import-url URL %s/NAME`, and set %s to "
+            "%s/NAME.",
+            *(without_credentials(given), parameter, RAW_DATA, parameter, RAW_DATA),
         )
     if not is_path(given):
         return

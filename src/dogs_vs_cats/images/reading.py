@@ -171,6 +171,7 @@ def _load_earlier(folder: Path) -> DecodedSource | None:
 def _can_be_read_now(source: Source, decoded: DecodedSource, ingestion: IngestionParameters) -> bool:
     """Tries the unreadable files of a decoded source again; one that is readable now has all decoded again."""
     again = [entry for entry in source.entries() if entry.path in decoded.unreadable]
+    source.prefetch(again)
     images = (_prepare(source, entry, ingestion, decoded.bit_depth or BIT_DEPTHS[-1]) for entry in again)
     return not all(isinstance(image, ImageRejected) and image.may_pass for image in images)
 

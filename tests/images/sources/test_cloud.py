@@ -5,7 +5,9 @@ import logging
 import socket
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,21 @@ def test_objects_that_vanish_change_or_may_not_be_read_are_rejected_one_by_one(s
     }
 
 
+def test_many_folders_are_listed_as_few_are(s3, tmp_path, monkeypatch):
+    address = upload(s3, odd_folder(tmp_path / "photos"))
+    s3.put_object(Bucket="bucket", Key="photos/Cat/", Body=b"")
+    s3.put_object(Bucket="bucket", Key="photos-of-birds/1.jpg", Body=jpeg(5))
+    sources = []
+    for readers in (cloud.READERS, 1):
+        monkeypatch.setattr(cloud, "READERS", readers)
+        with cloud.CloudFolder(address, parameters(address), labelled=True) as source:
+            sources.append(source)
+    few, many = sources
+    assert many.files == few.files
+    assert many.folders == few.folders
+    assert many.entries() == few.entries()
+
+
 def test_a_zip_file_is_downloaded_once_for_each_version(s3, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     archive = tmp_path / "Photos.zip"
@@ -175,6 +192,7 @@ def test_refusals_say_in_one_line_what_is_wrong(s3, s3_server, tmp_path, monkeyp
     assert refusal("s3://nobucket/photos.zip", tmp_path).startswith("There is nothing at s3://nobucket/photos.zip (")
     assert refusal("s3://bucket/photo", tmp_path).startswith("There is nothing at s3://bucket/photo (")
     assert "1 images in its top" in refusal("s3://bucket/photos/Cat/0.jpg", tmp_path)
+    assert "only with a table on disk" in refusal("s3://bucket/photos/labels.csv", tmp_path, images="photos")
     assert refusal("s3://bucket/photos", tmp_path, sha256="0" * 64).startswith("ingestion.sha256 can be checked for a")
     assert "pip install gcsfs" in refusal("gs://bucket/photos", tmp_path)
     assert "pip install adlfs" in refusal("az://container/photos.zip", tmp_path)
@@ -260,29 +278,54 @@ def test_an_address_with_a_password_is_refused_and_shown_without_it(s3, tmp_path
         assert not any(word in shown for word in ("KEY:", "hid", "den+sec", "ret@"))
 
 
-@pytest.mark.parametrize("stride", [1, 7])
-def test_reading_ahead_holds_no_more_than_its_limits(monkeypatch, stride):
+@pytest.mark.parametrize("threads", [1, 7])
+def test_reading_ahead_holds_no_more_than_its_limits(monkeypatch, threads):
     monkeypatch.setattr(cloud, "BYTES_AHEAD", 1000)
     monkeypatch.setattr(cloud, "OBJECTS_AHEAD", 50)
-    sizes = {str(number): 10 if number % 40 else 5000 for number in range(400)}
-    lock, held, most = threading.Lock(), 0, []
+    sizes = {str(number): 10 if number < 200 or number % 10 else 5000 for number in range(400)}
+    lock, held, most, reads = threading.Lock(), Counter[str](), Counter[str](), Counter[str]()
 
     def read(path: str) -> bytes:
-        nonlocal held
+        nonlocal most
         with lock:
-            held += sizes[path]
-            most.append(held)
+            reads[path] += 1
+            held.update(bytes=sizes[path], objects=1)
+            most |= held
         return path.encode()
+
+    def take(path: str) -> bool:
+        data = ahead.take(path)
+        with lock:
+            held.subtract(bytes=sizes[path], objects=1)
+        return data == path.encode()
 
     ahead = cloud._ReadAhead(read)
     ahead.expect(sizes.items())
-    # Several threads take chunks out of turn: some of what they ask for isn't expected yet.
-    order = [path for start in range(stride) for path in list(sizes)[start::stride]]
-    for path in order:
-        assert ahead.take(path) == path.encode()
-        with lock:
-            held -= sizes[path]
+    with ThreadPoolExecutor(threads) as pool:
+        assert all(pool.map(take, sizes))
     ahead.close()
-    assert held == 0
-    assert len(most) == len(sizes)  # each was read once
-    assert max(most) <= 2 * 5000 + 1000  # one that was taken, one that is read alone, and the limit
+    assert reads == dict.fromkeys(sizes, 1)
+    assert held == {"bytes": 0, "objects": 0}
+    # Each thread holds one more, which it has taken; a large one is read ahead alone.
+    assert most["objects"] <= 50 + threads
+    assert most["bytes"] <= 5000 + threads * 5000
+
+
+def test_reading_ahead_forgets_at_once_what_is_expected_no_more(monkeypatch):
+    monkeypatch.setattr(cloud, "READERS", 1)
+    begun, may_end, reads = threading.Event(), threading.Event(), []
+
+    def read(path: str) -> bytes:
+        reads.append(path)
+        begun.set()
+        assert may_end.wait(30)
+        return path.encode()
+
+    ahead = cloud._ReadAhead(read)
+    ahead.expect([("first", 1), ("forgotten", 1)])
+    assert begun.wait(30)
+    ahead.expect([("next", 1)])
+    may_end.set()
+    assert ahead.take("next") == b"next"
+    ahead.close()
+    assert reads == ["first", "next"]

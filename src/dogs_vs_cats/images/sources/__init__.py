@@ -110,6 +110,12 @@ def _folder_of_images(path: Path, ingestion: IngestionParameters, project_root: 
     """The folder that `ingestion.images` names; refuses one beside a source that is no table."""
     if ingestion.images is None:
         return None
+    if ingestion.source.startswith(CLOUD):
+        raise SourceError(
+            f"ingestion.images is {ingestion.images}, but works only with a table on disk, and ingestion.source is "
+            f"{without_credentials(ingestion.source)}. Set ingestion.images to null; a table in object storage lies "
+            "beside its images."
+        )
     folder = _on_disk(ingestion.images, project_root)
     if path.suffix.lower() not in LABEL_SUFFIXES or not path.is_file():
         raise SourceError(

@@ -81,7 +81,7 @@ class CloudFolder(FileSource):
             raise SourceError(f"There is no table {self._url}. Check the address.")
 
     def _list(self) -> None:
-        """Lists the objects below the root, those of each folder in it at the same time."""
+        """Lists the objects below the root, those of each folder in it at the same time where the folders are few."""
 
         def listed(folder: str) -> list[tuple[str, int, str]]:
             return [_summary(info) for info in self._storage.find(folder, detail=True).values()]
@@ -91,6 +91,8 @@ class CloudFolder(FileSource):
             self._root = posixpath.dirname(self._root)
         folders = [info["name"] for info in top if info["type"] == "directory"]
         own = [_summary(info) for info in top if info["type"] != "directory"]
+        if len(folders) > READERS:  # a request for each would be more than one for each thousand objects
+            own, folders = [], [self._root]
         with ThreadPoolExecutor(READERS) as pool:
             for path, size, token in chain(own, *pool.map(listed, folders)):
                 name = path.removeprefix(f"{self._root}/")
@@ -156,6 +158,8 @@ class _ReadAhead:
             sizes: (path, size in bytes) of each.
         """
         with self._lock:
+            for _, future in self._started.values():
+                future.cancel()
             self._waiting, self._started, self._bytes = OrderedDict(sizes), {}, 0
             self._start()
 
