@@ -24,7 +24,7 @@ def private(name: str) -> bool:
 def own_names(tree: ast.AST) -> Iterator[str]:
     """Names that a module defines, as functions, methods, variables or attributes of `self`."""
     for part in ast.walk(tree):
-        if isinstance(part, ast.FunctionDef | ast.ClassDef):
+        if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield part.name
         elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
             yield part.id
