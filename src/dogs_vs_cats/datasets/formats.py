@@ -1,6 +1,5 @@
 """File formats: what is in a file, and how it is read and written."""
 
-import hashlib
 import json
 import os
 from copy import deepcopy
@@ -12,6 +11,7 @@ from kedro.io import AbstractDataset
 
 from dogs_vs_cats.datasets.local_file import LocalFileDataset
 from dogs_vs_cats.storage.arrays import save_array
+from dogs_vs_cats.storage.file_hash import md5
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,9 +68,7 @@ class FileHashDataset(LocalFileDataset[Any, str]):
     """Loads as the MD5 of a file that another entry writes, by which results say which version of it they are about."""
 
     def _read(self) -> str:
-        # A DVC stage that imports a third module of `storage`, here `file_hash`, would depend on all of them.
-        with self._filepath.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return md5(self._filepath)
 
 
 class FigureDataset(LocalFileDataset["Figure", bytes]):
