@@ -795,10 +795,28 @@ def test_the_page_shows_the_last_export_unless_the_model_has_changed() -> None:
     assert "Exported files" not in other
 
 
+def test_the_page_shows_an_export_whose_figures_are_missing() -> None:
+    failed = {"file": "good.tflite", "model_md5": "md5 of good", "megabytes": 1.0, "keras_milliseconds": 40.0}
+    failed["refused"] = "its runtime failed"
+    not_a_number = {
+        **{"file": "good.onnx", "megabytes": 3.25, "milliseconds": 1.5, "keras_milliseconds": 40.0},
+        **{"images": 60, "largest_difference": None, "changed_answers": 60, "accuracy": 0.0, "keras_accuracy": 0.95},
+        **{"accuracy_low": 0.0, "accuracy_high": 0.06, "model_md5": "md5 of good", "refused": "60 of 60 changed"},
+    }
+    for row, shown in (
+        (failed, "good.tflitenot kept: its runtime failed – – – 1.0 –40.0"),
+        (not_a_number, "good.onnxnot kept: 60 of 60 changed – 60of 60 0.0%0.0–6.095.0% 3.2 1.540.0"),
+    ):
+        table = pd.read_csv(StringIO(pd.DataFrame([row]).to_csv(index=False)))
+        found = report_of(compare({"good": 20}, changes={"export_table": table}))
+        assert shown in " ".join(Page(found).text.split())
+
+
 def test_the_page_shows_the_last_inference_unless_the_model_has_changed() -> None:
     random = np.random.default_rng(0)
     new, test = (Sample.of(random.dirichlet((9, 1), count), random.random(count) < 0.01) for count in (240, 600))
-    summary: dict[str, Any] = {"model": "good", "model_md5": "md5 of good", "verdict": "These look <b>alike</b>."}
+    summary: dict[str, Any] = {"source": "new <b>", "model": "good", "model_md5": "md5 of good"}
+    summary["verdict"] = "These look <b>alike</b>."
     summary |= drift.compare(new, test, ["cat", "dog"])
 
     found = report_of(compare({"good": 20}, changes={"inference_summary": summary}))

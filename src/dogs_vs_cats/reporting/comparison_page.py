@@ -17,6 +17,21 @@ from dogs_vs_cats.reporting.results import ApproachResult, OnRequest
 from dogs_vs_cats.reporting.settings import differences, flattened
 from dogs_vs_cats.reporting.wording import duration, percent, signed, whole_command
 
+EXPORT_COLUMNS = (
+    *(
+        "file",
+        "refused",
+        "images",
+        "largest_difference",
+        "changed_answers",
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+    ),
+    *("keras_accuracy", "megabytes", "milliseconds", "keras_milliseconds"),
+)
+"""Of an export's table; where the runtimes of all its files failed, it lacks some."""
+
 
 def render(
     parameters: ComparisonParameters,
@@ -101,7 +116,7 @@ def _exported(table: pd.DataFrame | None, models: Set[str]) -> list[dict[Hashabl
     """The rows of the last export about models of the comparison; a missing value is None."""
     if table is None or "model_md5" not in table:  # an earlier version's tables lack it
         return []
-    rows = table[table["model_md5"].isin(models)].astype(object)
+    rows = table[table["model_md5"].isin(models)].reindex(columns=EXPORT_COLUMNS).astype(object)
     return rows.where(rows.notna(), None).to_dict("records")
 
 
