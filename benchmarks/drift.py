@@ -70,10 +70,11 @@ def _rate(new: "Sample", test: "Sample", size: int, redrawn: bool = False) -> fl
     from dogs_vs_cats.evaluation.drift import Sample, compare
 
     def part(sample: "Sample", rows: np.ndarray) -> "Sample":
-        return Sample(**{name: values[rows] for name, values in vars(sample).items()})
+        return Sample(sample.confidences[rows], sample.predicted[rows], np.array(sample.unfamiliar)[rows])
 
     random, found = np.random.default_rng(0), 0
-    pool = Sample(**{name: np.concatenate([values, getattr(test, name)]) for name, values in vars(new).items()})
+    of_all = ([getattr(it, name) for it in (new, test)] for name in ("confidences", "predicted", "unfamiliar"))
+    pool = Sample(*map(np.concatenate, of_all))
     for _ in range(DRAWS):
         if redrawn:
             rows = random.permutation(len(pool))

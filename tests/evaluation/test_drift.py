@@ -1,12 +1,13 @@
 """Drift: photos like the test photos raise few alarms, and others are found by what differs."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dogs_vs_cats.datasets import ArraysDataset
-from dogs_vs_cats.evaluation.drift import LEAST, Sample, compare
+from dogs_vs_cats.evaluation.drift import LEAST, LEAST_OF_CLASS, Sample, compare
 
 CLASSES = ["cat", "dog"]
 
@@ -45,6 +46,32 @@ def test_neither_another_mix_nor_easier_photos_are_drift():
     assert easier["drift"] is False
 
 
+def cats_and_harder_dogs(cats, dogs, seed=0, blur=0.0):
+    """Cats are classified with a mean confidence of 0.95, dogs with one of 0.8."""
+    random = np.random.default_rng(seed)
+    confidences = np.concatenate([random.beta(19, 1, cats), random.beta(8, 2, dogs)]) - blur
+    predicted = np.repeat(np.array([0, 1], np.int32), (cats, dogs))
+    return Sample(confidences.astype(np.float32), predicted, np.zeros(cats + dogs, bool))
+
+
+def test_more_photos_of_the_harder_class_are_no_drift():
+    test = cats_and_harder_dogs(300, 300, seed=10_000)
+    alarms = [compare(cats_and_harder_dogs(0, 60, seed), test, CLASSES)["drift"] for seed in range(200)]
+    assert np.mean(alarms) <= 0.07
+    # More photos of the easier class hide nothing.
+    assert compare(cats_and_harder_dogs(60, 0, blur=0.1), test, CLASSES)["drift"] is True
+    expected = compare(cats_and_harder_dogs(45, 15), test, CLASSES)["confidence"]["test"]
+    by_class = [test.confidences[test.predicted == label].mean(dtype=float) for label in (0, 1)]
+    assert expected["value"] == pytest.approx(0.75 * by_class[0] + 0.25 * by_class[1])
+    assert expected["low"] < expected["value"] < expected["high"]
+
+
+def test_photos_of_a_class_that_is_hardly_ever_predicted_are_compared_with_all_test_photos():
+    test = cats_and_harder_dogs(600, LEAST_OF_CLASS - 1)
+    found = compare(cats_and_harder_dogs(0, 60), test, CLASSES)
+    assert found["confidence"]["test"]["value"] == pytest.approx(test.confidences.mean(dtype=float))
+
+
 def test_figures_have_intervals_and_are_ready_for_json():
     flags = np.arange(100) < 31
     dog = np.where(np.arange(100) % 4 == 0, 0.9, 0.2)
@@ -71,6 +98,15 @@ def test_few_photos_and_models_without_stored_answers_are_not_judged():
         assert unknown["confidence"]["low"] > 0.5
     undescribed = Sample.of(np.full((100, 2), 0.5), [None] * 100)
     assert compare(undescribed, None, CLASSES)["out_of_distribution"] is None
+    p_values = compare(undescribed, TEST, CLASSES)["p_values"]
+    assert (p_values["out_of_distribution"], p_values["confidence"] < 0.001) == (None, True)
+
+
+def test_there_is_no_verdict_where_test_photos_come_in_groups():
+    grouped = replace(TEST, groups=np.arange(600) // 10)
+    drift = compare(sample(240, flagged=1), grouped, CLASSES)
+    assert (drift["drift"], drift["p_values"], drift["test_groups"]) == (None, None, 60)
+    assert drift["out_of_distribution"]["test"] is None
 
 
 def test_a_model_that_always_gives_the_same_answer_has_no_drift():
@@ -85,4 +121,6 @@ def test_a_sample_survives_its_file_and_older_files_have_none(tmp_path):
     dataset.save({"means": np.zeros(3), **TEST.arrays()})
     again = Sample.from_arrays(dataset.load())
     assert compare(again, TEST, CLASSES) == compare(TEST, TEST, CLASSES)
+    dataset.save(replace(TEST, groups=np.arange(600)).arrays())
+    assert len(Sample.from_arrays(dataset.load()).groups) == 600
     assert Sample.from_arrays({"means": np.zeros(3)}) is None

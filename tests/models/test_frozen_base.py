@@ -70,7 +70,8 @@ def test_validation_on_kept_features_is_validation_on_the_images(base, images, m
         np.testing.assert_allclose(history[column], expected[column], atol=1e-5)
 
     predictions, metrics, distribution = evaluate(model, info, {}, images, manifest, features, record)
-    same, same_metrics, same_distribution = evaluate(model, info, {}, images, manifest)
+    grouped = manifest.assign(group=manifest.index // 2, group_name="p")
+    same, same_metrics, same_distribution = evaluate(model, info, {}, images, grouped)
     np.testing.assert_allclose(predictions["probability_dog"], same["probability_dog"], atol=1e-5)
     assert predictions["path"].tolist() == same["path"].tolist()
     assert metrics["test"]["accuracy"] == same_metrics["test"]["accuracy"]
@@ -79,6 +80,9 @@ def test_validation_on_kept_features_is_validation_on_the_images(base, images, m
     dog = tested["probability_dog"]
     np.testing.assert_allclose(sample.confidences, np.maximum(dog, 1 - dog), rtol=1e-6)
     assert len(sample.unfamiliar) == len(tested)
+    assert sample.groups is None
+    groups = Sample.from_arrays(same_distribution).groups
+    assert groups.tolist() == same["group"][same["split"] == "test"].tolist()
     np.testing.assert_allclose(distribution["means"], same_distribution["means"], rtol=1e-3)
 
 

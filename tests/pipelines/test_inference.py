@@ -205,26 +205,29 @@ def test_new_photos_are_compared_with_the_test_photos(model_file, tmp_path):
     found = {}
     for name in ("new", "stripes"):
         _, journal = classify(folder / name, classifier, tmp_path)
-        found[name] = nodes.judge_drift(classifier, journal)
+        found[name] = nodes.judge_drift(settings(folder / name), classifier, journal)
         JSONDataset(filepath=str(tmp_path / f"{name}.json")).save(found[name])
 
-    assert found["new"]["verdict"].startswith("These 60 photos look like the training photos")
+    assert found["new"]["verdict"].startswith("No difference from the test photos was found in these 60 photos")
     assert found["stripes"]["verdict"].startswith("These 60 photos don't look like the training photos: 100.0% (94.0–")
     assert found["new"].keys() == {
-        *("model", "model_md5", "verdict", "photos", "test_photos", "drift", "p_values"),
+        *("source", "model", "model_md5", "verdict", "photos", "test_photos", "test_groups", "drift", "p_values"),
         *("out_of_distribution", "confidence", "classes"),
     }
+    assert found["new"]["source"] == str(folder / "new")
     assert found["new"]["model_md5"] == md5(model)
     assert found["new"]["test_photos"] == 60
 
 
 def test_the_photos_of_a_model_without_stored_answers_and_few_photos_are_not_judged(photos, classifier, tmp_path):
     _, journal = classify(photos, classifier, tmp_path)
-    few = nodes.judge_drift(classifier, journal)
+    asked = settings("https://me:hidden@host/photos.zip")
+    few = nodes.judge_drift(asked, classifier, journal)
+    assert few["source"] == "https://host/photos.zip"
     assert few["verdict"] == "It takes 30 photos to say whether they look like the training photos; there are 10."
     journal.append(list(journal)[:10] * 3)
-    unknown = nodes.judge_drift(classifier, journal)
-    assert unknown["verdict"].startswith("These 40 photos can't be compared with the photos of the model's training")
+    unknown = nodes.judge_drift(asked, classifier, journal)
+    assert unknown["verdict"].startswith("These 40 photos can't be compared with the test photos: the model has no")
     assert (unknown["drift"], unknown["out_of_distribution"]) == (None, None)
 
 
@@ -545,8 +548,9 @@ def test_kaggles_test_photos_become_a_submission(finished_project, shared, tmp_p
     assert not list((output / ".inference").iterdir())
     summary = json.loads((output / "inference.json").read_text())
     assert (summary["photos"], summary["drift"]) == (200, None)
-    assert "its answers to 16 test photos are stored with it, and it takes 30" in summary["verdict"]
-    assert "its answers to 16 test photos are stored with it" in " ".join(result.stdout.split())
+    assert summary["source"] == str(source)
+    assert "the model has 16 test photos; 30 are needed" in summary["verdict"]
+    assert "the model has 16 test photos; 30 are needed" in " ".join(result.stdout.split())
 
 
 @pytest.mark.slow

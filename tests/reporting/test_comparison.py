@@ -824,7 +824,7 @@ def test_the_page_shows_the_last_inference_unless_the_model_has_changed() -> Non
     other = report_of(compare({"good": 20}, changes={"inference_summary": summary | {"model_md5": "another"}}))
 
     text = Page(found).text
-    assert "The photos of the last inference, with good. These look <b>alike</b>." in text
+    assert "The last inference: the photos of new <b>, with good. These look <b>alike</b>." in text
     assert "240 new photos600 test photos" in text
     assert f"Mean confidence{percent(summary['confidence']['value'], 240)} (" in text
     assert "These look <b>alike</b>." in Page(few).text

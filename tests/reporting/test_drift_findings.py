@@ -1,5 +1,7 @@
 """The sentence about the photos of an inference."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from dogs_vs_cats.evaluation.drift import Sample, compare
@@ -22,8 +24,10 @@ def said(new, test=TEST):
     return verdict(compare(new, test, CLASSES))
 
 
-def test_photos_that_look_like_the_training_photos():
-    assert said(answers(240, flagged=0.05)) == "These 240 photos look like the training photos."
+def test_photos_without_a_difference_that_was_found():
+    assert said(answers(240, flagged=0.05)) == "No difference from the test photos was found in these 240 photos."
+    undescribed = replace(answers(240, flagged=0.05), unfamiliar=None)
+    assert said(undescribed) == ("No difference from the test photos was found in the confidence of these 240 photos.")
 
 
 def test_photos_that_do_not_with_the_figures_that_say_so():
@@ -32,15 +36,15 @@ def test_photos_that_do_not_with_the_figures_that_say_so():
         "5.0% of the test photos are."
     )
     assert said(answers(240, flagged=0.05, confidence=0.7)) == (
-        "These 240 photos don't look like the training photos: the mean confidence is 70.0% (69.4–70.6); for the test "
-        "photos it is 90.0%."
+        "These 240 photos don't look like the training photos: the mean confidence is 70.0% (69.4–70.6); for test "
+        "photos of the same predicted classes it is 90.0%."
     )
 
 
 def test_another_mix_alone_is_no_drift():
     assert said(answers(240, flagged=0.05, dogs=0.8)) == (
-        "These 240 photos look like the training photos; their mix of classes differs, which alone is no drift: 80.0% "
-        "(74.5–84.6) are classified as dog; 50.0% of the test photos are."
+        "No difference from the test photos was found in these 240 photos but for their mix of classes, which alone is "
+        "no drift: 80.0% (74.5–84.6) are classified as dog; 50.0% of the test photos are."
     )
 
 
@@ -48,12 +52,14 @@ def test_what_can_not_be_judged_says_why():
     assert said(answers(1, flagged=1)) == (
         "It takes 30 photos to say whether they look like the training photos; there is 1."
     )
-    without = "These 240 photos can't be compared with the photos of the model's training: its answers to "
+    why_not = "These 240 photos can't be compared with the test photos: the model"
     assert said(answers(240, flagged=1), None) == (
-        f"{without}no test photos are stored with it, and it takes 30. Training it again stores them."
+        f"{why_not} has no stored answers to test photos. Training it again stores them."
     )
-    assert said(answers(240, flagged=1), answers(8, flagged=1)) == (
-        f"{without}8 test photos are stored with it, and it takes 30."
+    assert said(answers(240, flagged=1), answers(8, flagged=1)) == f"{why_not} has 8 test photos; 30 are needed."
+    grouped = replace(TEST, groups=np.arange(600) // 10)
+    assert said(answers(240, flagged=1), grouped) == (
+        f"{why_not}'s test photos come in groups, and the comparison takes photos for independent of each other."
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dogs_vs_cats.errors import plural
+from dogs_vs_cats.errors import plural, quantity
 from dogs_vs_cats.evaluation.drift import LEAST
 from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
 from dogs_vs_cats.reporting.wording import count, percent
@@ -15,19 +15,17 @@ LISTED = 5
 
 
 def verdict(drift: Drift) -> str:
-    """Says in one sentence whether new photos look like the training photos."""
-    photos, tested = drift["photos"], drift["test_photos"]
+    """Says in one sentence whether a difference between new photos and the test photos was found."""
+    photos = drift["photos"]
     if photos < LEAST:
         there_are = f"there {plural(photos, 'is', 'are')} {photos}"
         return f"It takes {LEAST} photos to say whether they look like the training photos; {there_are}."
-    these = f"These {count(photos)} photos"
     if drift["drift"] is None:
-        stored = f"its answers to {tested or 'no'} test photos are stored with it, and it takes {LEAST}"
-        advice = "" if tested else ". Training it again stores them"
-        return f"{these} can't be compared with the photos of the model's training: {stored}{advice}."
+        return f"These {count(photos)} photos can't be compared with the test photos: {_obstacle(drift)}."
     if drift["drift"]:
-        return f"{these} don't look like the training photos: {'; '.join(_reasons(drift))}."
-    return f"{'; '.join([f'{these} look like the training photos', *_mix(drift)])}."
+        return f"These {count(photos)} photos don't look like the training photos: {'; '.join(_reasons(drift))}."
+    subject = "these" if drift["p_values"]["out_of_distribution"] is not None else "the confidence of these"
+    return f"No difference from the test photos was found in {subject} {count(photos)} photos{_mix(drift)}."
 
 
 def with_interval(estimate: Mapping[str, float], photos: int) -> str:
@@ -55,26 +53,33 @@ def figures(drift: Drift) -> list[tuple[str, str, str]]:
     ]
 
 
+def _obstacle(drift: Drift) -> str:
+    if not drift["test_photos"]:
+        return "the model has no stored answers to test photos. Training it again stores them"
+    if drift["test_groups"] is not None:
+        return "the model's test photos come in groups, and the comparison takes photos for independent of each other"
+    return f"the model has {quantity(drift['test_photos'], 'test photo')}; {LEAST} are needed"
+
+
 def _reasons(drift: Drift) -> Iterator[str]:
     sentences = {
         "out_of_distribution": "{} are unlike any training photo; {} of the test photos are",
-        "confidence": "the mean confidence is {}; for the test photos it is {}",
+        "confidence": "the mean confidence is {}; for test photos of the same predicted classes it is {}",
     }
     for name, sentence in sentences.items():
-        if drift["p_values"][name] < SIGNIFICANCE_LEVEL:
+        if (p_value := drift["p_values"][name]) is not None and p_value < SIGNIFICANCE_LEVEL:
             yield sentence.format(*_beside(drift[name], drift))
 
 
-def _mix(drift: Drift) -> Iterator[str]:
+def _mix(drift: Drift) -> str:
     """Names the class whose share is larger than expected by most, if the shares differ."""
-    if drift["p_values"]["classes"] < SIGNIFICANCE_LEVEL:
-        shares = drift["classes"]
-        name = max(shares, key=lambda name: shares[name]["value"] - shares[name]["test"]["value"])
-        new, test = _beside(shares[name], drift)
-        yield (
-            f"their mix of classes differs, which alone is no drift: {new} are classified as {name}; {test} of the "
-            "test photos are"
-        )
+    if drift["p_values"]["classes"] >= SIGNIFICANCE_LEVEL:
+        return ""
+    shares = drift["classes"]
+    name = max(shares, key=lambda name: shares[name]["value"] - shares[name]["test"]["value"])
+    new, test = _beside(shares[name], drift)
+    mix = f"{new} are classified as {name}; {test} of the test photos are"
+    return f" but for their mix of classes, which alone is no drift: {mix}"
 
 
 def _beside(figure: Mapping[str, Any], drift: Drift) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.evaluation import calibration
+from dogs_vs_cats.evaluation.clusters import groups_of
 from dogs_vs_cats.evaluation.drift import Sample
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import class_probabilities, predictions_table
@@ -137,7 +138,7 @@ def evaluate(
     distribution = fit(described[train], used["label"].to_numpy()[train], described[validation])
     tested = predictions[predictions["split"] == TEST]
     unfamiliar = distribution.distances(described[test]) > distribution.threshold
-    sample = Sample.of(class_probabilities(tested, data.class_names), unfamiliar)
+    sample = Sample.of(class_probabilities(tested, data.class_names), unfamiliar, groups_of(tested))
     facts = {name: model_info[name] for name in ("parameters", "trainable_parameters", "epochs", "backbone")}
     metrics = {**classification_metrics(predictions, data.class_names), **facts}
     if validation.any():

@@ -80,15 +80,17 @@ def classify(
     return {RESULTS[inference.format]: result}, journal
 
 
-def judge_drift(classifier: Classifier, journal: Journal) -> dict[str, Any]:
+def judge_drift(inference: InferenceParameters, classifier: Classifier, journal: Journal) -> dict[str, Any]:
     """Says whether the photos look like those that the model was tested on.
 
     Args:
+        inference: The source.
         classifier: The model.
         journal: Its answers.
 
     Returns:
-        `model` and `model_md5`, of its file; what `drift.compare` returns; and `verdict`, that in one sentence.
+        `source`, without credentials; `model` and `model_md5`, of its file; what `drift.compare` returns; and
+        `verdict`, that in one sentence.
     """
     answers = [(probabilities, unfamiliar) for reason, unfamiliar, probabilities in journal if not reason]
     probabilities = np.array([row for row, _ in answers]).reshape(len(answers), len(classifier.classes))
@@ -97,7 +99,8 @@ def judge_drift(classifier: Classifier, journal: Journal) -> dict[str, Any]:
         logger.info("%s: %s; test photos: %s", *figure)
     verdict = drift_findings.verdict(found)
     logger.log(logging.WARNING if found["drift"] else logging.INFO, verdict)
-    return {"model": classifier.name, "model_md5": classifier.model_md5, "verdict": verdict, **found}
+    about = {"source": without_credentials(str(inference.source)), "model": classifier.name}
+    return {**about, "model_md5": classifier.model_md5, "verdict": verdict, **found}
 
 
 def forget_journal(journal: Journal, *written: Mapping[str, Any]) -> None:

@@ -17,7 +17,10 @@ def create_pipeline() -> Pipeline:
                 tags="keras",
             ),
             Node(
-                judge_drift, inputs=["classifier", "inference_journal"], outputs="inference_summary", name="judge_drift"
+                judge_drift,
+                inputs=["params:inference", "classifier", "inference_journal"],
+                outputs="inference_summary",
+                name="judge_drift",
             ),
             Node(
                 forget_journal,
