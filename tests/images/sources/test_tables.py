@@ -13,7 +13,7 @@ import pytest
 
 from dogs_vs_cats.errors import SourceError
 from dogs_vs_cats.images.sources import Source, open_source
-from tests.images.sources.test_sources import labels, parameters, parts, paths, write_files, write_zip
+from tests.images.sources.test_sources import change_directory, labels, parameters, parts, paths, write_files, write_zip
 
 PHOTOS = [f"train/{number}.jpg" for number in range(1, 7)]
 KINDS = ["beagle", "pug"] * 3
@@ -394,6 +394,20 @@ def test_folders_that_are_classes_come_before_a_table(tmp_path: Path) -> None:
     write_files(tmp_path, ["cat/1.jpg", "cat/2.jpg", "dog/3.jpg", "dog/4.jpg"])
     (tmp_path / "labels.csv").write_text(pets("id,breed", names=["1", "2", "3", "4"], kinds=["x", "y"] * 2))
     assert open_source(parameters(tmp_path), tmp_path).class_names == ["cat", "dog"]
+
+
+def test_a_table_in_an_archive(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "photos.zip", PHOTOS)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.csv", pets())
+    assert labels(open_source(parameters(path / "labels.csv"), tmp_path)) == dict(zip(PHOTOS, KINDS, strict=True))
+    with pytest.raises(SourceError, match=r"There is no table .*photos\.zip/gone\.csv; at the archive's top there are"):
+        open_source(parameters(path / "gone.csv"), tmp_path)
+    with pytest.raises(SourceError, match=r"photos\.zip/labels\.csv gives no labels: too large: \d+ bytes"):
+        open_source(parameters(path / "labels.csv", max_bytes=9), tmp_path)
+    change_directory(path, len(PHOTOS), flags=1)
+    with pytest.raises(SourceError, match=r"labels\.csv gives no labels: .*is encrypted"):
+        open_source(parameters(path / "labels.csv"), tmp_path)
 
 
 def test_a_table_that_is_missing_or_may_not_be_read(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class ZipSource(FileSource):
             a table of labels in it.
 
     Raises:
-        SourceError: It is no zip file, is damaged, or holds no usable images.
+        SourceError: It is no zip file, is damaged, or holds no usable images; the table can't be read.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class ZipSource(FileSource):
         inside = inside.removesuffix(table).removesuffix("/")
         self._list(f"{inside}/" if inside else "")
         if table in self.files:
-            self.label_by(self._table(table, str(path.parent)))
+            self.label_by_table(table, str(path.parent))
         elif table or (inside and not (self.files or self.folders or self.rejected)):
             there = sorted({_posix(info.filename).partition("/")[0] for info in self._zip.infolist()}, key=natural_key)
             kind = "table" if table else "folder"

@@ -73,10 +73,7 @@ class CloudFolder(FileSource):
         if not table:
             self.arrange(self._url, labelled=labelled)
         elif table in self.files:
-            try:
-                self.label_by(self._table(table, posixpath.dirname(self._url)))
-            except ImageReadError as error:
-                raise SourceError(f"The table {self._url} gives no labels: {error}.") from error
+            self.label_by_table(table, posixpath.dirname(self._url))
         else:
             raise SourceError(f"There is no table {self._url}. Check the address.")
 

@@ -76,6 +76,17 @@ class FileSource(Source):
         """
         self._take(table, table.rows(self.files, by_path=by_path))
 
+    def label_by_table(self, path: str, where: str) -> None:
+        """Does the same with one of the files as the table; `where` is the folder in messages.
+
+        Raises:
+            SourceError: The table can't be read, or see `LabelTable.rows`.
+        """
+        try:
+            self.label_by(self._table(path, where))
+        except ImageReadError as error:
+            raise SourceError(f"The table {where}/{path} gives no labels: {error}.") from error
+
     def _take(self, table: "LabelTable", rows: Sequence[tuple[str, str, str]]) -> None:
         self.class_names = sorted({label for _, label, _ in rows}, key=natural_key)
         index = {name: label for label, name in enumerate(self.class_names)}
