@@ -22,9 +22,9 @@ ROOT = _root()
 """The project's root: the folder of `conf` and `data`."""
 
 
-def resolve(path: str) -> Path:
+def resolve(path: str, root: Path = ROOT) -> Path:
     """Makes a path from a parameter absolute; it is relative to the project's root unless it is so already."""
-    return ROOT / Path(path).expanduser()
+    return root / os.path.expanduser(path)  # noqa: PTH111 (Path.expanduser fails for unknown users)
 
 
 def child_environment() -> dict[str, str]:

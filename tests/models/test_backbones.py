@@ -87,6 +87,7 @@ def test_grey_images_are_repeated_into_three_channels(shared, photos):
         ({"name": "VGG61"}, "VGG61' is unknown.*VGG16, VGG19"),
         ({"kwargs": {"beta": 1}}, "can't be built with backbone.kwargs={'beta': 1}"),
         ({"weights": "data/01_raw/missing.h5"}, "there is no file.*missing.h5"),
+        ({"weights": "~nobody-here/missing.h5"}, "there is no file.*~nobody-here/missing.h5"),
     ],
 )
 def test_what_cannot_be_built_is_named(changes, message):

@@ -514,7 +514,7 @@ def test_a_path_that_is_no_model_file_is_refused_with_the_reason(tmp_path, monke
     pixels = np.full((1, 32, 32, 3), 90, np.uint8)
     converted = keras.models.load_model(tmp_path / "own.keras").predict_on_batch(pixels)
     np.testing.assert_array_equal(converted, model.predict_on_batch(pixels))
-    for path in (tmp_path, tmp_path / "gone.keras", "gone.h5"):
+    for path in (tmp_path, tmp_path / "gone.keras", "gone.h5", "~nobody-here/gone.keras"):
         message = refusal(path)
         assert message.startswith(f"There is no model '{path}'. Allowed are ")
         assert message.endswith(f"/{Path(path).name} isn't.")

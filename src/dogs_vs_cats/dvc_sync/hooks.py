@@ -13,6 +13,7 @@ from kedro.framework.hooks import hook_impl
 
 from dogs_vs_cats.dvc_sync.conf_files import PRIVATE, merged, read_parameters
 from dogs_vs_cats.errors import ReproductionError
+from dogs_vs_cats.project import resolve
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def check_path(parameter: str, given: str, variable: str, watched: str | None, r
             "`kedro dvc sync`, which adds it."
         )
     # Not resolved: DVC may link tracked files to its cache.
-    path = Path(os.path.normpath(root / Path(on_disk(given)).expanduser()))
+    path = Path(os.path.normpath(resolve(on_disk(given), root)))
     inside = path.relative_to(root).as_posix() if path.is_relative_to(root) else None
     track = (
         f"copy it to {RAW_DATA} if it is outside of the repository, `dvc add` it there, commit the .dvc file, and set "

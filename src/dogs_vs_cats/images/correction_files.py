@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import posixpath
 import re
 from collections import defaultdict
@@ -15,7 +14,7 @@ from dogs_vs_cats.errors import CorrectionsError, SourceError, listed, plural, q
 from dogs_vs_cats.images.sources.names import composed, label_of
 from dogs_vs_cats.images.sources.table_files import as_path, parsed
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
-from dogs_vs_cats.project import ROOT
+from dogs_vs_cats.project import ROOT, resolve
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +89,7 @@ def corrections_path(where: str) -> Path:
     Raises:
         CorrectionsError: It is a result of a run, which the next run replaces.
     """
-    path = ROOT / os.path.expanduser(where)  # noqa: PTH111 (Path.expanduser fails for unknown users)
+    path = resolve(where, ROOT)
     if path.resolve().is_relative_to((ROOT / _RESULTS).resolve()):
         raise CorrectionsError(
             f"ingestion.corrections is {where}, a result that the next run would replace. Copy it to a file of your "

@@ -1,6 +1,5 @@
 """Sources of images. `open_source` opens any of them; `base.Source` describes them."""
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from dogs_vs_cats.images.sources.names import has_image_name
 from dogs_vs_cats.images.sources.reading import as_value
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.ingestion import LABEL_SUFFIXES, IngestionParameters
+from dogs_vs_cats.project import resolve
 
 __all__ = ["Entry", "ImageReadError", "Source", "fingerprint", "open_source"]
 
@@ -77,7 +77,7 @@ def _open(
     ingestion: IngestionParameters, project_root: Path, labelled: bool, sample_count: int | None, seed: int
 ) -> Source:
     name = ingestion.source
-    path = _on_disk(name, project_root)
+    path = resolve(name, project_root)
     images = _folder_of_images(path, ingestion, project_root) if labelled else None
     archive, inside = _archive(ingestion, path, project_root)
     if archive is not None:
@@ -102,10 +102,6 @@ def _open(
     return SampleSource(sample_count, ingestion.image_size, ingestion.channels, seed)
 
 
-def _on_disk(path: str, project_root: Path) -> Path:
-    return project_root / os.path.expanduser(path)  # noqa: PTH111 (Path.expanduser fails for unknown users)
-
-
 def _folder_of_images(path: Path, ingestion: IngestionParameters, project_root: Path) -> Path | None:
     """The folder that `ingestion.images` names; refuses one beside a source that is no table."""
     if ingestion.images is None:
@@ -116,7 +112,7 @@ def _folder_of_images(path: Path, ingestion: IngestionParameters, project_root: 
             f"{without_credentials(ingestion.source)}. Set ingestion.images to null; a table in object storage lies "
             "beside its images."
         )
-    folder = _on_disk(ingestion.images, project_root)
+    folder = resolve(ingestion.images, project_root)
     if path.suffix.lower() not in LABEL_SUFFIXES or not path.is_file():
         raise SourceError(
             f"ingestion.images is {ingestion.images}, the folder that paths in a table of labels are relative to, but "
