@@ -7,17 +7,15 @@ that dies, and uses machines that join. A window of a few batches per machine bo
 """
 
 import logging
-import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dogs_vs_cats.errors import ClusterError
+from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
 if TYPE_CHECKING:
@@ -27,9 +25,6 @@ logger = logging.getLogger(__name__)
 
 BATCHES_PER_MACHINE = 4
 """Batches that are sent and not yet returned, for each machine: the bound on memory."""
-
-ATTEMPTS = 3
-"""Processes that may die of one batch before prediction stops."""
 
 _SECONDS_BETWEEN_CHECKS = 1.0
 
@@ -51,19 +46,19 @@ def predict_on_cluster(
         ClusterError: Ray isn't installed, the cluster can't be reached or can't predict, or no machine is left.
     """
     address = str(compute.cluster)
-    ray = _connect(address)
-    try:
-        machines = _machines(ray, address)
+    ray = cluster.connect(address)
+    with cluster.explained(address, "predict"):
+        machines = cluster.machines(address)
         # A task takes a whole machine, as far as the machines are alike.
         cpus, gpus = (min(each.get(name, 0) for each in machines.values()) for name in ("CPU", "GPU"))
         task = ray.remote(_predict).options(
-            num_cpus=cpus, num_gpus=gpus, max_retries=ATTEMPTS - 1, scheduling_strategy="SPREAD"
+            num_cpus=cpus, num_gpus=gpus, max_retries=cluster.ATTEMPTS - 1, scheduling_strategy="SPREAD"
         )
         # In a tuple Ray passes the reference on: each process fetches the model once.
         shared = (ray.put(model),)
         remaining, window = iter(batches), deque[Any]()
         while True:
-            before, machines = machines, _machines(ray, address)
+            before, machines = machines, cluster.machines(address)
             if before.keys() - machines.keys():
                 logger.warning("A machine of the cluster is gone; its batches are reassigned")
             room = max(BATCHES_PER_MACHINE * len(machines) - len(window), 0)
@@ -72,14 +67,6 @@ def predict_on_cluster(
                 return
             if ray.wait([window[0]], timeout=_SECONDS_BETWEEN_CHECKS)[0]:
                 yield ray.get(window.popleft())
-    except ray.exceptions.RayError as error:
-        reason = " ".join(str(getattr(error, "cause", error)).split())
-        raise ClusterError(
-            f"The cluster {address} can't predict: {reason}. Its machines need the Python environment of this project "
-            "(make install) and memory for the model and a batch of images; or set compute.cluster: null."
-        ) from None
-    finally:
-        ray.shutdown()
 
 
 def _predict(model: tuple[Any], compute: ComputeParameters, batch: np.ndarray) -> np.ndarray:
@@ -87,53 +74,12 @@ def _predict(model: tuple[Any], compute: ComputeParameters, batch: np.ndarray) -
     return _predictor(model[0], compute)(batch)
 
 
-@cache
+@lru_cache(maxsize=1)
 def _predictor(model: Any, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:
     """Prepares the model that a reference stands for, once for each process of the cluster."""
     import ray
 
-    from dogs_vs_cats.compute.start import prepare_environment, start_keras
-
-    prepare_environment(compute)
-    start_keras()
+    cluster.start_worker(compute)
     from dogs_vs_cats.inference.predictor import predictor
 
     return predictor(ray.get(model), compute)
-
-
-def _machines(ray: Any, address: str) -> dict[str, dict[str, float]]:
-    """The resources of each machine that has a processor, by its id."""
-    machines = {
-        node["NodeID"]: node["Resources"]
-        for node in ray.nodes()
-        if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
-    }
-    if not machines:
-        raise ClusterError(
-            f"The cluster {address} has no machine with a processor (any more). Add one (ray start --address=…), or "
-            "set compute.cluster: null."
-        )
-    return machines
-
-
-def _connect(address: str) -> Any:
-    """Connects to a cluster, and returns the module `ray`."""
-    try:
-        import ray
-
-        host, _, port = address.removeprefix("ray://").rpartition(":")
-        if host and port.isdigit():  # where nothing listens, Ray itself would try for minutes
-            socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(
-            address=address,
-            runtime_env={"py_modules": [str(Path(__file__).parents[1])]},
-            log_to_driver=False,
-            configure_logging=False,
-        )
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        raise ClusterError(
-            f"compute.cluster is {address}, but no Ray cluster can be reached there ({' '.join(str(error).split())}). "
-            "Install Ray (make install) and start one (ray start --head; on each further machine ray start "
-            "--address=HOST:6379), or set compute.cluster: null."
-        ) from None
-    return ray

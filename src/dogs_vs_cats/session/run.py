@@ -14,6 +14,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from dogs_vs_cats import parameter_schema
+from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.compute.start import prepare_environment, start_keras
 from dogs_vs_cats.datasets import KerasModelDataset
 from dogs_vs_cats.errors import ProjectError
@@ -91,6 +92,9 @@ class Run:
         refuse_stale_inputs(pipeline, catalog, self._parameters, self._environment)
         if self._chosen_size and "images" in pipeline.all_outputs():
             logger.info(self._chosen_size.reason)
+        if (address := self._parameters["compute"]["cluster"]) is not None:
+            run_lock.at_end(cluster.disconnect)
+            cluster.connect(address)
         preflight, feature_count = Preflight(pipeline, catalog, self._parameters, self._root), None
         if not options["only_missing_outputs"]:  # there, the images may exist
             preflight.check_source()
