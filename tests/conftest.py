@@ -19,6 +19,8 @@ import hypothesis
 import pytest
 from filelock import FileLock
 
+from benchmarks.ray_processes import RayProcesses
+
 PROJECT = Path(__file__).parents[1]
 SOURCE = PROJECT / "src"
 SHARED = PROJECT.parent / "shared"
@@ -237,18 +239,22 @@ def post(address: str, data: str = "") -> None:
     urllib.request.urlopen(request, timeout=10).close()
 
 
-@pytest.fixture
-def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
-    """A client of the server with an empty bucket, in the environment of a user; nothing stays on the server."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3_server,
+def _s3_variables(server: str, folder: Path) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": server,
         "AWS_ACCESS_KEY_ID": S3_KEY,
         "AWS_SECRET_ACCESS_KEY": S3_SECRET,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": str(tmp_path / "aws_config"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "aws_credentials"),
-    }.items():
+        "AWS_CONFIG_FILE": str(folder / "aws_config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "aws_credentials"),
+    }
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """A client of the server with an empty bucket, in the environment of a user; nothing stays on the server."""
+    for name, value in _s3_variables(s3_server, tmp_path).items():
         monkeypatch.setenv(name, value)
     import boto3
 
@@ -257,3 +263,14 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     yield client
     client.close()
     post(f"{s3_server}/moto-api/reset")
+
+
+@pytest.fixture(scope="session")
+def ray_processes(s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayProcesses]:
+    """A cluster of two machines that may read the S3 server; a module that has killed one has to complete it."""
+    pytest.importorskip("ray")
+    # A dead machine is missed after two seconds instead of fifteen.
+    quick = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "4"}
+    processes = RayProcesses(_s3_variables(s3_server, tmp_path_factory.mktemp("aws")) | quick)
+    yield processes
+    processes.stop()

@@ -1,109 +1,127 @@
-"""The connection to a Ray cluster, and the start of its workers; `compute.cluster` is its address."""
+"""Work on the machines of a Ray cluster.
 
+A run connects to the cluster at `compute.cluster` before its first node, and whatever can be spread over machines is
+spread over them from then on. A process that isn't connected, such as a worker of the cluster, does its work itself.
+"""
+
+import logging
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from dogs_vs_cats.compute.start import prepare_environment, start_keras
+from dogs_vs_cats.compute import start
 from dogs_vs_cats.errors import ClusterError
-from dogs_vs_cats.parameters.compute import ComputeParameters
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+ITEMS_PER_MACHINE = 4
+"""Items that are sent and not yet returned, for each machine: the bound on memory."""
 
 ATTEMPTS = 3
 """Times that a task is tried if its worker dies: Ray's `max_retries` is one less."""
 
+_SECONDS_BETWEEN_CHECKS = 1.0
+
 _lock = threading.Lock()
-_connected: list[str] = []
-"""The address that this process is connected to, if any."""
+_address: str | None = None
 
 
-def connect(address: str) -> Any:
-    """Connects this process to a cluster, unless it is connected already; thread-safe.
+def connect(address: str) -> None:
+    """Connects this process to a cluster; a connection that it has already is ended unless it is the same.
 
-    The workers get this package from here, and its dependencies from their own environment.
+    Workers get this package from here, and its dependencies from the Python environment of their machine. Libraries
+    find the same variables as here, so that they compute with as many threads and the same instructions.
 
     Args:
         address: `auto`, `HOST:6379` or `ray://HOST:10001`.
 
-    Returns:
-        The module `ray`.
-
     Raises:
         ClusterError: Ray isn't installed, or the cluster can't be reached.
     """
+    global _address
     with _lock:
         try:
             import ray
 
-            if _connected == [address] and ray.is_initialized():
-                return ray
-            _disconnect()
+            if _address == address and ray.is_initialized():
+                return
+            if _address is not None:
+                ray.shutdown()
+                _address = None
             host, _, port = address.removeprefix("ray://").rpartition(":")
             if host and port.isdigit():  # where nothing listens, Ray itself would try for minutes
                 socket.create_connection((host, int(port)), timeout=10).close()
             ray.init(
                 address=address,
-                runtime_env={"py_modules": [str(Path(__file__).parents[1])]},
+                runtime_env={
+                    "py_modules": [str(Path(__file__).parents[1])],
+                    "env_vars": {name: os.environ[name] for name in start.VARIABLES if name in os.environ},
+                },
                 log_to_driver=False,
                 configure_logging=False,
             )
         except (ImportError, OSError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
             raise ClusterError(
-                f"compute.cluster is {address}, but no Ray cluster can be reached there ({reason}). Install Ray (make "
-                "dev) and start one (ray start --head; on each further machine ray start --address=HOST:6379), or set "
-                "compute.cluster: null."
+                f"compute.cluster is {address}, but no Ray cluster can be reached there "
+                f"({' '.join(str(error).split())}). Install Ray (make dev) and start one (ray start --head; on each "
+                "further machine ray start --address=HOST:6379), or set compute.cluster: null."
             ) from None
-        _connected.append(address)
-        return ray
+        _address = address
 
 
 def disconnect() -> None:
-    """Ends the connection, if there is one, and with it the workers that it has started."""
+    """Ends the connection, if there is one, and the workers that it has started."""
+    global _address
     with _lock:
-        _disconnect()
+        if _address is not None:
+            import ray
+
+            ray.shutdown()
+            _address = None
 
 
-def _disconnect() -> None:
-    if _connected:
-        import ray
-
-        _connected.clear()
-        ray.shutdown()
+def connected() -> bool:
+    """Whether this process is connected to a cluster."""
+    return _address is not None
 
 
-def machines(address: str) -> dict[str, dict[str, float]]:
-    """The resources of each machine that has a processor, by its id.
-
-    Args:
-        address: Of the cluster.
+def machines() -> dict[str, dict[str, float]]:
+    """The resources of each machine of the cluster that has a processor, by its id.
 
     Raises:
-        ClusterError: The cluster can't be reached, or has no such machine.
+        ClusterError: There is none.
     """
+    import ray
+
+    nodes: Callable[[], list[dict[str, Any]]] = ray.nodes
     found = {
-        node["NodeID"]: node["Resources"]
-        for node in connect(address).nodes()
-        if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
+        node["NodeID"]: node["Resources"] for node in nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
     }
     if not found:
         raise ClusterError(
-            f"The cluster {address} has no machine with a processor (any more). Add one (ray start --address=…), or "
+            f"The cluster {_address} has no machine with a processor (any more). Add one (ray start --address=…), or "
             "set compute.cluster: null."
         )
     return found
 
 
 @contextmanager
-def explained(address: str, work: str) -> Iterator[None]:
+def explained(work: str) -> Iterator[None]:
     """Turns an error of Ray into one line; a failure of this project that ended a task is raised as it is.
 
     Args:
-        address: Of the cluster.
         work: The work, as a verb with its object.
 
     Raises:
@@ -118,13 +136,62 @@ def explained(address: str, work: str) -> Iterator[None]:
         if isinstance(cause, click.ClickException):
             raise cause from None
         raise ClusterError(
-            f"The cluster {address} can't {work}: {' '.join(str(cause).split())}. Its machines need the Python "
+            f"The cluster {_address} can't {work}: {' '.join(str(cause).split())}. Its machines need the Python "
             "environment of this project (make install) and memory for the model and a batch of images; or set "
             "compute.cluster: null."
         ) from None
 
 
-def start_worker(compute: ComputeParameters) -> None:
-    """Prepares a process of the cluster to compute with Keras, as a run prepares its own; repeating it is harmless."""
-    prepare_environment(compute)
-    start_keras()
+def in_order(make: Callable[[], Callable[[Item], Result]], items: Iterable[Item], work: str) -> Iterator[Result]:
+    """Applies a function to every item, on all machines.
+
+    Each item is a Ray task that takes a whole machine, as far as the machines are alike. Ray places the tasks, repeats
+    those of a machine that dies, and uses machines that join.
+
+    Args:
+        make: Makes the function, once in each worker.
+        items: Its arguments. Only `ITEMS_PER_MACHINE` for each machine are taken ahead of the results.
+        work: The work, for messages: a verb with its object.
+
+    Yields:
+        The results, in the order of the items. Their arrays are read-only and lie in shared memory until they are gone.
+
+    Raises:
+        ClusterError: The cluster can't do the work, or no machine is left.
+        ProjectError: Whatever the function raises.
+    """
+    import ray
+
+    with explained(work):
+        there = machines()
+        cpus, gpus = (min(each.get(name, 0) for each in there.values()) for name in ("CPU", "GPU"))
+        task = ray.remote(_apply).options(
+            num_cpus=cpus, num_gpus=gpus, max_retries=ATTEMPTS - 1, scheduling_strategy="SPREAD"
+        )
+        # In a tuple Ray passes the reference on: each worker fetches the object once.
+        made = (ray.put(make),)
+        remaining, window = iter(items), deque[Any]()
+        while True:
+            before, there = there, machines()
+            if before.keys() - there.keys():
+                logger.warning("A machine of the cluster is gone; its work is reassigned")
+            room = max(ITEMS_PER_MACHINE * len(there) - len(window), 0)
+            window.extend(task.remote(made, item) for item in islice(remaining, room))
+            if not window:
+                return
+            if ray.wait([window[0]], timeout=_SECONDS_BETWEEN_CHECKS)[0]:
+                yield ray.get(window.popleft())
+
+
+def _apply(made: tuple[Any], item: Any) -> Any:
+    """Runs on the cluster."""
+    return _function(made[0])(item)
+
+
+@lru_cache(maxsize=1)
+def _function(made: Any) -> Callable[[Any], Any]:
+    """Makes the function that a reference stands for, once in each worker, which keeps the last one."""
+    import ray
+
+    make: Callable[[], Callable[[Any], Any]] = ray.get(made)
+    return make()

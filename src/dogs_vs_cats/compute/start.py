@@ -15,6 +15,15 @@ from dogs_vs_cats.compute import instruction_sets
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+
+VARIABLES = (
+    *("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", "KERAS_BACKEND", *_THREADS),
+    *instruction_sets.LIBRARIES,
+    *instruction_sets.BACKENDS,
+)
+"""Names of the variables that this package sets for libraries."""
+
 
 def prepare_environment(compute: ComputeParameters) -> None:
     """Sets what a backend reads from the environment when it starts; changes nothing once it has started.
@@ -30,8 +39,7 @@ def prepare_environment(compute: ComputeParameters) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         os.environ.setdefault("KERAS_BACKEND", "jax")
     if compute.threads is not None:
-        names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
-        os.environ.update(dict.fromkeys(names, str(compute.threads)))
+        os.environ.update(dict.fromkeys(_THREADS, str(compute.threads)))
     if compute.instruction_set == "avx2":
         instruction_sets.hold(instruction_sets.BACKENDS)
 

@@ -1,16 +1,19 @@
-"""Decodes a source on all cores, in its order and in bounded memory; an unchanged source is decoded once."""
+"""Decodes a source on all cores or a cluster, in order and in bounded memory; an unchanged source is decoded once."""
 
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.compute.parallel import in_order
 from dogs_vs_cats.errors import ProjectError, SourceError
 from dogs_vs_cats.images import decoding
@@ -35,6 +38,7 @@ DECODED_WITH = {"image_size", "channels", "max_pixels", "min_side", "max_bytes",
 
 _CHUNK_ENTRIES = 32
 _CHUNK_BYTES = 4 * 1024**2
+_PART_ENTRIES = 64
 
 # Up to this fraction of all values may be outliers, which say nothing about the depth of a source.
 _OUTLIERS = 0.001
@@ -141,7 +145,7 @@ def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) 
         for (row, entry), image in _prepared(source, ingestion, bit_depth, items):
             if isinstance(image, ImageRejected):
                 raise SourceError(f"{entry.path} can't be read a second time: {image.reason}. Run again.")
-            images[row], thumbnails[row] = image.decoded.pixels, image.thumbnail
+            images[row], thumbnails[row] = image.decoded.pixels, image.thumbnail.copy()
     np.save(folder / "thumbnails.npy", np.array(thumbnails, np.uint8).reshape(-1, THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     table |= {"class_names": source.class_names, "bit_depth": bit_depth if deep else None}
     (folder / "table.json").write_text(json.dumps(table), encoding="utf-8")
@@ -198,11 +202,33 @@ def _prepare(source: Source, entry: Entry, ingestion: IngestionParameters, bit_d
 def _prepared(
     source: Source, ingestion: IngestionParameters, bit_depth: int, items: Sequence[tuple[int, Entry]]
 ) -> Iterator[tuple[tuple[int, Entry], _Image | ImageRejected]]:
-    """Reads and decodes numbered entries on all cores."""
-    source.prefetch([entry for _, entry in items])
+    """Reads and decodes numbered entries on all cores, or on a cluster."""
+    entries = [entry for _, entry in items]
+    if cluster.connected():
+        decoded = cluster.in_order(
+            partial(_part_decoder, ingestion, bit_depth), source.parts(entries, _PART_ENTRIES), "decode images"
+        )
+        images: Iterator[_Image | ImageRejected] = chain.from_iterable(decoded)
+    else:
+        images = _decoded(source, entries, ingestion, bit_depth)
+    return track(zip(items, images, strict=True), "Decoding", len(items))
+
+
+def _part_decoder(ingestion: IngestionParameters, bit_depth: int) -> "Callable[[Source], list[_Image | ImageRejected]]":
+    def decode(part: Source) -> list[_Image | ImageRejected]:
+        with part:
+            return list(_decoded(part, part.entries(), ingestion, bit_depth))
+
+    return decode
+
+
+def _decoded(
+    source: Source, entries: Sequence[Entry], ingestion: IngestionParameters, bit_depth: int
+) -> Iterator[_Image | ImageRejected]:
+    source.prefetch(entries)
     chunk = max(1, min(_CHUNK_ENTRIES, _CHUNK_BYTES // (ingestion.image_size**2 * ingestion.channels)))
-    prepared = in_order(lambda item: _prepare(source, item[1], ingestion, bit_depth), items, chunk)
-    return track(prepared, "Decoding", len(items))
+    for _, image in in_order(lambda entry: _prepare(source, entry, ingestion, bit_depth), entries, chunk):
+        yield image
 
 
 def _write_images(
@@ -235,7 +261,7 @@ def _write_images(
             size = image.decoded.width, image.decoded.height
             usable.append((entry.path, entry.label, entry.part, image.sha256, *size))
             file.write(image.decoded.pixels.tobytes())
-            thumbnails.append(image.thumbnail)
+            thumbnails.append(image.thumbnail.copy())  # a view would keep more than itself in memory
         file.seek(0)
         _write_header(file, len(usable), ingestion)
     return {"usable": usable, "rejected": rejected, "unreadable": unreadable}, thumbnails, deep

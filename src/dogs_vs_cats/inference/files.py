@@ -4,12 +4,15 @@ import hashlib
 import json
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.compute.precision import dtype_policy
 from dogs_vs_cats.images import decoding
 from dogs_vs_cats.images.decoding import DecodedImage
@@ -18,12 +21,34 @@ from dogs_vs_cats.images.sources import Entry, Source, fingerprint
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.journal import Journal
 from dogs_vs_cats.inference.prediction import predict_batches
-from dogs_vs_cats.inference.predictor import BATCH_SIZE
+from dogs_vs_cats.inference.predictor import BATCH_SIZE, predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
-from dogs_vs_cats.parameters.ingestion import IngestionParameters
+from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
 from dogs_vs_cats.progress import progress
 
 logger = logging.getLogger(__name__)
+
+Outputs = tuple[list[str], np.ndarray]
+"""Why each file of a batch can't be used, or "", and the model's outputs, float32 (m, outputs)."""
+
+
+@dataclass(frozen=True)
+class _Decoder:
+    """How files become the images that a model takes."""
+
+    image_size: int
+    channels: int
+    options: DecodingOptions
+
+    def batches(self, source: Source, entries: Sequence[Entry]) -> Iterator[tuple[list[str], np.ndarray]]:
+        """Yields, for each batch, why a file can't be used, or "", and the pixels."""
+        source.prefetch(entries)
+        blank = np.zeros((self.image_size, self.image_size, self.channels), np.uint8)
+
+        def read(entry: Entry) -> DecodedImage:
+            return read_image(source, entry, self.image_size, self.channels, self.options)[1]
+
+        return read_batches(read, entries, blank, BATCH_SIZE)
 
 
 def classify_files(
@@ -43,7 +68,7 @@ def classify_files(
 
     Raises:
         ModelFileError: The model returns something that isn't a probability.
-        ClusterError: The cluster can't be reached, or can't predict.
+        ClusterError: The cluster can't predict.
     """
     entries = source.entries()
     options = reading.decoding(classifier.bit_depth, classifier.fit)
@@ -56,24 +81,45 @@ def classify_files(
             journal.count,
             len(entries),
         )
-    size, channels = classifier.image_size, classifier.channels
+    decoder = _Decoder(classifier.image_size, classifier.channels, options)
+    predict = _predict_on_cluster if cluster.connected() else _predict_here
+    with progress(f"Classifying with {classifier.name}", len(entries)) as advance:
+        advance(journal.count)
+        left = entries[journal.count :]
+        for reasons, outputs in predict(classifier.with_features(), source, left, decoder, compute):
+            probabilities, unfamiliar = classifier.answers(outputs)
+            journal.append(zip(reasons, unfamiliar, probabilities.tolist(), strict=True))
+            advance(len(outputs))
+    return journal
+
+
+def _predict_here(
+    model: keras.Model, source: Source, entries: Sequence[Entry], decoder: _Decoder, compute: ComputeParameters
+) -> Iterator[Outputs]:
     waiting: deque[list[str]] = deque()
 
-    def read(entry: Entry) -> DecodedImage:
-        return read_image(source, entry, size, channels, options)[1]
-
     def batches() -> Iterator[np.ndarray]:
-        left = entries[journal.count :]
-        source.prefetch(left)
-        blank = np.zeros((size, size, channels), np.uint8)
-        for reasons, images in read_batches(read, left, blank, BATCH_SIZE):
+        for reasons, images in decoder.batches(source, entries):
             waiting.append(reasons)
             yield images
 
-    with progress(f"Classifying with {classifier.name}", len(entries)) as advance:
-        advance(journal.count)
-        for outputs in predict_batches(classifier.with_features(), batches(), compute):
-            probabilities, unfamiliar = classifier.answers(outputs)
-            journal.append(zip(waiting.popleft(), unfamiliar, probabilities.tolist(), strict=True))
-            advance(len(outputs))
-    return journal
+    for outputs in predict_batches(model, batches(), compute):
+        yield waiting.popleft(), outputs
+
+
+def _predict_on_cluster(
+    model: keras.Model, source: Source, entries: Sequence[Entry], decoder: _Decoder, compute: ComputeParameters
+) -> Iterator[Outputs]:
+    parts = source.parts(entries, BATCH_SIZE)
+    return cluster.in_order(partial(_part_predictor, model, decoder, compute), parts, "classify photos")
+
+
+def _part_predictor(model: keras.Model, decoder: _Decoder, compute: ComputeParameters) -> Callable[[Source], Outputs]:
+    run = predictor(model, compute)
+
+    def predict(part: Source) -> Outputs:
+        with part:
+            [(reasons, images)] = decoder.batches(part, part.entries())
+        return reasons, run(images)
+
+    return predict

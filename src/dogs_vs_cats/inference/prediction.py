@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import keras
 import numpy as np
 
+from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.inference.predictor import BATCH_SIZE, predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.progress import progress
@@ -37,7 +39,7 @@ def predict(model: keras.Model, images: np.ndarray, rows: np.ndarray, compute: C
 def predict_batches(
     model: keras.Model, batches: Iterable[np.ndarray], compute: ComputeParameters
 ) -> Iterator[np.ndarray]:
-    """Predicts a stream of batches, here or on the machines of `compute.cluster`.
+    """Predicts a stream of batches, here or on the machines of a cluster.
 
     Here, the next batch is read while the current one is computed.
 
@@ -47,18 +49,16 @@ def predict_batches(
     Args:
         model: Takes raw images.
         batches: uint8 or float arrays of at most `BATCH_SIZE` images.
-        compute: Gives the precision and the cluster.
+        compute: Gives the precision.
 
     Yields:
         float32 array with one row for each image of the batch.
 
     Raises:
-        ClusterError: The cluster can't be reached, or can't do it.
+        ClusterError: The cluster can't do it.
     """
-    if compute.cluster is not None:
-        from dogs_vs_cats.inference.ray_cluster import predict_on_cluster
-
-        yield from predict_on_cluster(model, batches, compute)
+    if cluster.connected():
+        yield from cluster.in_order(partial(predictor, model, compute), batches, "predict")
         return
     run = predictor(model, compute)
     reader = iter(batches)

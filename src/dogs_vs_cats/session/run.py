@@ -92,7 +92,7 @@ class Run:
         refuse_stale_inputs(pipeline, catalog, self._parameters, self._environment)
         if self._chosen_size and "images" in pipeline.all_outputs():
             logger.info(self._chosen_size.reason)
-        if (address := self._parameters["compute"]["cluster"]) is not None:
+        if (address := self._parameters["compute"]["cluster"]) is not None:  # the earlier it is refused, the better
             run_lock.at_end(cluster.disconnect)
             cluster.connect(address)
         preflight, feature_count = Preflight(pipeline, catalog, self._parameters, self._root), None

@@ -3,12 +3,13 @@
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
+from dogs_vs_cats.compute.parallel import in_order
 from dogs_vs_cats.errors import SourceError, listed
 from dogs_vs_cats.images.sources.names import label_of
 
@@ -75,6 +76,17 @@ class Source:
         """Says which files are read next, in about this order; a source in a network reads them ahead."""
         return
 
+    def parts(self, entries: Sequence[Entry], size: int) -> Iterator["Source"]:
+        """Yields sources of `size` entries each that can be pickled and read on another machine.
+
+        Unless every machine can read this source, a part holds what it gives, and was read here.
+        """
+        for start in range(0, len(entries), size):
+            yield self._part(entries[start : start + size])
+
+    def _part(self, entries: Sequence[Entry]) -> "Source":
+        return _ReadSource(self, entries)
+
     def log_classes(self, where: str) -> None:
         """Logs the number of entries of each class; `where` names the source."""
         logger.info("Classes in %s: %s.", where, self._counted(range(len(self.class_names))))
@@ -115,6 +127,27 @@ class Source:
     def __exit__(self, *_: object) -> None:
         """Closes what is open; most sources hold nothing open."""
         return
+
+
+class _ReadSource(Source):
+    """Entries that have been read from another source."""
+
+    def __init__(self, source: Source, entries: Sequence[Entry]) -> None:
+        super().__init__((), entries)
+
+        def content(entry: Entry) -> bytes | np.ndarray | ImageReadError:
+            try:
+                return source.read(entry)
+            except ImageReadError as error:
+                return error
+
+        self._contents = {entry.path: read for entry, read in in_order(content, entries, chunk=1)}
+
+    def read(self, entry: Entry) -> bytes | np.ndarray:
+        content = self._contents[entry.path]
+        if isinstance(content, ImageReadError):
+            raise content
+        return content
 
 
 def fingerprint(source: Source) -> str:

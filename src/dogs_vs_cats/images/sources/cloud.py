@@ -11,9 +11,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import fsspec
 
@@ -104,6 +105,18 @@ class CloudFolder(FileSource):
         """Begins to fetch the objects of some entries."""
         sizes = ((entry.path, self.files[entry.path][0]) for entry in entries)
         self._ahead.expect((path, size) for path, size in sizes if size <= self._ingestion.max_bytes)
+
+    def _part(self, entries: Sequence[Entry]) -> Self:
+        # Not read yet: the machine that reads them has credentials of its own.
+        part, files = copy(self), {entry.path: self.files[entry.path] for entry in entries}
+        vars(part).update(_entries=list(entries), files=files, folders=[], rejected=[], groups={})
+        return part
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_ahead": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _ahead=_ReadAhead(self._fetch))
 
     def _read(self, path: str) -> bytes:
         return self._ahead.take(path)

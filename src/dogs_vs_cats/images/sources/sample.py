@@ -1,5 +1,9 @@
 """Drawn cats and dogs as a source, so that everything runs without a download."""
 
+from collections.abc import Sequence
+from copy import copy
+from typing import Self
+
 import numpy as np
 
 from dogs_vs_cats.images.generated.animals import CAT, DOG, draw
@@ -38,3 +42,8 @@ class SampleSource(Source):
         name, number = entry.path.removesuffix(".png").split("/")
         index = 2 * int(number) + list(_ANIMALS).index(name)
         return draw(_ANIMALS[name], Dice(self._seed, _STREAM, index), self._image_size, self._channels)
+
+    def _part(self, entries: Sequence[Entry]) -> Self:
+        part = copy(self)  # nothing is drawn yet
+        part._entries = list(entries)
+        return part

@@ -1,0 +1,67 @@
+"""A Ray cluster of several machines, as real processes on this computer."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+
+class RayProcesses:
+    """A head without processors, and two machines with one processor each.
+
+    Args:
+        environment: Variables of the machines beside those of this process.
+
+    Attributes:
+        address: For `compute.cluster`.
+        machines: The processes that stand for machines, each with children.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
+        self._environment = {**os.environ, **environment}
+        self._before = set(psutil.pids())
+        self._start("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false")
+        self._head = self._raylets()
+        self.machines: list[psutil.Process] = []
+        self.complete()
+
+    def complete(self) -> None:
+        """Starts machines until there are two."""
+        while len(self.machines) < 2:
+            self._start(f"--address={self.address}", "--num-cpus=1")
+            self.machines += self._raylets() - self._head - set(self.machines)
+
+    def kill_a_machine(self) -> None:
+        """Kills a machine with all that runs on it, as a lost power supply would."""
+        machine = self.machines.pop()
+        for process in (machine, *machine.children(recursive=True)):
+            process.kill()
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Iterates over all processes of the cluster."""
+        for process in psutil.process_iter(["name", "cmdline"]):
+            command = " ".join(process.info["cmdline"] or [])
+            if process.pid not in self._before and ("ray" in command or process.info["name"].startswith("ray::")):
+                yield process
+
+    def stop(self) -> None:
+        """Kills them."""
+        for process in self.processes():
+            process.kill()
+
+    def _start(self, *arguments: str) -> None:
+        command = [str(Path(sys.executable).with_name("ray")), "start", *arguments]
+        command += ["--disable-usage-stats", "--object-store-memory=100000000"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _raylets(self) -> set[psutil.Process]:
+        return {process for process in self.processes() if process.info["name"] == "raylet"}
