@@ -5,9 +5,8 @@ A module `approaches/<name>.py` has
 * `Parameters`, a `TrainingParameters` with what this approach adds to them,
 * `TRAINS_ON`, `"images"` (batches of raw images) or `"features"` (rows of bottleneck features),
 * `USES_BACKBONE`, whether it builds on the `backbone`,
-* `build(parameters, input_shape, classes, backbone)`, which returns the Keras model to train: for images the
-  whole model, raw images (0..255) in, probabilities out; for features the head alone, which is joined with the
-  backbone after training,
+* `build`, which returns the Keras model to train (see `Approach.build`): for images the whole model, for features the
+  head alone, which is joined with the backbone after training,
 * optionally `with_auxiliaries(parameters, model, classes)`, which returns the model to train in place of a whole model:
   its own output first, then those of auxiliary classifiers whose losses are added (see `auxiliary_losses`).
 
@@ -35,7 +34,22 @@ class Approach(Protocol):
     def build(
         self, parameters: Any, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None
     ) -> Model:
-        """Builds the model to train, uncompiled."""
+        """Builds the model to train.
+
+        Args:
+            parameters: The approach's `Parameters`.
+            input_shape: Height, width and channels of the images, or the number of features as a tuple of one.
+            classes: Number of classes, at least 2.
+            backbone: The headless base, raw images in, which is frozen in place; None where the model doesn't hold it.
+
+        Returns:
+            An uncompiled model from raw images, (n, height, width, channels) in 0..255, or from rows of features,
+            (n, features), to probabilities.
+
+        Raises:
+            ParameterError: It can't be built for such images or classes.
+            BackboneError: The base lacks a layer that the parameters name.
+        """
         ...
 
 

@@ -54,20 +54,7 @@ class Parameters(TrainingParameters):
 
 
 def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:
-    """Builds the network that the parameters name.
-
-    Args:
-        parameters: Give `architecture` and `dropout`.
-        input_shape: Height, width and channels of the images.
-        classes: Number of classes.
-        backbone: Not used.
-
-    Returns:
-        An uncompiled model from raw images, (n, height, width, channels) in 0..255, to probabilities.
-
-    Raises:
-        ParameterError: The images are too small for the network, or it can't be built for such classes.
-    """
+    """Builds the network that the parameters name."""
     from dogs_vs_cats.models.architectures import build_architecture
 
     options = {} if parameters.dropout is None else {"dropout": parameters.dropout}

@@ -18,20 +18,7 @@ class Parameters(TrainingParameters):
 
 
 def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:
-    """Builds the lecture's network.
-
-    Args:
-        parameters: Not used by this architecture.
-        input_shape: Height, width and channels of the images.
-        classes: Number of classes.
-        backbone: Not used.
-
-    Returns:
-        An uncompiled model from raw images, (n, height, width, channels) in 0..255, to probabilities.
-
-    Raises:
-        ParameterError: The images are too small for the network.
-    """
+    """Builds the lecture's network."""
     from dogs_vs_cats.models.building import for_images
 
     return for_images("naive_cnn", input_shape, lambda shape: _network(shape, classes))

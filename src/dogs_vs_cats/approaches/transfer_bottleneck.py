@@ -73,17 +73,7 @@ class Parameters(TrainingParameters):
 
 
 def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:
-    """Builds the head.
-
-    Args:
-        parameters: Give `head`, `dense_units` and `dropout`.
-        input_shape: Number of features, as a tuple of one.
-        classes: Number of classes.
-        backbone: Not used; the head is joined with it after training.
-
-    Returns:
-        An uncompiled model from feature rows, (n, features), to probabilities.
-    """
+    """Builds the head, which is joined with the base after training."""
     import keras
     from keras import layers
 

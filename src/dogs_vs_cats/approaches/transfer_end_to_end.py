@@ -64,20 +64,7 @@ class Parameters(TrainingParameters):
 
 
 def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:
-    """Puts global average pooling and two dense layers, or a linear one, on the frozen base.
-
-    Args:
-        parameters: Give `head`, `dense_units` and the layer that fine-tuning begins at.
-        input_shape: Height, width and channels of the images.
-        classes: Number of classes.
-        backbone: The headless base, raw images in; it is frozen in place.
-
-    Returns:
-        An uncompiled model from raw images, (n, height, width, channels) in 0..255, to probabilities.
-
-    Raises:
-        BackboneError: `unfreeze_from` isn't a layer of the base.
-    """
+    """Puts global average pooling and two dense layers, or a linear one, on the frozen base."""
     import keras
     from keras import layers
 

@@ -1,10 +1,11 @@
 """The lectures' networks, found by name.
 
-Every one is a plain function `build(input_shape, classes, **options)`, which returns an uncompiled Keras model with
-freshly drawn weights, and imports Keras only when it is called. The models keep the project's model contract: raw
-images (n, height, width, channels), uint8 or float in 0..255, in; float32 probabilities out, (n, 1) for two classes
-(that of class 1) and (n, N) for N > 2. Dividing by 255 is their first layer, all layers are Keras's own, and every
-layer has a fixed name.
+Every one is a plain function `build(input_shape, classes, *, dropout)` of the images' height, width and channels, the
+number of classes, at least 2, and, where the network has dropout, the fraction dropped while training. It returns an
+uncompiled Keras model with freshly drawn weights, and imports Keras only when it is called. The models keep the
+project's model contract: raw images (n, height, width, channels), uint8 or float in 0..255, in; float32 probabilities
+out, (n, 1) for two classes (that of class 1) and (n, N) for N > 2. Dividing by 255 is their first layer, all layers are
+Keras's own, and every layer has a fixed name.
 
 The building blocks that are no classifiers of images by themselves are imported from their modules: the Inception
 modules and GoogLeNet's auxiliary classifiers (`inception`), residual blocks (`resnet`), and the multilayer perceptrons

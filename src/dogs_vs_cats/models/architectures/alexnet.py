@@ -28,28 +28,12 @@ from dogs_vs_cats.models.output_layers import image_classifier
 
 
 def alexnet(input_shape: tuple[int, int, int], classes: int) -> Model:
-    """Builds AlexNet for images of 227×227.
-
-    Args:
-        input_shape: Height, width and channels of the images; (227, 227, 3) in the lecture.
-        classes: Number of classes; 1,000 in the lecture.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
-    """
+    """Builds AlexNet for images of 227×227."""
     return _alexnet("alexnet", input_shape, classes)
 
 
 def alexnet_224(input_shape: tuple[int, int, int], classes: int) -> Model:
-    """Builds AlexNet for images of 224×224, which it pads to 227×227.
-
-    Args:
-        input_shape: Height, width and channels of the images; (224, 224, 3) in the lecture.
-        classes: Number of classes; 1,000 in the lecture.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
-    """
+    """Builds AlexNet for images of 224×224, which it pads to 227×227."""
     return _alexnet("alexnet_224", input_shape, classes, is_padded=True)
 
 

@@ -118,15 +118,8 @@ def with_auxiliary_classifiers(network: Model, classes: int, dropout: float = 0.
 def googlenet(input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.4) -> Model:
     """Builds GoogLeNet as it is used: with its main classifier only, and without response normalisation.
 
-    6,998,552 parameters for 1,000 classes. It is trained with two more, see `with_auxiliary_classifiers`.
-
-    Args:
-        input_shape: Height, width and channels of the images; (224, 224, 3) in the paper.
-        classes: Number of classes.
-        dropout: Fraction of the pooled features dropped while training.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
+    6,998,552 parameters for 1,000 classes. It is trained with two more, see `with_auxiliary_classifiers`. The dropout
+    is that of the pooled features.
     """
     import keras
     from keras import layers

@@ -40,13 +40,6 @@ def lenet5(input_shape: tuple[int, int, int], classes: int) -> Model:
     On 28×28×1 images and ten classes: 156 + 2,416 + 2,040 + 252,084 + 850 = 257,546 parameters, 98 % of them in the
     dense layers. The third convolution is 1×1 here, where the original has 5×5: that is why 3,000 numbers reach the
     first dense layer, and why the network is four times as large as the original.
-
-    Args:
-        input_shape: Height, width and channels of the images.
-        classes: Number of classes.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
     """
     from keras import layers
 

@@ -12,15 +12,7 @@ from dogs_vs_cats.models.output_layers import image_classifier, probabilities
 
 
 def mlp(input_shape: tuple[int, int, int], classes: int) -> Model:
-    """Builds the perceptron with 128 and 64 hidden units, which sees an image as one row of numbers.
-
-    Args:
-        input_shape: Height, width and channels of the images; (28, 28, 1) in the lecture.
-        classes: Number of classes; 10 in the lecture.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
-    """
+    """Builds the perceptron with 128 and 64 hidden units, which sees an image as one row of numbers."""
     from keras import layers
 
     hidden = [

@@ -8,15 +8,7 @@ def mnist_cnn(input_shape: tuple[int, int, int], classes: int, *, dropout: float
     """Builds the baseline CNN of L1: 832 + 589,952 + 1,290 = 592,074 parameters on 28×28×1 images and ten classes.
 
     The lecture has its images channels first, 1×28×28; the counts are the same, only the order of the 4,608 flattened
-    numbers differs.
-
-    Args:
-        input_shape: Height, width and channels of the images.
-        classes: Number of classes.
-        dropout: Fraction of the pooled values dropped while training.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
+    numbers differs. The dropout is that of the pooled values.
     """
     from keras import layers
 
@@ -34,15 +26,7 @@ def mnist_cnn_batchnorm(input_shape: tuple[int, int, int], classes: int, *, drop
     """Builds the CNN with batch normalisation of L4.
 
     On 28×28×1 images and ten classes: 1,040 + 11,552 + 73,792 + 256 + 650 = 87,290 parameters, of which 128, the moving
-    means and variances of the normalisation, are not trained.
-
-    Args:
-        input_shape: Height, width and channels of the images.
-        classes: Number of classes.
-        dropout: Fraction dropped while training, after each pooling and after the normalisation.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
+    means and variances of the normalisation, are not trained. The dropout follows each pooling and the normalisation.
     """
     from keras import layers
 
@@ -65,15 +49,7 @@ def mnist_cnn_pytorch(input_shape: tuple[int, int, int], classes: int, *, dropou
     """Builds the CNN of L3's PyTorch slides.
 
     On 28×28×1 images: 24×24×16 (416 parameters), 12×12, 8×8×24 (9,624), 4×4×24 = 384 flattened, dense 64 (24,640) and,
-    for ten classes, 650; 35,330 in all.
-
-    Args:
-        input_shape: Height, width and channels of the images.
-        classes: Number of classes.
-        dropout: Fraction of the dense layer dropped while training.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
+    for ten classes, 650; 35,330 in all. The dropout is that of the dense layer.
     """
     from keras import layers
 

@@ -13,40 +13,17 @@ def resnet10(input_shape: tuple[int, int, int], classes: int) -> Model:
     """Builds ResNet with 10 layers: a convolution, 1 + 1 + 1 + 1 blocks of two, and the output.
 
     The paper has none this shallow. With two classes, 4,906,305 parameters are trained.
-
-    Args:
-        input_shape: Height, width and channels of the images.
-        classes: Number of classes.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
     """
     return _resnet(input_shape, classes, blocks=(1, 1, 1, 1), name="resnet10")
 
 
 def resnet18(input_shape: tuple[int, int, int], classes: int) -> Model:
-    """Builds ResNet with 18 layers: a convolution, 2 + 2 + 2 + 2 blocks of two, and the output.
-
-    Args:
-        input_shape: Height, width and channels of the images; (224, 224, 3) in the paper.
-        classes: Number of classes.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
-    """
+    """Builds ResNet with 18 layers: a convolution, 2 + 2 + 2 + 2 blocks of two, and the output."""
     return _resnet(input_shape, classes, blocks=(2, 2, 2, 2), name="resnet18")
 
 
 def resnet34(input_shape: tuple[int, int, int], classes: int) -> Model:
-    """Builds ResNet with 34 layers: a convolution, 3 + 4 + 6 + 3 blocks of two, and the output.
-
-    Args:
-        input_shape: Height, width and channels of the images; (224, 224, 3) in the paper.
-        classes: Number of classes.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
-    """
+    """Builds ResNet with 34 layers: a convolution, 3 + 4 + 6 + 3 blocks of two, and the output."""
     return _resnet(input_shape, classes, blocks=(3, 4, 6, 3), name="resnet34")
 
 

@@ -17,13 +17,6 @@ def vgg16(input_shape: tuple[int, int, int], classes: int) -> Model:
 
     With pretrained weights it would need the preprocessing that these were trained with, which isn't division by 255:
     that is what `backbones` is for.
-
-    Args:
-        input_shape: Height, width and channels of the images; (224, 224, 3) in the lectures.
-        classes: Number of classes; 1,000 in the lectures.
-
-    Returns:
-        An uncompiled model from raw images, 0..255, to probabilities.
     """
     from keras import layers
 
