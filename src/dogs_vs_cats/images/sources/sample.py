@@ -45,5 +45,5 @@ class SampleSource(Source):
 
     def _part(self, entries: Sequence[Entry]) -> Self:
         part = copy(self)  # nothing is drawn yet
-        part._entries = list(entries)
+        vars(part).update(_entries=list(entries))
         return part
