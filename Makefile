@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 SITE_CACHE := .dvc/tmp/site_cache
 .NOTPARALLEL:
+.PHONY: help install dev run test test-fast test-slow verify lint docs audit soak lock readme bench bench-peers mlflow \
+	app serve clean-runs
 
 ifeq ($(OS),Windows_NT)
 $(error This project runs on Linux and macOS. On Windows, install WSL2 and run the same commands there)
@@ -22,14 +24,11 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile
 export DO_NOT_TRACK := 1
 export PYTHONUTF8 := 1
 
-.PHONY: help
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-16s%s\n", $$1, $$2}'
 
-.PHONY: install
 install: .venv/.installed-$(LOCK) $(SITE_CACHE) ## Install what runs need into .venv (LOCK=requirements-gpu.lock for NVIDIA GPUs)
 
-.PHONY: dev
 dev: .venv/.installed-$(DEV_LOCK) $(SITE_CACHE) ## Install what tests, checks, docs, kedro viz and Ray need, too
 
 # uv installs a locked environment in seconds where pip takes minutes. pip installs uv itself, from the lock.
@@ -48,27 +47,21 @@ $(SITE_CACHE):
 	@$(BIN)/dvc config --local core.site_cache_dir "$(CURDIR)/$@"
 	@mkdir -p -m 700 $@
 
-.PHONY: run
 run: install ## Train, evaluate and compare the three approaches on generated sample images
 	@$(BIN)/kedro run
 
-.PHONY: test
 test: dev ## Run the tests, and report the lines and branches that they cover
 	@$(BIN)/pytest $(PARALLEL) -m "not slow" --cov
 
-.PHONY: test-fast
 test-fast: dev ## Run the tests that take less than five seconds each
 	@$(BIN)/pytest $(PARALLEL) -m "not slow and not medium"
 
-.PHONY: test-slow
 test-slow: dev ## Run the slow tests: killed runs, full disks, DVC queues, notebooks, browsers, real photos
 	@$(BIN)/pytest $(PARALLEL) -m slow
 
-.PHONY: verify
 verify: install ## Reproduce the sample in a temporary folder, and compare every byte with the committed dvc.lock
 	@$(BIN)/kedro dvc verify
 
-.PHONY: lint
 lint: dev ## Check style, types, layers and security
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -77,15 +70,12 @@ lint: dev ## Check style, types, layers and security
 	@$(BIN)/kedro dvc sync --check
 	@$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
 
-.PHONY: docs
 docs: dev ## Build the documentation site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-.PHONY: audit
 audit: dev ## Check the locked packages against the known vulnerabilities (needs the network)
 	@$(BIN)/python .ci/audit.py requirements-gpu.lock
 
-.PHONY: soak
 soak: dev ## Kill 60 runs at random moments, and see that each costs nothing
 	@$(BIN)/pytest tests/end_to_end/test_faults.py --kills=60 --timeout=7200 -s
 
@@ -93,22 +83,18 @@ soak: dev ## Kill 60 runs at random moments, and see that each costs nothing
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
 RESOLVE = $(COMPILE) --extra app pyproject.toml
-.PHONY: lock
 lock: dev ## Renew the lock files from pyproject.toml
 	@$(RESOLVE) --upgrade --extra viz --extra cluster --extra hub --extra export --extra cpu --group dev -o requirements-dev.lock
 	@$(RESOLVE) --constraints requirements-dev.lock --extra cpu --group install -o requirements.lock
 	@$(RESOLVE) --constraints requirements-dev.lock --extra viz --extra cluster --extra hub --extra export --extra gpu --group dev -o requirements-gpu.lock
 	@$(COMPILE) --upgrade --constraints requirements-dev.lock --group peers -o requirements-peers.lock
 
-.PHONY: readme
 readme: dev ## Renew what README.md, docs and their picture show of the sample, from one run (needs Chromium)
 	@$(BIN)/python .ci/readme.py
 
-.PHONY: bench
 bench: dev ## Measure speed and memory against the usual way (ROWS="augmentation lecture_run" for some rows)
 	@TF_CPP_MIN_LOG_LEVEL=3 PYTHONPATH=src $(BIN)/python benchmarks/run.py $(ROWS)
 
-.PHONY: bench-peers
 bench-peers: dev .venv-peers/.installed ## Measure speed beside keras.io's way and PyTorch (PEERS="--only=training --quick")
 	@PYTHONPATH=src $(BIN)/python benchmarks/run_peers.py $(PEERS)
 
@@ -119,7 +105,6 @@ bench-peers: dev .venv-peers/.installed ## Measure speed beside keras.io's way a
 	@touch $@
 
 # MLflow's job runners are for language models, and occupy the cores.
-.PHONY: mlflow
 mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:5000
 	@$(BIN)/kedro tracking pages
 	@store="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; case "$$store" in http*) ;; *) \
@@ -127,15 +112,12 @@ mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:500
 			--host 127.0.0.1 --port 5000 --backend-store-uri "$$store" --artifacts-destination $(CURDIR)/mlartifacts;; \
 	esac
 
-.PHONY: app
 app: install ## Open a page to drop photos on and to review labels, on http://127.0.0.1:7860 (ENV=lecture, MODELS="champion runs:/RUN/naive_cnn", CORRECTIONS=FILE.csv)
 	@PYTHONPATH=src $(BIN)/python -m dogs_vs_cats.app $(addprefix --env=,$(ENV)) $(addprefix --model=,$(MODELS)) $(addprefix --corrections=,$(CORRECTIONS))
 
-.PHONY: serve
 serve: install ## Answer photos over HTTP with the champion, on http://127.0.0.1:5001/classify (ENV=lecture, MODEL=naive_cnn)
 	@$(BIN)/kedro tracking serve $(addprefix --env=,$(ENV)) $(addprefix --model=,$(MODEL))
 
-.PHONY: clean-runs
 clean-runs: ## Delete what runs have made: arrays, models, reports, the local tracking store
 	@find data -mindepth 2 -not -name .gitkeep -not -path 'data/01_raw/*' -not -name '*.dvc' -delete
 	@rm -rf mlflow.db mlartifacts .tracking_outbox
