@@ -6,7 +6,6 @@ from dataclasses import fields
 from kedro.pipeline import Node, Pipeline
 
 from dogs_vs_cats.pipelines.comparison import nodes
-from dogs_vs_cats.pipelines.namespaces import dotted_names
 from dogs_vs_cats.reporting import comparison_page, model_card
 from dogs_vs_cats.reporting.dvc_views import headline_metrics, plot_data
 from dogs_vs_cats.reporting.results import ApproachResult, OnRequest, Pictures
@@ -22,10 +21,8 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
         A pipeline to `comparison_table`, `comparison_summary`, `comparison_report`, `model_card` and what DVC's
         commands show.
     """
-    with dotted_names():
-        results = _results(approaches)
-        comparing = Pipeline([*_comparing(results), _card(results)], tags="comparison")
-    return comparing + create_report_pipeline(approaches)
+    results = _results(approaches)
+    return Pipeline([*_comparing(results), _card(results)], tags="comparison") + create_report_pipeline(approaches)
 
 
 def create_report_pipeline(approaches: Sequence[str]) -> Pipeline:
@@ -34,11 +31,10 @@ def create_report_pipeline(approaches: Sequence[str]) -> Pipeline:
     Args:
         approaches: See `create_pipeline`.
     """
-    with dotted_names():
-        collecting = [node for approach in approaches for node in _collecting(approach)]
-        asked = [field.name for field in fields(OnRequest)]
-        collecting.append(Node(OnRequest, inputs=asked, outputs="on_request", name="collect_on_request"))
-        return Pipeline([*collecting, _report(_results(approaches))], tags="comparison")
+    collecting = [node for approach in approaches for node in _collecting(approach)]
+    asked = [field.name for field in fields(OnRequest)]
+    collecting.append(Node(OnRequest, inputs=asked, outputs="on_request", name="collect_on_request"))
+    return Pipeline([*collecting, _report(_results(approaches))], tags="comparison")
 
 
 def _results(approaches: Sequence[str]) -> list[str]:

@@ -8,7 +8,6 @@ from dogs_vs_cats.evaluation import copies, image_quality
 from dogs_vs_cats.evaluation.label_issues import list_issues
 from dogs_vs_cats.pipelines import comparison
 from dogs_vs_cats.pipelines.data_quality import nodes
-from dogs_vs_cats.pipelines.namespaces import dotted_names
 from dogs_vs_cats.reporting import data_quality, data_quality_page
 from dogs_vs_cats.reporting.data_quality import Findings
 
@@ -25,10 +24,9 @@ def create_pipeline(approaches: Sequence[str]) -> Pipeline:
         A pipeline to `label_issues`, `data_quality_summary` and `data_quality_report`. The page of the comparison is
         written again, with a line about the data.
     """
-    with dotted_names():
-        answers = ["class_names", "params:approaches", *(f"{approach}.predictions" for approach in approaches)]
-        models = [f"{approach}.model_info" for approach in approaches]
-        looking = Pipeline([*_describing(), *_judging(answers), *_reporting(models)], tags="data_quality")
+    answers = ["class_names", "params:approaches", *(f"{approach}.predictions" for approach in approaches)]
+    models = [f"{approach}.model_info" for approach in approaches]
+    looking = Pipeline([*_describing(), *_judging(answers), *_reporting(models)], tags="data_quality")
     return looking + comparison.create_report_pipeline(approaches)
 
 
