@@ -7,12 +7,13 @@ evaluation. Therefore features are extracted once, and training a head, validati
 import hashlib
 import math
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
 
 from dogs_vs_cats.models.flip_averaging import views_of
+from dogs_vs_cats.models.graph import dissect
 
 Pooling = Literal["flatten", "avg"]
 
@@ -95,21 +96,11 @@ def last_stage(base: keras.Model) -> str:
         layer with weights: `block5_conv1` of VGG16. Where all have one size, as the tokens of a transformer do, the
         last quarter of the layers with weights begins with it.
     """
-    sizes: list[tuple[str, int]] = []
-
-    def same(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return layer
-
-    def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-        output = layer(*arguments, **keywords)
-        if getattr(layer, "weights", []):
-            sizes.append((layer.name, math.prod(keras.tree.flatten(output)[0].shape[1:-1])))
-        return output
-
-    keras.models.clone_model(keras.Model(base.inputs, base.outputs), clone_function=same, call_function=call)
-    larger = [place for place, (_, size) in enumerate(sizes) if size > sizes[-1][1]]
+    steps = [step for step in dissect(base).steps if getattr(step.layer, "weights", [])]
+    sizes = [math.prod(step.output.shape[1:-1]) for step in steps]
+    larger = [place for place, size in enumerate(sizes) if size > sizes[-1]]
     begin = larger[-1] + 1 if larger else len(sizes) * 3 // 4
-    return sizes[begin][0]
+    return str(steps[begin].layer.name)
 
 
 def weights_hash(weights: Iterable[keras.Variable]) -> str:
