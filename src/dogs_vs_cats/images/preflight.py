@@ -88,6 +88,7 @@ def _refuse_undecodable(source: Source, ingestion: IngestionParameters) -> None:
 
     Until one is usable, up to `_MOST_TRIED` from all over the class are tried.
     """
+    options = ingestion.decoding(BIT_DEPTHS[-1])
     by_class: dict[int, list[Entry]] = defaultdict(list)
     for entry in source.entries():
         by_class[entry.label].append(entry)
@@ -95,10 +96,11 @@ def _refuse_undecodable(source: Source, ingestion: IngestionParameters) -> None:
         tried = entries[:: -(-len(entries) // _MOST_TRIED)]
         reasons = []
         for entry in tried:
-            reason = _reason_to_reject(source, entry, ingestion)
-            if reason is None:
+            try:
+                read_image(source, entry, ingestion.image_size, ingestion.channels, options)
                 break
-            reasons.append(f"{entry.path}: {reason}")
+            except ImageRejected as error:
+                reasons.append(f"{entry.path}: {error.reason}")
         else:
             raise SourceError(
                 f"{_without_use(len(tried), len(entries), source.class_names[label])}: {'; '.join(reasons[:2])}. "
@@ -112,13 +114,3 @@ def _without_use(tried: int, images: int, class_name: str) -> str:
         return f"The only image of {class_name} can't be used"
     number = f"{tried} of the {images:,}" if tried < images else f"All {images}"
     return f"{number} images of {class_name} were tried, and none can be used"
-
-
-def _reason_to_reject(source: Source, entry: Entry, ingestion: IngestionParameters) -> str | None:
-    """Why an image can't be used; None if it can."""
-    options = ingestion.decoding(BIT_DEPTHS[-1])
-    try:
-        read_image(source, entry, ingestion.image_size, ingestion.channels, options)
-    except ImageRejected as error:
-        return error.reason
-    return None
