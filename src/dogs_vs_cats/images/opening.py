@@ -4,9 +4,7 @@ Listing a source takes seconds for 100,000 files, and far longer on a file syste
 the source here, and ingestion takes it over. Nobody has to: a source that isn't here is opened.
 """
 
-from dogs_vs_cats.errors import SplitError
 from dogs_vs_cats.images.sources import Source, open_source
-from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
 
@@ -29,7 +27,7 @@ def open_for_training(ingestion: IngestionParameters, seed: int) -> Source:
         SplitError: The number of sample images to draw is given as a fraction.
     """
     left = _left.pop((ingestion.model_dump_json(), seed), None)
-    return left or open_source(ingestion, ROOT, sample_count=_sample_count(ingestion), seed=seed)
+    return left or open_source(ingestion, ROOT, seed=seed)
 
 
 def leave_open(ingestion: IngestionParameters, seed: int, source: Source) -> None:
@@ -42,17 +40,3 @@ def close_left() -> None:
     for source in _left.values():
         source.__exit__()
     _left.clear()
-
-
-def _sample_count(ingestion: IngestionParameters) -> int | None:
-    """Returns the number of sample images to draw: as many as the splits ask for."""
-    if ingestion.source != "sample":
-        return None
-    sizes = ingestion.sizes.values()
-    if any(isinstance(size, float) for size in sizes):
-        raise SplitError(
-            "ingestion.source is sample, but sample images need whole numbers in "
-            f"{', '.join(f'ingestion.{name}_size' for name in SPLITS)} (given: {', '.join(map(str, sizes))}). To use "
-            "your own photos, add --params=ingestion.source=PATH."
-        )
-    return int(sum(sizes))

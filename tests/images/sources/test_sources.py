@@ -422,13 +422,13 @@ class TestPaths:
                 open_source(parameters(source, sha256="0" * 64), tmp_path)
 
     def test_sample(self, tmp_path):
-        with open_source(parameters("sample", classes=["dog", "cat"]), tmp_path, sample_count=4, seed=1) as source:
+        with open_source(parameters("sample", classes=["dog", "cat"]), tmp_path, seed=1) as source:
             assert source.class_names == ["dog", "cat"]
             assert len(source.entries()) == 4
             image = source.read(source.entries()[0])
             assert image is not None
             assert (image.shape, image.dtype) == ((16, 16, 3), np.uint8)
-        with open_source(parameters("sample"), tmp_path, sample_count=4, seed=1) as usual:
+        with open_source(parameters("sample"), tmp_path, seed=1) as usual:
             np.testing.assert_array_equal(image, usual.read(usual.entries()[0]))  # another label, the same image
         with pytest.raises(SourceError, match="for training only"):
             open_source(parameters("sample"), tmp_path, labelled=False)

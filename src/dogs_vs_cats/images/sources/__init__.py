@@ -37,22 +37,14 @@ ALLOWED_UNLABELLED = (
 )
 
 
-def open_source(
-    ingestion: IngestionParameters,
-    project_root: Path,
-    *,
-    labelled: bool = True,
-    sample_count: int | None = None,
-    seed: int = 0,
-) -> Source:
+def open_source(ingestion: IngestionParameters, project_root: Path, *, labelled: bool = True, seed: int = 0) -> Source:
     """Detects the kind of `ingestion.source`, opens the source and lists it. No image is opened.
 
     Args:
-        ingestion: Uses `source`, `classes`, `images`, `columns`, `group`, `sha256`, and for sample images `image_size`
-            and `channels`.
+        ingestion: Uses `source`, `classes`, `images`, `columns`, `group`, `sha256`, and for sample images the sizes
+            of the splits, `image_size` and `channels`.
         project_root: Where relative paths begin, and below which downloads are kept.
         labelled: False takes every image in a folder, a zip, a single file or a list, without labels (-1).
-        sample_count: How many sample images to draw; needed for the source `sample` only.
         seed: Seed of the sample images.
 
     Returns:
@@ -60,8 +52,9 @@ def open_source(
 
     Raises:
         SourceError: The source is unknown, missing, unreadable, not the expected file, or has no two classes.
+        SplitError: The number of sample images is given as a fraction.
     """
-    source = _open(ingestion, project_root, labelled, sample_count, seed)
+    source = _open(ingestion, project_root, labelled, seed)
     if not labelled:
         if not source.entries() and not source.rejected:
             raise SourceError(f"There are no images in {without_credentials(ingestion.source)}. {ALLOWED_UNLABELLED}.")
@@ -73,9 +66,7 @@ def open_source(
     return source
 
 
-def _open(
-    ingestion: IngestionParameters, project_root: Path, labelled: bool, sample_count: int | None, seed: int
-) -> Source:
+def _open(ingestion: IngestionParameters, project_root: Path, labelled: bool, seed: int) -> Source:
     name = ingestion.source
     path = resolve(name, project_root)
     images = _folder_of_images(path, ingestion, project_root) if labelled else None
@@ -95,11 +86,11 @@ def _open(
         return keras_source(name.removeprefix("keras:"))
     if name != "sample":
         return _open_path(path, ingestion, labelled, images)
-    if sample_count is None:
+    if not labelled:
         raise SourceError(f"The source sample is drawn for training only. {ALLOWED_UNLABELLED}.")
-    from dogs_vs_cats.images.sources.sample import SampleSource
+    from dogs_vs_cats.images.sources.sample import SampleSource, sample_count
 
-    return SampleSource(sample_count, ingestion.image_size, ingestion.channels, seed)
+    return SampleSource(sample_count(ingestion), ingestion.image_size, ingestion.channels, seed)
 
 
 def _folder_of_images(path: Path, ingestion: IngestionParameters, project_root: Path) -> Path | None:

@@ -6,9 +6,12 @@ from typing import Self
 
 import numpy as np
 
+from dogs_vs_cats.errors import SplitError
 from dogs_vs_cats.images.generated.animals import CAT, DOG, draw
 from dogs_vs_cats.images.generated.drawing import Dice
 from dogs_vs_cats.images.sources.base import Entry, Source
+from dogs_vs_cats.images.splits import SPLITS
+from dogs_vs_cats.parameters.ingestion import IngestionParameters
 
 VERSION = 2  # Raise it with every change of pixels, so that caches miss the older drawings.
 _STREAM = 1
@@ -47,3 +50,19 @@ class SampleSource(Source):
         part = copy(self)  # nothing is drawn yet
         vars(part).update(_entries=list(entries))
         return part
+
+
+def sample_count(ingestion: IngestionParameters) -> int:
+    """Returns the number of pictures to draw: as many as the splits ask for.
+
+    Raises:
+        SplitError: A size is a fraction.
+    """
+    sizes = ingestion.sizes.values()
+    if any(isinstance(size, float) for size in sizes):
+        raise SplitError(
+            "ingestion.source is sample, but sample images need whole numbers in "
+            f"{', '.join(f'ingestion.{name}_size' for name in SPLITS)} (given: {', '.join(map(str, sizes))}). To use "
+            "your own photos, add --params=ingestion.source=PATH."
+        )
+    return int(sum(sizes))
