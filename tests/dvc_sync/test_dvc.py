@@ -452,7 +452,7 @@ def test_a_second_run_of_the_same_experiment_says_that_the_first_is_going_on(tmp
     with FileLock(project / "data/.test.lock"):
         result = kedro(project, "run", "--env=test", "--pipelines=data_ingestion", check=False)
     assert result.returncode == 1
-    assert "Another run of this experiment is going on" in result.stderr
+    assert "Another run of this experiment is in progress" in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -470,7 +470,7 @@ def test_two_runs_at_once_mix_nothing(finished_project, tmp_path):
     codes = [run.returncode for run in runs]
     assert 0 in codes, outputs
     for code, output in zip(codes, outputs, strict=True):
-        assert code == 0 or "Another run of this experiment is going on" in output
+        assert code == 0 or "Another run of this experiment is in progress" in output
     for name in ("images.npy", "manifest.csv", "ingestion.json"):
         made = (project / "data/02_intermediate/test" / name).read_bytes()
         assert made == (finished_project / "data/02_intermediate/test" / name).read_bytes()

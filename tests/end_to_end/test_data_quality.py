@@ -56,13 +56,13 @@ def test_the_loop_of_looking_and_correcting(project: Path) -> None:
     assert "a result that the next run would replace. Copy it to a file of your own" in refused.stderr
     assert "made with corrections: None then, 'corrections.csv" in " ".join(early.stderr.split())
     assert corrected.returncode == again.returncode == 0, corrected.stderr + again.stderr
-    assert "Features of 80 images are there already, 0 are extracted" in corrected.stdout
+    assert "Features: 80 images cached, 0 to extract" in corrected.stdout
     counts = json.loads((project / "data/02_intermediate/test/ingestion.json").read_text())["corrections"]
     assert sum(counts["relabelled"].values()) == len(relabelled)
     assert (sum(counts["left_out"].values()), counts["confirmed"], counts["unchanged"]) == (0, 1, 0)
     page = (report / "comparison.html").read_text()
     assert f"Corrections: {len(relabelled)} relabelled, 0 left out." in page
-    assert "Trained without them, transfer_bottleneck classifies" in page
+    assert "Trained without corrections, transfer_bottleneck classifies" in page
     after = read(project / "data/02_intermediate/test/manifest.csv")
     assert after.index[after["label"] != manifest["label"]].sort_values().tolist() == sorted(relabelled)
 

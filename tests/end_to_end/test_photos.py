@@ -80,7 +80,7 @@ def test_another_head_trains_on_the_same_features_and_the_model_knows_new_photos
         ["run", "--env=photos", "--pipelines=inference", f"--params=inference.source={project.parent / 'new'}"],
     )
     assert (trained.returncode, classified.returncode) == (0, 0), trained.stderr + classified.stderr
-    assert "Features of 80 images are there already, 0 are extracted" in trained.stdout
+    assert "Features: 80 images cached, 0 to extract" in trained.stdout
     assert "transfer_bottleneck: epoch 2/2" in trained.stdout
     (answers,) = (project / "data/07_model_output/photos").glob("*.csv")
     table = pd.read_csv(answers)

@@ -41,4 +41,4 @@ def test_splits_of_several_seeds_are_in_the_metrics_the_table_and_the_page(
     row = pd.read_csv(reporting / "comparison.csv", index_col="approach").loc["naive_cnn"]
     assert (row["seeds"], row["test_accuracy_mean"]) == pytest.approx((2, mean))
     assert row["test_accuracy_mean_low"] < mean < row["test_accuracy_mean_high"]
-    assert "With redraw_split, each seed has a split of its own" in (reporting / "comparison.html").read_text()
+    assert "With redraw_split, each seed draws its own split" in (reporting / "comparison.html").read_text()

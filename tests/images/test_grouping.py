@@ -101,7 +101,7 @@ def test_parts_of_the_source_that_divide_groups_get_a_warning(tmp_path: Path, ca
     source = clinic(tmp_path / "photos", patients=6, photos=6, parts=True)
     made = ingest(settings(source, split="auto"), tmp_path)
     assert made["ingestion_record"]["groups"]["groups_across_splits"] == 5
-    assert "The source's official parts divide groups (5). Results look better than they are" in caplog.text
+    assert "The source's official parts divide groups (5), so results are too optimistic" in caplog.text
 
 
 def test_copies_of_photos_without_a_group_divide_none() -> None:

@@ -634,7 +634,7 @@ def test_more_than_a_few_constant_images_are_named(tmp_path: Path, kind: str, ca
         made = ingest(parameters(source, near_duplicates="ignore", fit=fit), tmp_path)
         assert made["ingestion_record"]["constant"] == 4
         assert "4 of " in caplog.text
-        assert "usable images have one colour all over" in caplog.text
+        assert "usable images have a single colour" in caplog.text
         assert ("Dog/flat 0.png, Dog/flat 1.png, Dog/flat 2.png" in caplog.text) == (kind == "files")
     if kind == "files":
         (source / "Dog/flat 0.png").unlink()

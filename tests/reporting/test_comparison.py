@@ -323,7 +323,7 @@ def test_a_lead_that_many_comparisons_explain_is_no_finding() -> None:
     page = re.sub(r"\s+", " ", Page(report_of(catalog)).text)
     assert "(McNemar, adjusted p = 0.13)" in page.replace("\N{NO-BREAK SPACE}", " ")
     assert "adjusted for all 10 pairs (Holm)" in page
-    assert "at most 5% of such comparisons would call any pair significant." in page
+    assert "at most 5% of comparisons would call any pair significant." in page
     assert "+4.4p = 0.021adjusted p = 0.139 : 1" in page
 
 
@@ -336,7 +336,7 @@ def test_images_in_groups_are_counted_by_groups() -> None:
     assert "of the 60 test images of 10 groups correctly" in sentence
     assert "randomisation test over groups, adjusted p" in sentence
     assert "McNemar's test</dt>" not in html
-    assert "the interval counts these" in html
+    assert "the interval uses the effective number of images" in html
     plain = summary_of(compare({"poor": 3, "good": 12}, images_per_split=60))
     assert "test_groups" not in plain["approaches"]["good"]
     assert "groups" not in plain["pairs"][0]
@@ -351,9 +351,10 @@ def test_the_finding_says_what_corrections_have_changed() -> None:
     catalog["fine.metrics"].save(catalog.load("fine.metrics") | {"corrections": {"relabelled": 7, "left_out": 2}})
     run(catalog, ["good", "fine"], "comparison_summary")
     text = " ".join(sentences(summary_of(catalog)))
-    assert "Corrections: 7 relabelled, 2 left out. Trained without them, good classifies 60.0% of the" in text
-    assert "instead of 91.7%, judged by the corrected labels; the difference is significant (p = 0.004)." in text
-    assert "Trained without them, fine" not in text
+    assert "Corrections: 7 relabelled, 2 left out. Trained without corrections, good classifies 60.0%" in text
+    assert "instead of 91.7% of the same images correctly, by the corrected labels; the difference is" in text
+    assert "is significant (p = 0.004)." in text
+    assert "Trained without corrections, fine" not in text
 
 
 def test_one_approach_alone_is_held_against_the_baseline() -> None:
@@ -384,7 +385,7 @@ def test_better_accuracy_elsewhere_is_told() -> None:
     )
     summary = summary_of(catalog)
     assert headline(summary) == "first has the lowest validation log loss, but second has the better test accuracy"
-    assert "Its distance behind second (98.3%) is significant" in "\n".join(closing_lines(summary, "x"))
+    assert "It trails second (98.3%); the difference is significant" in "\n".join(closing_lines(summary, "x"))
 
 
 def test_the_report_needs_nothing_but_itself(three: tuple[pd.DataFrame, dict[str, Any], str]) -> None:
@@ -466,8 +467,8 @@ def test_many_classes_without_seconds_or_records() -> None:
     assert pd.isna(table.loc[0, "train_seconds"])
     assert summary["approaches"]["majority_class"]["test_accuracy"] == 0.1
     assert summary["approaches"]["lenet5"]["test_roc_auc"] > 0.9
-    assert headline(summary) == "lenet5 is best, by more than chance explains"
-    assert "Beside the lecture" not in html
+    assert headline(summary) == "lenet5 is significantly better than mlp"
+    assert "The lecture's figures and ours" not in html
     assert summary["data"]["source"] == "keras:mnist"
 
 
@@ -505,12 +506,12 @@ def test_only_approaches_that_were_measured_on_the_same_images_are_tested_pairwi
     assert headline(summary) == "folded is best by validation log loss; its difference from imaged isn't tested"
     lines = "\n".join(closing_lines(summary, "x"))
     assert "classifies 97.2% of all 180 images correctly (95% interval" in lines  # 95% and one wrong
-    assert "predicted by models that were trained without it (2-fold cross-validation, 2 times)." in lines
-    assert "Its difference from imaged (90.0% of 60 images) isn't tested: one of the two was evaluated by" in lines
+    assert "predicted by models trained without it (2-fold cross-validation, repeated 2 times)." in lines
+    assert "Its difference from imaged (90.0% of 60 images) isn't tested: one of the two was cross-validated" in lines
     page = re.sub(r"\s+", " ", Page(report_of(catalog)).text)
     assert "k-fold, 180 images" in page
     assert page.count("not tested:") == 2
-    assert "a model is trained without the fold" in page
+    assert "a model trains without the fold" in page
     assert "97.2% of 180 images, by cross-validation, right" in page
 
 
@@ -522,16 +523,16 @@ def test_approaches_that_were_all_cross_validated_are_tested_on_all_images() -> 
     ]  # fmt: skip
     assert summary["approaches"]["majority_class"]["evaluated_by"] == "k-fold"
     assert summary["approaches"]["majority_class"]["test_images"] == 180
-    assert headline(summary) == "a is best, by more than chance explains"
+    assert headline(summary) == "a is significantly better than b"
     # Every fifth answer of b is wrong, and every twentieth of a. The means over the repeats would not agree with that.
     assert (
-        "In the first repeat, 27 images are right with it and wrong with b, and 0 the other way round. The difference "
+        "In the first repeat, it alone classifies 27 images correctly, and b alone 0. The difference "
         "is significant (McNemar, adjusted p < 0.001; approximate, because the folds share training images)."
     ) in closing_lines(summary, "x")
     page = re.sub(r"\s+", " ", Page(report_of(catalog)).text)
     assert "With cross-validation, p is approximate, because the folds share training images." in page
-    assert "at most 5% of such comparisons" not in page
-    assert "The figures of cross-validated approaches are those of the first repeat" in page
+    assert "at most 5% of comparisons" not in page
+    assert "Cross-validated approaches are compared in the first repeat" in page
 
 
 def uneven(metric: str, **changes: Any) -> DataCatalog:
@@ -592,7 +593,7 @@ def test_the_page_shows_the_recalls_of_uneven_classes_and_of_no_others() -> None
     few, none = fraction_interval(4 / 5, 5), fraction_interval(0 / 5, 5)
     assert interval.format(0.0, *(100 * end for end in none)) in cells
     assert interval.format(0.8, *(100 * end for end in few)) in cells
-    assert "Class by class" not in report_of(compare({"a": 4, "b": 9}))
+    assert "Recall by class" not in report_of(compare({"a": 4, "b": 9}))
 
 
 def test_results_from_before_there_were_balanced_accuracies_are_compared() -> None:
@@ -608,7 +609,7 @@ def test_results_from_before_there_were_balanced_accuracies_are_compared() -> No
     summary = summary_of(catalog)
     assert summary["best"]["approach"] == "many"  # the log loss decides between two unknown ones
     assert "It has no validation balanced accuracy" in "\n".join(closing_lines(summary, "x"))
-    assert "Class by class" in report_of(catalog)
+    assert "Recall by class" in report_of(catalog)
 
 
 @pytest.mark.parametrize("redrawn", [False, True])
@@ -630,7 +631,7 @@ def test_several_seeds_are_told_with_mean_interval_and_deviation(redrawn: bool) 
     assert f"{100 * mean:.1f} ± {100 * deviation:.1f}</small><small>{interval}<" in html
     assert "a: 0, 1, 2" in html
     text = " ".join(sentences({**summary, "best": {**summary["best"], "approach": "a"}}))
-    which, scope = (", each with a split of its own", "") if redrawn else (" on the same split", ", for the randomness")
+    which, scope = (", each with its own split", "") if redrawn else (" on one split", ", for the randomness")
     assert f"With 3 seeds{which}, the mean is {mean:.1%} (95% interval {low:.1%} to {high:.1%}{scope}" in text
     assert ("Student's t" in html, "corrected resampled t" in html) == (not redrawn, redrawn)
     table = catalog.load("comparison_table").set_index("approach")
@@ -710,13 +711,13 @@ def test_the_page_shows_what_a_model_was_trained_with_and_marks_what_is_differen
     ]
     html = report_of(catalog)
     text = re.sub(r"\s+", " ", Page(html).text)
-    (note,) = re.findall(r"Trained with other parameters than the configuration has now: (.*?)\. Log loss", text)
+    (note,) = re.findall(r"Parameters changed since the training: (.*?)\. Log loss", text)
     assert sorted(note.split("; ")) == sorted(expected)
-    assert re.findall(r'<a class="changed" href="#(.*?)">other parameters than now</a>', html) == ["approach-a"]
+    assert re.findall(r'<a class="changed" href="#(.*?)">parameters changed since</a>', html) == ["approach-a"]
     assert 'id="approach-a"' in html
     warnings = {record.getMessage() for record in caplog.records if record.levelname == "WARNING"}
     (warning,) = warnings
-    assert warning.startswith("a was trained with other parameters than the present ones (")
+    assert warning.startswith("Parameters of a have changed since its training (")
     assert all(line in warning for line in expected)
     first = settings_shown(html[html.index('aria-label="a"') : html.index('aria-label="b"')])
     assert first["epochs"] == "2 now 5"

@@ -220,7 +220,7 @@ def test_the_page_says_that_too_few_groups_make_no_curve(findings: data_quality.
 
     assert summary["gain"] is None
     assert "twice" not in data_quality_findings.headline(summary)
-    assert html.count("There are too few groups of photos to say") == 2
+    assert html.count("Too few groups of photos to estimate it") == 2
 
 
 def test_too_few_photos_are_refused() -> None:

@@ -43,8 +43,8 @@ def test_photos_that_do_not_with_the_figures_that_say_so():
 
 def test_another_mix_alone_is_no_drift():
     assert said(answers(240, flagged=0.05, dogs=0.8)) == (
-        "No difference from the test photos was found in these 240 photos but for their mix of classes, which alone is "
-        "no drift: 80.0% (74.5–84.6) are classified as dog; 50.0% of the test photos are."
+        "No difference from the test photos was found in these 240 photos, except in their mix of classes, which alone "
+        "is not drift: 80.0% (74.5–84.6) are classified as dog; 50.0% of the test photos are."
     )
 
 
@@ -54,12 +54,12 @@ def test_what_can_not_be_judged_says_why():
     )
     why_not = "These 240 photos can't be compared with the test photos: the model"
     assert said(answers(240, flagged=1), None) == (
-        f"{why_not} has no stored answers to test photos. Training it again stores them."
+        f"{why_not} has no stored answers to test photos. Train it again to store them."
     )
     assert said(answers(240, flagged=1), answers(8, flagged=1)) == f"{why_not} has 8 test photos; 30 are needed."
     grouped = replace(TEST, groups=np.arange(600) // 10)
     assert said(answers(240, flagged=1), grouped) == (
-        f"{why_not}'s test photos come in groups, and the comparison takes photos for independent of each other."
+        f"{why_not}'s test photos come in groups, but the comparison needs independent photos."
     )
 
 

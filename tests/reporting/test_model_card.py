@@ -89,7 +89,7 @@ def test_the_body_says_what_was_measured_on_what_and_how_to_load_the_model(card:
         "| majority\\_class (always the same class) | 50.0% (",
         "* learning\\_rate: 0.001",
         "Made with commit ",
-        "brightness, 3 to 40: 60.0% of 20 images, significantly lower than for the other images",
+        "brightness, 3 to 40: 60.0% of 20 images, significantly lower than the rest",
         "The expected calibration error on the test images is 0.117",
         "Prepared with images all photos, train\\_size 60.",
         "* backbone.weights: vgg16.h5",

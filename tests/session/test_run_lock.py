@@ -95,7 +95,7 @@ def test_a_run_beside_another_of_the_experiment_is_refused_and_one_of_another_en
         refused = kedro(project, "run", "--env=base", "--pipelines=data_ingestion", check=False, **OFF)
         kedro(project, "run", "--env=other", "--pipelines=data_ingestion", **OFF)
     assert refused.returncode == 1
-    assert "Another run of this experiment is going on" in refused.stderr
+    assert "Another run of this experiment is in progress" in refused.stderr
     assert "Traceback" not in refused.stdout + refused.stderr
     assert (project / "data/02_intermediate/other/images.npy").is_file()
     assert not (project / "data/02_intermediate/sample").exists()

@@ -188,11 +188,11 @@ def test_the_joined_model_answers_as_its_head_does_on_the_features(base, images,
 def test_features_are_extracted_once_for_each_image(base, images, manifest, tmp_path, caplog):
     caplog.set_level("INFO")
     first, _ = features_of(base, images, manifest, tmp_path)
-    assert "0 images are there already, 56 are extracted" in caplog.text
+    assert "0 images cached, 56 to extract" in caplog.text
     first = np.array(first)
     turned = manifest.assign(split=["unused"] * 4 + ["test"] * 56)
     again, _ = features_of(base, images, turned, tmp_path)
-    assert "52 images are there already, 4 are extracted" in caplog.text
+    assert "52 images cached, 4 to extract" in caplog.text
     assert np.array_equal(again[:52], first[4:])
 
 
@@ -405,7 +405,7 @@ def test_seeds_with_splits_of_their_own_are_tested_on_these(images, manifest, tm
     again, _ = recipes.train_model(second, 4, tmp_path)
     predicted = nodes.predict_rows(again, second.data, second.data.in_use, COMPUTE)
     assert seed_metrics["4"] == nodes.classification_metrics(predicted, CLASSES)
-    assert "naive_cnn is trained with 2 seeds, each on a split of its own, which takes 2 times as long" in caplog.text
+    assert "naive_cnn trains with 2 seeds, each on its own split; this takes 2 times as long" in caplog.text
 
 
 def test_fine_tuning_starts_from_the_linear_head(base, images, manifest, tmp_path):

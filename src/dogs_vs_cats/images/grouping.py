@@ -77,7 +77,7 @@ def summary(manifest: pd.DataFrame) -> dict[str, Any]:
     across = int((used.groupby("group")["split"].nunique() > 1).sum())
     if across:
         logger.warning(
-            "The source's official parts divide groups (%d). Results look better than they are; ingestion.split: "
+            "The source's official parts divide groups (%d), so results are too optimistic; ingestion.split: "
             "random would keep groups together",
             across,
         )

@@ -92,9 +92,7 @@ def _labels(summary: Summary) -> Statement:
 def _copies(summary: Summary) -> Statement:
     contradictions, crossing = summary["contradictions"], summary["across_splits"]
     labels = (
-        "One label or more in each must be wrong."
-        if contradictions
-        else "No two copies of a photo have different labels."
+        "At least one label in each is wrong." if contradictions else "No two copies of a photo have different labels."
     )
     across = (
         f"Copies of a photo are in different splits: {quantity(crossing, 'group')}."
@@ -112,9 +110,8 @@ def _copies(summary: Summary) -> Statement:
 def _junk(summary: Summary) -> Statement:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary["junk"].items())
     total = sum(summary["junk"].values())
-    sentence = (
-        f"{kinds or 'None is blank, dark, blurred or tiny'}. Unlike all others: {quantity(summary['unlike'], 'photo')}."
-    )
+    unlike = quantity(summary["unlike"], "photo")
+    sentence = f"{kinds or 'No photo is blank, dark, blurred or tiny'}. Unlike all others: {unlike}."
     return Statement("junk", f"{total:,}", plural(total, "unusable photo"), sentence)
 
 
@@ -122,7 +119,7 @@ def _slices(summary: Summary) -> Statement:
     worse = summary["slices"]
     # One part of the photos may be hard for several approaches.
     count = len({(it["subject"], it["slice"]) for it in worse})
-    sentence = "Accuracy is in no class, light, sharpness, size or shape significantly lower than in the rest."
+    sentence = "No class, light, sharpness, size or shape has a significantly lower accuracy than the rest."
     if worse:
         first = worse[0]
         accuracy, where = percent(first["accuracy"], first["images"]), f"{first['subject']}: {first['slice']}"
@@ -133,7 +130,7 @@ def _slices(summary: Summary) -> Statement:
 def _more(summary: Summary) -> Statement:
     gain, now = summary["gain"], summary["training_photos"]
     if not gain:
-        return Statement("more", "?", "points with twice the photos", "There are too few groups of photos to say.")
+        return Statement("more", "?", "points with twice the photos", "Too few groups of photos to estimate it.")
     points = {name: signed(round(100 * value, 1) + 0.0, ".1f") for name, value in gain.items()}
     sentence = (
         f"Expected gain in accuracy of a linear classifier with {2 * now:,} instead of {now:,} training photos (95% "

@@ -55,9 +55,9 @@ def figures(drift: Drift) -> list[tuple[str, str, str]]:
 
 def _obstacle(drift: Drift) -> str:
     if not drift["test_photos"]:
-        return "the model has no stored answers to test photos. Training it again stores them"
+        return "the model has no stored answers to test photos. Train it again to store them"
     if drift["test_groups"] is not None:
-        return "the model's test photos come in groups, and the comparison takes photos for independent of each other"
+        return "the model's test photos come in groups, but the comparison needs independent photos"
     return f"the model has {quantity(drift['test_photos'], 'test photo')}; {LEAST} are needed"
 
 
@@ -79,7 +79,7 @@ def _mix(drift: Drift) -> str:
     name = max(shares, key=lambda name: shares[name]["value"] - shares[name]["test"]["value"])
     new, test = _beside(shares[name], drift)
     mix = f"{new} are classified as {name}; {test} of the test photos are"
-    return f" but for their mix of classes, which alone is no drift: {mix}"
+    return f", except in their mix of classes, which alone is not drift: {mix}"
 
 
 def _beside(figure: Mapping[str, Any], drift: Drift) -> tuple[str, str]:

@@ -84,7 +84,7 @@ def headline(summary: Summary) -> str:
         return f"{best} is best, but its difference from {listed(unsure)} could be chance"
     if untested:
         return f"{best} is best by {by_metric(summary)}; its difference from {listed(untested)} isn't tested"
-    return f"{best} is best, by more than chance explains"
+    return f"{best} is significantly better than {listed(rivals(summary))}"
 
 
 def sentences(summary: Summary) -> list[str]:
@@ -121,7 +121,7 @@ def _corrections(summary: Summary) -> Iterator[str]:
         then, now = (percent(accuracy, images) for accuracy in (before["accuracy"], row["test_accuracy"]))
         significant = before["p_value"] < SIGNIFICANCE_LEVEL
         yield (
-            f"Trained without them, {name} classifies {then} of the same images correctly instead of {now}, judged by "
+            f"Trained without corrections, {name} classifies {then} instead of {now} of the same images correctly, by "
             f"the corrected labels; the difference {'is' if significant else 'is not'} significant "
             f"({p_value(before['p_value'])})."
         )
@@ -135,8 +135,8 @@ def _tested(row: Mapping[str, Any]) -> Iterator[str]:
     which += f" of {row['test_groups']:,} groups" if "test_groups" in row else ""
     yield f"classifies {accuracy} of {which} correctly (95% interval {low} to {high})."
     if how:
-        times = f"{how['folds']}-fold cross-validation, {how['repeats']} times"
-        yield f"Each image was predicted by models that were trained without it ({times})."
+        times = f"{how['folds']}-fold cross-validation, repeated {how['repeats']} times"
+        yield f"Each image was predicted by models trained without it ({times})."
 
 
 def _over_seeds(row: Mapping[str, Any]) -> Iterator[str]:
@@ -146,8 +146,8 @@ def _over_seeds(row: Mapping[str, Any]) -> Iterator[str]:
     if "test_accuracy" in seeds.get("mean_low", {}):
         images = row["test_images"]
         mean, low, high = (percent(seeds[f"mean{end}"]["test_accuracy"], images) for end in ENDS)
-        which = ", each with a split of its own" if seeds["redrawn"] else " on the same split"
-        scope = "" if seeds["redrawn"] else ", for the randomness of training alone"
+        which = ", each with its own split" if seeds["redrawn"] else " on one split"
+        scope = "" if seeds["redrawn"] else ", for the randomness of training only"
         yield f"With {len(seeds['seeds'])} seeds{which}, the mean is {mean} (95% interval {low} to {high}{scope})."
 
 
@@ -208,7 +208,7 @@ def _standing(summary: Summary, best: str, other: str) -> str:
     if (entry := pair(summary, best, other)) is None:
         return (
             f"Its difference from {other} ({accuracy} of {row['test_images']:,} images) isn't tested: one of the two "
-            "was evaluated by cross-validation on all images, the other on the test images alone."
+            "was cross-validated on all images, the other evaluated on the test images only."
         )
     name = "randomisation test over groups" if "groups" in entry else "McNemar"
     lead, test = entry["lead"], f"{name}, adjusted {p_value(entry['p_value_adjusted'])}"
@@ -217,10 +217,11 @@ def _standing(summary: Summary, best: str, other: str) -> str:
         # The accuracies are means over the repeats, and the test is about the first.
         ours, theirs = (f"{entry[f'only_{side}_correct']:,}" for side in ("first", "second"))
         return (
-            f"In the first repeat, {ours} images are right with it and wrong with {other}, and {theirs} the other way "
-            f"round. The difference {verdict} ({test}; approximate, because the folds share training images)."
+            f"In the first repeat, it alone classifies {ours} images correctly, and {other} alone {theirs}. "
+            f"The difference {verdict} ({test}; approximate, because the folds share training images)."
         )
     if lead == 0:
         return f"It is level with {other} ({accuracy}) on the test images."
-    direction = "lead over" if lead > 0 else "distance behind"
-    return f"Its {direction} {other} ({accuracy}) {verdict} ({test})."
+    if lead < 0:
+        return f"It trails {other} ({accuracy}); the difference {verdict} ({test})."
+    return f"Its lead over {other} ({accuracy}) {verdict} ({test})."

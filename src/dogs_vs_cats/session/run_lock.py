@@ -33,8 +33,8 @@ def acquire(path: Path) -> None:
         os.utime(path)
     except Timeout:  # which is an OSError too
         raise ProjectError(
-            f"Another run of this experiment is going on ({path} is locked). Wait until it has ended; a run in "
-            "another environment can go on beside it."
+            f"Another run of this experiment is in progress ({path} is locked). Wait for it to end. A run in "
+            "another environment can start now."
         ) from None
     except OSError as error:
         raise unwritable(path.parent, error) from error

@@ -56,10 +56,10 @@ def measure_corrections(
     first = answers[answers["repeat"] == 1] if crossed else answers
     test = mcnemar(first, predictions)
     logger.info(
-        "%s: accuracy %.3f on %s after training without the corrections, %.3f with them; the corrected labels judge "
-        "both (p = %.2g)",
-        *(inputs.name, before["accuracy"], "all images" if crossed else "the test images"),
-        *(metrics["test"]["accuracy"], test["p_value"]),
+        "%s: accuracy %.3f after training without the corrections, %.3f with them, on the corrected labels of %s "
+        "(p = %.2g)",
+        *(inputs.name, before["accuracy"], metrics["test"]["accuracy"]),
+        *("all images" if crossed else "the test images", test["p_value"]),
     )
     effect = {**{name: before[name] for name in COMPARED}, **test}
     return {**metrics, "corrections": {**metrics["corrections"], "given_labels": effect}}

@@ -67,8 +67,8 @@ def train(
         logger.info("%s.head=%s ignores %s", inputs.name, inputs.block["head"], ", ".join(unused))
     trained, temperatures, metrics = [], [], {}
     if several := len(inputs.seeds) > 1:
-        which = "each on a split of its own" if inputs.parameters.redraw_split else "all on the same split"
-        text = "%s is trained with %d seeds, %s, which takes %d times as long as one"
+        which = "each on its own split" if inputs.parameters.redraw_split else "all on one split"
+        text = "%s trains with %d seeds, %s; this takes %d times as long"
         logger.info(text, inputs.name, len(inputs.seeds), which, len(inputs.seeds))
     for seed, within in inputs.by_seed():
         trained.append(train_model(within, seed, state_folder))

@@ -88,8 +88,8 @@ def compare_settings(
     compared = compare(trained, today)
     if changed := differences(compared):
         logger.warning(
-            "%s was trained with other parameters than the present ones (%s); the comparison shows the former. "
-            "To train it with the present ones, run the pipeline of that name before the comparison",
+            "Parameters of %s have changed since its training (%s). The comparison shows the model as it was trained. "
+            "To train it again, run its pipeline before the comparison",
             model_info["approach"],
             changed,
         )

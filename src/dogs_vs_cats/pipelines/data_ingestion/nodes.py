@@ -161,7 +161,7 @@ def _report_decoded(decoded: "DecodedSource", constant: list[str], source: str) 
         )
     if len(constant) > _FEW:
         logger.warning(
-            "%d of %d usable images have one colour all over, so that there is nothing to learn from them: %s",
+            "%d of %d usable images have a single colour, so models can't learn from them: %s",
             len(constant),
             usable,
             listed(constant, _FEW),
@@ -194,10 +194,10 @@ def _folds(manifest: pd.DataFrame, wanted: int | str | None, split: str) -> int 
         if split == "official" or most < 2:
             why = f"because class {smallest} has only one {'group' if what == 'groups' else 'distinct image'}"
             if most > 1:
-                why = f"because the source has a test part of its own; ingestion.folds={min(FOLDS, most)} does"
+                why = f"because the source has its own test part; ingestion.folds={min(FOLDS, most)} does"
             logger.warning(
-                "The accuracy is uncertain: there are only %d test %s, and ingestion.folds: auto doesn't "
-                "cross-validate here, %s",
+                "The accuracy is uncertain with only %d test %s, and ingestion.folds: auto doesn't cross-validate "
+                "here, %s",
                 *(tested, what, why),
             )
             return None
@@ -243,10 +243,10 @@ def _report(record: dict[str, Any]) -> None:
             logger.warning("The %s split has no image of %s", name, listed(missing))
     copies = record["near_duplicates"] or {"images": 0, "groups_across_splits": 0}
     if copies["images"]:
-        logger.info("%d images are copies of an image or have copies (groups: %d)", copies["images"], copies["groups"])
+        logger.info("%d images are near duplicates of each other (groups: %d)", copies["images"], copies["groups"])
     if copies["groups_across_splits"]:
         logger.warning(
-            "The source's official parts hold copies across splits (groups: %d). Results look better than they are; "
-            "ingestion.split: random would keep copies together",
+            "The source's official parts contain copies of the same images (groups: %d), so results are too "
+            "optimistic; ingestion.split: random would keep copies together",
             copies["groups_across_splits"],
         )

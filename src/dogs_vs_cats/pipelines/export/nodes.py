@@ -80,9 +80,7 @@ def _refuse_other_images(classifier: Classifier, shape: tuple[int, ...], ingesti
             f"{', '.join(ingestion_record['class_names'])}. Set --env and export.approach so that they belong together."
         )
     if classifier.data is None:
-        logger.warning(
-            "It isn't known which images %s was trained on: they may be among the test images", classifier.name
-        )
+        logger.warning("The training images of %s are unknown, and may be among the test images", classifier.name)
     elif classifier.data != ingestion_record["identity"]:
         raise StaleInputError(
             f"{classifier.name} was trained on other images or another split than this experiment has now, so its "

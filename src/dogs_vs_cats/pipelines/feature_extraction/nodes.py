@@ -73,7 +73,7 @@ def extract_features(
     store = FeatureStore(store_folder, name)
     with store.in_use():
         places = store.missing(keys)
-        logger.info("Features of %d images are there already, %d are extracted", len(rows) - len(places), len(places))
+        logger.info("Features: %d images cached, %d to extract", len(rows) - len(places), len(places))
         batches = predict_batches(model, row_batches(images, rows[places]), compute)
         extracted = iter([keys[place] for place in places])
         for part in _parts(batches, len(places)):
