@@ -519,7 +519,7 @@ def test_copies_across_official_parts_are_reported(tmp_path: Path, caplog: pytes
     (tmp_path / "pets/test/Cat/0.jpg").write_bytes(jpeg_of(leaked, quality=50))
     made = ingest(parameters(tmp_path / "pets", 6, 2, 8, split="official"), tmp_path)
     assert made["ingestion_record"]["near_duplicates"]["groups_across_splits"] == 1
-    assert "copies across splits (groups: 1)" in caplog.text
+    assert "contain copies of the same images (groups: 1)" in caplog.text
 
 
 # --- images with 16 bits a sample ------------------------------------------------------------------------------------
