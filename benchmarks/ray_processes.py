@@ -26,7 +26,8 @@ class RayProcesses:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
-        self._environment = {**os.environ, **environment}
+        # Ray's workers would give way to whatever else runs on this computer.
+        self._environment = {**os.environ, "RAY_worker_niceness": "0", **environment}
         self._before = set(psutil.pids())
         self._start("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false")
         self._head = self._raylets()
