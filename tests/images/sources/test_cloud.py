@@ -104,16 +104,38 @@ def test_objects_that_vanish_change_or_may_not_be_read_are_rejected_one_by_one(s
     }
 
 
-def test_many_folders_are_listed_as_few_are(s3, tmp_path, monkeypatch):
+def test_objects_that_could_not_be_read_are_tried_again_at_the_same_time(s3, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    address = upload(s3, folder_of(tmp_path / "photos", 8, 6))
+    for number in range(2):
+        s3.put_object(Bucket="bucket", Key=f"photos/Cat/{number}.jpg", Body=jpeg(0), StorageClass="GLACIER")
+    before = ingest(parameters(address), tmp_path / "results")["rejected_images"]
+    both, fetch = threading.Barrier(2, timeout=10), cloud.CloudFolder._fetch
+
+    def fetch_both(source: cloud.CloudFolder, path: str) -> bytes:
+        both.wait()
+        return fetch(source, path)
+
+    monkeypatch.setattr(cloud.CloudFolder, "_fetch", fetch_both)
+    after = ingest(parameters(address), tmp_path / "results")["rejected_images"]
+    assert "images are decoded already" in caplog.text
+    assert after.equals(before)
+    assert before["path"].tolist() == ["Cat/0.jpg", "Cat/1.jpg"]
+
+
+def test_many_folders_are_listed_as_few_are_and_at_once(s3, s3_log, tmp_path, monkeypatch):
     address = upload(s3, odd_folder(tmp_path / "photos"))
     s3.put_object(Bucket="bucket", Key="photos/Cat/", Body=b"")
     s3.put_object(Bucket="bucket", Key="photos-of-birds/1.jpg", Body=jpeg(5))
-    sources = []
+    sources, lists = [], []
     for readers in (cloud.READERS, 1):
         monkeypatch.setattr(cloud, "READERS", readers)
+        before = s3_log.read_text()
         with cloud.CloudFolder(address, parameters(address), labelled=True) as source:
             sources.append(source)
+        lists.append(s3_log.read_text().removeprefix(before).count("list-type=2"))
     few, many = sources
+    assert lists == [1 + 2, 1 + 1]  # the top, and each folder in it; the top, and all below it
     assert many.files == few.files
     assert many.folders == few.folders
     assert many.entries() == few.entries()
