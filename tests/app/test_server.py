@@ -10,12 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import mlflow.version
 import numpy as np
@@ -37,6 +38,7 @@ from tests.training.test_training import COMPUTE
 pytestmark = pytest.mark.slow
 
 MAX_BYTES = 1_000_000
+CONNECTIONS = 128
 
 
 def reading_model():
@@ -294,6 +296,16 @@ def test_300_requests_of_16_clients_get_their_own_answers(port):
     assert answers == pytest.approx({number: numbered(number)[1] for number in range(300)}, abs=1e-5)
 
 
+def test_beyond_the_limit_of_open_connections_requests_are_refused(port):
+    with ExitStack() as opened:
+        for _ in range(CONNECTIONS - 1):
+            opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert ask(port, "/ping") == (503, "Service Unavailable")
+    deadline = time.monotonic() + 30
+    while ask(port, "/ping")[0] == 503:  # the server hasn't noticed yet that they are closed
+        assert time.monotonic() < deadline
+
+
 def test_sigterm_ends_the_server_once_what_has_begun_is_answered(server):
     process, port = server
     for body in (b"half", PHOTO):  # some hang up while they send, and while they wait
@@ -311,7 +323,8 @@ def test_sigterm_ends_the_server_once_what_has_begun_is_answered(server):
     assert answer.status == 200
     assert dog(json.loads(answer.read())["predictions"][0]) == pytest.approx(expected, abs=1e-5)
     connection.close()
-    assert process.communicate(timeout=60)[0] == "", "after all tests nothing but the address has been printed"
+    printed = {*process.communicate(timeout=60)[0].splitlines()}
+    assert printed <= {"WARNING:  Exceeded concurrency limit."}, "all tests have made it print nothing else"
     assert process.returncode == 0
 
 
@@ -341,6 +354,38 @@ def test_a_half_sent_request_ends_with_its_connection(monkeypatch):
         status, *_, line = answer.read().decode().splitlines()
     assert status.startswith("HTTP/1.1 408 ")
     assert json.loads(line)["message"].startswith("The request hasn't arrived within 0 seconds. ")
+
+
+class Held:
+    """Takes photos, and answers none until it may."""
+
+    def __init__(self):
+        self.may_answer = Event()
+
+    def answers(self, entries, names):
+        assert self.may_answer.wait(60)
+        return []
+
+
+def test_nobody_waits_longer_for_an_answer_than_the_limit(monkeypatch):
+    photos = Held()
+    with served(photos, monkeypatch, seconds=1) as port, ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(ask, port, path, *as_json(PHOTO)) for path in ("/classify", "/invocations")]
+        assert [request.result() for request in asked] == [(504, "Request processing time exceeded limit")] * 2
+        photos.may_answer.set()
+
+
+def test_no_further_batch_is_computed_once_an_answer_takes_too_long(monkeypatch, tmp_path):
+    with served(by_blue(1 / 255, tmp_path), monkeypatch, seconds=60) as port:
+        assert ask(port, "/classify", PHOTO)[0] == 200
+        monkeypatch.setenv("MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT", "0")  # which is read for each answer
+        for path, request in (("/classify", (PHOTO,)), ("/invocations", as_json(PHOTO))):
+            status, text = ask(port, path, *request)
+            assert status == 504
+            assert json.loads(text) == {
+                "error_code": "DEADLINE_EXCEEDED",
+                "message": "The answers took too long. Send fewer photos at once.",
+            }
 
 
 def by_blue(factor, folder):
