@@ -11,7 +11,7 @@ from dogs_vs_cats.app.pictures import JPEG_QUALITY, in_proportion
 from dogs_vs_cats.explanation.grad_cam import explainer
 from dogs_vs_cats.images.decoding import ImageRejected, decode
 from dogs_vs_cats.inference.classifiers import Classifier
-from dogs_vs_cats.inference.predictor import predictor
+from dogs_vs_cats.inference.predictor import unpadded_predictor
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
 from dogs_vs_cats.reporting.html import jpeg_uri
@@ -74,7 +74,7 @@ class Expert:
         """Prepares the model."""
         self.model = model
         self.decoding = ingestion.decoding(model.bit_depth, model.fit)
-        self._predict = predictor(model.with_features(), compute)
+        self._predict = unpadded_predictor(model.with_features(), compute)
         self._explain = explainer(model.model)
 
     def answer(self, data: bytes, picture: np.ndarray) -> Answer:
