@@ -112,11 +112,11 @@ mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:500
 			--host 127.0.0.1 --port 5000 --backend-store-uri "$$store" --artifacts-destination $(CURDIR)/mlartifacts;; \
 	esac
 
-app: install ## Open a page to drop photos on and to review labels, on http://127.0.0.1:7860 (ENV=lecture, MODELS="champion runs:/RUN/naive_cnn", CORRECTIONS=FILE.csv)
-	@PYTHONPATH=src $(BIN)/python -m dogs_vs_cats.app $(addprefix --env=,$(ENV)) $(addprefix --model=,$(MODELS)) $(addprefix --corrections=,$(CORRECTIONS))
+app: install ## Open a page to drop photos on and to review labels, on http://127.0.0.1:7860 (ENV=lecture, PARAMS=experiment=NAME, MODELS="champion runs:/RUN/naive_cnn", CORRECTIONS=FILE.csv)
+	@PYTHONPATH=src $(BIN)/python -m dogs_vs_cats.app $(addprefix --env=,$(ENV)) $(addprefix --params=,$(PARAMS)) $(addprefix --model=,$(MODELS)) $(addprefix --corrections=,$(CORRECTIONS))
 
-serve: install ## Answer photos over HTTP with the champion, on http://127.0.0.1:5001/classify (ENV=lecture, MODEL=naive_cnn)
-	@$(BIN)/kedro tracking serve $(addprefix --env=,$(ENV)) $(addprefix --model=,$(MODEL))
+serve: install ## Answer photos over HTTP with the champion, on http://127.0.0.1:5001/classify (ENV=lecture, PARAMS=experiment=NAME, MODEL=naive_cnn)
+	@$(BIN)/kedro tracking serve $(addprefix --env=,$(ENV)) $(addprefix --params=,$(PARAMS)) $(addprefix --model=,$(MODEL))
 
 clean-runs: ## Delete what runs have made: arrays, models, reports, the local tracking store
 	@find data -mindepth 2 -not -name .gitkeep -not -path 'data/01_raw/*' -not -name '*.dvc' -delete

@@ -1,7 +1,6 @@
 """Commands of this project beside Kedro's own; Kedro takes them from the group `cli`."""
 
 import os
-from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +15,7 @@ from kedro.utils import load_obj
 from dogs_vs_cats.app.commands import serve
 from dogs_vs_cats.dvc_sync.commands import dvc
 from dogs_vs_cats.errors import ConfigurationError, SelectionError
-from dogs_vs_cats.parameters.command_line import parse
+from dogs_vs_cats.parameters.command_line import parse_repeated
 from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import VARIABLE
 from dogs_vs_cats.session.selection import ProjectSession
@@ -66,13 +65,6 @@ def _runner(name: str, arguments: dict[str, Any]) -> AbstractRunner:
         ) from None
 
 
-def _parameters(ctx: click.Context, param: click.Parameter, values: Sequence[Any]) -> dict[str, Any]:
-    """Reads an option that may be repeated; a file given with `--config` may hold it as a block."""
-    if values and isinstance(values[0], Mapping):
-        return dict(values[0])
-    return parse(",".join(values), param.opts[0])
-
-
 def _options_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Takes the options that a file given with `--config` has in its block `run` as defaults."""
     if value is None:
@@ -89,7 +81,7 @@ def _options_file(ctx: click.Context, param: click.Parameter, value: str | None)
 
 def _options() -> list[click.Parameter]:
     """Kedro's options of `run`, three of which are read differently."""
-    callbacks = {"params": _parameters, "runner_params": _parameters, "config": _options_file}
+    callbacks = {"params": parse_repeated, "runner_params": parse_repeated, "config": _options_file}
     options = [copy(option) for option in kedro_run.params]
     for option in options:
         option.callback = callbacks.get(str(option.name), option.callback)

@@ -297,7 +297,9 @@ def test_without_a_model_the_page_says_what_to_do(tmp_path):
     process = start(copy_project(tmp_path / "project"))
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 1
-    assert "Train first (kedro run, with the same --env), or name a model" in " ".join(output.split())
+    assert "Train first (kedro run, with the same --env and --params=experiment=NAME), or name a model" in " ".join(
+        output.split()
+    )
     assert "Traceback" not in output
 
 

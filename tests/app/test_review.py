@@ -295,6 +295,10 @@ def test_the_file_is_the_one_named_or_that_of_the_environment_or_of_the_last_run
         f"kedro run --env=test --params=ingestion.source={folder}/photos.zip,"
         "ingestion.corrections=conf/test/corrections.csv"
     )
+    named = review_page.Reviewed(entries, "test", ingestion, experiment="slower")
+    assert (
+        named.command(None) == f"kedro run --env=test --params=experiment=slower,ingestion.source={folder}/photos.zip"
+    )
     record = entries.load("ingestion_record")
     record["parameters"]["corrections"] = "my rows.csv (SHA-256 0123456789abcdef)"
     entries.save("ingestion_record", record)

@@ -109,9 +109,12 @@ def test_caches_are_pruned_by_environment_and_by_age(tmp_path, cache):
     assert cache("prune", "--env=typo") == (
         "Error: --env=typo: there is no such environment; there are base, photos, same.\n"
     )
+    assert cache("prune", "--env=photos", "--params=experiment=slower") == "Removed: 0 entries, 0.0 MiB.\n"
     assert cache("prune", "--env=same").startswith("Removed: 1 entry, 1.0 MiB")
     assert [entry.users for entry in cache_entries(tmp_path)] == [[], ["photos"]]
     assert cache("prune", "--older-than=30") == "Removed: 1 entry, 1.0 MiB.\n"
+    cache_images(tmp_path, "d", 3, experiment="slower")
+    assert cache("prune", "--params=experiment=slower").startswith("Removed: 1 entry, 1.0 MiB")
     with FileLock(tmp_path / "data/.photos.lock"):
         assert cache("prune").endswith("Not removed, because a run uses them now: 1\n")
     assert cache("prune").startswith("Removed: 1 entry")

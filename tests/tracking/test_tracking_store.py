@@ -697,8 +697,8 @@ def test_other_data_classes_or_sizes_dethrone_no_champion_until_someone_says_so(
         "champion: kedro tracking promote --env=mine 2"
     )
     stub.write_images(seed=0)
-    run_of(root, b"of other sizes", 0.1, changed={"ingestion.image_size": 64})
-    assert verdict(root).endswith("to make it the champion: kedro tracking promote 3")
+    run_of(root, b"of other sizes", 0.1, changed={"ingestion.image_size": 64}, params={"experiment": "stub"})
+    assert verdict(root).endswith("to make it the champion: kedro tracking promote --params=experiment=stub 3")
     stub.classes = ["hen", "owl"]
     stub.write_images(seed=0)
     run_of(root, b"of birds", 0.1, classes=["hen", "owl"])
@@ -798,3 +798,5 @@ def test_a_person_promotes_a_version_an_address_or_a_run(root, promoting):
     unknown = promoting("naive")
     assert unknown.output.startswith("Error: There is no model 'naive'. Allowed are ")
     assert "registers no models" in promoting("--env=test", "1").output
+    elsewhere = promoting("--params=experiment=pets", f"models:/{name}@champion")
+    assert "is the champion of dogs-vs-cats-pets, as version 1" in elsewhere.output

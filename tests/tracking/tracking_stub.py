@@ -103,6 +103,7 @@ class Stub:
     seeds: list[int] = field(default_factory=lambda: [0])
     registered_model: str | None = None
     env: str | None = None
+    params: dict[str, Any] = field(default_factory=dict)
     experiment: str = "stub"
     changed: dict[str, Any] = field(default_factory=dict)
     on_epoch: Callable[[str, int], None] = lambda approach, epoch: None
@@ -260,7 +261,7 @@ class Stub:
         context: Any = SimpleNamespace(config_loader=loader, env=self.env)
         for hook in hooks:
             hook.after_context_created(context)
-        common = {"run_params": {}, "pipeline": pipeline, "catalog": self.catalog}
+        common = {"run_params": {"runtime_params": self.params}, "pipeline": pipeline, "catalog": self.catalog}
         manager.hook.before_pipeline_run(**common)
         try:
             SequentialRunner().run(pipeline, self.catalog, hook_manager=manager)

@@ -1,7 +1,7 @@
 """Starts the page: `python -m dogs_vs_cats.app`, or `make app`."""
 
 import logging
-from typing import cast
+from typing import Any, cast
 
 import click
 from kedro.framework.session import KedroSession
@@ -9,6 +9,7 @@ from kedro.framework.startup import bootstrap_project
 
 from dogs_vs_cats.compute.start import start_keras
 from dogs_vs_cats.inference.classifiers import find_model, load_classifier, trained
+from dogs_vs_cats.parameters.command_line import params_option
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.project import ROOT
@@ -17,6 +18,7 @@ from dogs_vs_cats.tracking.store import registered_name
 
 @click.command()
 @click.option("--env", help="Kedro environment, whose models are shown; base if there is none.")
+@params_option
 @click.option(
     "--model",
     "wanted",
@@ -37,10 +39,17 @@ from dogs_vs_cats.tracking.store import registered_name
     help="Address to listen on; by default only this computer can reach it.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), help="TCP port. By default the first free one from 7860 on.")
-def main(env: str | None, wanted: tuple[str, ...], corrections: str | None, host: str, port: int | None) -> None:
+def main(
+    env: str | None,
+    params: dict[str, Any],
+    wanted: tuple[str, ...],
+    corrections: str | None,
+    host: str,
+    port: int | None,
+) -> None:
     """Open a page that shows each approach's answer for the photos you drop on it, and one that reviews labels."""
     bootstrap_project(ROOT)
-    with KedroSession.create(project_path=ROOT, env=env) as session:
+    with KedroSession.create(project_path=ROOT, env=env, runtime_params=params) as session:
         context = cast(KedroSession, session).load_context()
         parameters, catalog, environment = context.config_loader["parameters"], context.catalog, context.env
         experiment = context.config_loader["globals"]["experiment"]
@@ -58,7 +67,7 @@ def main(env: str | None, wanted: tuple[str, ...], corrections: str | None, host
     compute = ComputeParameters.model_validate(parameters["compute"])
     ingestion = IngestionParameters.model_validate(parameters["ingestion"])
     experts = [Expert(classifier, compute, ingestion) for classifier in classifiers]
-    reviewed = review_page.Reviewed(catalog, environment, ingestion, corrections)
+    reviewed = review_page.Reviewed(catalog, environment, ingestion, corrections, params.get("experiment"))
     click.echo(f"Decisions about labels go to {reviewed.file}. To apply it: {reviewed.command(reviewed.file)}")
     logging.disable(logging.INFO)  # a run logs the same facts about the source
     tabs = page.routes(experts, ingestion.max_bytes), review_page.routes(reviewed)

@@ -1,15 +1,17 @@
 """`kedro tracking serve`, which is in this folder because the server builds on that of the page."""
 
-from typing import cast
+from typing import Any, cast
 
 import click
 from kedro.framework.session import KedroSession
 
+from dogs_vs_cats.parameters.command_line import params_option
 from dogs_vs_cats.project import ROOT
 
 
 @click.command()
 @click.option("--env", help="Kedro environment whose parameters and models are used; by default base.")
+@params_option
 @click.option(
     "--model",
     "wanted",
@@ -31,7 +33,7 @@ from dogs_vs_cats.project import ROOT
     show_default=True,
     help="Larger requests are refused.",
 )
-def serve(env: str | None, wanted: str | None, host: str, port: int, max_bytes: int) -> None:
+def serve(env: str | None, params: dict[str, Any], wanted: str | None, host: str, port: int, max_bytes: int) -> None:
     """Answer photos over HTTP, as MLflow's scoring server and at /classify."""
     # Not at the top, as every kedro command imports this module.
     from dogs_vs_cats.app.serving import address, listen
@@ -44,7 +46,7 @@ def serve(env: str | None, wanted: str | None, host: str, port: int, max_bytes: 
     from dogs_vs_cats.tracking.store import prepare_mlflow, registered_name
 
     with listen(host, [port]) as listening:
-        with KedroSession.create(project_path=ROOT, env=env) as session:
+        with KedroSession.create(project_path=ROOT, env=env, runtime_params=params) as session:
             context = cast(KedroSession, session).load_context()
         parameters = context.config_loader["parameters"]
         experiment = context.config_loader["globals"]["experiment"]

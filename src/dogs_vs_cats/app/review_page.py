@@ -34,12 +34,14 @@ class Reviewed:
         environment: Its environment, as `--env` names it; None without it.
         ingestion: The environment's parameters.
         wanted: The file of corrections that the user names, if any.
+        experiment: The name of the experiment, where the user gives it instead of the environment's.
     """
 
     catalog: CatalogProtocol[Any, Any]
     environment: str | None
     ingestion: IngestionParameters
     wanted: str | None = None
+    experiment: str | None = None
 
     @property
     def file(self) -> str:
@@ -55,7 +57,8 @@ class Reviewed:
             *options: Further options.
         """
         given = {"source": self._last_run()[0].source, "corrections": corrections}
-        changed = [
+        changed = [f"experiment={self.experiment}"] if self.experiment else []
+        changed += [
             f"ingestion.{name}={as_yaml(value)}"
             for name, value in given.items()
             if value and value != getattr(self.ingestion, name)

@@ -143,7 +143,7 @@ def find_model(
         if dataset is None or not dataset.exists():
             raise ModelFileError(
                 f"{wanted} has not been trained in this experiment. "
-                f"Train it, with the same --env: kedro run --pipelines={wanted}"
+                f"Train it, with the same --env and --params=experiment=NAME: kedro run --pipelines={wanted}"
             )
         return wanted, Path(str(dataset._describe()["filepath"]))
     if wanted == CHAMPION and registered_model is not None:
@@ -181,8 +181,8 @@ def _best(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str], met
     if not validated:
         raise ModelFileError(
             f"No approach of this experiment has been trained and evaluated yet ({', '.join(approach_names)}). "
-            "Train first (kedro run, with the same --env), or name a model: --params=inference.model=FILE.keras, "
-            "or make app MODELS=champion"
+            "Train first (kedro run, with the same --env and --params=experiment=NAME), or name a model: "
+            "--params=inference.model=FILE.keras, or make app MODELS=champion"
         )
     best = min(validated, key=lambda name: criteria.rank(metric, validated[name]))
     # Results from before a metric existed lack it.

@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import click
 import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -50,6 +52,22 @@ def parse(text: str, option: str = "--params") -> dict[str, Any]:
             f"characters needs quotes: {option}='{name}=\"…\"'"
         )
     return OmegaConf.to_container(parameters)  # type: ignore[return-value]
+
+
+def parse_repeated(ctx: click.Context, param: click.Parameter, values: Sequence[Any]) -> dict[str, Any]:
+    """Reads an option that may be repeated, as its callback; a file given with `--config` may hold it as a block."""
+    if values and isinstance(values[0], Mapping):
+        return dict(values[0])
+    return parse(",".join(values), param.opts[0])
+
+
+params_option = click.option(
+    "--params",
+    multiple=True,
+    callback=parse_repeated,
+    help="As in kedro run: --params=experiment=NAME for the results of a run with that parameter.",
+)
+"""The option of commands that read an experiment's results; gives its parameters, nested."""
 
 
 def as_yaml(text: str) -> str:

@@ -2,10 +2,12 @@
 
 import time
 from datetime import datetime
+from typing import Any
 
 import click
 
 from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.parameters.command_line import params_option
 from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import ROOT
 
@@ -44,10 +46,11 @@ def list_entries() -> None:
 
 @cache_commands.command()
 @click.option("--env", "environment", help="Remove only what this environment's experiment uses.")
+@params_option
 @click.option(
     "--older-than", "days", type=click.FloatRange(min=0), help="Remove only what no run has used for this many days."
 )
-def prune(environment: str | None, days: float | None) -> None:
+def prune(environment: str | None, params: dict[str, Any], days: float | None) -> None:
     """Remove cached images and features; a run that needs them decodes and extracts again.
 
     Without an option everything goes that no run uses at the moment. Results stay.
@@ -55,8 +58,8 @@ def prune(environment: str | None, days: float | None) -> None:
     from dogs_vs_cats.storage.caches import cache_entries, remove, total
 
     entries = cache_entries(ROOT)
-    if environment is not None:
-        experiment = _experiment(environment)
+    if environment is not None or params:
+        experiment = str(params.get("experiment") or _experiment(environment or "base"))
         entries = [entry for entry in entries if experiment in entry.users]
     if days is not None:
         entries = [entry for entry in entries if entry.last_used <= time.time() - days * _SECONDS_A_DAY]

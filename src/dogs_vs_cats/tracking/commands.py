@@ -1,12 +1,13 @@
 """`kedro tracking`: commands for the tracking store."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from kedro.framework.session import KedroSession
 
 from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.parameters.command_line import params_option
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.storage.file_hash import md5
@@ -62,8 +63,9 @@ def pages() -> None:
 
 @tracking_commands.command()
 @click.option("--env", help="Kedro environment whose experiment gets the champion; by default base.")
+@params_option
 @click.argument("model", metavar="VERSION|APPROACH|ADDRESS")
-def promote(env: str | None, model: str) -> None:
+def promote(env: str | None, params: dict[str, Any], model: str) -> None:
     """Make a model the champion of an experiment, in place of the present one.
 
     The model is a version of the experiment's registered model, an approach as it was trained last, or the address of
@@ -73,7 +75,7 @@ def promote(env: str | None, model: str) -> None:
     from dogs_vs_cats.tracking import champion
     from dogs_vs_cats.tracking.datasets import open_store
 
-    with KedroSession.create(project_path=ROOT, env=env) as session:
+    with KedroSession.create(project_path=ROOT, env=env, runtime_params=params) as session:
         context = cast(KedroSession, session).load_context()
     experiment = context.config_loader["globals"]["experiment"]
     name = store.registered_name(context.config_loader["parameters"]["tracking"]["registered_model"], experiment)

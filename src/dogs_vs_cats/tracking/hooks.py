@@ -31,7 +31,9 @@ class TrackingHooks:
         self._context = context
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]
+    ) -> None:
         """Starts recording, if tracking is on and the pipeline produces tracked results."""
         # Not at the top: every kedro command imports this module, and few record anything.
         from dogs_vs_cats.tracking.recorder import Recorder
@@ -46,7 +48,10 @@ class TrackingHooks:
         if parameters["tracking"]["enabled"] and switch not in ("off", "0", "false", "no"):
             self._recorder = Recorder(parameters, catalog)
             experiment, environment = loader["globals"]["experiment"], self._context.env
-            self._record(lambda recorder: recorder.start(experiment, environment, sorted(outputs)))
+            options = [f"--env={environment}"] if environment else []
+            if "experiment" in run_params["runtime_params"]:
+                options.append(f"--params=experiment={experiment}")
+            self._record(lambda recorder: recorder.start(experiment, options, sorted(outputs)))
             subscribe(self._training_event)
         elif "tracking_links" in pipeline.inputs():
             catalog.save("tracking_links", {})  # links to the runs of earlier models would be wrong

@@ -44,12 +44,12 @@ class Recorder:
         self._worker: subprocess.Popen[bytes] | None = None
         self._images: dict[str, Any] = {}
 
-    def start(self, experiment: str, environment: str | None, outputs: list[str]) -> None:
+    def start(self, experiment: str, options: list[str], outputs: list[str]) -> None:
         """Opens an outbox, and warns if the store can't be reached.
 
         Args:
-            experiment: The experiment that the environment names.
-            environment: The Kedro environment that was asked for, if any.
+            experiment: The experiment.
+            options: The options of `kedro run` that chose it, if any.
             outputs: The datasets that the run saves.
         """
         self._outbox = Outbox.create(store.root())
@@ -63,7 +63,7 @@ class Recorder:
             group=run_facts.group(),
             tags=run_facts.tags(),
             requirements=requirements(self._parameters["backbone"]["name"]),
-            promote=f"kedro tracking promote {f'--env={environment}' if environment else ''}".strip(),
+            promote=" ".join(["kedro tracking promote", *options]),
         )
         if problem := store.problem(self._address):
             logger.warning(
