@@ -29,7 +29,7 @@ from dogs_vs_cats.pipelines.comparison.pipeline import create_pipeline
 from dogs_vs_cats.provenance.manifest import describe_run, with_result
 from dogs_vs_cats.reporting import data_quality_findings
 from dogs_vs_cats.reporting.approach_figures import draw_figures
-from dogs_vs_cats.reporting.findings import closing_lines, headline, sentences
+from dogs_vs_cats.reporting.findings import closing_lines, failures, headline, sentences
 from dogs_vs_cats.reporting.results import Pictures
 from dogs_vs_cats.reporting.wording import p_value, percent
 from tests.parameters.test_parameters import parameters as environment_parameters
@@ -364,9 +364,27 @@ def test_one_approach_alone_is_held_against_the_baseline() -> None:
     assert "Comparison of 1 approach," in report
 
 
-def test_an_approach_that_learned_nothing_is_not_praised() -> None:
-    summary = summary_of(compare({"guessing": 2}))
-    assert headline(summary) == "guessing is best, but not significantly better than always guessing one class"
+def test_an_approach_that_learned_nothing_is_not_praised_and_gets_advice(caplog: pytest.LogCaptureFixture) -> None:
+    summary = summary_of(compare({"guessing": 2, "good": 12}))
+    advice = (
+        "guessing has learned nothing: it classifies 50.0% of its own training images correctly, and its log loss on "
+        "them, 0.92, is no lower than that of the fractions of the classes, 0.69. A learning rate that is too high is "
+        "the usual cause: try a tenth of it, guessing.learning_rate=0.0001."
+    )
+    assert sentences(summary)[-1] == advice
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [advice]
+    alone = summary_of(compare({"guessing": 2}))
+    assert headline(alone) == "guessing is best, but not significantly better than always guessing one class"
+    row = alone["approaches"]["guessing"]
+    for settings, advised in (
+        ({"head": "linear", "learning_rate": 0.1}, "the fractions of the classes, 0.69."),
+        ({"unfreeze_from": "block_5", "fine_tuning_learning_rate": 1e-5}, " guessing.fine_tuning_learning_rate=1e-06."),
+    ):
+        assert failures({"approaches": alone["approaches"] | {"guessing": row | {"trained_with": settings}}})[
+            0
+        ].endswith(advised)
+    for better in ({"train_log_loss": 0.6}, {"train_balanced_accuracy_low": 0.51}):
+        assert not failures({"approaches": alone["approaches"] | {"guessing": row | better}})
 
 
 def test_better_accuracy_elsewhere_is_told() -> None:

@@ -104,7 +104,42 @@ def sentences(summary: Summary) -> list[str]:
     if poor:
         verb = plural(len(poor), "is", "are")
         text.append(f"{listed(poor)} {verb} not significantly better than always guessing one class.")
-    return text
+    return text + failures(summary)
+
+
+def failures(summary: Summary) -> list[str]:
+    """Says which approaches have learned nothing, and what to try: a sentence or two for each.
+
+    Their balanced accuracy on their own training images isn't significantly above chance, and their log loss on these
+    isn't below that of the baseline, which states the fractions of the classes.
+    """
+    baseline = summary["approaches"][BASELINE]
+    return [
+        _failure(name, row, baseline)
+        for name, row in summary["approaches"].items()
+        # Results of earlier versions have no balanced accuracy.
+        if name != BASELINE
+        and row.get("train_balanced_accuracy_low") is not None
+        and row["train_balanced_accuracy_low"] <= baseline["train_balanced_accuracy"]
+        and row["train_log_loss"] >= baseline["train_log_loss"]
+    ]
+
+
+def _failure(name: str, row: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    accuracy = percent(row["train_accuracy"], row["train_images"])
+    loss, reference = (f"{figures['train_log_loss']:.2f}" for figures in (row, baseline))
+    text = (
+        f"{name} has learned nothing: it classifies {accuracy} of its own training images correctly, and its log loss "
+        f"on them, {loss}, is no lower than that of the fractions of the classes, {reference}."
+    )
+    settings = row["trained_with"]
+    rate = "fine_tuning_learning_rate" if settings.get("unfreeze_from") else "learning_rate"
+    if rate == "learning_rate" and settings.get("head") == "linear":  # which is fitted without one
+        return text
+    return (
+        f"{text} A learning rate that is too high is the usual cause: try a tenth of it, "
+        f"{name}.{rate}={settings[rate] / 10:g}."
+    )
 
 
 def _corrections(summary: Summary) -> Iterator[str]:

@@ -17,6 +17,7 @@ from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.backbone import BackboneParameters
 from dogs_vs_cats.parameters.comparison import ComparisonParameters, LectureFigures
+from dogs_vs_cats.reporting import findings
 from dogs_vs_cats.reporting.results import ApproachResult
 from dogs_vs_cats.reporting.settings import compare, differences
 
@@ -143,11 +144,7 @@ def summarise(
     rows[BASELINE] = _summary_row({**untrained, **measured}, {}, LectureFigures()) | {"evaluated_by": way}
     shown = dict.fromkeys(f"validation_{metric}" for metric in (criteria.DEFAULT, parameters.metric))
     shown |= dict.fromkeys(f"test_accuracy{end}" for end in ("", "_low", "_high"))
-    source = ingestion_record["parameters"]["source"]
-    counts = pd.crosstab(manifest["split"], manifest["label"]).reindex(SPLITS, fill_value=0)
-    counts = counts.reindex(columns=range(len(class_names)), fill_value=0).set_axis(class_names, axis="columns")
-    tested = manifest.loc[manifest["split"] == "test", ["sha256", "label"]].itertuples(index=False)
-    return {
+    summary = {
         "best": {"approach": best, "metric": parameters.metric, **{name: rows[best][name] for name in shown}},
         "approaches": rows,
         "pairs": mcnemar_pairs(
@@ -156,14 +153,28 @@ def summarise(
                 for way, table in baselines.items()
             )
         ),
-        "data": {
-            "classes": list(class_names),
-            "images": counts.to_dict("index"),
-            "rejected": len(rejected_images),
-            # The same on every machine: the place of files is left out.
-            "source": source if source == "sample" or source.startswith("keras:") else "files",
-            "test_images": hashlib.sha256("".join(map(json.dumps, tested)).encode()).hexdigest(),
-        },
+        "data": _images_compared(manifest, class_names, len(rejected_images), ingestion_record),
+    }
+    for failure in findings.failures(summary):
+        logger.warning(failure)
+    return summary
+
+
+def _images_compared(
+    manifest: pd.DataFrame, class_names: list[str], rejected: int, ingestion_record: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Describes the images that the approaches are compared on."""
+    source = ingestion_record["parameters"]["source"]
+    counts = pd.crosstab(manifest["split"], manifest["label"]).reindex(SPLITS, fill_value=0)
+    counts = counts.reindex(columns=range(len(class_names)), fill_value=0).set_axis(class_names, axis="columns")
+    tested = manifest.loc[manifest["split"] == "test", ["sha256", "label"]].itertuples(index=False)
+    return {
+        "classes": list(class_names),
+        "images": counts.to_dict("index"),
+        "rejected": rejected,
+        # The same on every machine: the place of files is left out.
+        "source": source if source == "sample" or source.startswith("keras:") else "files",
+        "test_images": hashlib.sha256("".join(map(json.dumps, tested)).encode()).hexdigest(),
     }
 
 
