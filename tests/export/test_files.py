@@ -141,6 +141,36 @@ def test_float16_halves_the_weights_and_int8_quarters_them(tmp_path, kind):
     assert sizes[0] / sizes[2] == pytest.approx(4, rel=0.15)
 
 
+@pytest.mark.parametrize("kind", ["onnx", "litert"])
+def test_int8_keeps_the_answers_of_a_depthwise_network_whose_channels_differ(tmp_path, kind):
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, -1, name="rescale")(image)
+    x = layers.ReLU(6, name="relu_1")(layers.Conv2D(32, 3, strides=2, use_bias=False, name="convolution")(x))
+    x = layers.DepthwiseConv2D(3, use_bias=False, name="depthwise")(x)
+    x = layers.ReLU(6, name="relu_2")(layers.BatchNormalization(name="normalisation")(x))
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    outputs = layers.Dense(1, activation="sigmoid", name="answer")(x)
+    network = keras.Model(image, outputs, name="depthwise_network")
+    depthwise, normalisation, answer = (network.get_layer(name) for name in ("depthwise", "normalisation", "answer"))
+    scale = np.logspace(-2, 2, 32, dtype=np.float32)
+    depthwise.set_weights([weights * scale[:, None] for weights in depthwise.get_weights()])
+    gamma, beta, mean, variance = normalisation.get_weights()
+    normalisation.set_weights([gamma, beta, mean, variance * (0.1 * scale) ** 2])
+    answer.set_weights([4 * answer.get_weights()[0], answer.get_weights()[1]])
+    smooth = np.repeat(np.repeat(IMAGES[:, ::8, ::8], 8, axis=1), 8, axis=2)
+    path = tmp_path / file_name("depthwise_network", kind, "int8")
+
+    write(network, path, kind, "int8", smooth, description(["cat", "dog"]))
+
+    found, expected = classify(open_file(path)[0], smooth, ROWS), network.predict(smooth.astype(np.float32), verbose=0)
+    assert expected.std() > 0.02
+    assert np.abs(found - expected).max() < 0.02
+
+
 def test_an_answer_that_is_no_number_is_wrong():
     expected = np.array([[0.2], [0.3], [0.9]], np.float32)
     found = np.array([[np.nan], [0.3], [0.9]], np.float32)
