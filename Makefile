@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SITE_CACHE := .dvc/tmp/site_cache
 .NOTPARALLEL:
-.PHONY: help install dev run test test-fast test-slow verify lint docs audit soak lock readme bench bench-peers mlflow \
+.PHONY: help install dev run test coverage test-fast test-slow verify lint docs audit soak lock readme bench bench-peers mlflow \
 	app serve clean-runs
 
 ifeq ($(OS),Windows_NT)
@@ -50,7 +50,10 @@ $(SITE_CACHE):
 run: install ## Train, evaluate and compare the three approaches on generated sample images
 	@$(BIN)/kedro run
 
-test: dev ## Run the tests, and report the lines and branches that they cover
+test: dev ## Run all tests but the slow ones
+	@$(BIN)/pytest $(PARALLEL) -m "not slow"
+
+coverage: dev ## Likewise, and report the lines and branches that they cover, which takes nearly twice the time
 	@$(BIN)/pytest $(PARALLEL) -m "not slow" --cov
 
 test-fast: dev ## Run the tests that take less than five seconds each
