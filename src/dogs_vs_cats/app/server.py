@@ -21,8 +21,8 @@ from dogs_vs_cats.app.joint_predictions import JointPredictions, in_powers_of_tw
 from dogs_vs_cats.compute.parallel import cores
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.inference.classifiers import Classifier
-from dogs_vs_cats.inference.predictor import BATCH_SIZE, unpadded_predictor
-from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.inference.predictor import unpadded_predictor
+from dogs_vs_cats.parameters.compute import BATCH_SIZE, ComputeParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions
 from dogs_vs_cats.tracking.scoring import max_seconds, scoring_app
 from dogs_vs_cats.tracking.served_model import Refusal, read

@@ -21,8 +21,8 @@ from dogs_vs_cats.images.sources import Entry, Source, fingerprint
 from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.journal import Journal
 from dogs_vs_cats.inference.prediction import predict_batches
-from dogs_vs_cats.inference.predictor import BATCH_SIZE, predictor
-from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.inference.predictor import predictor
+from dogs_vs_cats.parameters.compute import BATCH_SIZE, ComputeParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions, IngestionParameters
 from dogs_vs_cats.progress import progress
 

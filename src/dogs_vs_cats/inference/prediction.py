@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from dogs_vs_cats.compute import cluster
-from dogs_vs_cats.inference.predictor import BATCH_SIZE, predictor
-from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.inference.predictor import predictor
+from dogs_vs_cats.parameters.compute import BATCH_SIZE, ComputeParameters
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.storage.arrays import read_rows
 

@@ -7,11 +7,7 @@ import numpy as np
 
 from dogs_vs_cats.compute.precision import dtype_policy, with_dtype_policy
 from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
-from dogs_vs_cats.models.memory import PREDICTED_AT_ONCE
-from dogs_vs_cats.parameters.compute import ComputeParameters
-
-BATCH_SIZE = PREDICTED_AT_ONCE
-"""Images in every batch of a prediction; the last one is filled up, so that all have one shape."""
+from dogs_vs_cats.parameters.compute import BATCH_SIZE, ComputeParameters
 
 
 def predictor(model: keras.Model, compute: ComputeParameters) -> Callable[[np.ndarray], np.ndarray]:

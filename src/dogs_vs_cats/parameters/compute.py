@@ -6,6 +6,9 @@ from pydantic import PositiveInt
 
 from dogs_vs_cats.parameters.base import ParameterGroup
 
+BATCH_SIZE = 64
+"""Images in every batch of a prediction; the last one is filled up, so that all have one shape."""
+
 
 class ComputeParameters(ParameterGroup):
     """How the work is computed. None of these changes what is computed beyond rounding.

@@ -1,5 +1,6 @@
 """Building what a run is going to build, before images are decoded: what can't be built is refused."""
 
+import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,11 +11,12 @@ from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.models.building import without_weights
-from dogs_vs_cats.models.memory import PREDICTED_AT_ONCE, largest_layer
 from dogs_vs_cats.parameters.backbone import BackboneParameters
+from dogs_vs_cats.parameters.compute import BATCH_SIZE
 
 _CLASSES = 10  # They aren't known before the images are, and hardly matter to what is checked here.
 _GIB = 2**30
+_LEAST_BYTES = 2  # of a number: bfloat16
 _ADVICE = "Lower ingestion.image_size, or choose a smaller network."
 
 
@@ -50,7 +52,7 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
             dry_build(name, parameters[name], (size, size, channels), backbone)
     if backbone is None or "features" not in outputs:
         return None
-    _refuse_batch("the base", backbone, PREDICTED_AT_ONCE, _ADVICE)
+    _refuse_batch("the base", backbone, BATCH_SIZE, _ADVICE)
     return _feature_count(backbone, parameters["transfer_bottleneck"]["pooling"])
 
 
@@ -82,9 +84,27 @@ def dry_build(
     images = "×".join(map(str, shape))
     _refuse_beyond_memory(needed, f"{name} has {model.count_params():,} parameters for images of {images}, which take")
     if module.TRAINS_ON == "images":
-        own = typed.batch_size > PREDICTED_AT_ONCE
+        own = typed.batch_size > BATCH_SIZE
         advice = f"Lower {name}.batch_size or ingestion.image_size." if own else _ADVICE
-        _refuse_batch(name, model, max(typed.batch_size, PREDICTED_AT_ONCE), advice)
+        _refuse_batch(name, model, max(typed.batch_size, BATCH_SIZE), advice)
+
+
+def largest_layer(model: Model, images: int) -> int:
+    """Bytes of the input and the output of the layer that has most of them, as a lower bound of what a batch needs.
+
+    Args:
+        model: A functional model of stock layers.
+        images: How many images it is given at once.
+    """
+    import keras
+
+    from dogs_vs_cats.models.graph import dissect
+
+    numbers = [
+        sum(math.prod(tensor.shape[1:]) for tensor in keras.tree.flatten((step.given, step.output)))
+        for step in dissect(model).steps
+    ]
+    return int(_LEAST_BYTES * images * max(numbers))
 
 
 def _refuse_batch(name: str, model: Model, count: int, advice: str) -> None:

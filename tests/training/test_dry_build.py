@@ -1,9 +1,9 @@
-"""The memory that a network needs at once."""
+"""The memory that a network needs at once, before it is built."""
 
 import keras
 from keras import layers
 
-from dogs_vs_cats.models.memory import largest_layer
+from dogs_vs_cats.training.dry_build import largest_layer
 
 
 def test_the_largest_layer_counts_with_its_input_and_inside_other_models():
