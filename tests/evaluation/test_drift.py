@@ -116,11 +116,10 @@ def test_a_model_that_always_gives_the_same_answer_has_no_drift():
     assert drift["p_values"] == {"out_of_distribution": 1.0, "confidence": 1.0, "classes": 1.0}
 
 
-def test_a_sample_survives_its_file_and_older_files_have_none(tmp_path):
+def test_a_sample_survives_its_file(tmp_path):
     dataset = ArraysDataset(filepath=str(tmp_path / "model.npz"))
     dataset.save({"means": np.zeros(3), **TEST.arrays()})
     again = Sample.from_arrays(dataset.load())
     assert compare(again, TEST, CLASSES) == compare(TEST, TEST, CLASSES)
     dataset.save(replace(TEST, groups=np.arange(600)).arrays())
     assert len(Sample.from_arrays(dataset.load()).groups) == 600
-    assert Sample.from_arrays({"means": np.zeros(3)}) is None

@@ -657,18 +657,6 @@ def test_several_seeds_are_told_with_mean_interval_and_deviation(redrawn: bool) 
     assert table.loc["b", OF_SEEDS].isna().all()
 
 
-def test_seeds_of_an_earlier_version_have_no_interval() -> None:
-    manifest = manifest_of(["cat", "dog"], 60)
-    runs = {seed: classification_metrics(predictions_of(manifest, ["cat", "dog"], 5 + seed), ["cat", "dog"])
-            for seed in (0, 1)}  # fmt: skip
-    facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": "source_cnn"}
-    seeds = {name: value for name, value in seed_summary(runs).items() if name in ("seeds", "runs", "mean", "std")}
-    catalog = compare({"a": 5}, changes={"a.metrics": {**runs[0], **facts, "seeds": seeds}})
-    assert f"± {100 * seeds['std']['test_accuracy']:.1f}</small></td>" in report_of(catalog)
-    assert "seeds" not in " ".join(sentences(summary_of(catalog)))
-    assert catalog.load("comparison_table")["test_accuracy_mean_low"].isna().all()
-
-
 def test_the_layers_of_an_explained_model_are_listed_with_their_sums_and_a_long_list_is_folded() -> None:
     def layers(count: int) -> pd.DataFrame:
         row = {"type": "Dense", "output": "5", "parameters": 1200, "trainable": 1000, "receptive_field": 28}

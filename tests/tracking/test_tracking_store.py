@@ -746,15 +746,6 @@ def test_a_champion_from_before_is_named_with_the_command_that_restores_it(root)
         fetch_model("models:/pets-stub@best", root / "fetched")
 
 
-@pytest.mark.parametrize("former", [".tracking_spool/20261101T120000-1-abcd/header.json", f"{FOLDER}/a/events.jsonl"])
-def test_runs_that_an_earlier_version_could_not_send_are_pointed_out(root, former):
-    file = root / former
-    file.parent.mkdir(parents=True)
-    file.write_text('{"store": "sqlite:///mlflow.db", "experiment": "e"}')
-    assert f"Written by another version of this project, which can send them: {file.parent}\n" in upload().output
-    assert file.is_file()
-
-
 @pytest.fixture
 def promoting(root, monkeypatch):
     """`kedro tracking promote` for environment test, whose experiment has a registered model."""

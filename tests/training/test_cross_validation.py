@@ -72,7 +72,8 @@ def saved(given: TrainingInputs) -> tuple[pd.DataFrame, dict[str, Any]]:
         "calibration": {"temperature": 2.0, "in_model": True, "validation": {}, "test": {}},
         "seeds": {"seeds": [0, 1], "runs": {"0": {"test_accuracy": 1.0, "validation_accuracy": 1.0}},
                   "mean": {"test_accuracy": 1.0}, "std": {"test_accuracy": 0.0},
-                  "mean_low": {"test_accuracy": 1.0, "validation_accuracy": 0.9}},
+                  "mean_low": {"test_accuracy": 1.0, "validation_accuracy": 0.9},
+                  "mean_high": {"test_accuracy": 1.0, "validation_accuracy": 0.9}},
     }  # fmt: skip
     return predictions, metrics
 

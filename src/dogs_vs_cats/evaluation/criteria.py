@@ -15,7 +15,7 @@ WORDS: dict[Metric, str] = {
 """The name of each in sentences."""
 
 DEFAULT: Metric = "log_loss"
-"""Decides where another metric leaves a tie, and is that of results from before there was a choice."""
+"""Decides where another metric leaves a tie."""
 
 
 def is_lower_better(metric: Metric) -> bool:

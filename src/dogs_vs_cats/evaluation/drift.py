@@ -71,11 +71,10 @@ class Sample:
         return cls(probabilities.max(axis=1).astype(np.float32), predicted, flags, groups)
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "Sample | None":
-        """Reads what `arrays` returned; None where an earlier version has left it out."""
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "Sample":
+        """Reads what `arrays` returned."""
         names = {name: f"{_PREFIX}{name}" for name in cls.__dataclass_fields__}
-        found = {name: arrays[stored] for name, stored in names.items() if stored in arrays}
-        return cls(**found) if found else None
+        return cls(**{name: arrays[stored] for name, stored in names.items() if stored in arrays})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Returns the attributes by the names under which they are stored beside a model's distribution."""

@@ -23,7 +23,7 @@ HELD_OUT_METRICS = (
 )
 """The metrics by which approaches are compared, as the summary of a comparison names them."""
 SEED_STATISTICS = ("mean", "std", "mean_low", "mean_high")
-"""The statistics of several seeds, see `seed_summary`; results of earlier versions have the first two."""
+"""The statistics of several seeds, see `seed_summary`."""
 MATRIX_CLASSES = 30
 """A confusion matrix of more classes is unreadable; its largest entries are listed instead."""
 LISTED = 20
@@ -245,4 +245,4 @@ def without_test(seeds: Mapping[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in figures.items() if not name.startswith("test_")}
 
     runs = {seed: others(figures) for seed, figures in seeds["runs"].items()}
-    return {**seeds, "runs": runs, **{name: others(seeds[name]) for name in SEED_STATISTICS if name in seeds}}
+    return {**seeds, "runs": runs, **{name: others(seeds[name]) for name in SEED_STATISTICS}}

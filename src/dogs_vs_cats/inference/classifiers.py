@@ -93,7 +93,7 @@ class Classifier:
         """
         probabilities, features = np.split(outputs, [self.model.output_shape[-1]], axis=1)
         unfamiliar: list[bool | None] = [None] * len(outputs)
-        # Earlier versions described images by other features, where the base gives a vector.
+        # After a run that stopped between training and evaluation, the file is that of the model before.
         if self.distribution is not None and self.distribution.features == features.shape[1]:
             unfamiliar = (self.distribution.distances(features) > self.distribution.threshold).tolist()
         return every_class(checked_probabilities(probabilities, len(outputs), len(self.classes))), unfamiliar
@@ -185,8 +185,7 @@ def _best(catalog: CatalogProtocol[Any, Any], approach_names: Sequence[str], met
             "--params=inference.model=FILE.keras, or make app MODELS=champion"
         )
     best = min(validated, key=lambda name: criteria.rank(metric, validated[name]))
-    # Results from before a metric existed lack it.
-    values = {name: figures.get(metric) for name, figures in validated.items()}
+    values = {name: figures[metric] for name, figures in validated.items()}
     compared = ", ".join(f"{name} {'unknown' if value is None else f'{value:.4f}'}" for name, value in values.items())
     logger.info("Model: %s, the best by validation %s (%s)", best, criteria.WORDS[metric], compared)
     return best
@@ -239,7 +238,7 @@ def load_classifier(name: str, path: Path) -> Classifier:
     )
 
 
-def _described(path: Path) -> "tuple[Distribution, Sample | None]":
+def _described(path: Path) -> "tuple[Distribution, Sample]":
     """Reads where the training images lie, and the answers to the test images."""
     from dogs_vs_cats.datasets import ArraysDataset
     from dogs_vs_cats.evaluation.drift import Sample

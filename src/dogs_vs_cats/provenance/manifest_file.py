@@ -1,4 +1,4 @@
-"""Reading `provenance.json`, which may be damaged, edited by hand, or from another version."""
+"""Reading `provenance.json`, which may be damaged or edited by hand."""
 
 import json
 import logging

@@ -83,7 +83,7 @@ def render(
         headline=findings.headline(summary),
         by_metric=findings.by_metric(summary),
         crossed=next((row["cross_validation"] for row in rows.values() if "cross_validation" in row), None),
-        seeds_drawn={row["seeds"].get("redrawn", False) for row in rows.values() if "seeds" in row},
+        seeds_drawn={row["seeds"]["redrawn"] for row in rows.values() if "seeds" in row},
         grouped=any("test_groups" in row for row in rows.values()),
         judges_classes=findings.judges_classes(summary),
         finding=" ".join(findings.sentences(summary)),
@@ -114,7 +114,7 @@ def render(
 
 def _exported(table: pd.DataFrame | None, models: Set[str]) -> list[dict[Hashable, Any]]:
     """The rows of the last export about models of the comparison; a missing value is None."""
-    if table is None or "model_md5" not in table:  # an earlier version's tables lack it
+    if table is None:
         return []
     rows = table[table["model_md5"].isin(models)].reindex(columns=EXPORT_COLUMNS).astype(object)
     return rows.where(rows.notna(), None).to_dict("records")

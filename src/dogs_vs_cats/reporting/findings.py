@@ -24,7 +24,7 @@ ENDS = ("", "_low", "_high")
 
 def metric_of(summary: Summary) -> Metric:
     """Returns the metric by which the best approach was chosen."""
-    metric: Metric = summary["best"].get("metric", criteria.DEFAULT)
+    metric: Metric = summary["best"]["metric"]
     return metric
 
 
@@ -176,9 +176,8 @@ def _tested(row: Mapping[str, Any]) -> Iterator[str]:
 
 def _over_seeds(row: Mapping[str, Any]) -> Iterator[str]:
     """States the mean test accuracy of several seeds with its interval; `row` as in `_tested`."""
-    seeds = row.get("seeds", {})
-    # Results of earlier versions have no interval, and those of a cross-validation no test images of their own.
-    if "test_accuracy" in seeds.get("mean_low", {}):
+    seeds = row.get("seeds")
+    if seeds and "test_accuracy" in seeds["mean_low"]:  # a cross-validation has no test images of its own
         images = row["test_images"]
         mean, low, high = (percent(seeds[f"mean{end}"]["test_accuracy"], images) for end in ENDS)
         which = ", each with its own split" if seeds["redrawn"] else " on one split"

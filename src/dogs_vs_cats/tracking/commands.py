@@ -12,7 +12,7 @@ from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
 from dogs_vs_cats.storage.file_hash import md5
 from dogs_vs_cats.tracking import store
-from dogs_vs_cats.tracking.outbox import FOLDER, outboxes
+from dogs_vs_cats.tracking.outbox import outboxes
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,9 +36,6 @@ def upload(target: str | None) -> None:
     # Not at the top, as every kedro command imports this module.
     from dogs_vs_cats.tracking.worker import send
 
-    folders = sorted(path for name in (FOLDER, ".tracking_spool") for path in store.root().glob(f"{name}/*/"))
-    if former := [str(path) for path in folders if not (path / "records.jsonl").exists()]:
-        click.echo(f"Written by another version of this project, which can send them: {', '.join(former)}", err=True)
     problems = []
     for outbox in outboxes(store.root()):
         wanted = target or outbox.store

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.storage.file_hash import md5
 from dogs_vs_cats.tracking import champion, store
 from dogs_vs_cats.tracking.logged_model import MODEL_FILE, log_model, model_of
@@ -313,8 +312,7 @@ class Writer:
             self._tag(approach, **data)
         run = self._get(best) if best in compared else None
         if run and (model_id := model_of(run)):
-            # A record that an earlier version left has no metric.
-            metric = self._parameters["comparison"].get("metric", criteria.DEFAULT)
+            metric = self._parameters["comparison"]["metric"]
             verdict = champion.consider(self._client, name, run, model_id, self._run["promote"], metric)
             self._tag(best, champion=verdict)
         else:

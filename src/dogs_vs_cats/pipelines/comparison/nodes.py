@@ -210,7 +210,7 @@ def _summary_row(
     row["lecture_test_accuracy"] = lecture.test_accuracy
     seeds = metrics.get("seeds") or {}
     if len(seeds.get("seeds", ())) > 1:
-        row["seeds"] = {name: seeds[name] for name in ("seeds", "redrawn", *SEED_STATISTICS) if name in seeds}
+        row["seeds"] = {name: seeds[name] for name in ("seeds", "redrawn", *SEED_STATISTICS)}
     row["trained_with"] = dict(trained_with)
     return row
 
@@ -238,5 +238,5 @@ def _seed_columns(row: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the columns of a row about several seeds."""
     if "seeds" not in row:
         return {}
-    of_test = {f"test_accuracy_{name}": row["seeds"].get(name, {}).get("test_accuracy") for name in SEED_STATISTICS}
+    of_test = {f"test_accuracy_{name}": row["seeds"][name].get("test_accuracy") for name in SEED_STATISTICS}
     return {"seeds": len(row["seeds"]["seeds"]), **of_test}

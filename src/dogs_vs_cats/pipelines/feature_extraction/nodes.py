@@ -81,8 +81,7 @@ def extract_features(
         features = store.array(keys, model.output_shape[-1])
     record = {
         **identity,
-        # A record from before there was a digest gives none, which is that of no base.
-        "base_weights": backbone_record.get("weights", ""),
+        "base_weights": backbone_record["weights"],
         "data": ingestion_record["identity"],
         "images": len(keys),
     }
