@@ -68,9 +68,8 @@ def classify(project: Path, photos: Path, cluster: RayProcesses | None, kill_aft
         seen("driver", private(run.pid))
         if cluster:
             seen("object stores", psutil.disk_usage("/dev/shm").used - shared)
-            for worker in cluster.processes():
-                if worker.info["name"].startswith("ray::"):
-                    seen("worker", private(worker.pid))
+            for worker in cluster.workers():
+                seen("worker", private(worker.pid))
         for journal in project.glob("data/**/*.jsonl"):
             answered = max(answered, journal.read_bytes().count(b"\n"))
         if cluster and not killed and answered >= kill_after:

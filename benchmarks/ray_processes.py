@@ -4,7 +4,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -24,12 +25,11 @@ class RayProcesses:
     def __init__(self, environment: Mapping[str, str]) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"127.0.0.1:{port}"
+            self._port = str(free.getsockname()[1])
+        self.address = f"127.0.0.1:{self._port}"
         # Ray's workers would give way to whatever else runs on this computer.
         self._environment = {**os.environ, "RAY_worker_niceness": "0", **environment}
-        self._before = set(psutil.pids())
-        self._start("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false")
+        self._start("--head", f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false")
         self._head = self._raylets()
         self.machines: list[psutil.Process] = []
         self.complete()
@@ -44,19 +44,31 @@ class RayProcesses:
         """Kills a machine with all that runs on it, as a lost power supply would."""
         machine = self.machines.pop()
         for process in (machine, *machine.children(recursive=True)):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
-    def processes(self) -> Iterator[psutil.Process]:
-        """Iterates over all processes of the cluster."""
-        for process in psutil.process_iter(["name", "cmdline"]):
-            command = " ".join(process.info["cmdline"] or [])
-            if process.pid not in self._before and ("ray" in command or process.info["name"].startswith("ray::")):
-                yield process
+    def processes(self) -> set[psutil.Process]:
+        """All processes of the cluster: Ray's that have its port as an argument, and their children."""
+        found = set()
+        for process in psutil.process_iter(["cmdline"]):
+            command = process.info["cmdline"] or []
+            ends = (f":{self._port}", f"={self._port}")
+            if "ray" in " ".join(command[:3]) and any(word.endswith(ends) for word in command):
+                with suppress(psutil.NoSuchProcess):
+                    found |= {process, *process.children(recursive=True)}
+        return found
+
+    def workers(self) -> set[psutil.Process]:
+        """Those that run tasks, or wait for some."""
+        return {
+            process for machine in self.machines for process in machine.children() if _name(process)[:6] == "ray::_"
+        }
 
     def stop(self) -> None:
         """Kills them."""
         for process in self.processes():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def _start(self, *arguments: str) -> None:
         command = [str(Path(sys.executable).with_name("ray")), "start", *arguments]
@@ -65,4 +77,11 @@ class RayProcesses:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def _raylets(self) -> set[psutil.Process]:
-        return {process for process in self.processes() if process.info["name"] == "raylet"}
+        return {process for process in self.processes() if _name(process) == "raylet"}
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
