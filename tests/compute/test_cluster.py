@@ -61,7 +61,7 @@ class Work:
 
     def extract(self, name: str) -> bytes:
         splits = pd.DataFrame({"split": ["train"] * len(self.images)})
-        data = ({"identity": "base"}, self.images, splits, {"identity": "data"})
+        data = ({"identity": "base", "weights": ""}, self.images, splits, {"identity": "data"})
         features, _ = extract_features(self.base, *data, "avg", COMPUTE, self.folder / name)
         return features.tobytes()
 
