@@ -132,7 +132,9 @@ def train_two_answers(folder):
     model = two_answers()
     block = {**environment_parameters()["from_scratch"], "batch_size": 8, "class_weights": True}
     manifest = pd.DataFrame({"label": labels, "split": ["train"] * 30 + ["validation"] * 10})
-    data = LabelledImages(rows, manifest, ["a", "b", "c"], {"identity": "two answers"})
+    data = LabelledImages(
+        rows, manifest, ["a", "b", "c"], {"identity": "two answers", "bit_depth": None, "fit": "stretch"}
+    )
     training = Training(
         inputs=inputs("from_scratch", block, data),
         seed=0,

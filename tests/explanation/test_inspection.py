@@ -21,6 +21,7 @@ from dogs_vs_cats.reporting import explanation_figures
 from tests.parameters.test_parameters import parameters as environment_parameters
 
 CLASSES = ["0", "1", "2"]
+RECORD = {"bit_depth": None, "fit": "stretch"}
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,7 @@ def drawn(model, images, manifest):
     predictions = manifest.iloc[2:5].assign(
         probability_0=answers[:, 0], probability_1=answers[:, 1], probability_2=answers[:, 2], predicted=[2, 0, 0]
     )
-    chosen = nodes.choose_image(asked(image="test/3"), ingestion(), {}, images, manifest)
+    chosen = nodes.choose_image(asked(image="test/3"), ingestion(), RECORD, images, manifest)
     info = {"made_with": {"parameters": {"batch_size": 16}}}
     layers, *figures, record = nodes.explain(
         model, info, asked(image="test/3"), chosen, images, manifest, predictions, CLASSES
@@ -257,25 +258,29 @@ def test_a_model_without_convolutions_says_what_it_cannot_show(images, manifest)
 
 
 def test_a_picture_comes_from_the_manifest_or_from_a_file(images, manifest, tmp_path):
-    path, image = nodes.choose_image(asked(), ingestion(), {}, images, manifest)
+    path, image = nodes.choose_image(asked(), ingestion(), RECORD, images, manifest)
     assert path == "test/2"
     assert np.array_equal(image, images[2])
-    assert np.array_equal(nodes.choose_image(asked(image="test/5"), ingestion(), {}, images, manifest)[1], images[5])
+    assert np.array_equal(
+        nodes.choose_image(asked(image="test/5"), ingestion(), RECORD, images, manifest)[1], images[5]
+    )
     Image.fromarray(np.full((28, 28), 200, np.uint8)).save(tmp_path / "seven.png")
-    path, image = nodes.choose_image(asked(image=str(tmp_path / "seven.png")), ingestion(), {}, images, manifest)
+    path, image = nodes.choose_image(asked(image=str(tmp_path / "seven.png")), ingestion(), RECORD, images, manifest)
     assert path == "seven.png"
     assert image.shape == (28, 28, 1)
     assert (image == 200).all()
     wide = np.zeros((28, 56), np.uint8)
     wide[:, 14:42] = 200
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    found = nodes.choose_image(asked(image=str(tmp_path / "wide.png")), ingestion(), {"fit": "crop"}, images, manifest)
+    found = nodes.choose_image(
+        asked(image=str(tmp_path / "wide.png")), ingestion(), RECORD | {"fit": "crop"}, images, manifest
+    )
     assert (found[1] == 200).all()
     with pytest.raises(ParameterError, match="neither a path of the manifest"):
-        nodes.choose_image(asked(image="test/99"), ingestion(), {}, images, manifest)
+        nodes.choose_image(asked(image="test/99"), ingestion(), RECORD, images, manifest)
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(ParameterError, match=r"broken\.png, which can't be used"):
-        nodes.choose_image(asked(image=str(tmp_path / "broken.png")), ingestion(), {}, images, manifest)
+        nodes.choose_image(asked(image=str(tmp_path / "broken.png")), ingestion(), RECORD, images, manifest)
 
 
 def test_filters_in_colour_and_in_grey_are_drawn():

@@ -409,7 +409,7 @@ def test_equal_bars_make_no_copies_and_copies_are_still_found(tmp_path: Path, fi
     assert record["near_duplicates"] == {"groups": 1, "images": 2, "groups_across_splits": 0}
 
 
-def test_the_fit_is_recorded_where_images_are_not_stretched(tmp_path: Path) -> None:
+def test_the_fit_is_recorded(tmp_path: Path) -> None:
     for number in range(12):
         path = tmp_path / "pets" / ("Cat", "Dog")[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -420,11 +420,9 @@ def test_the_fit_is_recorded_where_images_are_not_stretched(tmp_path: Path) -> N
     )
     record = usual["ingestion_record"]
     assert stretched["ingestion_record"] == record
-    assert "fit" not in record
-    assert "fit" not in record["parameters"]
-    for fit, made in (("crop", cropped), ("pad", padded)):
+    for fit, made in (("stretch", usual), ("crop", cropped), ("pad", padded)):
         assert made["ingestion_record"]["fit"] == made["ingestion_record"]["parameters"]["fit"] == fit
-        assert made["ingestion_record"]["identity"] != record["identity"]
+    assert len({made["ingestion_record"]["identity"] for made in (usual, cropped, padded)}) == 3
     first = Image.open(tmp_path / "pets/Cat/0.png")
     wanted = decode(np.asarray(first)[:, 60:100], image_size=SIZE, channels=3, max_pixels=10**5).pixels
     np.testing.assert_array_equal(cropped["images"][0], wanted)

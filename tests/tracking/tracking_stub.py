@@ -204,6 +204,8 @@ class Stub:
                 "classes": self.classes,
                 "image_size": images.shape[1],
                 "channels": 3,
+                "bit_depth": None,
+                "fit": "stretch",
                 "parameters": 10,
                 "trainable_parameters": 5,
                 "epochs": EPOCHS,

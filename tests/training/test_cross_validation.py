@@ -17,7 +17,7 @@ from dogs_vs_cats.pipelines.approach.corrections import measure_corrections
 from dogs_vs_cats.training import events
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 from tests.approaches.test_approaches import BOTTLENECK
-from tests.training.test_training import BASE_RECORD, CLASSES, inputs
+from tests.training.test_training import BASE_RECORD, CLASSES, RECORD, inputs
 
 FEATURES_RECORD = {"pooling": "avg", "base_weights": "none"}
 
@@ -51,7 +51,7 @@ def given() -> TrainingInputs:
         np.zeros((41, 32, 32, 3), np.uint8),
         pd.DataFrame(columns),
         CLASSES,
-        {"identity": "data", "folds": 2, "parameters": {"folds": "auto"}},
+        {**RECORD, "folds": 2, "parameters": {"folds": "auto"}},
         base,
         BASE_RECORD,
         features,
@@ -165,7 +165,7 @@ def test_the_log_names_the_approach_the_reason_and_the_accuracy(evaluated: Evalu
 def test_without_folds_in_the_record_everything_stays_as_it_is(
     given: TrainingInputs, saved: tuple[pd.DataFrame, dict[str, Any]]
 ) -> None:
-    data = replace(given.data, ingestion_record={"identity": "data"})
+    data = replace(given.data, ingestion_record=RECORD)
     assert folds.evaluate_folds(replace(given, data=data), *saved) == saved
 
 
@@ -191,7 +191,7 @@ def test_the_effect_of_corrections_is_that_of_the_labels_alone(given: TrainingIn
     swapped = manifest.assign(
         given_label=1 - manifest["label"], given_split=manifest["split"].replace("unused", "train")
     )
-    record = given.data.ingestion_record if crossed else {"identity": "data"}
+    record = given.data.ingestion_record if crossed else RECORD
     data = replace(given.data, manifest=swapped, ingestion_record=record)
     linear = replace(given, data=data, block={**given.block, "head": "linear"})
     tested = linear.data.in_use if crossed else swapped["split"] == "test"

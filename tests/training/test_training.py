@@ -33,7 +33,7 @@ COMPUTE = ComputeParameters(
     images_on_device="auto",
     cluster=None,
 )
-RECORD = {"identity": "data"}
+RECORD = {"identity": "data", "bit_depth": None, "fit": "stretch"}
 BASE_RECORD = {"identity": "base", "name": "source_cnn", "made_with": {"preprocessing": "own"}}
 CLASSES = ["cat", "dog"]
 

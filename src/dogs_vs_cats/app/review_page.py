@@ -123,7 +123,7 @@ class Reviewed:
             return self.ingestion, 0
         made_with = dict(self.catalog.load("ingestion_record")["parameters"])
         seed = made_with.pop("seed")
-        if "corrections" in made_with:
+        if made_with["corrections"]:
             made_with["corrections"] = _VERSION.sub("", made_with["corrections"])
         return IngestionParameters.model_validate(made_with), seed
 

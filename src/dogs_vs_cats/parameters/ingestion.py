@@ -27,8 +27,6 @@ class DecodingOptions(TypedDict):
 class IngestionParameters(ParameterGroup):
     r"""Where the images come from, how many are used, and how they are decoded and split.
 
-    A parameter with a default is written into records only where it differs, so that records from before it hold.
-
     Attributes:
         source: `sample`; a folder; a `.zip` file or a folder in it (`photos.zip/color`); a `.csv` table with a row for
             each image, its path and its label; each of these in object storage (`s3://bucket/photos`); an `http(s)`
@@ -112,8 +110,8 @@ class IngestionParameters(ParameterGroup):
         return {"train": self.train_size, "validation": self.validation_size, "test": self.test_size}
 
     def record(self, names: Set[str] | None = None) -> dict[str, Any]:
-        """The parameters, or some of them, as plain JSON values, without those that have their default."""
-        return self.model_dump(mode="json", include=None if names is None else {*names}, exclude_defaults=True)
+        """The parameters, or some of them, as plain JSON values."""
+        return self.model_dump(mode="json", include=None if names is None else {*names})
 
     def decoding(self, bit_depth: int | None = None, fit: Fit | None = None) -> DecodingOptions:
         """Options for the decoder.

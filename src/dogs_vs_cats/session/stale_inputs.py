@@ -45,11 +45,7 @@ def refuse_stale_inputs(
     )
     ingestion, seed = IngestionParameters.model_validate(parameters["ingestion"]), parameters["seed"]
     if images and inputs & {"images", "manifest"}:
-        # Records leave out what has its default.
-        defaults = {
-            name: field.default for name, field in type(ingestion).model_fields.items() if not field.is_required()
-        }
-        changes = _changes(defaults | images["parameters"], defaults | images_made_with(ingestion, seed))
+        changes = _changes(images["parameters"], images_made_with(ingestion, seed))
         refuse("data_ingestion", "The images on disk were made", changes, "make the images again")
     if base and inputs & {"backbone", "features"}:
         backbone = BackboneParameters.model_validate(parameters["backbone"])

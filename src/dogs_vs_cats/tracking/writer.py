@@ -288,8 +288,8 @@ class Writer:
                 "approach": approach,
                 "experiment": self._run["experiment"],
                 "classes": info["classes"],
-                "bit_depth": info.get("bit_depth"),
-                "fit": info.get("fit", "stretch"),
+                "bit_depth": info["bit_depth"],
+                "fit": info["fit"],
                 "max_pixels": self._parameters["ingestion"]["max_pixels"],
                 "min_side": self._parameters["ingestion"]["min_side"],
             }

@@ -31,7 +31,7 @@ class LabelledImages:
             were corrected, also `given_label` and `given_split`. Images of the split `unused` are left out everywhere.
         class_names: Names in the order of the labels.
         ingestion_record: `identity` of the images and their split; `bit_depth` of the 16-bit files among them;
-            `fit` unless they are stretched.
+            `fit`, how they became squares.
         backbone: The headless base; None for approaches without one.
         backbone_record: Its `identity`, `name` and `made_with`.
         features: float32 array, (images in use, features), in the manifest's order; None where there are none.

@@ -72,7 +72,7 @@ def read_images(
         these are looked for, and for images that `ingestion.group` groups, see `grouping.with_groups`); path and
         reason of each rejected image; the class names, by label; and facts about the images for the record:
         `bit_depth`, the bits that 16-bit images use (None without such images); the number of `constant` images; and
-        `fit` unless they are stretched.
+        `fit`, how they became squares.
 
     Raises:
         SourceError: The source can't be opened, or has no usable image.
@@ -87,7 +87,7 @@ def read_images(
     _report_decoded(decoded, constant, without_credentials(ingestion.source))
     grouped = ingestion.near_duplicates == "group"
     groups = find_groups(decoded.thumbnails) if grouped else np.arange(len(decoded.images))
-    facts = {"bit_depth": decoded.bit_depth, "constant": len(constant), **ingestion.record({"fit"})}
+    facts = {"bit_depth": decoded.bit_depth, "constant": len(constant), "fit": ingestion.fit}
     usable = decoded.usable.assign(group=groups)
     if ingestion.group is not None:
         usable = with_groups(usable, decoded.groups)
@@ -213,9 +213,8 @@ def _identity(
     """SHA-256 that stands for the pixels, the labels and the splits, wherever the images came from."""
     from dogs_vs_cats.images import decoding
 
-    head = [class_names, ingestion.image_size, ingestion.channels, decoding.VERSION]
+    head = [class_names, ingestion.image_size, ingestion.channels, decoding.VERSION, ingestion.fit]
     head += [] if bit_depth is None else [bit_depth]
-    head += ingestion.record({"fit"}).values()
     digest = hashlib.sha256(json.dumps(head).encode())
     columns = ["path", "label", "split", "sha256", *manifest.columns.intersection(_OPTIONAL)]
     for row in manifest[columns].itertuples(index=False):

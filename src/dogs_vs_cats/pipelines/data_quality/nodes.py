@@ -60,7 +60,7 @@ def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record
             "data_quality can't judge a label, because each class has a single group. Set ingestion.group to a value "
             "that divides the classes, or to null, and run data_ingestion again."
         )
-    fit = ingestion_record.get("fit", "stretch")
+    fit = ingestion_record["fit"]
 
     def measured(rows: np.ndarray) -> list[image_quality.Measures]:
         sides = manifest[["height", "width"]].to_numpy()[rows]

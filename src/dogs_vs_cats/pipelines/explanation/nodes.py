@@ -49,7 +49,7 @@ def choose_image(
         )
     from dogs_vs_cats.images.decoding import ImageRejected, decode
 
-    options = ingestion.decoding(ingestion_record.get("bit_depth"), ingestion_record.get("fit", "stretch"))
+    options = ingestion.decoding(ingestion_record["bit_depth"], ingestion_record["fit"])
     try:
         decoded = decode(file.read_bytes(), image_size=images.shape[1], channels=images.shape[3], **options)
     except (ImageRejected, OSError) as error:
