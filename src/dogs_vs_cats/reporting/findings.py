@@ -15,7 +15,7 @@ from dogs_vs_cats.evaluation.predictions import BASELINE
 from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
 from dogs_vs_cats.parameters.comparison import Metric
 from dogs_vs_cats.parameters.training import EVEN
-from dogs_vs_cats.reporting.wording import count, listed, p_value, percent
+from dogs_vs_cats.reporting.wording import count, joined, p_value, percent
 
 Summary = Mapping[str, Any]
 
@@ -74,17 +74,17 @@ def headline(summary: Summary) -> str:
         return f"{best} is better than always guessing one class"
     if better:
         verb = plural(len(better), "has", "have")
-        return f"{best} has {_best_figure(summary)}, but {listed(better)} {verb} the better test accuracy"
+        return f"{best} has {_best_figure(summary)}, but {joined(better)} {verb} the better test accuracy"
     if unsure and metric_of(summary) == "balanced_accuracy":
         # The test is about all images alike.
         return (
-            f"{best} is best by {by_metric(summary)}; its difference from {listed(unsure)} in accuracy could be chance"
+            f"{best} is best by {by_metric(summary)}; its difference from {joined(unsure)} in accuracy could be chance"
         )
     if unsure:
-        return f"{best} is best, but its difference from {listed(unsure)} could be chance"
+        return f"{best} is best, but its difference from {joined(unsure)} could be chance"
     if untested:
-        return f"{best} is best by {by_metric(summary)}; its difference from {listed(untested)} isn't tested"
-    return f"{best} is significantly better than {listed(rivals(summary))}"
+        return f"{best} is best by {by_metric(summary)}; its difference from {joined(untested)} isn't tested"
+    return f"{best} is significantly better than {joined(rivals(summary))}"
 
 
 def sentences(summary: Summary) -> list[str]:
@@ -103,7 +103,7 @@ def sentences(summary: Summary) -> list[str]:
     poor = [name for name in rivals(summary) if not _beats_baseline(summary, name)]
     if poor:
         verb = plural(len(poor), "is", "are")
-        text.append(f"{listed(poor)} {verb} not significantly better than always guessing one class.")
+        text.append(f"{joined(poor)} {verb} not significantly better than always guessing one class.")
     return text + failures(summary)
 
 

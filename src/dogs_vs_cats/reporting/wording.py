@@ -76,7 +76,7 @@ def signed(value: float, form: str) -> str:
     return f"{'+' if value > 0 else ''}{value:{form}}".replace("-", "−")
 
 
-def listed(names: list[str]) -> str:
+def joined(names: list[str]) -> str:
     """Joins names as in a sentence."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 

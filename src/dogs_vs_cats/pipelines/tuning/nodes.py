@@ -10,7 +10,7 @@ from dogs_vs_cats.datasets.environments import Environments, refuse_unless_free
 from dogs_vs_cats.errors import TuningError
 from dogs_vs_cats.parameters.tuning import FIXED, TuningParameters
 from dogs_vs_cats.reporting.html import environment
-from dogs_vs_cats.reporting.wording import listed
+from dogs_vs_cats.reporting.wording import joined
 from dogs_vs_cats.training.dry_build import dry_build
 from dogs_vs_cats.training.inputs import TrainingInputs
 
@@ -64,7 +64,7 @@ def _check(tuning: TuningParameters, approaches_run: list[str], inputs: Training
             f"Name one of these: kedro run --pipelines=tuning --params=tuning.approach={approaches_run[0]}"
         )
     if unused := inputs.parameters.unused.intersection(tuning.spaces(inputs.name)):
-        found, head = listed(sorted(unused)), inputs.block["head"]
+        found, head = joined(sorted(unused)), inputs.block["head"]
         raise TuningError(
             f"tuning.search_space.{name} searches {found}, which head: {head} ignores. Set "
             f"{'them' if len(unused) > 1 else 'it'} to null there, or set {name}.head=dense."
