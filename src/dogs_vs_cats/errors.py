@@ -103,7 +103,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def unwritable(place: object, error: OSError) -> WriteError:
     """The failure of a place that can't be written to."""
     return WriteError(
-        f"{place} can't be written: {error.strerror or error}. Earlier results are unchanged. Free space or change the "
+        f"{place} can't be written: {reason(error)}. Earlier results are unchanged. Free space or change the "
         "permissions (chmod u+w), and run again."
     )
 
@@ -140,6 +140,11 @@ def expected_failure(error: BaseException) -> ProjectError | None:
 def first_line(error: BaseException) -> str:
     """The first line of a library's message without its full stop, or else the kind of error."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__).removesuffix(".")
+
+
+def reason(error: BaseException) -> str:
+    """The system's reason for an error, without its number and path; else see `first_line`."""
+    return getattr(error, "strerror", None) or first_line(error)
 
 
 def plural(number: int, one: str, many: str = "") -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from dogs_vs_cats.errors import CorrectionsError, SourceError, listed, plural, quantity
+from dogs_vs_cats.errors import CorrectionsError, SourceError, listed, plural, quantity, reason
 from dogs_vs_cats.images.sources.names import composed, label_of
 from dogs_vs_cats.images.sources.table_files import as_path, parsed
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
@@ -115,10 +115,9 @@ def read_corrections(ingestion: IngestionParameters) -> Corrections:
         data = path.read_bytes()
         table = parsed(data, where, ",".join(COLUMNS))
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
         raise CorrectionsError(
-            f"ingestion.corrections is {where}, which can't be read: {reason}. Set the path of a .csv file with the "
-            f"columns {','.join(COLUMNS)}, or null."
+            f"ingestion.corrections is {where}, which can't be read: {reason(error)}. Set the path of a .csv file "
+            f"with the columns {','.join(COLUMNS)}, or null."
         ) from error
     except SourceError as error:
         raise CorrectionsError(error.message) from error

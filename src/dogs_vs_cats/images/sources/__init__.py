@@ -3,7 +3,7 @@
 import zipfile
 from pathlib import Path
 
-from dogs_vs_cats.errors import SourceError, listed
+from dogs_vs_cats.errors import SourceError, listed, reason
 from dogs_vs_cats.images.sources.archive import ZipSource, check_sha256
 from dogs_vs_cats.images.sources.arrays import idx_source, is_idx_name, keras_source
 from dogs_vs_cats.images.sources.base import Entry, ImageReadError, Source, fingerprint
@@ -153,10 +153,9 @@ def _open_path(path: Path, ingestion: IngestionParameters, labelled: bool, image
     try:
         path.stat()
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
         name = "ingestion.source" if labelled else "inference.source"
         raise SourceError(
-            f"The source {ingestion.source} can't be opened ({path}: {reason}). Set another one by "
+            f"The source {ingestion.source} can't be opened ({path}: {reason(error)}). Set another one by "
             f"--params={name}=PATH. {allowed}."
         ) from error
     if path.is_dir():

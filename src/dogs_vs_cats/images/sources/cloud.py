@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import fsspec
 
-from dogs_vs_cats.errors import SourceError, first_line
+from dogs_vs_cats.errors import SourceError, reason
 from dogs_vs_cats.images.sources.base import Entry, ImageReadError
 from dogs_vs_cats.images.sources.downloads import stored
 from dogs_vs_cats.images.sources.files import FileSource
@@ -305,5 +305,4 @@ def _code(error: Exception) -> str | None:
 
 def _reason(error: Exception) -> str:
     """What a library says, without addresses' secrets."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
-    return without_credentials(text).removesuffix(".")
+    return without_credentials(reason(error)).removesuffix(".")

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import requests
 
-from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.errors import SourceError, reason
 from dogs_vs_cats.images.sources.archive import check_sha256
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.progress import progress
@@ -97,7 +97,7 @@ def stored(shown: str, version: str, sha256: str | None, folder: Path, transfer:
             _version_file(part).unlink(missing_ok=True)
     except OSError as error:
         raise SourceError(
-            f"The download of {shown} can't be stored in {folder}: {error.strerror or error}. "
+            f"The download of {shown} can't be stored in {folder}: {reason(error)}. "
             "Free space or correct the permissions, then run again: the download resumes where it stopped."
         ) from error
     return target

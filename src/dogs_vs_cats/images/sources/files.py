@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dogs_vs_cats.errors import SourceError
+from dogs_vs_cats.errors import SourceError, reason
 from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source
 from dogs_vs_cats.images.sources.layouts import NoClassesError, arrange
 from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key, suffix_of
@@ -187,8 +187,8 @@ class FolderSource(FileSource):
                 items = os.listdir(self._root / folder) if earlier == folder else []  # noqa: PTH208 (names alone)
             except OSError as error:
                 if folder == "":
-                    raise SourceError(f"The folder {self._root} can't be listed: {_why(error)}.") from error
-                self.rejected.append((as_text(folder), f"can't be listed: {_why(error)}"))
+                    raise SourceError(f"The folder {self._root} can't be listed: {reason(error)}.") from error
+                self.rejected.append((as_text(folder), f"can't be listed: {reason(error)}"))
                 continue
             if earlier != folder:
                 self.rejected.append((as_text(folder), f"the same folder as {as_text(earlier) or 'the source itself'}"))
@@ -216,7 +216,7 @@ class FolderSource(FileSource):
         except FileNotFoundError:
             raise ImageReadError("vanished after it was listed") from None
         except OSError as error:
-            raise ImageReadError(f"can't be read: {_why(error)}") from error
+            raise ImageReadError(f"can't be read: {reason(error)}") from error
         raise ImageReadError("changed after it was listed")
 
     def _status(self, path: str) -> os.stat_result | None:
@@ -228,7 +228,7 @@ class FolderSource(FileSource):
             # `is_symlink` fails for names that are too long.
             is_link = getattr(error, "errno", None) != errno.ENAMETOOLONG and place.is_symlink()
             problem = "a broken symbolic link" if is_link else "can't be read"
-            self.rejected.append((as_text(path), f"{problem}: {_why(error)}"))
+            self.rejected.append((as_text(path), f"{problem}: {reason(error)}"))
             return None
 
     def _add(self, path: str, status: os.stat_result) -> None:
@@ -261,7 +261,7 @@ def table_source(path: Path, ingestion: IngestionParameters, folder: Path) -> Fo
     try:
         table = LabelTable(path.read_bytes(), str(path), ingestion.columns, str(folder), ingestion.group)
     except OSError as error:
-        raise SourceError(f"The table {path} can't be read: {_why(error)}.") from error
+        raise SourceError(f"The table {path} can't be read: {reason(error)}.") from error
     names = table.names(lambda name: _is_file(folder / name))
     source = FolderSource(folder, ingestion, names)
     source.label_by(table, by_path=names is not None)
@@ -284,7 +284,7 @@ def listed_paths(path: Path) -> list[str]:
             else:
                 lines = [line.rstrip("\r\n") for line in file]
     except (OSError, csv.Error) as error:
-        raise SourceError(f"The list {path} can't be read: {_why(error)}.") from error
+        raise SourceError(f"The list {path} can't be read: {reason(error)}.") from error
     paths = [line for line in lines if line.strip()]
     if not paths:
         raise SourceError(f"The list {path} names no files: it needs one path a line, or a column named path.")
@@ -302,7 +302,3 @@ def _is_file(place: Path) -> bool:
 def _token(status: os.stat_result) -> str:
     """Identity of a file's content as far as its status tells: size and time of the last change in nanoseconds."""
     return f"{status.st_size}:{status.st_mtime_ns}"
-
-
-def _why(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
