@@ -14,7 +14,7 @@ All photos are assumed to be drawn independently of each other; a hundred frames
 verdict where the test photos come in groups. docs/inference.md gives rates of false alarms and of found drift.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ class Sample:
         return cls(probabilities.max(axis=1).astype(np.float32), predicted, flags, groups)
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> "Sample":
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Sample":
         """Reads what `arrays` returned."""
         names = {name: f"{_PREFIX}{name}" for name in cls.__dataclass_fields__}
         return cls(**{name: arrays[stored] for name, stored in names.items() if stored in arrays})

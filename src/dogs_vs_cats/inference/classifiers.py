@@ -21,6 +21,7 @@ from dogs_vs_cats.parameters.base import explain
 from dogs_vs_cats.parameters.comparison import Metric
 from dogs_vs_cats.parameters.ingestion import Fit
 from dogs_vs_cats.project import ROOT, resolve
+from dogs_vs_cats.storage.file_hash import md5
 
 if TYPE_CHECKING:
     from dogs_vs_cats.evaluation.drift import Sample
@@ -205,7 +206,6 @@ def load_classifier(name: str, path: Path) -> Classifier:
         ModelFileError: The file is missing or damaged, its classes aren't known, or the model doesn't keep the model
             contract.
     """
-    from dogs_vs_cats.datasets import FileHashDataset
     from dogs_vs_cats.datasets.keras_model import load_model
 
     model = load_model(path)
@@ -234,19 +234,18 @@ def load_classifier(name: str, path: Path) -> Classifier:
         distribution=distribution,
         tested=tested,
         data=description.made_with.get("data"),
-        model_md5=FileHashDataset(filepath=str(path)).load(),
+        model_md5=md5(path),
     )
 
 
 def _described(path: Path) -> "tuple[Distribution, Sample]":
     """Reads where the training images lie, and the answers to the test images."""
-    from dogs_vs_cats.datasets import ArraysDataset
     from dogs_vs_cats.evaluation.drift import Sample
     from dogs_vs_cats.evaluation.out_of_distribution import Distribution
 
     try:
-        arrays = ArraysDataset(filepath=str(path)).load()
-        return Distribution.from_arrays(arrays), Sample.from_arrays(arrays)
+        with np.load(path, allow_pickle=False) as arrays:
+            return Distribution.from_arrays(arrays), Sample.from_arrays(arrays)
     except Exception as error:
         raise ModelFileError(
             f"{path}, which says where the training images of the model beside it lie, is damaged: {error}. "
