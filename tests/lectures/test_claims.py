@@ -12,25 +12,25 @@ from tests.conftest import PROJECT
 
 PROOFS = {
     "approach 1: parameters, with its printed output Dense(1, softmax)": "two outputs (15,242,050)",
-    "approach 1: what a softmax over one output answers": "exp(x)/exp(x) is 1",
+    "approach 1: output of a softmax over one unit": "exp(x)/exp(x) is 1",
     "input of VGG16": "255 times weaker",
-    "augmentation: shear_range": "0.2 are 11.5 degrees",
+    "augmentation: shear_range": "0.2 radians are 11.5 degrees",
     "AlexNet: parameters of the first dense layer": "9,216 · 4,096 + 1 = 37,748,737",
     "AlexNet: parameters of the second dense layer": "4,096 · 4,096 + 1 = 16,777,217",
     "AlexNet: parameters of the third dense layer": "4,096 · 1,000 + 1 = 4,096,001",
     "AlexNet: share of the convolutions in the parameters": "3,747,200 of 62,378,344",
-    "AlexNet: ImageNet's size of images": "takes this size",
-    "Inception: what side by side brings": "31.1 times fewer multiplications",
+    "AlexNet: image size of ImageNet": "takes this size",
+    "Inception: gain of parallel convolutions": "31.1 times fewer multiplications",
     "output size: formula": "54.25 on 224 pixels, where it finds 54",
     "memory of 100 maps of 512×512 in 32 bit": "3 · 100 maps are 300 MB",
     "memory of a batch of 100 of these images": "29.3 GB",
     "MLP on 224×224×3 with three layers of 128: parameters": "150,528 · 128³ = 315,680,096,256",
     "kernel: blur": "100 into −100",
     "kernel: blur by ones": "100 into 900",
-    "first answer of a 4×4 image under a 3×3 kernel": "setting one weight to 1",
+    "first output of a 3×3 kernel on a 4×4 image": "setting one weight to 1",
     "Laplacian, valid": "its middle is 14 −12 25 / 17 −14 −7 / −14 24 −3",
     "Sobel on the first window": "gives 3; but then the second window gives −27",
-    "the second window, which is the first moved by a column: its first two columns": "last two columns of the first",
+    "second window (the first, moved by one column): its first two columns": "last two columns of the first",
 }
 """The statement of each slip's note, with figures."""
 
@@ -67,10 +67,10 @@ def test_every_slip_is_proved(claims):
 @pytest.mark.medium
 def test_the_known_slips_are_found_by_computing(claims):
     ours = by_claim(claims[claims["verdict"] == Verdict.SLIP])["ours"]
-    assert ours["approach 1: what a softmax over one output answers"] == "1, always"
+    assert ours["approach 1: output of a softmax over one unit"] == "1, always"
     assert ours["approach 1: parameters, with its printed output Dense(1, softmax)"] == "15,241,025"
     assert ours["AlexNet: parameters of the first dense layer"] == "37,752,832"
-    assert ours["AlexNet: ImageNet's size of images"] == "224×224"
+    assert ours["AlexNet: image size of ImageNet"] == "224×224"
     assert ours["memory of 100 maps of 512×512 in 32 bit"] == "100 MB"
     assert ours["MLP on 224×224×3 with three layers of 128: parameters"] == "19,300,736"
     assert ours["Laplacian, valid"].split(" / ")[1] == "17 −14 −7"
@@ -84,7 +84,7 @@ def test_the_known_slips_are_found_by_computing(claims):
 def test_what_the_lectures_have_right_is_the_same_here(claims):
     verdicts = by_claim(claims)["verdict"]
     for claim in (
-        "photos: size; to train; to validate",
+        "photos: size; training; validation",
         "naive CNN: sizes",
         "naive CNN: parameters",
         "approach 1: layers, and how many of the first are frozen",

@@ -218,13 +218,13 @@ def test_times_and_epochs_are_those_of_matching_results():
     assert claims["approach 2: training of the head"].ours == "10.4 s for 10 epochs"
     assert claims["an epoch of approach 1 against one of approach 2"].note.startswith(
         "On MobileNetV2 with its own preprocessing, features averaged over positions; the lecture has VGG16 with "
-        "pixels / 255. The former takes 14 times as long as the latter, in the lecture 45 times."
+        "pixels / 255. Approach 1 takes 14 times as long, in the lecture 45 times."
     )
     long = experiment(
         PHOTOS, transfer_bottleneck=approach_2("own", 0.9, epochs=100), histories={"transfer_bottleneck": history}
     )
     claims = found(lecture=Experiment(summary, {}, {}), long=long)
-    assert claims["approach 2: epochs that it asks for"].ours == "lowest validation loss after 2 of 3"
+    assert claims["approach 2: suggested number of epochs"].ours == "lowest validation loss after 2 of 3"
     assert claims["an epoch of approach 1 against one of approach 2"].note == results.NOT_ON_DISK
 
 
