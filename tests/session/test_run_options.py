@@ -179,7 +179,9 @@ def test_that_command_names_the_environment(project: Path) -> None:
 
 def test_folders_and_files_that_conf_must_have_are_named(project: Path) -> None:
     shutil.rmtree(project / "conf" / "local")
-    assert "'local', which is read where --env names none. There are base, from_scratch_3000, lecture" in refusal()
+    line = refusal()
+    assert "'local', the default without --env. Environments in " in line
+    assert "conf: base, from_scratch_3000, lecture" in line
     (project / "conf" / "base" / "globals.yml").unlink()
     assert "Globals key 'experiment' not found" in refusal("--env=base")
 
@@ -261,7 +263,7 @@ def test_values_may_be_lists_and_blocks_and_have_commas(text: str, expected: dic
 
 def test_an_input_that_no_pipeline_makes_is_named_with_the_places_to_check(project: Path) -> None:
     catalog = DataCatalog({"nowhere": JSONDataset(filepath=str(project / "nowhere.json"))})
-    with pytest.raises(MissingInputError, match=r"starts from nowhere, .* No pipeline makes it: check its name"):
+    with pytest.raises(MissingInputError, match=r"starts from nowhere, .* No pipeline produces it: check its name"):
         check_inputs(Pipeline([Node(listed, "nowhere", "text", name="read")]), catalog, None)
 
 

@@ -104,18 +104,18 @@ class ConfigLoader(OmegaConfigLoader):
         folder, environment = Path(self.conf_source), self.env or self.default_run_env
         if not (folder / self.base_env).is_dir():
             raise ConfigurationError(
-                f"{self._given} is no configuration of this project: it has no folder {self.base_env}. Give "
-                "--conf-source a folder like conf, or the archive that kedro package writes."
+                f"{self._given} is no configuration of this project: it has no folder {self.base_env}. Set "
+                "--conf-source to a folder like conf, or to the archive that kedro package writes."
             )
         existing = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
         if environment in existing:
             return
         close = get_close_matches(environment, existing, n=1)
-        default = "" if self.env else ", which is read where --env names none"
+        default = "" if self.env else ", the default without --env"
         hint = f" Did you mean {close[0]}?" if close else ""
         raise ConfigurationError(
-            f"There is no environment {environment!r}{default}.{hint} There are {', '.join(existing)}, the folders of "
-            f"{self._given}."
+            f"There is no environment {environment!r}{default}.{hint} Environments in {self._given}: "
+            f"{', '.join(existing)}."
         )
 
     def _files(self, key: str) -> list[Path]:
@@ -128,7 +128,7 @@ class ConfigLoader(OmegaConfigLoader):
 def _folder_name(experiment: Any) -> str:
     if not re.fullmatch(r"\w[\w.-]*", str(experiment)):
         raise ConfigurationError(
-            f"experiment: {experiment!r} can't be the name of a folder. Results lie in data/<layer>/EXPERIMENT: give "
+            f"experiment: {experiment!r} isn't a valid folder name. Results are in data/<layer>/EXPERIMENT: use "
             "letters, digits, '_', '-' and '.', as in --params=experiment=lecture_2."
         )
     return str(experiment)

@@ -155,8 +155,8 @@ def _refuse_runner(given: str) -> None:
     for runner in ("ParallelRunner", "ThreadRunner"):
         if runner in given:
             raise ProjectError(
-                f"--runner={runner} can't run pipelines with Keras in them: Keras works in one process and one thread. "
-                "Use kedro run without --runner; each node computes on several cores by itself (compute.threads)."
+                f"--runner={runner} can't run pipelines that use Keras, which needs one process and one thread. "
+                "Use kedro run without --runner; each node uses several cores (compute.threads)."
             )
 
 

@@ -121,9 +121,9 @@ def check_inputs(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any], environ
         if name != "__default__" and wanted & part.all_outputs():
             needed.insert(0, name)
             wanted = wanted - part.all_outputs() | {*missing(part)}
-    advice = "No pipeline makes it: check its name in the pipeline, and its entry and file in the catalog."
+    advice = "No pipeline produces it: check its name in the pipeline, and its entry and file in the catalog."
     if needed:
-        advice = f"Run the pipelines that make it as a whole: {run_command(environment, needed)}"
+        advice = f"Run the pipelines that produce it: {run_command(environment, needed)}"
     raise MissingInputError(
         f"The run starts from {', '.join(absent)}, which this experiment doesn't have on disk. {advice}"
     )
@@ -152,4 +152,4 @@ def _check_name(option: str, name: str, existing: Collection[str]) -> None:
     close = inner or get_close_matches(name, existing, n=3)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     known = listed(sorted(existing), LISTED) or "none"
-    raise SelectionError(f"{option}={name}: there is no {name!r}.{hint} There are {known}.")
+    raise SelectionError(f"{option}={name}: there is no {name!r}.{hint} Available: {known}.")

@@ -64,7 +64,7 @@ def refuse_stale_inputs(
         approach, _, entry = name.rpartition(".")
         record = catalog.load(name) if entry == "model_info" and catalog.exists(name) else None
         if images and record and record["made_with"]["data"] != images["identity"]:
-            refuse(approach, f"{approach} was trained", ["on other images than the present ones"], "train it again")
+            refuse(approach, f"{approach} was trained", ["on other images"], "train it again")
 
 
 def _changes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
