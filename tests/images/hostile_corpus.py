@@ -240,7 +240,7 @@ def no_images() -> Iterator[FileCase]:
     }
     for what, data in contents.items():
         for suffix in ("jpg", "png"):
-            yield FileCase("no image under an image's name", f"{what}.{suffix}", data, Rejected())
+            yield FileCase("no image despite an image's name", f"{what}.{suffix}", data, Rejected())
     starts = {
         "jpg": b"\xff\xd8\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0",
         "png": b"\x89PNG\r\n\x1a\n",
@@ -253,7 +253,7 @@ def no_images() -> Iterator[FileCase]:
     }
     for suffix, start in starts.items():
         for what, rest in (("nothing", b""), ("text", b"no photo" * 40), ("noise", random.Random(6).randbytes(900))):
-            yield FileCase("an image's first bytes alone", f"start and {what}.{suffix}", start + rest, Rejected())
+            yield FileCase("only the first bytes of an image", f"start and {what}.{suffix}", start + rest, Rejected())
 
 
 def wrong_extensions() -> Iterator[FileCase]:
@@ -286,7 +286,7 @@ def turned() -> Iterator[FileCase]:
             stored = picture if turn is None else picture.transpose(turn)
             options = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
             data = encoded(stored, kind, exif=exif, **options)
-            yield FileCase("turned by EXIF", f"orientation {orientation}.{suffix}", data, Accepted())
+            yield FileCase("rotated by EXIF", f"orientation {orientation}.{suffix}", data, Accepted())
 
 
 def broken_metadata() -> Iterator[FileCase]:
@@ -630,7 +630,7 @@ def broken_structure() -> Iterator[FileCase]:
     for name, data in FILES.items():
         # Cameras and telephones add films and thumbnails behind a photo.
         data += b"more bytes " * 30
-        yield FileCase("bytes behind the picture", f"{name} and more.{suffix_of(name)}", data, Either(Accepted()))
+        yield FileCase("bytes after the picture", f"{name} and more.{suffix_of(name)}", data, Either(Accepted()))
 
 
 def taller(form: str, data: bytes, height: int) -> bytes:
@@ -784,7 +784,7 @@ def left_behind() -> Iterator[FileCase]:
         ".hidden.jpg",
         "__MACOSX/cat.jpg",
     ):
-        yield FileCase("left behind by systems", name, b"\0\0\0\1Bud1" + bytes(50), Ignored())
+        yield FileCase("system files", name, b"\0\0\0\1Bud1" + bytes(50), Ignored())
 
 
 # --- archives -------------------------------------------------------------------------------------------------------
@@ -1245,4 +1245,4 @@ def no_archives() -> Iterator[ArchiveCase]:
         "zeros": bytes(10_000),
         "noise": random.Random(17).randbytes(10_000),
     }.items():
-        yield ArchiveCase("no archive under an archive's name", what, data, refused="is no zip file")
+        yield ArchiveCase("no archive despite an archive's name", what, data, refused="is no zip file")

@@ -280,7 +280,7 @@ def test_the_password_to_a_source_comes_into_no_record_and_no_report(monkeypatch
 
 
 def counts() -> Iterator[tuple[str, int, str]]:
-    """Rows of the table in docs/reliability.md: kind, number of cases, what becomes of them."""
+    """Rows of the table in docs/reliability.md: kind, number of cases, outcome."""
     words = {Accepted: "used", Rejected: "rejected", Either: "used or rejected", Ignored: "ignored"}
     for outcomes_of in (
         [(case.kind, words[type(case.outcome)]) for case in corpus.file_cases()],
@@ -292,7 +292,7 @@ def counts() -> Iterator[tuple[str, int, str]]:
         for kind, outcomes in kinds.items():
             text = ", ".join(f"{count} {word}" for word, count in outcomes.items())
             yield kind, outcomes.total(), next(iter(outcomes)) if len(outcomes) == 1 else text
-    yield "things in folders that are no files", len(THINGS), "rejected"
+    yield "entries in folders that are not files", len(THINGS), "rejected"
     yield "files that vanish or change while they are read", len(CHANGES) + 1, "rejected"
 
 
@@ -305,7 +305,7 @@ def archive_words(case: ArchiveCase) -> str:
 
 
 def table(rows: Sequence[tuple[str, int, str]]) -> str:
-    lines = ["| kind | cases | what becomes of them |", "| --- | --- | --- |"]
+    lines = ["| kind | cases | outcome |", "| --- | --- | --- |"]
     lines += [f"| {kind} | {count} | {words} |" for kind, count, words in rows]
     return "\n".join([*lines, f"| **all** | **{sum(count for _, count, _ in rows)}** | |"])
 
