@@ -85,8 +85,8 @@ def refusal(*arguments: str) -> str:
         ("--params=ingestion.classes=[dog,cat", "ingestion.classes", "", "given was '[dog,cat'"),
         ("--params=seed=*x", "seed", "", "undefined alias"),
         ("--params=experiment=photos/2", "'photos/2'", "", "--params=experiment=lecture_2"),
-        ("--params=experiment=..", "'..'", "", "the name of a folder"),
-        ("--params=experiment.name=x", "{'name': 'x'}", "", "the name of a folder"),
+        ("--params=experiment=..", "'..'", "", "a valid folder name"),
+        ("--params=experiment.name=x", "{'name': 'x'}", "", "a valid folder name"),
     ],
 )
 def test_a_wrong_option_names_what_there_is(
