@@ -25,6 +25,7 @@ def preview(images: np.ndarray, manifest: pd.DataFrame, augmentation: Augmentati
     """
     from dogs_vs_cats.images.augmentation.generator import create_generator
     from dogs_vs_cats.images.batches import RowBatches
+    from dogs_vs_cats.reporting import augmentation_figures
 
     rows = _first_of_each_class(manifest, ORIGINALS)
     labels = manifest["label"].to_numpy()
@@ -32,7 +33,7 @@ def preview(images: np.ndarray, manifest: pd.DataFrame, augmentation: Augmentati
         images, rows, labels, batch_size=len(rows), seed=seed, augmenter=create_generator(augmentation)
     )
     lines = [images[rows], *(versions.batch(version, 0)[0] for version in range(VERSIONS))]
-    return _draw(lines, manifest["class_name"].to_numpy()[rows])
+    return augmentation_figures.preview(lines, manifest["class_name"].iloc[rows].tolist())
 
 
 def _first_of_each_class(manifest: pd.DataFrame, count: int) -> np.ndarray:
@@ -40,24 +41,3 @@ def _first_of_each_class(manifest: pd.DataFrame, count: int) -> np.ndarray:
     training = manifest.reset_index(drop=True).query("split == 'train'")
     turn = training.groupby("label").cumcount().rename("turn")
     return pd.concat([turn, training["label"]], axis=1).sort_values(["turn", "label"]).index.to_numpy()[:count]
-
-
-def _draw(lines: list[np.ndarray], names: np.ndarray) -> Figure:
-    """Draws originals, titled with their names, above their versions."""
-    import matplotlib as mpl
-    from matplotlib import figure as mpl_figure
-
-    from dogs_vs_cats.reporting.style import INK, MUTED, STYLE
-
-    with mpl.rc_context(STYLE):
-        figure = mpl_figure.Figure(figsize=(1.5 * len(names), 1.5 * len(lines) + 0.3), layout="constrained")
-        grid = figure.subplots(len(lines), len(names), squeeze=False)
-    for axes, image in zip(grid.flat, np.concatenate(lines), strict=True):
-        axes.imshow(np.clip(image, 0, 255).astype(np.uint8), cmap="gray", vmin=0, vmax=255)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    for axes, name in zip(grid[0], names, strict=True):
-        axes.set_title(name, loc="center", color=INK, fontsize=11, fontweight="bold")
-    for number, axes in enumerate(grid[:, 0]):
-        axes.set_ylabel(f"version {number}" if number else "original", color=MUTED)
-    return figure
