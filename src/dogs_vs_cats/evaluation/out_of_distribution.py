@@ -13,7 +13,7 @@ The fit reads the features in parts. scikit-learn's `PCA` gives the same distanc
 images in memory, as float64.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dogs_vs_cats.compute.lazy_types import Model
+from dogs_vs_cats.storage.arrays import row_parts
 
 DIRECTIONS = 64
 """Main directions at most; there are fewer where there are few features or few images."""
@@ -79,7 +80,7 @@ class Distribution:
         means = self.means.astype(np.float64)
         along_means, scale = means @ self.directions.T, np.sqrt(self.variances)
         found = [np.empty(0)]
-        for part in _parts(features):
+        for part in row_parts(features, _ROWS_AT_ONCE):
             points = _described(part) / self.spread
             along = points @ self.directions.T
             rest = np.maximum(cdist(points, means, "sqeuclidean") - cdist(along, along_means, "sqeuclidean"), 0)
@@ -102,7 +103,7 @@ def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: 
     size = 2 * features.shape[1] + 1
     classes, index = np.unique(labels, return_inverse=True)
     sums, squares = np.zeros((len(classes), size)), np.zeros(size)
-    for part, members in zip(_parts(features), _parts(index), strict=True):
+    for part, members in zip(row_parts(features, _ROWS_AT_ONCE), row_parts(index, _ROWS_AT_ONCE), strict=True):
         points = _described(part)
         belongs = members == np.arange(len(classes))[:, np.newaxis]
         sums += belongs.astype(np.float64) @ points
@@ -113,7 +114,7 @@ def fit(features: NDArray[np.float32], labels: NDArray[np.integer], validation: 
 
     means = sums / np.bincount(index)[:, np.newaxis] / spread
     covariance = np.zeros((size, size))
-    for part, members in zip(_parts(features), _parts(index), strict=True):
+    for part, members in zip(row_parts(features, _ROWS_AT_ONCE), row_parts(index, _ROWS_AT_ONCE), strict=True):
         away = _described(part) / spread - means[members]
         covariance += away.T @ away / len(features)
 
@@ -186,10 +187,6 @@ def _with_description(model: Model, is_whole: bool = True) -> tuple[Any, Any, An
     if len(described.shape) == 4:
         described = keras.layers.GlobalAveragePooling2D(dtype="float32", name="features_of_image")(described)
     return image, output, described
-
-
-def _parts(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
 
 
 def _described(features: NDArray[np.float32]) -> NDArray[np.float64]:

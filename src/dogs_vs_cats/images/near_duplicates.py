@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dogs_vs_cats.storage.arrays import row_parts
+
 THUMBNAIL_SIZE = 16
 """Height and width of the thumbnails by which images are compared, in pixels."""
 
@@ -63,7 +65,7 @@ def find_groups(thumbnails: np.ndarray) -> np.ndarray:
     groups = np.arange(len(thumbnails))
     if len(thumbnails) < 2:
         return groups
-    blocks = (thumbnails[start : start + _BLOCK].astype(np.float32) for start in range(0, len(thumbnails), _BLOCK))
+    blocks = (block.astype(np.float32) for block in row_parts(thumbnails, _BLOCK))
     described = [(_hashes(block), _hashes(block[:, :, ::-1]), block.std((1, 2))) for block in blocks]
     hashes, mirrored_hashes, contrast = map(np.concatenate, zip(*described, strict=True))
     rows = np.flatnonzero(contrast >= MIN_CONTRAST)

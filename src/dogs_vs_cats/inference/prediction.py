@@ -11,7 +11,7 @@ from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.inference.predictor import predictor
 from dogs_vs_cats.parameters.compute import BATCH_SIZE, ComputeParameters
 from dogs_vs_cats.progress import progress
-from dogs_vs_cats.storage.arrays import read_rows
+from dogs_vs_cats.storage.arrays import read_rows, row_parts
 
 
 def predict(model: keras.Model, images: np.ndarray, rows: np.ndarray, compute: ComputeParameters) -> np.ndarray:
@@ -71,5 +71,4 @@ def predict_batches(
 
 def row_batches(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yields the images of `rows`, `BATCH_SIZE` at a time."""
-    for start in range(0, len(rows), BATCH_SIZE):
-        yield read_rows(images, rows[start : start + BATCH_SIZE])
+    return (read_rows(images, part) for part in row_parts(rows, BATCH_SIZE))

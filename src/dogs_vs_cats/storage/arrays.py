@@ -4,7 +4,7 @@
 """
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,11 @@ def read_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     if array.mode == "r" and isinstance(array.base, mmap.mmap):
         array.base.madvise(mmap.MADV_DONTNEED)
     return copied
+
+
+def row_parts(rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Yields `size` rows of an array at a time."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
 def averaged(features: np.ndarray, channels: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from dogs_vs_cats.evaluation.training_size import Curve
 from dogs_vs_cats.images.splits import TRAIN, UNUSED
 from dogs_vs_cats.progress import track
 from dogs_vs_cats.reporting.data_quality import ALL
-from dogs_vs_cats.storage.arrays import averaged, read_rows
+from dogs_vs_cats.storage.arrays import averaged, read_rows, row_parts
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +67,9 @@ def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record
         squares = zip(read_rows(images, rows), sides, strict=True)
         return [image_quality.measure(without_bars(square, height, width, fit)) for square, (height, width) in squares]
 
-    parts = np.split(photos.index.to_numpy(), range(_ROWS_AT_ONCE, len(photos), _ROWS_AT_ONCE))
+    blocks = list(row_parts(photos.index.to_numpy(), _ROWS_AT_ONCE))
     found = [
-        of for _, part in track(in_order(measured, parts, chunk=1), "Looking at photos", len(parts)) for of in part
+        of for _, part in track(in_order(measured, blocks, chunk=1), "Looking at photos", len(blocks)) for of in part
     ]
     longer, shorter = (photos[["width", "height"]].agg(side, axis=1) for side in ("max", "min"))
     copies = photos.get("copies", photos["group"])

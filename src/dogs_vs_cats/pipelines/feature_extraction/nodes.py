@@ -16,7 +16,7 @@ from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.compute.parallel import in_order
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.progress import progress, track
-from dogs_vs_cats.storage.arrays import read_rows
+from dogs_vs_cats.storage.arrays import read_rows, row_parts
 from dogs_vs_cats.storage.feature_store import KEY_BYTES, FeatureStore
 
 logger = logging.getLogger(__name__)
@@ -90,13 +90,12 @@ def extract_features(
 
 def _keys(images: np.ndarray, rows: np.ndarray) -> Iterator[bytes]:
     """Yields the key of each image, a hash of its pixels."""
-    parts = np.split(rows, range(_HASHED_AT_ONCE, len(rows), _HASHED_AT_ONCE))
 
     def hashes(part: np.ndarray) -> list[bytes]:
         pixels = read_rows(images, part)
         return [hashlib.blake2b(image.tobytes(), digest_size=KEY_BYTES).digest() for image in pixels]
 
-    for _, keys in in_order(hashes, parts, chunk=1):
+    for _, keys in in_order(hashes, list(row_parts(rows, _HASHED_AT_ONCE)), chunk=1):
         yield from keys
 
 
