@@ -230,7 +230,7 @@ def test_times_and_epochs_are_those_of_matching_results():
 
 def result_of(parameters, metrics, predictions):
     """The result of a perceptron without figures."""
-    info = {"approach": "mlp", "made_with": {"parameters": parameters}}
+    info = {"approach": "mlp", "made_with": {"parameters": {"learning_rate": 0.001, **parameters}}}
     pictures = Pictures({}, b"", {}, None, None, None, None, None)
     return ApproachResult(info, "", pd.DataFrame(), metrics, pd.DataFrame(), predictions, {}, pictures)
 
