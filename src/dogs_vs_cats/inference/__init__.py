@@ -1,1 +1,1 @@
-"""Inference: running models over many images, here or on a Ray cluster."""
+"""Inference: running models over many images."""
