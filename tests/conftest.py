@@ -276,8 +276,8 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
 def ray_processes(s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayProcesses]:
     """A cluster of two machines that may read the S3 server; a module that has killed one has to complete it."""
     pytest.importorskip("ray")
-    # A dead machine is missed after two seconds instead of fifteen.
-    quick = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "4"}
+    # A dead machine is missed after two seconds instead of fifteen, and workers don't yield to other programs.
+    quick = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "4", "RAY_worker_niceness": "0"}
     processes = RayProcesses(_s3_variables(s3_server, tmp_path_factory.mktemp("aws")) | quick)
     yield processes
     processes.stop()

@@ -18,6 +18,7 @@ from dogs_vs_cats.errors import ConfigurationError, SelectionError
 from dogs_vs_cats.parameters.command_line import parse_repeated
 from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import VARIABLE
+from dogs_vs_cats.session.runner import ProjectRunner
 from dogs_vs_cats.session.selection import ProjectSession
 from dogs_vs_cats.storage.commands import cache_commands
 from dogs_vs_cats.tracking.commands import tracking_commands
@@ -25,6 +26,8 @@ from dogs_vs_cats.tracking.commands import tracking_commands
 _PARAMS_HELP = """Parameters that take precedence over those in conf: NAME=VALUE, separated by commas, with dots in
 nested names. Values are YAML: --params='ingestion.classes=[dog,cat],seed=3'. Text with a comma needs quotes."""
 
+
+_PROJECT_RUNNER = f"{ProjectRunner.__module__}.{ProjectRunner.__name__}"
 
 _REPEATED = ("params", "runner_params")
 """Options that add to each other if they are given more than once."""
@@ -43,7 +46,7 @@ def _run(pipeline: str | None, pipelines: list[str], params: dict[str, Any], **o
     """Run pipelines; without --pipelines, everything from ingestion to comparison."""
     del options["config"]  # its options are among the others
     arguments = {"is_async": options.pop("is_async"), **options.pop("runner_params")}
-    options["runner"] = _runner(options["runner"] or "SequentialRunner", arguments)
+    options["runner"] = _runner(options["runner"] or _PROJECT_RUNNER, arguments)
     names = list(dict.fromkeys([*pipelines, pipeline] if pipeline else pipelines))
     configuration = {"env": options.pop("env"), "conf_source": options.pop("conf_source")}
     with ProjectSession.create(os.environ.get(VARIABLE), runtime_params=params, **configuration) as session:

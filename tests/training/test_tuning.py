@@ -42,7 +42,7 @@ BASE_RECORD = {"identity": "base", "name": "base", "made_with": {"preprocessing"
 
 
 def tuning(approach="transfer_bottleneck", **changes):
-    block = {"approach": approach, "trials": TRIALS, "epochs": None, "environment": "tuned"}
+    block = {"approach": approach, "trials": TRIALS, "trials_at_once": 1, "epochs": None, "environment": "tuned"}
     return TuningParameters.model_validate({**block, "search_space": {"transfer_bottleneck": SPACE}, **changes})
 
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import click
 
 from dogs_vs_cats.compute import start
+from dogs_vs_cats.compute.turns import turn_given_away
 from dogs_vs_cats.errors import ClusterError
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ ITEMS_PER_MACHINE = 4
 ATTEMPTS = 3
 """Times that a task is tried if its worker dies: Ray's `max_retries` is one less."""
 
-_SECONDS_BETWEEN_CHECKS = 1.0
+SECONDS_BETWEEN_CHECKS = 1.0
+"""How often work that waits for the cluster looks for machines that are gone."""
 
 _lock = threading.Lock()
 _address: str | None = None
@@ -117,6 +119,13 @@ def machines() -> dict[str, dict[str, float]]:
     return found
 
 
+def one_machine() -> dict[str, float | str]:
+    """Options of a Ray task that takes a whole machine, as far as the machines are alike, and is repeated elsewhere."""
+    there = machines().values()
+    cpus, gpus = (min(each.get(name, 0) for each in there) for name in ("CPU", "GPU"))
+    return {"num_cpus": cpus, "num_gpus": gpus, "max_retries": ATTEMPTS - 1, "scheduling_strategy": "SPREAD"}
+
+
 @contextmanager
 def explained(work: str) -> Iterator[None]:
     """Turns an error of Ray into one line; a failure of this project that ended a task is raised as it is.
@@ -145,8 +154,7 @@ def explained(work: str) -> Iterator[None]:
 def in_order(make: Callable[[], Callable[[Item], Result]], items: Iterable[Item], work: str) -> Iterator[Result]:
     """Applies a function to every item, on all machines.
 
-    Each item is a Ray task that takes a whole machine, as far as the machines are alike. Ray places the tasks, repeats
-    those of a machine that dies, and uses machines that join.
+    Each item is a Ray task. Ray places the tasks, repeats those of a machine that dies, and uses machines that join.
 
     Args:
         make: Makes the function, once in each worker.
@@ -164,10 +172,7 @@ def in_order(make: Callable[[], Callable[[Item], Result]], items: Iterable[Item]
 
     with explained(work):
         there = machines()
-        cpus, gpus = (min(each.get(name, 0) for each in there.values()) for name in ("CPU", "GPU"))
-        task = ray.remote(_apply).options(
-            num_cpus=cpus, num_gpus=gpus, max_retries=ATTEMPTS - 1, scheduling_strategy="SPREAD"
-        )
+        task = ray.remote(_apply).options(**one_machine())
         # In a tuple Ray passes the reference on: each worker fetches the object once.
         made = (ray.put(make),)
         remaining, window = iter(items), deque[Any]()
@@ -179,7 +184,9 @@ def in_order(make: Callable[[], Callable[[Item], Result]], items: Iterable[Item]
             window.extend(task.remote(made, item) for item in islice(remaining, room))
             if not window:
                 return
-            if ray.wait([window[0]], timeout=_SECONDS_BETWEEN_CHECKS)[0]:
+            with turn_given_away():
+                ready, _ = ray.wait([window[0]], timeout=SECONDS_BETWEEN_CHECKS)
+            if ready:
                 yield ray.get(window.popleft())
 
 

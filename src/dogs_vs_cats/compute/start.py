@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dogs_vs_cats.compute import instruction_sets
+from dogs_vs_cats.compute.parallel import cores
 from dogs_vs_cats.errors import ProjectError
 from dogs_vs_cats.parameters.compute import ComputeParameters
 
@@ -42,6 +43,11 @@ def prepare_environment(compute: ComputeParameters) -> None:
         os.environ.update(dict.fromkeys(_THREADS, str(compute.threads)))
     if compute.instruction_set == "avx2":
         instruction_sets.hold(instruction_sets.BACKENDS)
+
+
+def threads() -> dict[str, str]:
+    """The thread count of this process, as variables for one elsewhere that is to compute the same bytes."""
+    return {name: os.environ.get(name, str(cores())) for name in _THREADS}
 
 
 def start_keras() -> None:

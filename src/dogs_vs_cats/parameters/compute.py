@@ -28,8 +28,8 @@ class ComputeParameters(ParameterGroup):
             or else one CPU.
         images_on_device: Keeps the training images in the memory of the devices that train; `auto` does so on GPUs
             and TPUs for images of up to 2 GiB.
-        cluster: Address of a Ray cluster (`auto`, `HOST:6379` or `ray://HOST:10001`) whose machines decode images,
-            extract features and predict; None does all here.
+        cluster: Address of a Ray cluster (`auto`, `HOST:6379` or `ray://HOST:10001`, which can't train) whose
+            machines decode images, extract features, train and predict; None does all here.
     """
 
     threads: PositiveInt | None

@@ -61,6 +61,8 @@ class TuningParameters(ParameterGroup):
     Attributes:
         approach: Whose parameters; one of `approaches`.
         trials: Number of trainings, those of an interrupted search included.
+        trials_at_once: Trials of a round, which don't know of each other's results and are trained at the same time on
+            a cluster. Another number is another search.
         epochs: Epochs of each, instead of the approach's own `epochs`; None takes those, as a head without them must.
         environment: Name of the environment, and of its experiment, that the best values are written to.
         search_space: For each approach the parameters that are searched; None leaves one as it is.
@@ -68,6 +70,7 @@ class TuningParameters(ParameterGroup):
 
     approach: str
     trials: PositiveInt
+    trials_at_once: PositiveInt
     epochs: PositiveInt | None
     environment: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_-]*$")]
     search_space: dict[str, dict[str, Space | None]]

@@ -17,7 +17,7 @@ from dogs_vs_cats import parameter_schema
 from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.compute.start import prepare_environment, start_keras
 from dogs_vs_cats.datasets import KerasModelDataset
-from dogs_vs_cats.errors import ProjectError
+from dogs_vs_cats.errors import ClusterError, ProjectError
 from dogs_vs_cats.inference.classifiers import find_model, load_classifier
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.credentials import without_credentials
@@ -28,6 +28,7 @@ from dogs_vs_cats.project import VARIABLE
 from dogs_vs_cats.session import run_lock
 from dogs_vs_cats.session.config_loader import ConfigLoader
 from dogs_vs_cats.session.preflight import Preflight
+from dogs_vs_cats.session.runner import TAG
 from dogs_vs_cats.session.selection import LOADED_BEFORE_NODES, check_inputs
 from dogs_vs_cats.session.stale_inputs import refuse_stale_inputs
 from dogs_vs_cats.storage.caches import GIB, note_use, remove_beyond, total
@@ -93,8 +94,7 @@ class Run:
         if self._chosen_size and "images" in pipeline.all_outputs():
             logger.info(self._chosen_size.reason)
         if (address := self._parameters["compute"]["cluster"]) is not None:  # the earlier it is refused, the better
-            run_lock.at_end(cluster.disconnect)
-            cluster.connect(address)
+            _connect(address, pipeline)
         preflight, feature_count = Preflight(pipeline, catalog, self._parameters, self._root), None
         if not options["only_missing_outputs"]:  # there, the images may exist
             preflight.check_source()
@@ -158,6 +158,18 @@ def _refuse_runner(given: str) -> None:
                 f"--runner={runner} can't run pipelines that use Keras, which needs one process and one thread. "
                 "Use kedro run without --runner; each node uses several cores (compute.threads)."
             )
+
+
+def _connect(address: str, pipeline: Pipeline) -> None:
+    """Connects to a cluster until the run is over."""
+    if address.startswith("ray://") and pipeline.only_nodes_with_tags(TAG).nodes:
+        raise ClusterError(
+            f"compute.cluster is {address}, but Ray's client doesn't report the progress of trainings. Let this "
+            "machine join the cluster (ray start --address=HOST:6379) and set compute.cluster: HOST:6379, or train "
+            "here with compute.cluster: null."
+        )
+    run_lock.at_end(cluster.disconnect)
+    cluster.connect(address)
 
 
 def _parameters(loader: ConfigLoader) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from dogs_vs_cats.errors import MissingInputError, SelectionError, listed
+from dogs_vs_cats.session.runner import ProjectRunner
 
 LISTED = 40
 """A message lists at most so many names; of datasets there are hundreds."""
@@ -50,6 +51,7 @@ class ProjectSession(KedroSession):
         """
         named = options.get("pipeline_name") or (args[0] if args else None)
         self._requested = (options.get("pipeline_names") or [named or "__default__"], options)
+        options["runner"] = options.get("runner") or ProjectRunner()
         return super().run(*args, **options)
 
     def load_context(self) -> KedroContext:

@@ -1,6 +1,6 @@
 """The inputs of a training: how to train, and on which images."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -183,18 +183,17 @@ class TrainingInputs:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds to train with, one after the other."""
+        """The seeds to train with."""
         return self.parameters.seeds or [self.seed]
 
-    def by_seed(self) -> Iterator[tuple[int, "TrainingInputs"]]:
-        """Each seed, and the inputs of its training: with `redraw_split`, all but the first have splits of their own.
+    def with_split_of(self, seed: int) -> "TrainingInputs":
+        """The inputs of the training with one of the seeds: with `redraw_split`, all but the first have own splits.
 
         Raises:
             SplitError: As in `LabelledImages.redrawn`.
         """
-        for number, seed in enumerate(self.seeds):
-            redrawn = number > 0 and self.parameters.redraw_split
-            yield seed, replace(self, data=self.data.redrawn(seed)) if redrawn else self
+        redrawn = self.parameters.redraw_split and seed != self.seeds[0]
+        return replace(self, data=self.data.redrawn(seed)) if redrawn else self
 
     @property
     def class_weight(self) -> dict[int, float] | None:

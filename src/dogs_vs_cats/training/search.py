@@ -1,7 +1,8 @@
 """The search for better parameters: Optuna proposes values, a training rates them, and bad trials are stopped early.
 
-An interrupted search resumes where it stopped, and ends with the same trials as one that was never interrupted:
-Optuna's proposals depend on the seed and on the finished trials alone.
+Trials come in rounds of `trials_at_once`. Those of a round know the trials of earlier rounds alone, so that a search
+ends with the same trials whether those of a round are trained one after another or at the same time, and however often
+it is interrupted.
 """
 
 import hashlib
@@ -18,12 +19,12 @@ import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from dogs_vs_cats.errors import TrainingError, TuningError
-from dogs_vs_cats.parameters.base import written
-from dogs_vs_cats.parameters.tuning import Space, TuningParameters, Value
-from dogs_vs_cats.training.events import EpochEnd, Event, TrialBegin, TrialEnd, publish, subscribe, unsubscribe
+from dogs_vs_cats.errors import TuningError
+from dogs_vs_cats.parameters.tuning import TuningParameters
+from dogs_vs_cats.training.cluster import train_each
+from dogs_vs_cats.training.events import TrialEnd, publish
 from dogs_vs_cats.training.inputs import TrainingInputs
-from dogs_vs_cats.training.recipes import train_model
+from dogs_vs_cats.training.trials import propose, run_trial
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,6 @@ class Search:
                 lie in the search space, they are the first trial.
             folder: Holds the searches.
         """
-        # A failure is reported here in one line, without Optuna's traceback.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         # With one seed, there is one split.
         own = {name: value for name, value in inputs.block.items() if name != "redraw_split"}
@@ -54,14 +54,12 @@ class Search:
             "own": self._own,
             "search_space": {name: space.model_dump() for name, space in self._spaces.items()},
             "seed": inputs.seed,
+            **({"trials_at_once": tuning.trials_at_once} if tuning.trials_at_once > 1 else {}),
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        epochs = replace(inputs, block=self._block).parameters.epochs_in_all
         self._study = optuna.create_study(
             storage=f"sqlite:///{(folder / 'optuna.db').as_posix()}",
             study_name=f"{self._name} {digest}",
-            # A third of the epochs shows too little: slow starters are often the best in the end.
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=epochs // 3),
             load_if_exists=True,
         )
 
@@ -70,21 +68,23 @@ class Search:
 
         Raises:
             TuningError: No trial was finished.
+            ClusterError: The cluster that trains can't be reached or fails.
         """
-        for trial in self._trials(TrialState.RUNNING):
-            # Its process was killed: it starts again with the same values.
-            self._study.tell(trial.number, state=TrialState.FAIL)
-        done = len(self._over())
+        done, at_once = len(self._over()), self._tuning.trials_at_once
+        inputs = replace(self._inputs, block=self._block)
         if done:
             logger.info("%s: resuming after %d trials of an earlier search", self._name, done)
-        for number in range(done + 1, self._tuning.trials + 1):
-            # A seed for each trial, so that proposals don't depend on how often the search was interrupted.
-            seed = np.random.SeedSequence([self._inputs.seed, number]).generate_state(1)[0]
-            self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
-            if number == 1 and all(space.contains(self._own[name]) for name, space in self._spaces.items()):
-                self._study.enqueue_trial(self._own)
-            self._study.optimize(self._train, n_trials=1)
-            publish(TrialEnd(self._name, number, *_outcome(self._over()[-1])))
+        for first in range(done - done % at_once, self._tuning.trials, at_once):
+            numbers = range(max(first, done) + 1, min(first + at_once, self._tuning.trials) + 1)
+            earlier = self._over()[:first]
+            proposals = [
+                propose(number, self._spaces, self._own, earlier, inputs.seed, inputs.parameters.epochs_in_all)
+                for number in numbers
+            ]
+            trained = train_each(run_trial, inputs, proposals, self._folder / "state")
+            for number, trial in zip(numbers, trained, strict=True):
+                self._study.add_trial(trial)
+                publish(TrialEnd(self._name, number, *_outcome(trial)))
         shutil.rmtree(self._folder / "state", ignore_errors=True)
         if not self._trials(TrialState.COMPLETE):
             raise TuningError(
@@ -141,43 +141,7 @@ class Search:
         """The trials that are over, in their order."""
         return self._trials(TrialState.COMPLETE, TrialState.PRUNED)
 
-    def _train(self, trial: optuna.Trial) -> float:
-        """Trains with proposed values; returns the validation log loss, or raises `TrialPruned`."""
-        number, values = len(self._over()) + 1, {name: _value(trial, name, self._spaces[name]) for name in self._spaces}
-        settings = ", ".join(f"{name}={written(value)}" for name, value in values.items())
-        logger.info("%s: trial %d with %s", self._name, number, settings)
-        inputs = replace(self._inputs, block={**self._block, **values})
-        publish(TrialBegin(self._name, number, inputs.block, values))
-
-        def report(event: Event) -> None:
-            if isinstance(event, EpochEnd):
-                trial.report(event.logs["val_loss"], event.epoch)
-                # After the last epoch there is nothing left to save, so a trial that came so far is finished.
-                if event.epoch < inputs.parameters.epochs_in_all and trial.should_prune():
-                    logger.info("%s: trial %d is stopped: half of the others were better by then", self._name, number)
-                    raise optuna.TrialPruned
-
-        subscribe(report)
-        try:
-            _, state = train_model(inputs, inputs.seeds[0], self._folder / "state")
-        except TrainingError as error:
-            logger.warning("%s: trial %d is stopped: %s", self._name, number, error.message)
-            raise optuna.TrialPruned from error
-        finally:
-            unsubscribe(report)
-        row = state.best if inputs.parameters.keep_best_epoch and state.best else state.history[-1]
-        loss = cast(float, row["val_loss"])
-        logger.info("%s: trial %d reaches a validation log loss of %.4f", self._name, number, loss)
-        return loss
-
 
 def _outcome(trial: FrozenTrial) -> tuple[str, float | None]:
     """The outcome and the loss; a pruned trial has a value too, but it is that of its last epoch."""
     return ("finished", trial.value) if trial.state == TrialState.COMPLETE else ("pruned", None)
-
-
-def _value(trial: optuna.Trial, name: str, space: Space) -> Value:
-    if space.choices is not None:
-        return trial.suggest_categorical(name, space.choices)
-    low, high = space.log_uniform or space.uniform or []
-    return trial.suggest_float(name, low, high, log=space.log_uniform is not None)

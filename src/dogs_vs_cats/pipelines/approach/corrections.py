@@ -15,7 +15,7 @@ from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.significance import mcnemar
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.pipelines.approach.folds import predict_folds
-from dogs_vs_cats.pipelines.approach.nodes import calibrate, predict_rows
+from dogs_vs_cats.pipelines.approach.training import calibrate, predict_rows
 from dogs_vs_cats.training.events import quietly
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 

@@ -11,7 +11,7 @@ import pandas as pd
 from dogs_vs_cats.evaluation import cross_validation
 from dogs_vs_cats.evaluation.cross_validation import divide, measure
 from dogs_vs_cats.evaluation.metrics import without_test
-from dogs_vs_cats.pipelines.approach.nodes import calibrate, predict_rows
+from dogs_vs_cats.pipelines.approach.training import calibrate, predict_rows
 from dogs_vs_cats.progress import progress
 from dogs_vs_cats.training.events import quietly
 from dogs_vs_cats.training.inputs import TrainingInputs

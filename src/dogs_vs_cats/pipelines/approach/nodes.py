@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,10 @@ from dogs_vs_cats.images.splits import SPLITS, TEST
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import CalibrationParameters
+from dogs_vs_cats.pipelines.approach.training import Trained, predict_rows, train_seed
 from dogs_vs_cats.storage.arrays import averaged
+from dogs_vs_cats.training.cluster import train_each
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
-
-if TYPE_CHECKING:
-    from dogs_vs_cats.training.checkpoint import TrainState
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ def train(
 
     Args:
         inputs: How to train, and on which images.
-        state_folder: Holds the state after each epoch until a training ends.
+        state_folder: Holds the state after each epoch until a training on this machine ends.
 
     Returns:
         The model of the first seed, which keeps the model contract; facts about it; the learning history of all
@@ -57,38 +56,23 @@ def train(
         TrainingError: The loss stopped being a number, or a batch didn't fit into memory.
         BackboneError: `unfreeze_from` isn't a layer of the base.
         ParameterError: There are fewer devices than `compute.devices`.
+        ClusterError: The cluster that trains fails.
     """
-    from dogs_vs_cats.training.recipes import train_model
-
-    data = inputs.data
+    data, seeds = inputs.data, inputs.seeds
     if not len(data.rows("validation")):
         logger.warning("%s trains on the validation images too, so it is neither validated nor calibrated", inputs.name)
     if unused := sorted(inputs.parameters.unused.intersection(inputs.block)):
         logger.info("%s.head=%s ignores %s", inputs.name, inputs.block["head"], ", ".join(unused))
-    trained, temperatures, metrics = [], [], {}
-    if several := len(inputs.seeds) > 1:
+    if len(seeds) > 1:
         which = "each on its own split" if inputs.parameters.redraw_split else "all on one split"
-        text = "%s trains with %d seeds, %s; this takes %d times as long"
-        logger.info(text, inputs.name, len(inputs.seeds), which, len(inputs.seeds))
-    for seed, within in inputs.by_seed():
-        trained.append(train_model(within, seed, state_folder))
-        model, _ = trained[-1]
-        temperatures.append(calibrate(model, within))
-        if several:
-            predictions = predict_rows(model, within.data, data.in_use, inputs.compute)
-            metrics[str(seed)] = classification_metrics(predictions, data.class_names)
-            accuracies = {split: round(values["accuracy"], 4) for split, values in metrics[str(seed)].items()}
-            logger.info("%s, seed %d: accuracy %s", inputs.name, seed, accuracies)
-        elif inputs.approach.TRAINS_ON == "features":
-            # The evaluation of this approach comes after the training of all, which may take long.
-            measured = predict_rows(model, data, data.manifest["split"] == "test", inputs.compute)
-            logger.info("%s: accuracy %.4f on the test images", inputs.name, _accuracy(measured))
-    history = pd.DataFrame([row for _, state in trained for row in state.history])
+        logger.info("%s trains with %d seeds, %s", inputs.name, len(seeds), which)
+    trained = list(train_each(train_seed, inputs, seeds, state_folder))
+    history = pd.DataFrame([row for one in trained for row in one.state.history])
     history = history.astype({"val_loss": float, "val_accuracy": float})
-    seconds = sum(state.seconds for _, state in trained)
+    seconds = sum(one.state.seconds for one in trained)
     timings = {"train_seconds": seconds / len(trained), "seconds_per_epoch": seconds / len(history)}
-    model, state = trained[0]
-    return model, _model_info(inputs, model, state, temperatures[0]), history, timings, metrics
+    metrics = {str(seed): one.metrics for seed, one in zip(seeds, trained, strict=True)} if len(seeds) > 1 else {}
+    return trained[0].model, _model_info(inputs, trained[0]), history, timings, metrics
 
 
 def evaluate(
@@ -151,60 +135,11 @@ def evaluate(
     return predictions, metrics, {**distribution.arrays(), **sample.arrays()}
 
 
-def predict_rows(
-    model: Model, data: LabelledImages, rows: "pd.Series[bool]", compute: ComputeParameters
-) -> pd.DataFrame:
-    """Predicts images, from their features on where the model has the base that they came from.
-
-    Args:
-        model: Raw images in, probabilities out.
-        data: The images, and their features where the approach has some.
-        rows: Which rows of the manifest to predict.
-        compute: How to compute.
-
-    Returns:
-        A predictions table, see `predictions_table`.
-    """
-    from dogs_vs_cats.inference.prediction import predict
-    from dogs_vs_cats.models.frozen_base import after_base
-
-    if data.features is not None and (base := data.base_of_features(model)):
-        head = after_base(model, base, data.features_record["pooling"])
-        probabilities = predict(head, data.features, data.feature_rows(rows), compute)
-    else:
-        probabilities = predict(model, data.images, np.flatnonzero(rows), compute)
-    return predictions_table(data.manifest[rows], probabilities, data.class_names)
-
-
-def _accuracy(predictions: pd.DataFrame) -> float:
-    return float((predictions["label"] == predictions["predicted"]).mean())
-
-
-def calibrate(model: Model, inputs: TrainingInputs) -> float | None:
-    """Fits a temperature to the validation images, and puts it into the model.
-
-    Args:
-        model: Changed in place.
-        inputs: Inputs of its training; their `calibration` may leave models as they are.
-
-    Returns:
-        The temperature, or `None` where the model stays as it is.
-    """
-    data = inputs.data
-    validation = data.manifest["split"] == "validation"
-    if not inputs.calibration.temperature or not validation.any():
-        return None
-    predictions = predict_rows(model, data, validation, inputs.compute)
-    temperature = calibration.fit_temperature(predictions, data.class_names)
-    calibration.put_into(model, temperature)
-    return temperature
-
-
-def _model_info(inputs: TrainingInputs, model: Model, state: "TrainState", temperature: float | None) -> dict[str, Any]:
+def _model_info(inputs: TrainingInputs, trained: Trained) -> dict[str, Any]:
     """Facts about a model that later steps and other programs need."""
     from dogs_vs_cats.training.loop import count_weights
 
-    data = inputs.data
+    data, model, state = inputs.data, trained.model, trained.state
     base = data.backbone_record or {"name": "", "made_with": None}
     return {
         "approach": inputs.name,
@@ -223,6 +158,6 @@ def _model_info(inputs: TrainingInputs, model: Model, state: "TrainState", tempe
         "best_epoch": state.best["epoch"] if state.best and inputs.parameters.keep_best_epoch else None,
         "validation_images": len(data.rows("validation")),
         "seed": state.history[0]["seed"],
-        "temperature": temperature,
+        "temperature": trained.temperature,
         "made_with": inputs.identity(),
     }

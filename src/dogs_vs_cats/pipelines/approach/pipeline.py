@@ -50,7 +50,7 @@ def create_pipeline(
             inputs=["training_inputs", "training_state"],
             outputs=["model", "model_info", "history", "timings", "seed_metrics"],
             name="train",
-            tags="keras",
+            tags=["keras", "training"],
         ),
         Node(
             nodes.evaluate,

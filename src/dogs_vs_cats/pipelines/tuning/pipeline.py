@@ -27,7 +27,7 @@ def create_pipeline(name: str, approach: Approach) -> Pipeline:
     collect_inputs = approach_template.create_pipeline(name, approach).to_outputs(inputs)
     return collect_inputs + Pipeline(
         [
-            Node(nodes.search, inputs=search, outputs=found, name="search", tags="keras"),
+            Node(nodes.search, inputs=search, outputs=found, name="search", tags=["keras", "training"]),
             Node(nodes.draw_figures, inputs=found, outputs=drawn, name="draw_search"),
             Node(make_environment, inputs=environment, outputs="tuned_environment", name="make_environment"),
             Node(nodes.report, inputs=[*found, *drawn], outputs="tuning_report", name="report_search"),
