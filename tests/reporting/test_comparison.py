@@ -364,12 +364,12 @@ def test_one_approach_alone_is_held_against_the_baseline() -> None:
     assert "Comparison of 1 approach," in report
 
 
-def test_an_approach_that_learned_nothing_is_not_praised_and_gets_advice(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_approach_that_diverged_is_not_praised_and_gets_advice(caplog: pytest.LogCaptureFixture) -> None:
     summary = summary_of(compare({"guessing": 2, "good": 12}))
     advice = (
-        "guessing has learned nothing: it classifies 50.0% of its own training images correctly, and its log loss on "
-        "them, 0.92, is no lower than that of the fractions of the classes, 0.69. A learning rate that is too high is "
-        "the usual cause: try a tenth of it, guessing.learning_rate=0.0001."
+        "guessing has diverged: it classifies 50.0% of its own training images correctly, and its log loss on them, "
+        "0.92, is above that of always guessing, 0.69. A learning rate that is too high is the usual cause: try a "
+        "tenth of it, guessing.learning_rate=0.0001."
     )
     assert sentences(summary)[-1] == advice
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [advice]
@@ -377,13 +377,13 @@ def test_an_approach_that_learned_nothing_is_not_praised_and_gets_advice(caplog:
     assert headline(alone) == "guessing is best, but not significantly better than always guessing one class"
     row = alone["approaches"]["guessing"]
     for settings, advised in (
-        ({"head": "linear", "learning_rate": 0.1}, "the fractions of the classes, 0.69."),
+        ({"head": "linear", "learning_rate": 0.1}, "that of always guessing, 0.69."),
         ({"unfreeze_from": "block_5", "fine_tuning_learning_rate": 1e-5}, " guessing.fine_tuning_learning_rate=1e-06."),
     ):
         assert failures({"approaches": alone["approaches"] | {"guessing": row | {"trained_with": settings}}})[
             0
         ].endswith(advised)
-    for better in ({"train_log_loss": 0.6}, {"train_balanced_accuracy_low": 0.51}):
+    for better in ({"train_log_loss": 0.72}, {"train_balanced_accuracy_low": 0.51}):
         assert not failures({"approaches": alone["approaches"] | {"guessing": row | better}})
 
 
