@@ -2,6 +2,7 @@
 
 import json
 import logging
+import pickle
 import socket
 import threading
 import zipfile
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 
 from dogs_vs_cats.errors import SourceError
@@ -253,6 +255,22 @@ def test_rights_and_credentials(s3, s3_server, tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "team")
     with open_source(parameters(address), tmp_path) as source:
         assert source.read(source.entries()[0]) == jpeg(0)
+
+
+def test_a_part_for_another_machine_is_sent_without_credentials(s3, tmp_path, monkeypatch):
+    folder = folder_of(tmp_path / "photos", 2, 2)
+    address = upload(s3, folder)
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"key": S3_KEY, "secret": S3_SECRET})  # as FSSPEC_S3_SECRET does
+    with open_source(parameters(address), tmp_path) as source:
+        entries = source.entries()
+        assert source._storage.storage_options["secret"] == S3_SECRET
+        [part] = source.parts(entries, len(entries))
+        sent = pickle.dumps(part)
+    assert S3_SECRET.encode() not in sent
+    assert S3_KEY.encode() not in sent
+    with pickle.loads(sent) as received:
+        received.prefetch(entries)
+        assert [received.read(entry) for entry in entries] == [(folder / entry.path).read_bytes() for entry in entries]
 
 
 def test_a_failure_of_the_storage_stops_the_run(s3, s3_server, tmp_path):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -113,7 +114,8 @@ class CloudFolder(FileSource):
         return part
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_ahead": None}
+        # A storage is pickled with its options, into which fsspec puts the credentials of its own settings.
+        return {**vars(self), "_ahead": None, "_storage": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _ahead=_ReadAhead(self._fetch))
@@ -141,6 +143,12 @@ class CloudFolder(FileSource):
         if len(data) != size:
             raise ImageReadError("changed after it was listed")
         return data
+
+    def __enter__(self) -> Self:
+        if self._storage is None:  # a part from another machine
+            with _explained(self._url):
+                self._storage, _ = _connect_once(self._url)
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._ahead.close()
@@ -265,6 +273,12 @@ def _connect(url: str) -> tuple[Any, str]:
     options = {"use_listings_cache": False, "skip_instance_cache": True, **_OPTIONS.get(kind, {})}
     storage, path = fsspec.url_to_fs(url, **options)
     return storage, str(path)
+
+
+@lru_cache(maxsize=1)
+def _connect_once(url: str) -> tuple[Any, str]:
+    """Connects for all parts that a worker of a cluster reads; it ends with the run."""
+    return _connect(url)
 
 
 def _summary(info: dict[str, Any]) -> tuple[str, int, str]:
