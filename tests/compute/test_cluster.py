@@ -217,6 +217,14 @@ def test_a_machine_that_dies_while_it_predicts_loses_nothing(
     np.testing.assert_allclose(np.concatenate(answered), expected[rows], atol=1e-5)
 
 
+def test_a_connection_that_a_reloaded_module_does_not_know_is_replaced(
+    machines: RayProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "_address", None)  # as after %reload_kedro
+    cluster.connect(machines.address)
+    assert list(cluster.in_order(partial(partial, operator.neg), [1], "count")) == [-1]
+
+
 def test_failures_on_the_cluster_are_one_line(machines: RayProcesses) -> None:
     with pytest.raises(ClusterError, match=r"can't divide: .*division by zero.*compute\.cluster: null"):
         list(cluster.in_order(partial(partial, operator.truediv, 1), [0], "divide"))

@@ -7,6 +7,7 @@ import sys
 import pytest
 from filelock import FileLock
 
+from dogs_vs_cats.session import run_lock
 from tests.conftest import copy_project, kedro, kedro_in_turn
 
 pytestmark = pytest.mark.medium
@@ -83,6 +84,16 @@ def test_a_refused_or_interrupted_run_in_a_notebook_does_not_lock_the_next_one_o
         "good True",
     ], result.stdout + result.stderr
     assert "Workflow tracking is disabled" not in result.stdout, "kedro-viz warns of a page that isn't used"
+
+
+def test_a_run_first_ends_what_an_earlier_one_in_the_process_has_left(tmp_path):
+    ended = []
+    run_lock.acquire(tmp_path / "lock")
+    run_lock.at_end(lambda: ended.append("connection"))
+    run_lock.acquire(tmp_path / "lock")  # the earlier run was interrupted
+    assert ended == ["connection"]
+    run_lock.release()
+    assert ended == ["connection"]
 
 
 def test_a_run_beside_another_of_the_experiment_is_refused_and_one_of_another_environment_is_not(tmp_path):

@@ -57,11 +57,11 @@ def connect(address: str) -> None:
         try:
             import ray
 
-            if _address == address and ray.is_initialized():
-                return
-            if _address is not None:
+            if ray.is_initialized():  # asked of Ray, since %reload_kedro makes this module forget its connection
+                if _address == address:
+                    return
                 ray.shutdown()
-                _address = None
+            _address = None
             host, _, port = address.removeprefix("ray://").rpartition(":")
             if host and port.isdigit():  # where nothing listens, Ray itself would try for minutes
                 socket.create_connection((host, int(port)), timeout=10).close()

@@ -11,11 +11,11 @@ from kedro.framework.session.store import BaseSessionStore
 from dogs_vs_cats.errors import ProjectError, unwritable
 
 _HELD = ExitStack()
-"""Releases the lock of the run that goes on in this process."""
+"""Releases the lock of the run that goes on in this process, and ends what the run has begun."""
 
 
 def acquire(path: Path) -> None:
-    """Acquires the lock for a run, and first releases the one that an earlier run in this process has left behind.
+    """Acquires the lock for a run, and first ends what an earlier run in this process has left behind.
 
     Args:
         path: The lock file of the experiment. Its time is the start of the run.
@@ -24,7 +24,8 @@ def acquire(path: Path) -> None:
         ProjectError: Another process holds it.
         WriteError: Its folder can't be written to.
     """
-    # One object a path and process, also after %reload_kedro.
+    release()
+    # One object a path and process, also after %reload_kedro, which forgets what is held.
     lock = FileLock(path, is_singleton=True, thread_local=False)
     try:
         lock.release(force=True)
@@ -47,7 +48,7 @@ def at_end(function: Callable[[], None]) -> None:
 
 
 def release() -> None:
-    """Releases the lock, if it is held."""
+    """Releases the lock, if it is held, and ends what the run has begun."""
     _HELD.close()
 
 
