@@ -217,6 +217,15 @@ def test_a_machine_that_dies_while_it_predicts_loses_nothing(
     np.testing.assert_allclose(np.concatenate(answered), expected[rows], atol=1e-5)
 
 
+def test_smaller_machines_alone_are_refused_instead_of_waited_for(
+    machines: RayProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(cluster.machines()) == 2
+    monkeypatch.setattr(cluster, "_task", {"CPU": 2.0, "GPU": 0.0})  # as if the run had begun on larger ones
+    with pytest.raises(ClusterError, match=r"has no machine with 2 CPU \(any more\).*run again"):
+        next(cluster.in_order(partial(partial, operator.neg), [1], "count"))
+
+
 def test_a_connection_that_a_reloaded_module_does_not_know_is_replaced(
     machines: RayProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,8 @@ SECONDS_BETWEEN_CHECKS = 1.0
 
 _lock = threading.Lock()
 _address: str | None = None
+_task = {"CPU": 1.0, "GPU": 0.0}
+"""Resources of a task: a whole machine, as far as the machines were alike when the run connected."""
 
 
 def connect(address: str) -> None:
@@ -50,9 +52,9 @@ def connect(address: str) -> None:
         address: `auto`, `HOST:6379` or `ray://HOST:10001`.
 
     Raises:
-        ClusterError: Ray isn't installed, or the cluster can't be reached.
+        ClusterError: Ray isn't installed, the cluster can't be reached, or it has no processor.
     """
-    global _address
+    global _address, _task
     with _lock:
         try:
             import ray
@@ -80,7 +82,9 @@ def connect(address: str) -> None:
                 f"({' '.join(str(error).split())}). Install Ray (make dev) and start one (ray start --head; on each "
                 "further machine ray start --address=HOST:6379), or set compute.cluster: null."
             ) from None
-        _address = address
+        _address, _task = address, {"CPU": 1.0, "GPU": 0.0}
+        there = machines().values()
+        _task = {name: min(each.get(name, 0.0) for each in there) for name in _task}
 
 
 def disconnect() -> None:
@@ -100,30 +104,32 @@ def connected() -> bool:
 
 
 def machines() -> dict[str, dict[str, float]]:
-    """The resources of each machine of the cluster that has a processor, by its id.
+    """The resources of each machine of the cluster that can take a task, by its id.
 
     Raises:
-        ClusterError: There is none.
+        ClusterError: There is none: Ray would wait for one for ever.
     """
     import ray
 
     nodes: Callable[[], list[dict[str, Any]]] = ray.nodes
     found = {
-        node["NodeID"]: node["Resources"] for node in nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1
+        node["NodeID"]: node["Resources"]
+        for node in nodes()
+        if node["Alive"] and all(node["Resources"].get(name, 0.0) >= least for name, least in _task.items())
     }
     if not found:
+        least = " and ".join(f"{amount:g} {name}" for name, amount in _task.items() if amount)
         raise ClusterError(
-            f"The cluster {_address} has no machine with a processor (any more). Add one (ray start --address=…), or "
-            "set compute.cluster: null."
+            f"The cluster {_address} has no machine with {least} (any more). Add one (ray start --address=…), run "
+            "again with the machines that are left, or set compute.cluster: null."
         )
     return found
 
 
 def one_machine() -> dict[str, float | str]:
     """Options of a Ray task that takes a whole machine, as far as the machines are alike, and is repeated elsewhere."""
-    there = machines().values()
-    cpus, gpus = (min(each.get(name, 0) for each in there) for name in ("CPU", "GPU"))
-    return {"num_cpus": cpus, "num_gpus": gpus, "max_retries": ATTEMPTS - 1, "scheduling_strategy": "SPREAD"}
+    sizes = {"num_cpus": _task["CPU"], "num_gpus": _task["GPU"]}
+    return {**sizes, "max_retries": ATTEMPTS - 1, "scheduling_strategy": "SPREAD"}
 
 
 @contextmanager
@@ -154,7 +160,8 @@ def explained(work: str) -> Iterator[None]:
 def in_order(make: Callable[[], Callable[[Item], Result]], items: Iterable[Item], work: str) -> Iterator[Result]:
     """Applies a function to every item, on all machines.
 
-    Each item is a Ray task. Ray places the tasks, repeats those of a machine that dies, and uses machines that join.
+    Each item is a Ray task. Ray places the tasks, repeats those of a machine that dies, and uses machines that join if
+    they are large enough.
 
     Args:
         make: Makes the function, once in each worker.
