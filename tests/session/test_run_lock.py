@@ -112,15 +112,20 @@ def test_a_run_beside_another_of_the_experiment_is_refused_and_one_of_another_en
     assert not (project / "data/02_intermediate/sample").exists()
 
 
-def test_a_runner_that_keras_does_not_stand_is_refused_in_one_line(tmp_path):
+def test_a_runner_that_keras_or_a_cluster_does_not_stand_is_refused_in_one_line(tmp_path):
     project = copy_project(tmp_path / "project")
-    runners = ("ParallelRunner", "ThreadRunner")
-    answers = kedro_in_turn(project, *(["run", "--env=test", f"--runner={runner}"] for runner in runners))
-    for runner, answer in zip(runners, answers, strict=True):
+    reasons = {
+        "--runner=ParallelRunner": "that use Keras",
+        "--runner=ThreadRunner": "that use Keras",
+        "--runner=ParallelRunner --pipelines=data_ingestion --params=compute.cluster=auto": "compute.cluster: auto",
+    }
+    answers = kedro_in_turn(project, *(["run", "--env=test", *options.split()] for options in reasons))
+    for (options, reason), answer in zip(reasons.items(), answers, strict=True):
         assert answer.returncode == 1
         errors = [line for line in answer.stderr.splitlines() if line.startswith("Error: ")]
         assert len(errors) == 1
-        assert f"--runner={runner} can't run" in errors[0]
+        assert f"{options.partition(' ')[0]} can't run" in errors[0]
+        assert reason in errors[0]
         assert "kedro run without --runner" in errors[0]
         assert "Traceback" not in answer.stdout + answer.stderr
     assert not list((project / "data").rglob("*.npy"))

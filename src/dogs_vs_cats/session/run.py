@@ -83,8 +83,8 @@ class Run:
             ProjectError: The run is refused.
         """
         uses_keras = any("keras" in node.tags for node in pipeline.nodes)
-        if uses_keras:
-            _refuse_runner(str(options["runner"]))
+        address = self._parameters["compute"]["cluster"]
+        _refuse_runner(str(options["runner"]), address, uses_keras=uses_keras)
         # Creates all that the run reads or writes, which shows the catalog's mistakes before anything has run.
         datasets = [catalog.get(name) for name in sorted(pipeline.datasets())]
         run_lock.acquire(self._root / "data" / f".{self._experiment}.lock")
@@ -93,7 +93,7 @@ class Run:
         refuse_stale_inputs(pipeline, catalog, self._parameters, self._environment)
         if self._chosen_size and "images" in pipeline.all_outputs():
             logger.info(self._chosen_size.reason)
-        if (address := self._parameters["compute"]["cluster"]) is not None:  # the earlier it is refused, the better
+        if address is not None:  # the earlier it is refused, the better
             _connect(address, pipeline)
         preflight, feature_count = Preflight(pipeline, catalog, self._parameters, self._root), None
         if not options["only_missing_outputs"]:  # there, the images may exist
@@ -150,14 +150,23 @@ class Run:
             click.echo("\n" + "\n".join(closing_lines(catalog.load("comparison_summary"), report)))
 
 
-def _refuse_runner(given: str) -> None:
-    """Refuses runners that would hang: a process that has started Keras can't be forked, nor can threads share it."""
-    for runner in ("ParallelRunner", "ThreadRunner"):
-        if runner in given:
-            raise ProjectError(
-                f"--runner={runner} can't run pipelines that use Keras, which needs one process and one thread. "
-                "Use kedro run without --runner; each node uses several cores (compute.threads)."
-            )
+def _refuse_runner(given: str, address: str | None, *, uses_keras: bool) -> None:
+    """Refuses runners that would hang.
+
+    Processes that have started Keras or Ray can't be forked, nor can threads share Keras.
+    """
+    if uses_keras:
+        for runner in ("ParallelRunner", "ThreadRunner"):
+            if runner in given:
+                raise ProjectError(
+                    f"--runner={runner} can't run pipelines that use Keras, which needs one process and one thread. "
+                    "Use kedro run without --runner; each node uses several cores (compute.threads)."
+                )
+    if address is not None and "ParallelRunner" in given:
+        raise ProjectError(
+            f"--runner=ParallelRunner can't run with compute.cluster: {address}: its processes can't share the "
+            "connection. Use kedro run without --runner, or set compute.cluster: null."
+        )
 
 
 def _connect(address: str, pipeline: Pipeline) -> None:
