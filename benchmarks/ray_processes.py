@@ -32,10 +32,16 @@ class RayProcesses:
         self._start("--head", f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false")
         self._head = self._raylets()
         self.machines: list[psutil.Process] = []
-        self.complete()
+        try:
+            self.complete()
+        except BaseException:
+            self.stop()
+            raise
 
     def complete(self) -> None:
-        """Starts machines until there are two."""
+        """Starts machines until there are two that are alive."""
+        alive = self._raylets()
+        self.machines = [machine for machine in self.machines if machine in alive]
         while len(self.machines) < 2:
             self._start(f"--address={self.address}", "--num-cpus=1")
             self.machines += self._raylets() - self._head - set(self.machines)
