@@ -2,6 +2,7 @@
 
 import logging
 import operator
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -215,6 +216,11 @@ def test_a_machine_that_dies_while_it_predicts_loses_nothing(
     assert "A machine of the cluster is gone" in caplog.text
     assert sum(map(len, answered)) == len(rows)
     np.testing.assert_allclose(np.concatenate(answered), expected[rows], atol=1e-5)
+
+
+def test_workers_take_no_more_memory_of_a_gpu_than_they_need(machines: RayProcesses) -> None:
+    names = ["TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_PREALLOCATE"]
+    assert list(cluster.in_order(partial(partial, os.getenv), names, "look")) == ["true", "false"]
 
 
 def test_smaller_machines_alone_are_refused_instead_of_waited_for(

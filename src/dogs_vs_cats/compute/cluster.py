@@ -71,7 +71,12 @@ def connect(address: str) -> None:
                 address=address,
                 runtime_env={
                     "py_modules": [str(Path(__file__).parents[1])],
-                    "env_vars": {name: os.environ[name] for name in start.VARIABLES if name in os.environ},
+                    "env_vars": {
+                        **{name: os.environ[name] for name in start.VARIABLES if name in os.environ},
+                        # Workers stay alive between tasks, and would keep nearly all memory of a GPU.
+                        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+                        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+                    },
                 },
                 log_to_driver=False,
                 configure_logging=False,
