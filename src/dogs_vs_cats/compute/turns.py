@@ -50,6 +50,16 @@ _current: ContextVar[Turns | None] = ContextVar("current_turns", default=None)
 
 
 @contextmanager
+def turn_kept() -> Iterator[None]:
+    """Lets no other thread compute during the block, even while it waits: it changes what all threads share."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
 def turn_given_away() -> Iterator[None]:
     """Lets other threads compute while this one waits in the block; does nothing where no one takes turns."""
     turns = _current.get()

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from dogs_vs_cats.compute.turns import turn_kept
+
 
 @dataclass(frozen=True)
 class EpochEnd:
@@ -84,6 +86,7 @@ def quietly() -> Iterator[None]:
     """Keeps what trainings inside say of their epochs to themselves: they are only a part of something.
 
     No observer is called. Of the log only the warnings remain, without TensorFlow's that it compiles each new model.
+    This holds for all threads, so the turn is kept.
     """
     observers, loggers = tuple(_observers), [logging.getLogger(name) for name in (__package__, "tensorflow")]
     levels = [logger.level for logger in loggers]
@@ -91,7 +94,8 @@ def quietly() -> Iterator[None]:
     for logger, level in zip(loggers, (logging.WARNING, logging.ERROR), strict=True):
         logger.setLevel(level)
     try:
-        yield
+        with turn_kept():
+            yield
     finally:
         _observers[:] = observers
         for logger, level in zip(loggers, levels, strict=True):
