@@ -57,10 +57,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @contextmanager
 def _environment_put_back() -> Iterator[None]:
-    before = dict(os.environ)
+    before, path = dict(os.environ), list(sys.path)
     yield
     os.environ.clear()
     os.environ.update(before)
+    sys.path[:] = path
     # It keeps the proxies that the environment named when it was first used.
     urllib.request.install_opener(None)
 

@@ -18,7 +18,6 @@ from dogs_vs_cats.errors import ConfigurationError, SelectionError
 from dogs_vs_cats.parameters.command_line import parse_repeated
 from dogs_vs_cats.parameters.files import read_yaml
 from dogs_vs_cats.project import VARIABLE
-from dogs_vs_cats.session.runner import ProjectRunner
 from dogs_vs_cats.session.selection import ProjectSession
 from dogs_vs_cats.storage.commands import cache_commands
 from dogs_vs_cats.tracking.commands import tracking_commands
@@ -27,7 +26,8 @@ _PARAMS_HELP = """Parameters that take precedence over those in conf: NAME=VALUE
 nested names. Values are YAML: --params='ingestion.classes=[dog,cat],seed=3'. Text with a comma needs quotes."""
 
 
-_PROJECT_RUNNER = f"{ProjectRunner.__module__}.{ProjectRunner.__name__}"
+# Named, so that commands which run nothing don't import it.
+_PROJECT_RUNNER = "dogs_vs_cats.session.runner.ProjectRunner"
 
 _REPEATED = ("params", "runner_params")
 """Options that add to each other if they are given more than once."""

@@ -490,10 +490,7 @@ def test_the_test_part_of_the_source_is_not_mixed_unless_a_number_of_folds_asks_
     split: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert record_of(40, 40, "parts", split=split, folds="auto")["folds"] is None
-    assert (
-        "ingestion.folds: auto doesn't cross-validate here, because the source has a test part of its own"
-        in caplog.text
-    )
+    assert "auto doesn't cross-validate here, because the source has its own test part" in caplog.text
     assert record_of(40, 40, "parts", split=split, folds=3)["folds"] == 3
 
 

@@ -614,22 +614,6 @@ def test_the_page_shows_the_recalls_of_uneven_classes_and_of_no_others() -> None
     assert "Recall by class" not in report_of(compare({"a": 4, "b": 9}))
 
 
-def test_results_from_before_there_were_balanced_accuracies_are_compared() -> None:
-    fresh = uneven("log_loss")
-    before = {}
-    for approach in ("many", "all"):
-        metrics = json.loads(json.dumps(fresh.load(f"{approach}.metrics")))
-        for split in SPLITS:
-            del metrics[split]["recalls"]
-            metrics[split] = {name: value for name, value in metrics[split].items() if "balanced" not in name}
-        before[f"{approach}.metrics"] = metrics
-    catalog = uneven("balanced_accuracy", **before)
-    summary = summary_of(catalog)
-    assert summary["best"]["approach"] == "many"  # the log loss decides between two unknown ones
-    assert "It has no validation balanced accuracy" in "\n".join(closing_lines(summary, "x"))
-    assert "Recall by class" in report_of(catalog)
-
-
 @pytest.mark.parametrize("redrawn", [False, True])
 def test_several_seeds_are_told_with_mean_interval_and_deviation(redrawn: bool) -> None:
     manifest = manifest_of(["cat", "dog"], 60)

@@ -43,7 +43,7 @@ def findings(images: np.ndarray) -> data_quality.Findings:
     manifest = pd.DataFrame({**table, "width": 300, "height": 200, "group": groups})
     predictions = manifest.assign(**{"probability_<dog>": labels * 0.8 + 0.1, "predicted": labels})
 
-    described = nodes.describe_photos(images, manifest, {})
+    described = nodes.describe_photos(images, manifest, {"fit": "stretch"})
     points, photos = nodes.place_photos(features.reshape(COUNT, -1), {"output_shape": [2, 2, 6]}, described, 0)
     probability, judged, strength = nodes.judge_labels(points, photos, 0)
     found, junk = copies.compare(photos, probability), image_quality.find_junk(photos)
@@ -209,7 +209,7 @@ def test_photos_are_copies_only_if_the_manifest_says_so(images: np.ndarray, colu
     sizes = {"label": np.arange(COUNT) % 2, "split": "train", "width": 300, "height": 200}
     manifest = pd.DataFrame({**sizes, "group": np.arange(COUNT) // 4, column: np.arange(COUNT)})
 
-    assert not nodes.describe_photos(images, manifest, {})["copies"].duplicated().any()
+    assert not nodes.describe_photos(images, manifest, {"fit": "stretch"})["copies"].duplicated().any()
 
 
 def test_the_page_says_that_too_few_groups_make_no_curve(findings: data_quality.Findings, images: np.ndarray) -> None:

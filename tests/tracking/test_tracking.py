@@ -234,7 +234,7 @@ def test_what_goes_wrong_in_tracking_costs_no_result(stub, caplog):
 def test_a_pipeline_without_results_starts_no_process(stub):
     hooks = TrackingHooks()
     hooks.after_context_created(SimpleNamespace(config_loader={"parameters": stub.parameters()}))
-    hooks.before_pipeline_run(pipeline=stub.pipeline([], [], False), catalog=stub.catalog)
+    hooks.before_pipeline_run(pipeline=stub.pipeline([], [], False), catalog=stub.catalog, run_params={})
     assert hooks._recorder is None
     assert not (stub.root / FOLDER).exists()
 

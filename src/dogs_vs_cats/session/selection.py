@@ -11,7 +11,6 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 
 from dogs_vs_cats.errors import MissingInputError, SelectionError, listed
-from dogs_vs_cats.session.runner import ProjectRunner
 
 LISTED = 40
 """A message lists at most so many names; of datasets there are hundreds."""
@@ -49,6 +48,9 @@ class ProjectSession(KedroSession):
         Raises:
             SelectionError: A pipeline, node, tag, dataset, namespace or version doesn't exist, or no node is left.
         """
+        # Not at the top: every kedro command imports this module, and few run anything.
+        from dogs_vs_cats.session.runner import ProjectRunner
+
         named = options.get("pipeline_name") or (args[0] if args else None)
         self._requested = (options.get("pipeline_names") or [named or "__default__"], options)
         options["runner"] = options.get("runner") or ProjectRunner()
