@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 
@@ -10,22 +10,26 @@ class Turns:
     """Lets one thread at a time compute. Once one has failed, the others fail at their next turn."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # can be released by its owner alone
         self._failure: BaseException | None = None
 
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Waits for a turn, which ends with the block."""
-        with self._lock:
+        self._lock.acquire()
+        token = _current.set(self)
+        try:
             self._refuse_after_failure()
-            token = _current.set(self)
-            try:
-                yield
-            except BaseException as error:
-                self.fail(error)
-                raise
-            finally:
-                _current.reset(token)
+            yield
+        except _GivenUp as given_up:
+            raise given_up.failure from None
+        except BaseException as error:
+            self.fail(error)
+            raise
+        finally:
+            _current.reset(token)
+            with suppress(RuntimeError):  # Ctrl-C while it waited for its turn
+                self._lock.release()
 
     def fail(self, error: BaseException) -> None:
         """Lets the work of all threads end with this error, unless an earlier one does."""
@@ -43,7 +47,15 @@ class Turns:
 
     def _refuse_after_failure(self) -> None:
         if self._failure is not None:
-            raise self._failure
+            raise _GivenUp(self._failure)
+
+
+class _GivenUp(BaseException):
+    """Work ends because other work has failed. No `Exception`, so that Kedro doesn't log it as one more failure."""
+
+    def __init__(self, failure: BaseException) -> None:
+        super().__init__()
+        self.failure = failure
 
 
 _current: ContextVar[Turns | None] = ContextVar("current_turns", default=None)
