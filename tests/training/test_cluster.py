@@ -85,7 +85,7 @@ def test_seeds_give_the_same_bytes_though_a_machine_dies(
     caplog.set_level(logging.INFO)
     with published(at_first_epoch=machines.kill_a_machine) as events:
         made = train_seeds(images, manifest, tmp_path / "seeds")
-    assert "a machine of the cluster is gone; its training starts again on another" in caplog.text
+    assert "a machine of the cluster is gone; a training that was there starts again on another" in caplog.text
     assert "naive_cnn: epoch 8/8" in caplog.text
     assert (made, events) == seeds_alone
 

@@ -62,7 +62,7 @@ class _Report:
 
     Attributes:
         lines: Logger, level and text of the lines of the log since the last report.
-        event: An event, unless the training is over.
+        event: An event, if there is one.
         result: Its result, if it is over.
     """
 
@@ -118,7 +118,9 @@ def _reports(stream: Any, name: str) -> Iterator[_Report]:
             ready, _ = ray.wait([stream], timeout=cluster.SECONDS_BETWEEN_CHECKS)
         before, machines = machines, cluster.machines()
         if before.keys() - machines.keys():
-            logger.warning("%s: a machine of the cluster is gone; its training starts again on another", name)
+            logger.warning(
+                "%s: a machine of the cluster is gone; a training that was there starts again on another", name
+            )
         if ready:
             try:
                 reference = next(stream)
@@ -154,7 +156,8 @@ def _train(train: Train[Argument, Result], shared: tuple[Any], argument: Argumen
             result = pool.submit(run)
             while (report := reports.get()) is not None:
                 yield report
-        yield _Report(lines.taken(), result=result.result())
+        yield _Report(lines.taken())  # those before a failure too
+        yield _Report([], result=result.result())
     finally:
         package.removeHandler(lines)
 
