@@ -28,6 +28,7 @@ from dogs_vs_cats.tracking.datasets import LoggedModelsDataset, fetch_model
 from dogs_vs_cats.tracking.images import example_image
 from dogs_vs_cats.tracking.outbox import FOLDER
 from dogs_vs_cats.tracking.store import prepare_mlflow
+from dogs_vs_cats.training.events import EpochEnd, TrialBegin, TrialEnd, publish
 from tests.conftest import PROJECT, TRACKING_VARIABLES
 from tests.tracking.tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub, WorkerThread
 
@@ -450,6 +451,21 @@ def test_epochs_are_visible_while_training_goes_on(project):
     samples = steps(client_of(project), run, "system/cpu_utilization_percentage")
     assert samples == list(range(len(samples)))
     assert "system/system_memory_usage_megabytes" in run.data.metrics
+
+
+def test_epochs_of_a_trial_and_of_a_training_at_the_same_time_have_runs_of_their_own(root):
+    def try_values(approach, epoch):
+        events = {
+            1: TrialBegin(approach, 1, stub.parameters()[approach], {"epochs": 9}),
+            2: EpochEnd(approach, 0, 7, {"loss": 0.7}, trial=1),
+            3: TrialEnd(approach, 1, "finished", 0.5),
+        }
+        publish(events[epoch])
+
+    stub = Stub(root, approaches=["naive_cnn"], on_epoch=try_values)
+    stub.run(compare=False)
+    found = {run.data.tags.get("trial"): steps(client_of(root), run, "loss") for run in of(runs(root), "naive_cnn")}
+    assert found == {"1": [7], None: [1, 2, 3]}
 
 
 def test_of_several_seeds_the_run_has_the_curves_of_the_first_and_the_spread_of_all(root):

@@ -208,7 +208,8 @@ def test_every_trial_is_published_with_its_epochs(found):
     assert begun[0].parameters == {**BLOCK, "seeds": []}
     assert [event.outcome for event in ended] == trials["outcome"].tolist()
     inside = events[events.index(begun[1]) : events.index(ended[1])]
-    assert [event.epoch for event in inside[1:]] == list(range(1, trials.loc[1, "epochs"] + 1))
+    epochs = range(1, trials.loc[1, "epochs"] + 1)
+    assert [(event.epoch, event.trial) for event in inside[1:]] == [(epoch, 2) for epoch in epochs]
 
 
 @pytest.mark.slow

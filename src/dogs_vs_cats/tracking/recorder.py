@@ -11,6 +11,7 @@ from typing import Any
 
 from kedro.io import CatalogProtocol
 
+from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.tracking import run_facts, store, worker
 from dogs_vs_cats.tracking.images import describe_images, example_image
@@ -142,6 +143,8 @@ class Recorder:
 
     def _sample_load(self) -> None:
         self.stop()
+        if cluster.connected():  # other machines train
+            return
         sampler = LoadSampler(lambda load, number: self._record("load", values=load, step=number))
         self._sampling.callback(sampler.stop)
 

@@ -101,10 +101,12 @@ class Writer:
             inputs = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
             self._client.log_inputs(self._run_ids[approach], inputs)
 
-    def _on_epochend(self, approach: str, seed: int, epoch: int, logs: dict[str, float], time: int) -> None:
+    def _on_epochend(
+        self, approach: str, seed: int, epoch: int, logs: dict[str, float], time: int, trial: int | None = None
+    ) -> None:
         """Logs the metrics of an epoch; of several seeds, those of the first one, whose model is saved."""
         seeds = self._parameters[approach].get("seeds") or [self._parameters["seed"]]
-        run = self._trial or approach
+        run = approach if trial is None else f"trial {trial}"
         if run in self._run_ids and seed == seeds[0]:
             self._log(run, logs, time, epoch)
 
@@ -113,7 +115,7 @@ class Writer:
         self._log(self._trial or self._training, values, time, step)
 
     def _on_trialbegin(self, approach: str, trial: int, parameters: dict[str, Any], time: int, **_: Any) -> None:
-        """Begins the run of one trial of a search, whose epochs are its own until it ends."""
+        """Begins the run of one trial of a search."""
         self._trial = f"trial {trial}"
         self._begin(self._trial, approach, {**self._parameters, approach: parameters}, time, trial=str(trial))
 

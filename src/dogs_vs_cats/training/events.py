@@ -22,17 +22,19 @@ class EpochEnd:
         epoch: Number of the epoch, from 1, counted through all phases.
         logs: `loss`, `accuracy`, `learning_rate` and, with validation images, `val_loss` and `val_accuracy` after the
             epoch.
+        trial: Number of the trial that trains, if a search does.
     """
 
     approach: str
     seed: int
     epoch: int
     logs: dict[str, float]
+    trial: int | None = None
 
 
 @dataclass(frozen=True)
 class TrialBegin:
-    """A search begins to train with some values; the epochs until its `TrialEnd` are this trial's.
+    """A search begins to train with some values.
 
     Attributes:
         approach: Name of the approach whose parameters are searched.

@@ -161,6 +161,7 @@ class TrainingInputs:
         seed: The project's seed, for an approach without `seeds` of its own.
         calibration: Whether a temperature is put into the model.
         augmentation: The transforms; None for an approach that trains on features.
+        trial: Number of the trial that trains, if a search does.
     """
 
     data: LabelledImages
@@ -170,6 +171,7 @@ class TrainingInputs:
     seed: int
     calibration: CalibrationParameters
     augmentation: AugmentationParameters | None = None
+    trial: int | None = None
 
     @cached_property
     def approach(self) -> approaches.Approach:

@@ -220,4 +220,4 @@ class _Epochs(keras.callbacks.Callback):
 
     def _publish(self, row: dict[str, Any]) -> None:
         figures = {name: value for name, value in row.items() if isinstance(value, float)}
-        publish(EpochEnd(self._name, self._training.seed, row["epoch"], figures))
+        publish(EpochEnd(self._name, self._training.seed, row["epoch"], figures, self._training.inputs.trial))

@@ -138,7 +138,8 @@ def _start(inputs: TrainingInputs, seed: int, model: Model) -> TrainState:
     validated = head.log_loss_and_accuracy(validation) if len(validation.labels) else (None, None)
     row = {"seed": seed, "epoch": 1, "phase": "head", "loss": loss, "accuracy": accuracy}
     row |= {"val_loss": validated[0], "val_accuracy": validated[1], "learning_rate": None}
-    publish(EpochEnd(inputs.name, seed, 1, {name: value for name, value in row.items() if isinstance(value, float)}))
+    figures = {name: value for name, value in row.items() if isinstance(value, float)}
+    publish(EpochEnd(inputs.name, seed, 1, figures, inputs.trial))
     text = "no validation" if validated[0] is None else "validation: loss {:.4f}, accuracy {:.3f}".format(*validated)
     seconds = time.perf_counter() - began
     logger.info("%s: linear head, loss %.4f, accuracy %.3f; %s (%.1f s)", inputs.name, loss, accuracy, text, seconds)

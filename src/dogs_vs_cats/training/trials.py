@@ -83,7 +83,7 @@ def run_trial(inputs: TrainingInputs, proposal: Proposal, state_folder: Path) ->
     """
     trial, name, number, values = proposal.trial, inputs.name, proposal.number, proposal.values
     logger.info("%s: trial %d with %s", name, number, ", ".join(f"{key}={written(values[key])}" for key in values))
-    inputs = replace(inputs, block={**inputs.block, **values})
+    inputs = replace(inputs, block={**inputs.block, **values}, trial=number)
     publish(TrialBegin(name, number, inputs.block, values))
 
     def report(event: Event) -> None:
