@@ -38,6 +38,7 @@ def project(tmp_path_factory):
     """
     import keras
 
+    from dogs_vs_cats.evaluation.drift import Sample
     from dogs_vs_cats.evaluation.out_of_distribution import fit, with_features
 
     project = copy_project(tmp_path_factory.mktemp("app") / "project")
@@ -54,7 +55,9 @@ def project(tmp_path_factory):
         if name == "naive_cnn":
             noise = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), np.uint8)
             features = np.asarray(with_features(model).predict_on_batch(noise))[:, 1:]
-            np.savez(folder / f"{name}.npz", **fit(features, np.arange(100) % 2, features).arrays())
+            answers = Sample.of(np.full((100, 2), 0.5), np.zeros(100, bool))
+            distribution = fit(features, np.arange(100) % 2, features)
+            np.savez(folder / f"{name}.npz", **distribution.arrays(), **answers.arrays())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", "")  # which MLflow sets
         patch.setattr(store, "ROOT", project)

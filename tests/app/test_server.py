@@ -65,13 +65,16 @@ def numbered(number):
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
     """The model, with a distribution of training images that are noise."""
+    from dogs_vs_cats.evaluation.drift import Sample
     from dogs_vs_cats.evaluation.out_of_distribution import fit, with_features
 
     model = reading_model()
     file = save(model, tmp_path_factory.mktemp("model") / "reading.keras", ["cat", "dog"])
     noise = np.random.default_rng(0).integers(0, 256, (100, 32, 32, 3), np.uint8)
     features = np.asarray(with_features(model).predict_on_batch(noise))[:, 1:]
-    np.savez(file.with_suffix(".npz"), **fit(features, np.arange(100) % 2, features).arrays())
+    answers = Sample.of(np.full((100, 2), 0.5), np.zeros(100, bool))
+    distribution = fit(features, np.arange(100) % 2, features)
+    np.savez(file.with_suffix(".npz"), **distribution.arrays(), **answers.arrays())
     return file
 
 
