@@ -233,7 +233,7 @@ def test_what_is_trained_on_all_images_has_no_validation_curve(digits):
     validated = {(point["approach"], point["val_accuracy"] is not None) for point in points}
     assert validated == {("lenet5", True), ("mlp", False)}
     page = (reporting / "comparison.html").read_text(encoding="utf-8")
-    assert page.count("Trained on the validation images too: there is no validation") == 1
+    assert page.count("Trained on the validation images too: it has test results, but no validation results.") == 1
     logged = " ".join((digits[1] / "output.txt").read_text(encoding="utf-8").split())
     assert "mlp trains on the validation images too, so it is neither validated nor calibrated" in logged
     assert re.search(r"mlp: epoch 2/2, loss [\d.]+, accuracy [\d.]+; no validation", logged)
