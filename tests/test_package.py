@@ -148,7 +148,7 @@ def test_it_writes_below_the_project_path_and_reads_from_there(
 @pytest.mark.parametrize(
     ("options", "answer"),
     [
-        ([], "Give --conf-source a folder like conf, or the archive that kedro package writes"),
+        ([], "Set --conf-source to a folder like conf, or to the archive that kedro package writes"),
         (["--conf-source={conf}", "--env=tset"], "There is no environment 'tset'. Did you mean test?"),
         (["--conf-source={conf}", "--pipelines=comparsion"], "Did you mean comparison?"),
         (["--conf-source={conf}", "--params=seed=x"], "seed: input should be a valid integer"),
