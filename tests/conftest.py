@@ -282,3 +282,14 @@ def ray_processes(s3_server: str, tmp_path_factory: pytest.TempPathFactory) -> I
     processes = RayProcesses(_s3_variables(s3_server, tmp_path_factory.mktemp("aws")) | quick)
     yield processes
     processes.stop()
+
+
+@pytest.fixture
+def connected_machines(ray_processes: RayProcesses) -> Iterator[RayProcesses]:
+    """Connects to two machines; without them, what ran before has run on this one."""
+    from dogs_vs_cats.compute import cluster
+
+    ray_processes.complete()
+    cluster.connect(ray_processes.address)
+    yield ray_processes
+    cluster.disconnect()

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
 from benchmarks.ray_processes import RayProcesses
-from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.compute.turns import turn_given_away
 from dogs_vs_cats.errors import TrainingError
 from dogs_vs_cats.session.runner import TAG, ProjectRunner
@@ -27,14 +26,6 @@ DIFFER = {"timings.json", "provenance.json", "model_card.md", "comparison.csv", 
 """Files that say when or how fast something was computed."""
 
 
-@pytest.fixture
-def connected(ray_processes: RayProcesses) -> Iterator[RayProcesses]:
-    ray_processes.complete()
-    cluster.connect(ray_processes.address)
-    yield ray_processes
-    cluster.disconnect()
-
-
 def run(*functions: Callable[[], Any], others: int = 0) -> dict[str, Any]:
     """Runs functions as nodes that train, and as many other nodes, which return their threads' ids."""
     nodes = [Node(each, None, f"trained_{number}", tags=TAG) for number, each in enumerate(functions)]
@@ -43,7 +34,7 @@ def run(*functions: Callable[[], Any], others: int = 0) -> dict[str, Any]:
     return {name: dataset.load() for name, dataset in outputs.items()}
 
 
-def test_trainings_wait_for_the_cluster_at_the_same_time(connected: RayProcesses) -> None:
+def test_trainings_wait_for_the_cluster_at_the_same_time(connected_machines: RayProcesses) -> None:
     meeting = threading.Barrier(3)
 
     def train() -> int:
@@ -55,7 +46,7 @@ def test_trainings_wait_for_the_cluster_at_the_same_time(connected: RayProcesses
     assert {found["other_0"], found["other_1"]} == {threading.main_thread().ident}
 
 
-def test_a_training_that_fails_ends_those_that_wait(connected: RayProcesses) -> None:
+def test_a_training_that_fails_ends_those_that_wait(connected_machines: RayProcesses) -> None:
     waits = threading.Event()
 
     def wait_for_ever() -> None:

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from benchmarks.ray_processes import RayProcesses
-from dogs_vs_cats.compute import cluster
 from dogs_vs_cats.datasets import KerasModelDataset
 from dogs_vs_cats.errors import BackboneError
 from dogs_vs_cats.training.events import EpochEnd, Event, subscribe, unsubscribe
@@ -28,15 +27,6 @@ pytestmark = pytest.mark.slow
 TRIALS = 14
 AT_ONCE = 2
 SEEDS = {**COMMON, "epochs": 8, "augment": True, "seeds": [3, 4, 5], "redraw_split": True}
-
-
-@pytest.fixture
-def machines(ray_processes: RayProcesses) -> Iterator[RayProcesses]:
-    """Connects to two machines; without them, what ran before has run on this one."""
-    ray_processes.complete()
-    cluster.connect(ray_processes.address)
-    yield ray_processes
-    cluster.disconnect()
 
 
 @contextmanager
@@ -76,14 +66,14 @@ def seeds_alone(
 
 def test_seeds_give_the_same_bytes_though_a_machine_dies(
     seeds_alone: tuple[dict[str, Any], list[Event]],
-    machines: RayProcesses,
+    connected_machines: RayProcesses,
     images: np.ndarray,
     manifest: pd.DataFrame,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO)
-    with published(at_first_epoch=machines.kill_a_machine) as events:
+    with published(at_first_epoch=connected_machines.kill_a_machine) as events:
         made = train_seeds(images, manifest, tmp_path / "seeds")
     assert "a machine of the cluster is gone; a training that was there starts again on another" in caplog.text
     assert "naive_cnn: epoch 8/8" in caplog.text
@@ -106,11 +96,11 @@ def trials_alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[
 
 
 def test_a_search_gives_the_same_bytes_though_a_machine_dies(
-    trials_alone: tuple[Path, tuple[str, dict[str, Any]], list[Event]], machines: RayProcesses, tmp_path: Path
+    trials_alone: tuple[Path, tuple[str, dict[str, Any]], list[Event]], connected_machines: RayProcesses, tmp_path: Path
 ) -> None:
     begun, (expected_table, expected_summary), expected_events = trials_alone
     shutil.copytree(begun, tmp_path / "search")
-    with published(at_first_epoch=machines.kill_a_machine) as events:
+    with published(at_first_epoch=connected_machines.kill_a_machine) as events:
         table, summary = search(tmp_path / "search", TRIALS)
     assert table.splitlines() == expected_table.splitlines()
     assert summary == expected_summary
@@ -118,7 +108,7 @@ def test_a_search_gives_the_same_bytes_though_a_machine_dies(
 
 
 def test_a_training_that_fails_on_the_cluster_fails_in_one_line(
-    machines: RayProcesses, images: np.ndarray, manifest: pd.DataFrame, base: keras.Model, tmp_path: Path
+    connected_machines: RayProcesses, images: np.ndarray, manifest: pd.DataFrame, base: keras.Model, tmp_path: Path
 ) -> None:
     made = {"backbone": base, "backbone_record": BASE_RECORD}
     with pytest.raises(BackboneError, match=r"block9.*block1_convolution1"):
