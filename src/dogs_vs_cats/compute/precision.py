@@ -107,7 +107,8 @@ def with_dtype_policy(model: "keras.Model", policy: str) -> "keras.Model":
     # Around the same layers but uncompiled, or Keras would compile the copy like the original.
     uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
     clone = keras.models.clone_model(uncompiled, clone_function=copy, recursive=True)
-    clone.set_weights(model.get_weights())
+    for copied, weight in zip(clone.weights, model.weights, strict=True):
+        copied.assign(weight)  # one at a time: `get_weights` would take the memory of all once more
     return clone
 
 

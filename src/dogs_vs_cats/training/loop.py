@@ -82,7 +82,8 @@ def count_weights(weights: Sequence[keras.Variable]) -> int:
 
 
 def _values(model: keras.Model) -> tuple[np.ndarray, ...]:
-    return tuple(keras.ops.convert_to_numpy(weight) for weight in without_images(model.weights))
+    # `convert_to_numpy` copies each twice under TensorFlow.
+    return tuple(np.asarray(weight) for weight in without_images(model.weights))
 
 
 def _assign(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
