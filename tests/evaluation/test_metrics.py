@@ -105,7 +105,7 @@ def test_metrics_of_three_classes_against_hand_computed_figures() -> None:
     assert metrics["roc_auc"] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("classes", [31, 1000])
+@pytest.mark.parametrize("classes", [31, 200])
 def test_metrics_of_many_classes_are_short_and_name_what_is_confused_most(classes: int) -> None:
     names = [f"n{number:08}" for number in range(classes)]
     labels = np.arange(3 * classes) % classes
@@ -165,9 +165,10 @@ def test_a_split_without_one_of_the_classes_has_no_auc_but_everything_else(
     assert np.array(metrics["confusion_matrix"]).shape == (len(names), len(names))
 
 
-def test_certain_and_wrong_costs_much_but_not_infinitely() -> None:
-    metrics = classification_metrics(two_class([0, 1], [1.0, 1.0]), TWO)["test"]
-    assert 10 < metrics["log_loss"] < 40
+@pytest.mark.parametrize(("label", "probability"), [(0, 1.0), (1, 0.0), (1, 1e-9)])
+def test_certain_and_wrong_costs_the_same_for_either_class(label: int, probability: float) -> None:
+    metrics = classification_metrics(two_class([label], [probability]), TWO)["test"]
+    assert metrics["log_loss"] == pytest.approx(-math.log(1e-7))
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,12 @@ def fitted(measured: pd.DataFrame) -> Curve:
     return curve
 
 
-def drawn_errors(photos: int, seed: int) -> pd.DataFrame:
+def drawn_errors(photos: int, seed: int, folds: int = 5) -> pd.DataFrame:
     """Errors in a cross-validation of so many photos; each is misclassified up to a number of training photos."""
     hardness = np.random.default_rng([seed, 1]).random(photos)
     table = pd.DataFrame({"label": 0, "split": "train", "group": np.arange(photos)})
     rows = []
-    for fold in divide(table, 5, seed):
+    for fold in divide(table, folds, seed):
         tested = hardness[fold.splits == "test"]
         of_fold = {"repeat": fold.repeat, "fold": fold.number, "label": 0, "tested": len(tested)}
         rows += [
@@ -43,8 +43,9 @@ def test_the_curve_finds_the_power_law_it_was_drawn_from() -> None:
     assert curve.fitted[-1] == pytest.approx(1 - errors_at(800), abs=3e-3)
 
 
-def test_band_and_interval_cover_what_they_promise() -> None:
-    curves = [fitted(drawn_errors(500, seed)) for seed in range(60)]
+@pytest.mark.parametrize("folds", [2, 5])
+def test_band_and_interval_cover_what_they_promise(folds: int) -> None:
+    curves = [fitted(drawn_errors(500, seed, folds)) for seed in range(60)]
 
     truth, gain = 1 - errors_at(800), errors_at(400) - errors_at(800)
     assert np.mean([curve.low[-1] <= truth <= curve.high[-1] for curve in curves]) >= 0.92

@@ -29,7 +29,7 @@ from dogs_vs_cats.pipelines.comparison.pipeline import create_pipeline
 from dogs_vs_cats.provenance.manifest import describe_run, with_result
 from dogs_vs_cats.reporting import data_quality_findings
 from dogs_vs_cats.reporting.approach_figures import draw_figures
-from dogs_vs_cats.reporting.findings import closing_lines, failures, headline, sentences
+from dogs_vs_cats.reporting.findings import closing_lines, corrections, failures, headline, sentences
 from dogs_vs_cats.reporting.results import Pictures
 from dogs_vs_cats.reporting.wording import p_value, percent
 from tests.parameters.test_parameters import parameters as environment_parameters
@@ -343,18 +343,20 @@ def test_images_in_groups_are_counted_by_groups() -> None:
 
 
 def test_the_finding_says_what_corrections_have_changed() -> None:
-    effect = {"accuracy": 0.6, "p_value": 0.004}
-    catalog = compare({"good": 12, "fine": 15})
-    catalog["good.metrics"].save(
-        catalog.load("good.metrics") | {"corrections": {"relabelled": 7, "left_out": 2, "given_labels": effect}}
-    )
-    catalog["fine.metrics"].save(catalog.load("fine.metrics") | {"corrections": {"relabelled": 7, "left_out": 2}})
-    run(catalog, ["good", "fine"], "comparison_summary")
-    text = " ".join(sentences(summary_of(catalog)))
-    assert "Corrections: 7 relabelled, 2 left out. Trained without corrections, good classifies 60.0%" in text
+    summary = summary_of(compare({"good": 12, "fine": 15, "imaged": 10}))
+    counts = {"relabelled": 7, "left_out": 2}
+    for name, p in (("good", 0.004), ("fine", 0.03), ("more", 0.04)):
+        row = summary["approaches"].get(name, summary["approaches"]["good"])
+        effect = {"accuracy": 0.6, "p_value": p}
+        summary["approaches"][name] = row | {"corrections": counts | {"given_labels": effect}}
+    summary["approaches"]["imaged"]["corrections"] = counts
+    text = " ".join(corrections(summary))
+    assert text.startswith("Corrections: 7 relabelled, 2 left out. Trained without corrections, good classifies 60.0%")
     assert "instead of 91.7% of the same images correctly, by the corrected labels; the difference is" in text
-    assert "is significant (p = 0.004)." in text
-    assert "Trained without corrections, fine" not in text
+    assert "is significant (adjusted p = 0.012)." in text
+    # Among three tests, neither 0.03 nor 0.04 is a finding.
+    assert text.count("the difference is not significant (adjusted p = 0.06).") == 2
+    assert "Trained without corrections, imaged" not in text
 
 
 def test_one_approach_alone_is_held_against_the_baseline() -> None:
@@ -553,6 +555,56 @@ def test_approaches_that_were_all_cross_validated_are_tested_on_all_images() -> 
     assert "Cross-validated approaches are compared in the first repeat" in page
 
 
+def test_a_mistake_in_one_repeat_is_not_called_none() -> None:
+    changes = crossed(a=1000)
+    changes["a.metrics"]["test"] |= {"accuracy": 1 - 1 / 540}  # a third of an image
+    page = re.sub(r"\s+", " ", Page(report_of(compare({"a": 4}, changes=changes))).text)
+    assert "99.8% of 180 images, by cross-validation, right" in page
+    assert "No mistakes" not in page
+    assert "0 wrong" not in page
+
+
+def without_validation(*wrong_every: int) -> dict[str, Any]:
+    """Approaches that were trained on the validation images too."""
+    manifest = manifest_of(["cat", "dog"], 180)
+    manifest["split"] = manifest["split"].replace({"validation": "train"})
+    changes: dict[str, Any] = {"manifest": manifest}
+    for number, wrong in enumerate(wrong_every):
+        predictions = predictions_of(manifest, ["cat", "dog"], wrong)
+        metrics = classification_metrics(predictions, ["cat", "dog"])
+        facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": ""}
+        changes |= {f"{number}.predictions": predictions, f"{number}.metrics": {**metrics, **facts}}
+    return changes
+
+
+def test_without_validation_images_none_is_called_the_best() -> None:
+    catalog = compare({"0": 5, "1": 50}, images_per_split=180, changes=without_validation(5, 50))
+    summary = summary_of(catalog)
+    assert headline(summary) == "0 comes first, but without validation images no approach is chosen as the best"
+    assert sentences(summary)[0].startswith("It was trained on the validation images too and classifies 80.0%")
+    page = report_of(catalog)
+    assert "The best approach" not in page
+    assert 'class="best"' not in page
+
+
+def test_the_metric_that_decided_is_named_where_the_one_asked_for_is_missing() -> None:
+    """On validation images of one class there is no AUC."""
+    parameters = ComparisonParameters.model_validate({"metric": "roc_auc", "lecture": None})
+    metrics = classification_metrics(predictions_of(manifest_of(["cat", "dog"], 60), ["cat", "dog"], 9), ["cat", "dog"])
+    facts = {"parameters": 1, "trainable_parameters": 1, "epochs": 2, "backbone": ""}
+    metrics["validation"]["roc_auc"] = None
+    summary = summary_of(compare({"a": 9}, changes={"params:comparison": parameters, "a.metrics": metrics | facts}))
+    assert summary["best"]["metric"] == "log_loss"
+    assert "has a validation log loss of 0." in sentences(summary)[0]
+
+
+def test_a_best_approach_that_only_guesses_does_not_hide_a_better_one() -> None:
+    summary = summary_of(compare({"guessing": 2, "good": 12}, images_per_split=180))
+    summary["best"] |= {"approach": "guessing"}
+    assert headline(summary) == "guessing has the lowest validation log loss, but good has the better test accuracy"
+    assert "guessing is not significantly better than always guessing one class." in sentences(summary)
+
+
 def uneven(metric: str, **changes: Any) -> DataCatalog:
     """Ninety ants, ten bees and five cows a split; `many` recognises the ants, `all` most of each class."""
     names, counts = ["ant", "bee", "cow"], {"ant": 90, "bee": 10, "cow": 5}
@@ -734,8 +786,12 @@ def test_lecture_figures_are_checked() -> None:
 def test_numbers_are_written_as_precisely_as_the_images_allow() -> None:
     assert percent(0.9881, 1000) == "98.8%"
     assert percent(0.9881, 10_000) == "98.81%"
+    # One mistake, or one right answer, is neither 100 nor 0 %.
+    assert (percent(2499 / 2500, 2500), percent(1 / 25_000, 25_000)) == ("99.96%", "0.004%")
+    assert (percent(1, 2500), percent(0, 2500), percent(0.99999, 1000)) == ("100.0%", "0.0%", "100.0%")
     assert p_value(0.00004) == "p < 0.001"
     assert p_value(0.1534) == "p = 0.15"
+    assert (p_value(0.0496), p_value(0.0504)) == ("p = 0.0496", "p = 0.0504")
 
 
 DATA_QUALITY = {

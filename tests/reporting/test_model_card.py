@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 import yaml
 
+from dogs_vs_cats.evaluation.metrics import seed_summary, without_test
+from dogs_vs_cats.images.splits import SPLITS
 from dogs_vs_cats.provenance.manifest import describe_run, with_result
 from dogs_vs_cats.reporting import data_quality_findings
-from tests.reporting.test_comparison import DATA_QUALITY, PARAMETERS, SETTINGS, compare, model_info, run
+from tests.reporting.test_comparison import DATA_QUALITY, PARAMETERS, SETTINGS, compare, crossed, model_info, run
 
 PLACE = {"source": "/home/me/photos/train.zip", "images": "/home/me/all photos", "train_size": 60, "classes": None}
 COMMAND = (
@@ -99,6 +101,19 @@ def test_the_body_says_what_was_measured_on_what_and_how_to_load_the_model(card:
     assert "1 to 2" not in card
     rows = [line for line in card.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in rows)
+
+
+def test_after_a_cross_validation_seeds_have_no_test_accuracy_and_intervals_cover_other_trainings() -> None:
+    changes = crossed(folded=20)
+    runs = {seed: {**changes["folded.metrics"], "test": {"accuracy": 0.9, "log_loss": 0.1}} for seed in (0, 1)}
+    splits = {seed: {split: run[split] for split in SPLITS} for seed, run in runs.items()}
+    changes["folded.metrics"]["seeds"] = without_test(seed_summary(splits))
+
+    card = card_of({"folded": 20}, **changes)
+
+    assert "The results are from seed 0.\n" in card
+    assert "2-fold cross-validation on all images in use" in card
+    assert "test accuracies cover other images of the same kind and other training images." in card
 
 
 def test_names_are_no_markup_and_what_is_unknown_is_left_out() -> None:

@@ -15,12 +15,11 @@ from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ModelFileError
 from dogs_vs_cats.evaluation.curves import expected_calibration_error
 from dogs_vs_cats.evaluation.predictions import class_probabilities
+from dogs_vs_cats.evaluation.probabilities import SMALLEST, log_loss
 from dogs_vs_cats.images.splits import SPLITS
 
 BOUNDS = (0.25, 10.0)
 """Temperatures that are tried."""
-
-_SMALLEST = 1e-7  # float32 has no probability that is closer to 1 without being 1
 
 
 def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
@@ -33,7 +32,7 @@ def tempered(probabilities: NDArray[np.floating], temperature: float) -> NDArray
     Returns:
         Shape (n, classes), float64; rows sum to one.
     """
-    logits = np.log(np.clip(probabilities.astype(np.float64), _SMALLEST, 1))
+    logits = np.log(np.clip(probabilities.astype(np.float64), SMALLEST, 1))
     from scipy.special import softmax
 
     calibrated: NDArray[np.float64] = softmax(logits / temperature, axis=1)
@@ -59,13 +58,13 @@ def fit_temperature(predictions: pd.DataFrame, class_names: Sequence[str]) -> fl
     targets = np.full(probabilities.shape, 1 / (len(labels) + 2) / (len(class_names) - 1))
     targets[np.arange(len(labels)), labels] = (len(labels) + 1) / (len(labels) + 2)
 
-    def log_loss(logarithm: float) -> float:
-        stated = np.clip(tempered(probabilities, np.exp(logarithm)), _SMALLEST, 1)
+    def cost(logarithm: float) -> float:
+        stated = np.clip(tempered(probabilities, np.exp(logarithm)), SMALLEST, 1)
         return float(-(targets * np.log(stated)).sum(axis=1).mean())
 
     from scipy.optimize import minimize_scalar
 
-    found = minimize_scalar(log_loss, bounds=np.log(BOUNDS), method="bounded")
+    found = minimize_scalar(cost, bounds=np.log(BOUNDS), method="bounded")
     return round(float(np.exp(found.x)), 3)
 
 
@@ -109,7 +108,7 @@ def summarise(predictions: pd.DataFrame, class_names: Sequence[str], in_model: f
             rows = table[table["split"] == split]
             if len(rows):
                 error = expected_calibration_error(rows, class_names)
-                loss = _log_loss(class_probabilities(rows, class_names), rows["label"].to_numpy())
+                loss = log_loss(class_probabilities(rows, class_names), rows["label"].to_numpy())
                 summary[split] |= {f"expected_calibration_error_{when}": error, f"log_loss_{when}": loss}
     return summary
 
@@ -138,8 +137,3 @@ def put_into(model: Model, temperature: float) -> None:
             "temperature. Set calibration.temperature to false."
         )
     layer.set_weights([weight / np.float32(temperature) for weight in layer.get_weights()])
-
-
-def _log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    stated = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.clip(stated, _SMALLEST, 1)).mean())

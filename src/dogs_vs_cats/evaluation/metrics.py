@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dogs_vs_cats.evaluation.clusters import effective_fraction, effective_images, groups_of
 from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error
 from dogs_vs_cats.evaluation.predictions import class_probabilities
+from dogs_vs_cats.evaluation.probabilities import log_loss
 from dogs_vs_cats.evaluation.significance import fraction_interval, mean_interval, resampled_interval, wider, wilson
 from dogs_vs_cats.images.splits import SPLITS, TRAIN
 
@@ -86,7 +87,7 @@ def _split_metrics(predictions: pd.DataFrame, class_names: Sequence[str]) -> dic
         "accuracy_high": high,
         **_balanced_accuracy(labels, predicted, groups),
         "roc_auc": None if np.isnan(area) else area,
-        "log_loss": float(metrics.log_loss(labels, probabilities, labels=classes)),
+        "log_loss": log_loss(probabilities, labels),
         "precision": float(precision),
         "recall": float(recall),
         "f1": float(f1),

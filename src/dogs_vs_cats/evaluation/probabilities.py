@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 
 from dogs_vs_cats.errors import ModelFileError, TrainingError
 
+SMALLEST = 1e-7
+"""Smaller probabilities count as this one in a logarithm, as in Keras's losses.
+
+float32 has no probability that is closer to 1 without being 1, so that of the other class would be 0.
+"""
+
 
 def predicted_classes(probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
     """Returns the class of each answer.
@@ -66,3 +72,17 @@ def every_class(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         Shape (n, classes).
     """
     return np.column_stack([1 - outputs[:, 0], outputs[:, 0]]) if outputs.shape[1] == 1 else outputs
+
+
+def log_loss(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Returns the mean cross-entropy in nats.
+
+    scikit-learn's `log_loss` limits float64 probabilities to 2e-16. From a logit of 17 on, P(class 1) is 1 in float32:
+    an image of class 0 would then cost 36, and an image of class 1 with a logit of -17 only 17.
+
+    Args:
+        probabilities: Of every class, shape (n, classes); rows sum to one.
+        labels: True classes, shape (n,).
+    """
+    stated = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.clip(stated, SMALLEST, 1)).mean())

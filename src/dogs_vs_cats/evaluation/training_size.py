@@ -115,10 +115,10 @@ class Curve(NamedTuple):
 def fit_curve(measured: pd.DataFrame, seed: int) -> Curve | None:
     """Fits a power law to the errors at each size, with a band about which photos were fitted to and tested on.
 
-    For the band, errors are drawn from a normal distribution, and a curve is fitted to each draw. The covariance of the
-    sizes is that of the divisions, times the correction of `significance.resampled_interval`: trainings that share
-    photos vary less than independent ones. A bootstrap of the tested photos would be too narrow, as it takes the
-    classifiers for given. The band knows nothing of how well the law holds.
+    For the band, errors are drawn from a multivariate t distribution, and a curve is fitted to each draw. The
+    covariance of the sizes is that of the divisions, times the correction of `significance.resampled_interval`, whose
+    degrees of freedom it shares: trainings that share photos vary less than independent ones. A bootstrap of the tested
+    photos would be too narrow, as it takes the classifiers for given. The band knows nothing of how well the law holds.
 
     Args:
         measured: Rows of `measure`, of all classes or of one.
@@ -138,8 +138,9 @@ def fit_curve(measured: pd.DataFrame, seed: int) -> Curve | None:
     away = (wrong - errors[:, np.newaxis] * tested) / tested.mean(axis=1, keepdims=True)
     divisions, folds = tested.shape[1], measured["fold"].max()
     spread = np.sqrt((1 / divisions + 1 / (folds - 1)) / (divisions - 1))
-    normal = np.random.default_rng(seed).standard_normal((divisions, DRAWN))
-    drawn = np.clip(errors[:, np.newaxis] + spread * away @ normal, 0, 1)
+    random = np.random.default_rng(seed)
+    normal, scale = random.standard_normal((divisions, DRAWN)), random.chisquare(divisions - 1, DRAWN) / (divisions - 1)
+    drawn = np.clip(errors[:, np.newaxis] + spread * away @ normal / np.sqrt(scale), 0, 1)
     grid = np.geomspace(images[0], 2 * images[-1], 40)
     curves = 1 - _power_law(images, np.column_stack([errors, drawn]), np.append(grid, images[-1]))
     gains = curves[-2] - curves[-1]

@@ -82,6 +82,7 @@ def render(
         command=whole_command(run_record.get("command", "")),
         headline=findings.headline(summary),
         by_metric=findings.by_metric(summary),
+        chosen=findings.is_chosen(summary),
         crossed=next((row["cross_validation"] for row in rows.values() if "cross_validation" in row), None),
         seeds_drawn={row["seeds"]["redrawn"] for row in rows.values() if "seeds" in row},
         grouped=any("test_groups" in row for row in rows.values()),

@@ -12,7 +12,7 @@ import pandas as pd
 from dogs_vs_cats.errors import plural
 from dogs_vs_cats.evaluation import criteria
 from dogs_vs_cats.evaluation.predictions import BASELINE
-from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
+from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL, holm
 from dogs_vs_cats.parameters.comparison import Metric
 from dogs_vs_cats.parameters.training import EVEN
 from dogs_vs_cats.reporting.wording import count, joined, p_value, percent
@@ -34,6 +34,11 @@ def metric_of(summary: Summary) -> Metric:
 def by_metric(summary: Summary) -> str:
     """Names the metric by which the best approach was chosen."""
     return f"validation {criteria.WORDS[metric_of(summary)]}"
+
+
+def is_chosen(summary: Summary) -> bool:
+    """Tells whether validation images chose the best approach: not where all were trained on these too."""
+    return summary["best"][f"validation_{metric_of(summary)}"] is not None
 
 
 def judges_classes(summary: Summary) -> bool:
@@ -69,15 +74,17 @@ def headline(summary: Summary) -> str:
     best = summary["best"]["approach"]
     others = {name: entry for name in rivals(summary) if (entry := pair(summary, best, name))}
     untested = [name for name in rivals(summary) if name not in others]
-    better = [name for name, entry in others.items() if entry["lead"] < 0 and entry["significant"]]
+    better = _better_on_test(summary)
     unsure = [name for name, entry in others.items() if not entry["significant"]]
+    if rivals(summary) and not is_chosen(summary):
+        return f"{best} comes first, but without validation images no approach is chosen as the best"
+    if better:
+        verb = plural(len(better), "has", "have")
+        return f"{best} has {_best_figure(summary)}, but {joined(better)} {verb} the better test accuracy"
     if not _beats_baseline(summary, best):
         return f"{best} is best, but not significantly better than always guessing one class"
     if not rivals(summary):
         return f"{best} is better than always guessing one class"
-    if better:
-        verb = plural(len(better), "has", "have")
-        return f"{best} has {_best_figure(summary)}, but {joined(better)} {verb} the better test accuracy"
     if unsure and metric_of(summary) == "balanced_accuracy":
         # The test is about all images alike.
         return (
@@ -88,6 +95,13 @@ def headline(summary: Summary) -> str:
     if untested:
         return f"{best} is best by {by_metric(summary)}; its difference from {joined(untested)} isn't tested"
     return f"{best} is significantly better than {joined(rivals(summary))}"
+
+
+def _better_on_test(summary: Summary) -> list[str]:
+    """Names the approaches with a significantly higher test accuracy than the best by the validation images."""
+    best = summary["best"]["approach"]
+    entries = {name: pair(summary, best, name) for name in rivals(summary)}
+    return [name for name, entry in entries.items() if entry and entry["lead"] < 0 and entry["significant"]]
 
 
 def sentences(summary: Summary) -> list[str]:
@@ -102,8 +116,9 @@ def sentences(summary: Summary) -> list[str]:
         *_over_classes(summary, best),
         *(_standing(summary, best, name) for name in rivals(summary)),
     ]
-    text += _corrections(summary)
-    poor = [name for name in rivals(summary) if not _beats_baseline(summary, name)]
+    text += corrections(summary)
+    judged = [best, *rivals(summary)] if _better_on_test(summary) else rivals(summary)  # else the headline says it
+    poor = [name for name in judged if not _beats_baseline(summary, name)]
     if poor:
         verb = plural(len(poor), "is", "are")
         text.append(f"{joined(poor)} {verb} not significantly better than always guessing one class.")
@@ -144,23 +159,24 @@ def _failure(name: str, row: Mapping[str, Any], baseline: Mapping[str, Any]) -> 
     )
 
 
-def _corrections(summary: Summary) -> Iterator[str]:
+def corrections(summary: Summary) -> Iterator[str]:
     """Says how many corrections there were, and what they have changed where that was measured."""
     rows = {name: row for name, row in summary["approaches"].items() if "corrections" in row}
     if not rows:
         return
     relabelled, left_out = (next(iter(rows.values()))["corrections"][name] for name in ("relabelled", "left_out"))
     yield f"Corrections: {count(relabelled)} relabelled, {count(left_out)} left out."
-    for name, row in rows.items():
-        if (before := row["corrections"].get("given_labels")) is None:
-            continue
-        images = row["test_images"]
-        then, now = (percent(accuracy, images) for accuracy in (before["accuracy"], row["test_accuracy"]))
-        significant = before["p_value"] < SIGNIFICANCE_LEVEL
+    before = {
+        name: row["corrections"]["given_labels"] for name, row in rows.items() if "given_labels" in row["corrections"]
+    }
+    adjusted = holm([effect["p_value"] for effect in before.values()])
+    for (name, effect), adjusted_p in zip(before.items(), adjusted, strict=True):
+        row = rows[name]
+        then, now = (percent(accuracy, row["test_images"]) for accuracy in (effect["accuracy"], row["test_accuracy"]))
         yield (
             f"Trained without corrections, {name} classifies {then} instead of {now} of the same images correctly, by "
-            f"the corrected labels; the difference {'is' if significant else 'is not'} significant "
-            f"({p_value(before['p_value'])})."
+            f"the corrected labels; the difference {'is' if adjusted_p < SIGNIFICANCE_LEVEL else 'is not'} significant "
+            f"(adjusted {p_value(adjusted_p)})."
         )
 
 

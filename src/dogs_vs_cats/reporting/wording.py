@@ -15,8 +15,12 @@ _URL_OR_PATH = re.compile(
 
 
 def percent(accuracy: float, images: int) -> str:
-    """Writes an accuracy with as many digits as its number of images supports."""
-    return f"{accuracy:.{_digits(images)}%}"
+    """Writes an accuracy with as many digits as its number of images supports; with more, if it would seem perfect."""
+    digits = _digits(images)
+    if min(accuracy, 1 - accuracy) * images > 0.5:  # by one image or more, it isn't 0 or 100 %
+        while float(f"{100 * accuracy:.{digits}f}") in (0, 100):
+            digits += 1
+    return f"{accuracy:.{digits}%}"
 
 
 def points(difference: float, images: int) -> str:
@@ -43,8 +47,11 @@ def answer(predicted: str, confidence: float) -> str:
 
 
 def p_value(value: float) -> str:
-    """Writes a p-value; of a tiny one only that it is tiny."""
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+    """Writes a p-value: of a tiny one only that it is tiny, with one more digit where it would round to 0.05."""
+    if value < 0.001:
+        return "p < 0.001"
+    text = f"{value:.2g}"
+    return f"p = {value:.3g}" if text == "0.05" else f"p = {text}"
 
 
 def count(value: Any) -> str:

@@ -118,8 +118,8 @@ def summarise(
     Returns:
         The same for the same results on any day and machine, ready for JSON:
 
-        * `best`: the approach that is best by `metric` on the validation images; one that was trained on these images
-          has no such figure, and is the best only where it is the first of approaches that were all trained so
+        * `best`: the approach that is best by `metric` on the validation images, which is the log loss where none has
+          the metric of the parameters; the first, without a figure, where all were trained on the validation images too
         * `approaches`: for each, the baseline last: the columns of the table but its seconds, 95 % intervals, numbers
           of images and, where these come in groups, of groups, `seeds` where there are several, with mean, its interval
           and standard deviation, `corrections` where there are any, `cross_validation` with folds and repeats where
@@ -139,13 +139,14 @@ def summarise(
     }
     validated = {result.name: result.metrics.get("validation", {}) for result in results}
     best = min(validated, key=lambda name: criteria.rank(parameters.metric, validated[name]))
+    metric = parameters.metric if validated[best].get(parameters.metric) is not None else criteria.DEFAULT
     way, baseline = next(iter(baselines.items()))
     measured = classification_metrics(baseline, class_names)
     rows[BASELINE] = _summary_row({**untrained, **measured}, {}, LectureFigures()) | {"evaluated_by": way}
-    shown = dict.fromkeys(f"validation_{metric}" for metric in (criteria.DEFAULT, parameters.metric))
+    shown = dict.fromkeys(f"validation_{name}" for name in (criteria.DEFAULT, metric))
     shown |= dict.fromkeys(f"test_accuracy{end}" for end in ("", "_low", "_high"))
     summary = {
-        "best": {"approach": best, "metric": parameters.metric, **{name: rows[best][name] for name in shown}},
+        "best": {"approach": best, "metric": metric, **{name: rows[best][name] for name in shown}},
         "approaches": rows,
         "pairs": mcnemar_pairs(
             *(
