@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 from PIL import Image
@@ -31,7 +32,7 @@ from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.data_ingestion.nodes import made_with, read_images, split_images
 from dogs_vs_cats.pipelines.data_ingestion.pipeline import create_pipeline
 from dogs_vs_cats.storage.content_store import ContentStore
-from tests.conftest import SOURCE
+from tests.conftest import PROJECT, SOURCE
 
 SIZE = 16
 SPLITS = ("train", "validation", "test")
@@ -79,11 +80,14 @@ def parameters(source: Path | str, train: float = 6, validation: float = 2, test
 
 def ingest(ingestion: IngestionParameters, folder: Path, seed: int = 0) -> dict[str, Any]:
     """Runs the real pipeline with the catalog's kinds of files; returns what it leaves on disk."""
-    table = {"type": "pandas.CSVDataset", "load_args": {"keep_default_na": False}, "save_args": {"index": False}}
+    entries = yaml.safe_load((PROJECT / "conf/base/catalog_data.yml").read_text(encoding="utf-8"))
+    tables = {
+        name: AtomicDataset(filepath=str(folder / f"{name}.csv"), dataset=entries[name]["dataset"])
+        for name in ("manifest", "rejected_images")
+    }
     outputs: dict[str, Any] = {
+        **tables,
         "images": MemoryMapDataset(filepath=str(folder / "images.npy")),
-        "manifest": AtomicDataset(filepath=str(folder / "manifest.csv"), dataset=table),
-        "rejected_images": AtomicDataset(filepath=str(folder / "rejected_images.csv"), dataset=table),
         "class_names": JSONDataset(filepath=str(folder / "class_names.json")),
         "ingestion_record": JSONDataset(filepath=str(folder / "ingestion.json")),
     }
@@ -171,6 +175,30 @@ def test_unusable_files_are_rejected_with_their_reason_and_the_run_goes_on(tmp_p
     assert len(made["manifest"]) == len(made["images"]) == 17
     assert "Cat/ünï\ncode, 'quoted'.jpg" in set(made["manifest"]["path"])
     assert made["ingestion_record"]["rejected"] == 5
+
+
+def test_a_photo_in_two_classes_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = folder_of(tmp_path / "pets", cats=6, dogs=6)
+    (source / "Dog/a cat.jpg").write_bytes(jpeg(2))
+    (source / "Dog/a dog.jpg").write_bytes(jpeg(7))
+    for _ in range(2):  # the second time from what is decoded already
+        caplog.clear()
+        rejected = ingest(parameters(source), tmp_path)["rejected_images"].set_index("path")["reason"]
+        assert rejected["Dog/a cat.jpg"] == "duplicate of Cat/2.jpg, which has another class"
+        assert rejected["Dog/a dog.jpg"] == "duplicate of Dog/1.jpg"
+        assert (
+            "1 image is byte-identical to one of another class, and only the first of each counts: Dog/a cat.jpg."
+            in (caplog.text)
+        )
+
+
+def test_names_that_are_numbers_stay_as_they_are(tmp_path: Path) -> None:
+    names = ["0001", "1", "1.0", "1e0", "2", "3", "4", "5", "6", "7"]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(jpeg(number))
+    rows = [f"{name},{('cat', 'dog')[number % 2]}" for number, name in enumerate(names)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    assert set(ingest(parameters(tmp_path / "labels.csv"), tmp_path / "results")["manifest"]["path"]) == set(names)
 
 
 def test_nothing_usable_is_an_error_that_names_a_reason(tmp_path: Path) -> None:
@@ -267,6 +295,21 @@ def test_changed_files_are_decoded_again(tmp_path: Path) -> None:
     assert not np.array_equal(after[3], before)
     (source / "Dog/5.jpg").unlink()
     assert len(ingest(parameters(source), tmp_path)["images"]) == 11
+
+
+def test_changed_files_of_the_same_size_and_time_are_decoded_again(tmp_path: Path) -> None:
+    """Archives set the times of their files, and uncompressed images are of one size."""
+
+    def unpack(edition: int) -> np.ndarray:
+        for number in range(12):
+            path = tmp_path / "pets" / ("Cat", "Dog")[number % 2] / f"{number}.bmp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.open(io.BytesIO(jpeg(100 * edition + number))).save(path)
+            os.utime(path, (1, 1))
+        return np.array(read_images(parameters(tmp_path / "pets"), 0, tmp_path / "store")[0])
+
+    first, second = unpack(1), unpack(2)
+    assert all(not np.array_equal(*pair) for pair in zip(first, second, strict=True))
 
 
 def test_what_could_not_be_read_is_tried_again(tmp_path: Path) -> None:
@@ -635,7 +678,7 @@ def test_more_than_a_few_constant_images_are_named(tmp_path: Path, kind: str, ca
         (source / "Dog/flat 0.png").unlink()
         caplog.clear()
         ingest(parameters(source), tmp_path)
-        assert "one colour" not in caplog.text
+        assert "a single colour" not in caplog.text
 
 
 # --- real photos ----------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from dogs_vs_cats.storage.content_store import ContentStore
 
 logger = logging.getLogger(__name__)
 
-LAYOUT = 5
+LAYOUT = 6
 """Version of the files that `write_decoded` writes: raise it with every change, so that older files aren't loaded."""
 
 DECODED_WITH = {"image_size", "channels", "max_pixels", "min_side", "max_bytes", "bit_depth", "fit"}
@@ -42,6 +42,8 @@ _PART_ENTRIES = 64
 
 # Up to this fraction of all values may be outliers, which say nothing about the depth of a source.
 _OUTLIERS = 0.001
+
+_OF_ANOTHER_CLASS = ", which has another class"
 
 _COLUMNS = ["path", "label", "part", "sha256", "width", "height"]
 
@@ -69,6 +71,11 @@ class DecodedSource:
     bit_depth: int | None
     unreadable: list[str]
     groups: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def contradictory(self) -> list[str]:
+        """Paths of the rejected images that are byte-identical to one of another class."""
+        return self.rejected.loc[self.rejected["reason"].str.endswith(_OF_ANOTHER_CLASS), "path"].tolist()
 
     def constant(self, fit: Fit) -> list[str]:
         """Paths of the images that have one colour all over, apart from bars; the thumbnail rules out most others."""
@@ -245,7 +252,7 @@ def _write_images(
     usable: list[tuple[str, int, str, str, int, int]] = []
     rejected, unreadable, thumbnails = list(source.rejected), [], []
     deep: dict[tuple[int, Entry], tuple[float, ...]] = {}
-    first_of: dict[str, str] = {}
+    first_of: dict[str, Entry] = {}
     with path.open("wb") as file:
         _write_header(file, 0, ingestion)
         for (_, entry), image in _prepared(source, ingestion, bit_depth, list(enumerate(source.entries()))):
@@ -253,8 +260,10 @@ def _write_images(
                 rejected.append((entry.path, image.reason))
                 unreadable += [entry.path] if image.may_pass else []
                 continue
-            if first_of.setdefault(image.sha256, entry.path) != entry.path and image.is_file:
-                rejected.append((entry.path, f"duplicate of {first_of[image.sha256]}"))
+            first = first_of.setdefault(image.sha256, entry)
+            if first is not entry and image.is_file:
+                another = _OF_ANOTHER_CLASS if first.label != entry.label else ""
+                rejected.append((entry.path, f"duplicate of {first.path}{another}"))
                 continue
             if image.decoded.deeper:
                 deep[len(usable), entry] = image.decoded.deeper

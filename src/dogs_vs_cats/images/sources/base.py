@@ -32,7 +32,7 @@ class Entry:
         label: Index into the source's `class_names`, or -1 where the class isn't known.
         part: `train` or `test` where the source has official parts, else empty.
         token: Cheap identity of the content, like an ETag. It changes with the content and needs no reading of the
-            image file: `crc32:size` in a zip, `size:mtime_ns` in a folder.
+            image file: `crc32:size` in a zip, `size:mtime:ctime` in a folder.
     """
 
     path: str

@@ -211,7 +211,7 @@ class FolderSource(FileSource):
         size, token = self.files[path]
         try:
             # The status comes first: opening a pipe that took the file's place would block.
-            if _token(place.stat()) == token and len(data := place.read_bytes()) == size:
+            if token.startswith(_version(place.stat())) and len(data := place.read_bytes()) == size:
                 return data
         except FileNotFoundError:
             raise ImageReadError("vanished after it was listed") from None
@@ -300,5 +300,14 @@ def _is_file(place: Path) -> bool:
 
 
 def _token(status: os.stat_result) -> str:
-    """Identity of a file's content as far as its status tells: size and time of the last change in nanoseconds."""
-    return f"{status.st_size}:{status.st_mtime_ns}"
+    """Identity of a file's content as far as its status tells.
+
+    Archives and tools set the time of the last change, and uncompressed images are of one size. The time of the last
+    change of the status, which nobody can set, tells files apart even then.
+    """
+    return f"{_version(status)}{status.st_ctime_ns}"
+
+
+def _version(status: os.stat_result) -> str:
+    """The part of a token that stays if a file is only linked or gets other permissions."""
+    return f"{status.st_size}:{status.st_mtime_ns}:"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from dogs_vs_cats.errors import SourceError, listed
+from dogs_vs_cats.errors import SourceError, listed, quantity
 from dogs_vs_cats.images import corrections as correcting
 from dogs_vs_cats.images import grouping
 from dogs_vs_cats.images.correction_files import NO_CORRECTIONS, Corrections, read_corrections
@@ -38,7 +38,7 @@ FOLDS = 5
 _OPTIONAL = ["given_label", "given_split", "copies", "group_name"]
 """Columns of the manifest that decide results, where corrections or groups are given."""
 
-# Up to this many constant images need no warning; a warning names as many.
+# Up to this many constant images need no warning; warnings name as many images.
 _FEW = 3
 
 
@@ -158,6 +158,12 @@ def _report_decoded(decoded: "DecodedSource", constant: list[str], source: str) 
     if rejected:
         logger.warning(
             "%d of %d images can't be used; rejected_images.csv lists the reasons", rejected, rejected + usable
+        )
+    if contradictory := decoded.contradictory:
+        logger.warning(
+            "%s byte-identical to one of another class, and only the first of each counts: %s. Delete those in the "
+            "wrong class; rejected_images.csv lists them",
+            *(quantity(len(contradictory), "image is", "images are"), listed(contradictory, _FEW)),
         )
     if len(constant) > _FEW:
         logger.warning(
