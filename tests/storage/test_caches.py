@@ -2,7 +2,9 @@
 
 import os
 import re
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,24 @@ def test_an_entry_belongs_to_the_experiments_made_from_it(tmp_path):
     # Their images are results' too.
     assert found["old"].frees > MIB
     assert found["new"].frees < 100
+
+
+def test_entries_can_be_listed_while_a_run_makes_and_removes_some(tmp_path):
+    store, listed = ContentStore(tmp_path / STORES["features"]), threading.Event()
+
+    def make_and_remove() -> None:
+        while not listed.is_set():
+            with store.create("key") as folder:
+                (folder / "file").touch()
+            store.remove(*store.entries())
+
+    with ThreadPoolExecutor(1) as other_run:
+        other_run.submit(make_and_remove)
+        try:
+            for _ in range(1000):
+                cache_entries(tmp_path)
+        finally:
+            listed.set()
 
 
 def test_what_a_run_uses_is_not_removed(tmp_path):

@@ -115,7 +115,10 @@ def _entries(kind: str, folder: Path) -> Iterator[CacheEntry]:
         if (folder.parent / mark.name).is_dir():
             users[mark.read_text(encoding="utf-8")].append(mark.name)
     for path in folder.glob("[!.]*/"):
-        files = [file.stat() for file in path.rglob("*") if file.is_file()]
+        try:
+            used, files = last_used(path), [file.stat() for file in path.rglob("*") if file.is_file()]
+        except FileNotFoundError:  # another run has removed it meanwhile
+            continue
         yield CacheEntry(
             kind,
             path,
@@ -123,7 +126,7 @@ def _entries(kind: str, folder: Path) -> Iterator[CacheEntry]:
             size=sum(file.st_size for file in files),
             frees=sum(file.st_size for file in files if file.st_nlink == 1),
             users=users[path.name],
-            last_used=last_used(path),
+            last_used=used,
         )
 
 

@@ -764,6 +764,15 @@ class TestIdx:
         with pytest.raises(SourceError, match="train-images-idx3-ubyte has no partner"):
             open_source(parameters(root), tmp_path)
 
+    def test_copies_of_a_file_are_used_once_and_files_of_two_datasets_are_refused(self, tmp_path):
+        root = tmp_path / "mnist"
+        self.write(root, "train")
+        self.write(root / "raw", "train", suffix=".gz")
+        assert len(open_source(parameters(root), tmp_path).entries()) == 5
+        self.write(root, "train", 4)
+        with pytest.raises(SourceError, match=r"train-images-\S+ belong to different datasets\. Set ingestion\.source"):
+            open_source(parameters(root), tmp_path)
+
     @pytest.mark.parametrize("suffix", ["", ".gz"])
     def test_fashion_mnist_has_its_class_names(self, tmp_path, suffix):
         count, size = 10_000, 28 * 28

@@ -4,6 +4,7 @@ import gzip
 import logging
 import re
 import zlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -83,24 +84,28 @@ def idx_source(root: Path, paths: Sequence[str]) -> ArraySource:
             `t10k-…`, each plain or `.gz`. Where both are there, the plain one is used.
 
     Raises:
-        SourceError: A file is missing, damaged, or doesn't belong to its partner; or there is one class only.
+        SourceError: A file is missing, damaged, or doesn't belong to its partner; there are files of several datasets;
+            or there is one class only.
     """
-    files: dict[str, dict[str, Path]] = {"train": {}, "test": {}}
+    files: dict[str, dict[str, dict[Path, Path]]] = {"train": defaultdict(dict), "test": defaultdict(dict)}
     for path in sorted(paths, key=lambda path: (not path.endswith(".gz"), natural_key(path))):
         if match := _IDX_NAME.fullmatch(path.rpartition("/")[2]):
             part = "train" if match["part"].lower() == "train" else "test"
-            files[part][match["kind"].lower()] = root / path  # a plain file comes later and wins
+            # A plain file comes later and takes the place of the compressed one beside it.
+            files[part][match["kind"].lower()][root / path.removesuffix(".gz")] = root / path
     parts = {}
     for part, found in files.items():
-        if len(found) == 1:
+        places = {kind: list(of.values()) for kind, of in found.items()}
+        if len(places) == 1:
             raise SourceError(
-                f"{next(iter(found.values()))} has no partner: of images and labels, one file is missing."
+                f"{next(iter(places.values()))[0]} has no partner: of images and labels, one file is missing."
             )
-        if found:
-            images, labels = _read_idx(found["images"], dimensions=3), _read_idx(found["labels"], dimensions=1)
+        if places:
+            images, labels = _read_equal(places["images"], 3), _read_equal(places["labels"], 1)
             if len(images) != len(labels):
                 raise SourceError(
-                    f"{found['images']} has {len(images):,} images, but {found['labels']} has {len(labels):,} labels."
+                    f"{places['images'][0]} has {len(images):,} images, but {places['labels'][0]} has "
+                    f"{len(labels):,} labels."
                 )
             parts[part] = images, labels
     numbers = np.unique(np.concatenate([labels for _, labels in parts.values()]))
@@ -137,6 +142,17 @@ def keras_source(name: str) -> ArraySource:
         ) from error
     parts = {"train": (train_images, train_labels.ravel()), "test": (test_images, test_labels.ravel())}
     return ArraySource(f"keras:{name}", parts, KERAS_CLASSES[name])
+
+
+def _read_equal(places: Sequence[Path], dimensions: int) -> np.ndarray:
+    """Reads an IDX file of which there may be copies, as in Kaggle's MNIST, but no others of the same name."""
+    first, *others = (_read_idx(place, dimensions) for place in places)
+    for place, other in zip(places[1:], others, strict=True):
+        if not np.array_equal(first, other):
+            raise SourceError(
+                f"{places[0]} and {place} belong to different datasets. Set ingestion.source to the folder of one."
+            )
+    return first
 
 
 def _read_idx(path: Path, dimensions: int) -> np.ndarray:
