@@ -8,7 +8,6 @@ import pytest
 from kedro.io import DataCatalog
 
 from dogs_vs_cats.datasets import (
-    AtomicDataset,
     FigureDataset,
     FolderDataset,
     JSONDataset,
@@ -162,12 +161,3 @@ def test_equal_figures_are_equal_files(tmp_path):
 def test_a_working_folder_is_made_when_it_is_used(tmp_path):
     folder = FolderDataset(filepath=str(tmp_path / "a" / "store")).load()
     assert folder.is_dir()
-
-
-def test_an_optional_file_that_is_missing_loads_as_none(tmp_path):
-    wrapped = {"type": "pandas.CSVDataset", "save_args": {"index": False}}
-    dataset = AtomicDataset(filepath=str(tmp_path / "layers.csv"), dataset=wrapped, default=None)
-    assert dataset.exists()
-    assert dataset.load() is None
-    dataset.save(pd.DataFrame({"layer": ["dense"]}))
-    assert dataset.load()["layer"].tolist() == ["dense"]

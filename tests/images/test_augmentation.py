@@ -24,7 +24,6 @@ from dogs_vs_cats.images.augmentation.generator import (
 )
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.pipelines.augmentation.nodes import ORIGINALS, VERSIONS, preview
-from dogs_vs_cats.pipelines.augmentation.pipeline import create_pipeline
 from tests.conftest import PROJECT, SOURCE
 
 TOLERANCE = 0.01
@@ -343,9 +342,3 @@ def test_preview_shows_originals_above_versions_of_training_images_only(channels
     assert shown == [[[row * 10] for row in cats_and_dogs_in_turn]] * (1 + VERSIONS)
     assert [axes.get_title() for axes in panels[0]] == ["cat", "dog"] * 3
     assert [axes.get_ylabel() for axes in panels[:, 0]][:2] == ["original", "version 1"]
-
-
-def test_preview_node_is_wired() -> None:
-    (node,) = create_pipeline().nodes
-    assert node.inputs == ["images", "manifest", "params:augmentation", "params:seed"]
-    assert node.outputs == ["augmentation_preview"]

@@ -174,6 +174,10 @@ KNOWN = [
         alone("daisy tulips", 2),
         ("flower_photos/LICENSE.txt",),
     ),
+    Layout("files named after classes at the top", ("{cat,dog}.{0,1}.jpg",), alone("cat dog", 2)),
+    Layout("files named after classes in parts", ("{train,test}/{cat,dog}.{0,1}.jpg",), both("cat dog", 2, 2)),
+    Layout("files that a camera numbered in class folders", ("{Cat,Dog}/{IMG,DSC}.{1,2}.jpg",), alone("cat dog", 4)),
+    Layout("test1 among class folders", ("x/{cat,dog,test1}/1.jpg",), alone("cat dog", 1)),
     Layout("ants and bees", ("h/{train,val}/{ants,bees}/{1,2}_a.jpg",), both("ants bees", 2, 2)),
     Layout(
         "Caltech 101",

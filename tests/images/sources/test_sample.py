@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from dogs_vs_cats.images.decoding import decode
-from dogs_vs_cats.images.generated.drawing import CIRCLE, SQUARE, Canvas, Dice, curve, line, place
+from dogs_vs_cats.images.generated.drawing import Canvas, Dice
 from dogs_vs_cats.images.generated.source_task import SPECIES, source_task_images
 from dogs_vs_cats.images.sources.base import fingerprint
 from dogs_vs_cats.images.sources.sample import SampleSource
@@ -80,11 +80,6 @@ class TestSampleSource:
         with ThreadPoolExecutor(4) as pool:
             backwards = list(pool.map(source.read, [by_path[path] for path in reversed(paths)]))
         np.testing.assert_array_equal(np.stack(backwards[::-1]), few)
-
-    @pytest.mark.parametrize("channels", [1, 3])
-    def test_shape(self, channels):
-        images, _ = drawn(2, channels=channels, size=40)
-        assert (images.shape, images.dtype) == ((2, 40, 40, channels), np.uint8)
 
     def test_grey_is_the_luma_of_the_colours(self):
         colours, _ = drawn(10)
@@ -164,9 +159,6 @@ class TestSourceTask:
         assert len(counts) == len(SPECIES)
         assert set(counts) == {5, 6}
 
-    def test_no_cats_and_dogs(self):
-        assert not {"cat", "dog"} & set(SPECIES)
-
     def test_known_pixels(self):
         images, _ = source_task_images(10, SIZE, 3, seed=0)
         assert digest(images) == KNOWN_SOURCE_TASK
@@ -183,90 +175,12 @@ class TestSourceTask:
         assert len({digest(image) for image in images}) == 200
 
 
-class TestDrawing:
-    def test_same_key_same_draws(self):
-        first, second = Dice(7, 1, 3), Dice(7, 1, 3)
-        assert [first.between(0, 1) for _ in range(600)] == [second.between(0, 1) for _ in range(600)]
-        np.testing.assert_array_equal(first.noise(5, 3), second.noise(5, 3))
-
-    def test_keys_do_not_overlap(self):
-        keys = [(0, 1, 0), (1, 1, 0), (0, 2, 0), (0, 1, 1)]
-        assert len({Dice(*key).between(0, 1) for key in keys}) == len(keys)
-
-    def test_distributions(self):
-        dice = Dice(0, 1, 0)
-        draws = np.array([dice.between(2, 4) for _ in range(4000)])
-        assert draws.min() >= 2
-        assert draws.max() < 4
-        assert abs(draws.mean() - 3) < 0.05
-        rows = dice.rows(1000, (0, 1), (-3, -1))
-        assert rows.shape == (1000, 2)
-        np.testing.assert_allclose(rows.mean(axis=0), (0.5, -2), atol=0.1)
-        near = np.array([dice.around(3, 1) for _ in range(4000)])
-        assert near.min() >= 2
-        assert near.max() < 4
-        assert near.std() < draws.std()
-        assert {dice.one_of("abc") for _ in range(100)} == {"a", "b", "c"}
-        picks = [dice.weighted({"often": 3.0, "never": 0.0, "seldom": 1.0}) for _ in range(2000)]
-        assert picks.count("never") == 0
-        assert abs(picks.count("often") / 2000 - 0.75) < 0.05
-        noise = dice.noise(100, 100)
-        assert (noise.min(), noise.max()) == (-1, 127 / 128)
-
-    def test_placing(self):
-        corners = np.array([(1.0, 0.0), (0.0, 1.0)])
-        np.testing.assert_allclose(place(corners, 0.5, 0.5, 0.1, 0.1, 90), [(0.5, 0.6), (0.4, 0.5)], atol=1e-12)
-        np.testing.assert_allclose(place(corners, 0.5, 0.5, -0.1, 0.2), [(0.4, 0.5), (0.5, 0.7)], atol=1e-12)
-
-    def test_filled_area(self):
-        canvas = Canvas(50)
-        canvas.fill(place(CIRCLE, 0.5, 0.5, 0.4, 0.2), (255, 128, 0))
-        assert abs(canvas.pixels[..., 0].mean() / 255 - np.pi * 0.4 * 0.2) < 0.01
-        assert canvas.pixels[75, 75].tolist() == [255, 128, 0, 0]
-        assert canvas.pixels[6, 75].tolist() == [0, 0, 0, 0]
-
-    def test_fur_is_marked(self):
-        canvas = Canvas(10)
-        canvas.fill(place(SQUARE, 0.5, 0.5, 0.4, 0.4), (90, 80, 70), fur=True)
-        canvas.fill(place(SQUARE, 0.5, 0.5, 0.1, 0.1), (1, 2, 3))
-        assert canvas.pixels[6, 6].tolist() == [90, 80, 70, 255]
-        assert canvas.pixels[15, 15].tolist() == [1, 2, 3, 0]
-
-    def test_a_shape_inside_another_is_cut_off_at_its_edge(self):
-        canvas = Canvas(10)
-        canvas.fill(place(CIRCLE, 0.5, 0.5, 2, 2), (90, 90, 90), inside=place(SQUARE, 0.24, 0.5, 0.25, 0.5))
-        assert (canvas.pixels[15, :14, 0] == 90).all()
-        assert (canvas.pixels[15, 16:, 0] == 0).all()
-
-    def test_edges_are_smooth(self):
-        canvas = Canvas(30)
-        canvas.fill(np.array([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]), (200, 200, 200))
-        picture = canvas.photograph(Dice(0, 1, 0), 1)[..., 0].astype(int)
-        rows, columns = np.arange(5, 25), np.arange(24, 4, -1)
-        assert (picture[rows, columns] < picture[rows - 3, columns - 3]).all()
-        assert (picture[rows, columns] > picture[rows + 3, columns + 3]).all()
-
-    def test_too_much_light_stays_white(self):
-        canvas = Canvas(10)
-        canvas.gradient((255, 255, 255), (255, 255, 255))
-        pictures = np.stack([canvas.photograph(Dice(0, 1, index), 3) for index in range(50)])
-        assert pictures.min() > 20
-        assert pictures.max() == 255
-
-    def test_a_gradient_runs_down(self):
-        canvas = Canvas(10)
-        canvas.gradient((0, 100, 30), (90, 10, 30))
-        assert canvas.pixels[0, 0, :3].tolist() == [0, 100, 30]
-        assert canvas.pixels[-1, 7, :3].tolist() == [90, 10, 30]
-
-    def test_curve_passes_its_points(self):
-        control = [(0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)]
-        np.testing.assert_allclose(curve(control)[::5], control, atol=1e-12)
-        np.testing.assert_allclose(curve(control[:3], symmetric=True), curve(control), atol=1e-12)
-
-    def test_line_has_its_width(self):
-        outline = line([(0.0, 0.0), (1.0, 0.0), (2.0, 0.0)], 0.4, 0.2)
-        np.testing.assert_allclose(outline[:3, 1] - outline[:2:-1, 1], [0.4, 0.3, 0.2], atol=1e-12)
+def test_too_much_light_stays_white():
+    canvas = Canvas(10)
+    canvas.gradient((255, 255, 255), (255, 255, 255))
+    pictures = np.stack([canvas.photograph(Dice(0, 1, index), 3) for index in range(50)])
+    assert pictures.min() > 20
+    assert pictures.max() == 255
 
 
 def nearest_class_mean(values: np.ndarray, labels: np.ndarray) -> float:
