@@ -157,6 +157,9 @@ def test_the_store_lies_in_the_project_also_from_dvcs_temporary_folders(stub, tm
     assert store.uri() == f"sqlite:///{temporary}/mlflow.db"
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     assert store.uri() == f"sqlite:///{tmp_path}/mlflow.db"
+    for given in ("sqlite:///mlflow.db", f"sqlite:///{tmp_path}/mlflow.db"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", given)
+        assert store.uri() == f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
     assert store.uri() == "https://mlflow.example.org"
     assert store.artifact_location(store.uri(), "e") is None
@@ -191,6 +194,20 @@ def test_an_outbox_keeps_files_as_they_were_and_whole_lines_only(tmp_path):
     with (outbox.folder / "records.jsonl").open("a") as events:
         events.write('ne"}\n')
     assert again.read() == [{"kind": "half a line"}]
+
+
+def test_a_record_that_a_full_disk_has_cut_off_costs_no_other(tmp_path):
+    outbox = Outbox.create(tmp_path)
+    records = outbox.folder / "records.jsonl"
+    for cut_off in ("", '{"kind": "run", "sto'):
+        records.write_text(cut_off)
+        assert outboxes(tmp_path) == []
+    outbox.append("run", store="sqlite:///x")
+    with records.open("a") as file:
+        file.write('{"kind": "load", "val')
+    outbox.append("close", status="FINISHED")
+    (found,) = outboxes(tmp_path)
+    assert [record["kind"] for record in found.read()] == ["run", "close"]
 
 
 def test_an_outbox_in_use_is_left_alone_until_its_process_is_gone(tmp_path):

@@ -87,8 +87,10 @@ class Outbox:
             The number of records so far.
         """
         line = json.dumps({"kind": kind, "time": int(time.time() * 1000), **values})
-        with self._lock, self._records.open("ab") as file:
-            file.write(f"{without_credentials(line)}\n".encode())
+        with self._lock:
+            with self._records.open("ab") as file:
+                # The line end before it ends a record that a full disk has cut off.
+                file.write(f"\n{without_credentials(line)}\n".encode())
             self._appended += 1
             return self._appended
 
@@ -115,17 +117,18 @@ class Outbox:
         return self._attached[version]
 
     def read(self) -> list[Record]:
-        """Reads the records since the last call, without a line that is still being written."""
+        """Reads the records since the last call, without those that are cut off or still being written."""
         with self._records.open("rb") as file:
             file.seek(self._position)
             complete, newline, _ = file.read().rpartition(b"\n")
         self._position += len(complete + newline)
-        return [json.loads(line) for line in complete.splitlines()]
+        return [record for line in complete.splitlines() for record in _parsed(line)]
 
     @property
     def store(self) -> str:
-        """The store that the run was meant for, without credentials."""
-        return str(Outbox(self.folder).read()[0]["store"])
+        """The store that the run was meant for, without credentials; empty if the disk was full before it was known."""
+        records = Outbox(self.folder).read()
+        return str(records[0]["store"]) if records else ""
 
     @property
     def report(self) -> Report:
@@ -145,5 +148,13 @@ class Outbox:
 
 
 def outboxes(root: Path) -> list[Outbox]:
-    """All outboxes of a project, the oldest first, also those in use."""
-    return [Outbox(path.parent) for path in sorted((root / FOLDER).glob("*/records.jsonl"))]
+    """All outboxes of a project that have records, the oldest first, also those in use."""
+    found = [Outbox(path.parent) for path in sorted((root / FOLDER).glob("*/records.jsonl"))]
+    return [outbox for outbox in found if outbox.store]
+
+
+def _parsed(line: bytes) -> list[Record]:
+    try:
+        return [json.loads(line)]
+    except ValueError:
+        return []

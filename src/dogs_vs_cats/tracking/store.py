@@ -34,8 +34,12 @@ def root() -> Path:
 
 
 def uri() -> str:
-    """The store's URI: `MLFLOW_TRACKING_URI` from the environment, or `mlflow.db` in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root() / 'mlflow.db').as_posix()}"
+    """The store's URI: `MLFLOW_TRACKING_URI` from the environment, or `mlflow.db`.
+
+    A relative path of a SQLite database starts at the project's root, whatever folder the command is started from.
+    """
+    given = os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}mlflow.db"
+    return f"{_SQLITE}{(root() / given.removeprefix(_SQLITE)).as_posix()}" if given.startswith(_SQLITE) else given
 
 
 def artifact_location(store: str, experiment: str) -> str | None:
