@@ -644,6 +644,26 @@ def test_a_store_that_has_lost_its_runs_gets_everything_again(root):
     assert not list((root / FOLDER).iterdir())
 
 
+def test_a_model_that_arrives_at_the_third_attempt_is_there_once(root, monkeypatch):
+    from mlflow import MlflowClient
+
+    upload_files, failures = MlflowClient.log_model_artifacts, iter([OSError, OSError])
+
+    def fail_twice(*arguments):
+        for failure in failures:
+            raise failure("the bucket doesn't answer")
+        upload_files(*arguments)
+
+    monkeypatch.setattr(MlflowClient, "log_model_artifacts", fail_twice)
+    monkeypatch.setattr(worker, "LAST_ATTEMPTS", 4)
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.1)
+    Stub(root, ["naive_cnn"]).run(compare=False)
+    (run,) = of(runs(root), "naive_cnn")
+    (model,) = client_of(root).search_logged_models([run.info.experiment_id])
+    assert (model.status, model.model_id) == ("READY", run.outputs.model_outputs[0].model_id)
+    assert not list((root / FOLDER).iterdir())
+
+
 def champion(root):
     return client_of(root).get_model_version_by_alias("pets-stub", "champion")
 
@@ -802,6 +822,9 @@ def test_a_person_promotes_a_version_an_address_or_a_run(root, promoting):
     assert missing.exit_code == 1
     assert missing.output.startswith(f"Error: 7 can't become the champion of {name}: ")
     assert missing.output.strip().endswith(f"Versions of {name}: 1, 2")
+    client.delete_tag(first.info.run_id, "model_md5")
+    foreign = promoting(f"runs:/{first.info.run_id}/naive_cnn")
+    assert foreign.output.strip().endswith(f"{name}: no run of this project has trained it. Versions of {name}: 1, 2")
     unknown = promoting("naive")
     assert unknown.output.startswith("Error: There is no model 'naive'. Allowed are ")
     assert "registers no models" in promoting("--env=test", "1").output

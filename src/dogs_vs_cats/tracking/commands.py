@@ -91,7 +91,10 @@ def promote(env: str | None, params: dict[str, Any], model: str) -> None:
 
     try:
         info = mlflow.models.get_model_info(address)
-        click.echo(champion.promote(client, name, client.get_run(info.run_id), info.model_id))
+        run = client.get_run(info.run_id)
+        if "model_md5" not in run.data.tags:
+            raise MlflowException("no run of this project has trained it")
+        click.echo(champion.promote(client, name, run, info.model_id))
     except (MlflowException, OSError) as error:  # there is no such model, or its files have been deleted
         versions = [int(found.version) for found in client.search_model_versions(f"name = '{name}'")]
         known = f"Versions of {name}: {', '.join(map(str, sorted(versions)))}" if versions else ""

@@ -39,7 +39,7 @@ def log_model(
     example: str,
     requirements: list[str],
 ) -> None:
-    """Logs a model as an output of its run.
+    """Logs a model as an output of its run; continues with a model that an earlier attempt has left unfinished.
 
     Args:
         client: A client of the store.
@@ -53,7 +53,8 @@ def log_model(
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model
 
-    logged = client.create_logged_model(
+    unfinished = client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    logged = next(iter(unfinished), None) or client.create_logged_model(
         run.info.experiment_id,
         name=settings["approach"],
         source_run_id=run.info.run_id,
