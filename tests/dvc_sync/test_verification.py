@@ -236,7 +236,7 @@ def test_processors_stay_listed_while_the_outputs_are_the_same(project: Project)
 
 
 def test_a_record_of_another_lock_counts_as_none(project: Project) -> None:
-    for text in (json.dumps({"dvc_lock": "0" * 40}), "<<<<<<< HEAD\n{}\n"):
+    for text in (json.dumps({"dvc_lock": "0" * 40}), "<<<<<<< HEAD\n{}\n", "[]"):
         assert lock_record.read(project.root, "HEAD")
         (project.root / "dvc.lock.json").write_text(text)
         project.commit()
@@ -266,6 +266,18 @@ def test_commits_that_cant_be_compared_are_refused_in_a_line(project: Project, m
         assert refusal().startswith("git can't read the repository. Install git")
     shutil.rmtree(project.root / ".dvc")
     assert "isn't under DVC: it has no folder .dvc." in refusal()
+
+
+def test_a_working_tree_that_names_no_environment_or_experiment_is_refused_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "conf/test").mkdir(parents=True)
+    (tmp_path / "conf/test/globals.yml").touch()
+    for parameters, line in (
+        ("", "params.yaml has no line `env: "),
+        ("env: test", "conf/test/globals.yml has no line"),
+    ):
+        (tmp_path / "params.yaml").write_text(parameters)
+        with pytest.raises(ReproductionError, match=line):
+            results.in_working_tree(tmp_path)
 
 
 def test_two_commits_and_the_working_tree_are_not_compared_at_once() -> None:

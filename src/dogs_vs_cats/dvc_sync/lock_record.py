@@ -37,11 +37,11 @@ def read(root: Path, commit: str) -> LockRecord | None:
     """Reads the record of a commit's `dvc.lock`.
 
     Returns:
-        The record; None where the commit has none, one of another `dvc.lock`, or one that isn't JSON, for instance
+        The record; None where the commit has none, one of another `dvc.lock`, or one that can't be read, for instance
         after a merge conflict.
     """
     try:
         record: LockRecord = json.loads(git("show", f"{commit}:{FILE}", root=root))
-    except ValueError:
+        return record if record["dvc_lock"] == git("rev-parse", f"{commit}:{LOCK}", root=root) else None
+    except (ValueError, TypeError, KeyError):
         return None
-    return record if record["dvc_lock"] == git("rev-parse", f"{commit}:{LOCK}", root=root) else None

@@ -145,9 +145,18 @@ def _commit(root: Path, revision: str) -> str:
 
 
 def in_working_tree(root: Path) -> Results:
-    """The results that lie in the working tree, whoever made them."""
-    environment = read_yaml(root / "params.yaml")["env"]
-    experiment = read_yaml(root / "conf" / environment / "globals.yml")["experiment"]
+    """The results that lie in the working tree, whoever made them.
+
+    Raises:
+        ReproductionError: `params.yaml` names no environment, its `globals.yml` no experiment, or DVC can't read the
+            stages.
+    """
+    try:
+        environment = read_yaml(root / "params.yaml")["env"]
+        experiment = read_yaml(root / "conf" / environment / "globals.yml")["experiment"]
+    except KeyError as error:
+        file = "params.yaml" if error.args == ("env",) else f"conf/{environment}/globals.yml"
+        raise ReproductionError(f"{file} has no line `{error.args[0]}: NAME`. Add it.") from None
     manifest = root / "data/08_reporting" / experiment / "provenance.json"
     runs = manifest_file.read(manifest).get("runs", [])
     return Results(root, "", environment, of_working_tree(root, environment), runs, {})
