@@ -110,17 +110,19 @@ bench-peers: dev .venv-peers/.installed ## Measure speed beside keras.io's way a
 # MLflow's job runners are for language models, and occupy the cores.
 mlflow: install ## Open the page that compares the runs, on http://127.0.0.1:5000
 	@$(BIN)/kedro tracking pages
-	@store="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; case "$$store" in http*) ;; *) \
+	@export MLFLOW_BACKEND_STORE_URI="$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"; \
+	case "$$MLFLOW_BACKEND_STORE_URI" in http*) ;; *) \
 		MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 \
-			--host 127.0.0.1 --port 5000 --backend-store-uri "$$store" --artifacts-destination $(CURDIR)/mlartifacts;; \
+			--host 127.0.0.1 --port 5000 --artifacts-destination "$(CURDIR)/mlartifacts";; \
 	esac
 
 app: install ## Open a page to drop photos on and to review labels, on http://127.0.0.1:7860 (ENV=lecture, PARAMS=experiment=NAME, MODELS="champion runs:/RUN/naive_cnn", CORRECTIONS=FILE.csv)
-	@PYTHONPATH=src $(BIN)/python -m dogs_vs_cats.app $(addprefix --env=,$(ENV)) $(addprefix --params=,$(PARAMS)) $(addprefix --model=,$(MODELS)) $(addprefix --corrections=,$(CORRECTIONS))
+	@PYTHONPATH=src $(BIN)/python -m dogs_vs_cats.app $${ENV:+--env="$$ENV"} $${PARAMS:+--params="$$PARAMS"} $(addprefix --model=,$(MODELS)) $${CORRECTIONS:+--corrections="$$CORRECTIONS"}
 
 serve: install ## Answer photos over HTTP with the champion, on http://127.0.0.1:5001/classify (ENV=lecture, PARAMS=experiment=NAME, MODEL=naive_cnn)
-	@$(BIN)/kedro tracking serve $(addprefix --env=,$(ENV)) $(addprefix --params=,$(PARAMS)) $(addprefix --model=,$(MODEL))
+	@$(BIN)/kedro tracking serve $${ENV:+--env="$$ENV"} $${PARAMS:+--params="$$PARAMS"} $${MODEL:+--model="$$MODEL"}
 
 clean-runs: ## Delete what runs have made: arrays, models, reports, the local tracking store
-	@find data -mindepth 2 -not -name .gitkeep -not -path 'data/01_raw/*' -not -name '*.dvc' -delete
+	@find data -mindepth 2 -not -type d -not -name .gitkeep -not -path 'data/01_raw/*' -not -name '*.dvc' -delete
+	@find data -mindepth 2 -type d -empty -not -path 'data/01_raw/*' -delete
 	@rm -rf mlflow.db mlartifacts .tracking_outbox
