@@ -69,12 +69,13 @@ def _runner(name: str, arguments: dict[str, Any]) -> AbstractRunner:
 
 
 def _options_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Takes the options that a file given with `--config` has in its block `run` as defaults."""
+    """Takes the options that a file given with `--config` has in its block `run` as defaults; they may be lists."""
     if value is None:
         return None
     options = read_yaml(Path(value)).get("run")
     if not isinstance(options, dict):
         raise ConfigurationError(f"--config={value} lacks a block `run:` with options, such as `env: lecture`.")
+    options = {name: ",".join(map(str, of)) if isinstance(of, list) else of for name, of in options.items()}
     options |= {name: [options[name]] for name in _REPEATED if name in options}
     if unknown := options.keys() - {option.name for option in ctx.command.params}:
         raise ConfigurationError(f"--config={value}: kedro run has no option {', '.join(sorted(map(str, unknown)))}.")

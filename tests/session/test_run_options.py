@@ -79,6 +79,7 @@ def refusal(*arguments: str) -> str:
         ("--load-versions=manifest:2020-01-01T00.00.00.000Z", "no versions of manifest", "", "dvc checkout"),
         ("--load-versions=manifest", "manifest", "", "dataset_name:YYYY"),
         ("--conf-source=src", "src is no configuration", "", "base"),
+        ("--conf-source=http://me:geheim@127.0.0.1:9/c.zip", "http://127.0.0.1:9/c.zip can't be read", "", "like conf"),
         ("--tags=comparison --nodes=read_images", "--nodes=read_images", "", "none in common"),
         ("--params=naive_cnn.epochs", "'naive_cnn.epochs'", "", "NAME=VALUE"),
         ("--params=ingestion.source=/a,b/c", "'b/c'", "", "'NAME=\"a,b\"'"),
@@ -131,6 +132,7 @@ def test_a_mistake_in_conf_is_named_with_its_place(project: Path, file: str, tex
         ("run: [", "options.yml, line 1: "),
         ("run: [env]", "lacks a block `run:`"),
         ("run: {env: tset}", "There is no environment 'tset'. Did you mean test?"),
+        ("run: {pipelines: [comparison, augmentation], node_names: [report, rep]}", "--nodes=rep: there is no 'rep'."),
         ("run:\n  params: {naive_cnn: {epochs: 0}}", "naive_cnn.epochs"),
     ],
 )

@@ -13,6 +13,7 @@ from kedro.config import OmegaConfigLoader
 from omegaconf.errors import OmegaConfBaseException
 
 from dogs_vs_cats.errors import ConfigurationError
+from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.parameters.files import read_yaml
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ class ConfigLoader(OmegaConfigLoader):
     """
 
     def __init__(self, conf_source: str | Path, *arguments: Any, **options: Any):
-        """Takes Kedro's arguments; an archive is unpacked for as long as the loader lives."""
+        """Takes Kedro's arguments; an archive is unpacked for as long as the loader lives.
+
+        Raises:
+            ConfigurationError: The configuration has an address, and can't be read there.
+        """
         self._given = str(conf_source)
         self.chosen_size: ImageSize | None = None
         self._parameters: dict[str, Any] | None = None
@@ -41,7 +46,15 @@ class ConfigLoader(OmegaConfigLoader):
             with suppress(shutil.ReadError, ValueError):  # no archive of one folder, which is refused below
                 shutil.unpack_archive(conf_source, self._unpacked.name)
                 (conf_source,) = Path(self._unpacked.name).iterdir()
-        super().__init__(str(conf_source), *arguments, **options)
+        try:
+            super().__init__(str(conf_source), *arguments, **options)
+        except Exception as error:  # of whatever library reads addresses of this kind
+            if "://" not in self._given:
+                raise
+            raise ConfigurationError(
+                f"{without_credentials(self._given)} can't be read ({type(error).__name__}). Set --conf-source to an "
+                "address that exists, or to a folder like conf."
+            ) from None
 
     def __getitem__(self, key: str) -> dict[str, Any]:
         """Loads one kind of configuration, base and environment merged.
