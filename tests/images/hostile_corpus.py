@@ -21,7 +21,20 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
-from tests.images.test_decoding import COLOURS, FILES, HEIGHT, TURNS, WIDTH, encoded, quadrants
+from tests.images.test_decoding import (
+    COLOURS,
+    END,
+    FILES,
+    HEIGHT,
+    TURNS,
+    WIDTH,
+    encoded,
+    png,
+    png_chunk,
+    png_header,
+    quadrants,
+    tiff_of,
+)
 
 Colours = Mapping[str, tuple[int, int, int]]
 
@@ -360,27 +373,9 @@ def sizes() -> Iterator[FileCase]:
                 )
 
 
-def png_chunk(name: bytes, content: bytes) -> bytes:
-    """A chunk with its checksum."""
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-
-def png(*chunks: tuple[bytes, bytes]) -> bytes:
-    """A PNG file of these chunks."""
-    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(name, content) for name, content in chunks)
-
-
-def png_header(width: int, height: int, bits: int = 8, colours: int = 2, interlace: int = 0) -> tuple[bytes, bytes]:
-    """The first chunk of a PNG file."""
-    return b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, interlace)
-
-
 def png_rows(width: int = WIDTH, height: int = HEIGHT) -> tuple[bytes, bytes]:
     """The pixels of a PNG file, all black."""
     return b"IDAT", zlib.compress(bytes((1 + 3 * width) * height))
-
-
-END = (b"IEND", b"")
 
 
 def jpeg_segment(marker: int, content: bytes) -> bytes:
@@ -648,19 +643,6 @@ def taller(form: str, data: bytes, height: int) -> bytes:
             old = struct.pack(pattern, tag, kind, 1, height, *rest)
             data = data.replace(old, struct.pack(pattern, tag, kind, 1, HEIGHT, *rest))
     return data
-
-
-def tiff_of(data: bytes, **tags: int | tuple[int, ...]) -> bytes:
-    """A TIFF file with one strip or tile, of the tags that are given by number (`t256=96`)."""
-    numbers = {int(name[1:]): value if isinstance(value, tuple) else (value,) for name, value in tags.items()}
-    entries, more, at = b"", b"", 8 + len(data)
-    for tag, values in sorted(numbers.items()):
-        field = struct.pack(f"<{len(values)}I", *values)
-        if len(values) > 1:
-            more, field = more + field, struct.pack("<I", at + len(more))
-        entries += struct.pack("<HHI", tag, 4, len(values)) + field
-    directory = struct.pack("<H", len(numbers)) + entries + bytes(4)
-    return struct.pack("<2sHI", b"II", 42, at + len(more)) + data + more + directory
 
 
 def lying_tiffs() -> Iterator[FileCase]:

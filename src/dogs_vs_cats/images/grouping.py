@@ -62,6 +62,12 @@ def check_groups(ingestion: IngestionParameters, source: Source) -> None:
         check_folds(ingestion.folds, dict(zip(names, counts.tolist(), strict=True)), "groups")
 
 
+def across_splits(images: pd.DataFrame, column: str) -> int:
+    """Counts the groups in a column whose images in use are in several of the column `split`."""
+    used = images[images["split"] != UNUSED]
+    return int((used.groupby(column)["split"].nunique() > 1).sum())
+
+
 def summary(manifest: pd.DataFrame) -> dict[str, Any]:
     """Counts the groups that have a name.
 
@@ -72,10 +78,7 @@ def summary(manifest: pd.DataFrame) -> dict[str, Any]:
         `groups`; `images`, how many are in one; and `groups_across_splits`, by the joined groups.
     """
     named = manifest[manifest["group_name"] != ""]
-    used = manifest[manifest["split"] != UNUSED]
-    used = used[used["group"].isin(named["group"])]
-    across = int((used.groupby("group")["split"].nunique() > 1).sum())
-    if across:
+    if across := across_splits(manifest[manifest["group"].isin(named["group"])], "group"):
         logger.warning(
             "The source's official parts divide groups (%d), so results are too optimistic; ingestion.split: "
             "random would keep groups together",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from dogs_vs_cats.images.pixels import read_image
 from dogs_vs_cats.images.sources import Entry, Source, fingerprint
 from dogs_vs_cats.parameters.ingestion import Fit, IngestionParameters
 from dogs_vs_cats.progress import track
+from dogs_vs_cats.storage.arrays import save_array, write_header
 from dogs_vs_cats.storage.content_store import ContentStore
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,8 @@ def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) 
             if isinstance(image, ImageRejected):
                 raise SourceError(f"{entry.path} can't be read a second time: {image.reason}. Run again.")
             images[row], thumbnails[row] = image.decoded.pixels, image.thumbnail.copy()
-    np.save(folder / "thumbnails.npy", np.array(thumbnails, np.uint8).reshape(-1, THUMBNAIL_SIZE, THUMBNAIL_SIZE))
+    stacked = np.array(thumbnails, np.uint8).reshape(-1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    save_array(folder / "thumbnails.npy", stacked)
     table |= {"class_names": source.class_names, "bit_depth": bit_depth if deep else None}
     (folder / "table.json").write_text(json.dumps(table), encoding="utf-8")
 
@@ -253,8 +255,9 @@ def _write_images(
     rejected, unreadable, thumbnails = list(source.rejected), [], []
     deep: dict[tuple[int, Entry], tuple[float, ...]] = {}
     first_of: dict[str, Entry] = {}
+    row = ingestion.image_size, ingestion.image_size, ingestion.channels
     with path.open("wb") as file:
-        _write_header(file, 0, ingestion)
+        write_header(file, np.dtype(np.uint8), (0, *row))
         for (_, entry), image in _prepared(source, ingestion, bit_depth, list(enumerate(source.entries()))):
             if isinstance(image, ImageRejected):
                 rejected.append((entry.path, image.reason))
@@ -272,14 +275,8 @@ def _write_images(
             file.write(image.decoded.pixels.tobytes())
             thumbnails.append(image.thumbnail.copy())  # a view would keep more than itself in memory
         file.seek(0)
-        _write_header(file, len(usable), ingestion)
+        write_header(file, np.dtype(np.uint8), (len(usable), *row))
     return {"usable": usable, "rejected": rejected, "unreadable": unreadable}, thumbnails, deep
-
-
-def _write_header(file: BinaryIO, rows: int, ingestion: IngestionParameters) -> None:
-    """Writes the header of the images, which has the same length for any number of rows."""
-    shape = rows, ingestion.image_size, ingestion.image_size, ingestion.channels
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def _find_bit_depth(deeper: list[tuple[float, ...]], images: int) -> int:

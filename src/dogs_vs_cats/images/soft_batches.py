@@ -39,7 +39,9 @@ class SoftBatches(keras.utils.PyDataset):
         self._smoothing = parameters.label_smoothing if parameters else 0.0
         mixers = ((mix_up, parameters.mixup), (cut_mix, parameters.cutmix)) if parameters else ()
         self._mixers = [(mix, alpha) for mix, alpha in mixers if alpha]
-        self._class_weight = class_weight
+        self._weights = None
+        if class_weight is not None:
+            self._weights = np.array([class_weight.get(label, 1) for label in range(classes)], np.float32)
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -49,7 +51,6 @@ class SoftBatches(keras.utils.PyDataset):
         """Reads a batch of the present epoch: rows, labels, and weights where there are class weights."""
         rows, labels = self._batches[index]
         probabilities = np.eye(self._classes, dtype=np.float32)[labels]
-        weights = np.array([(self._class_weight or {}).get(label, 1) for label in range(self._classes)], np.float32)
         if self._mixers:
             random = np.random.default_rng([self._batches.seed, self._batches.epoch, index])
             mix, alpha = self._mixers[random.integers(len(self._mixers))]
@@ -58,4 +59,4 @@ class SoftBatches(keras.utils.PyDataset):
             probabilities = left * probabilities + (1 - left) * probabilities[partners]
         soft = probabilities * np.float32(1 - self._smoothing) + np.float32(self._smoothing / self._classes)
         answers = soft[:, 1:] if self._classes == 2 else soft
-        return (rows, answers) if self._class_weight is None else (rows, answers, probabilities @ weights)
+        return (rows, answers) if self._weights is None else (rows, answers, probabilities @ self._weights)

@@ -6,6 +6,7 @@
 import mmap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -23,8 +24,14 @@ def save_array(path: Path, array: np.ndarray) -> None:
     """
     ordered = np.asarray(array, order="C")
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(ordered))
+        write_header(file, ordered.dtype, ordered.shape)
         file.write(ordered.data)
+
+
+def write_header(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Writes the header of a `.npy` file of rows one after the other. It has the same length for any number of rows."""
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 def save_rows(path: Path, shape: tuple[int, int], rows: Iterable[tuple[int, np.ndarray]]) -> None:
@@ -39,8 +46,7 @@ def save_rows(path: Path, shape: tuple[int, int], rows: Iterable[tuple[int, np.n
         OSError: It can't be written, with the system's reason.
     """
     with path.open("wb") as file:
-        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
+        write_header(file, np.dtype(np.float32), shape)
         start = file.tell()
         for place, row in rows:
             file.seek(start + 4 * shape[1] * place)
@@ -62,9 +68,8 @@ def read_rows(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
         An array of shape (m, …) in memory.
     """
     copied = np.asarray(array[rows])
-    if array.nbytes < LARGE or not isinstance(array, np.memmap):
-        return copied
-    if array.mode == "r" and isinstance(array.base, mmap.mmap):
+    is_mapped = isinstance(array, np.memmap) and array.mode == "r" and array.nbytes >= LARGE
+    if is_mapped and isinstance(array.base, mmap.mmap):
         array.base.madvise(mmap.MADV_DONTNEED)
     return copied
 

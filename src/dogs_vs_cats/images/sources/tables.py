@@ -201,15 +201,11 @@ class LabelTable:
         """Refuses images with several classes, and columns that hold no classes."""
         if (again := table["path"].duplicated()).any():
             path = table["path"][again].iloc[0]
-            given = (
-                table.loc[table["path"] == path, ["label", "part", "group"]]
-                .agg(" ".join, axis=1)
-                .str.split()
-                .str.join(" ")
-            )
+            rows = table.loc[table["path"] == path, ["label", "part", "group"]].to_numpy()
+            given = [" ".join(filter(None, row)) for row in rows]
             raise SourceError(
                 f"{int(again.sum()):,} rows of {self.where} contradict an earlier one; the first are of {path} "
-                f"({listed(given.tolist())}). An image has one class, one part and one group: delete the wrong rows."
+                f"({listed(given)}). An image has one class, one part and one group: delete the wrong rows."
             )
         counts = table["label"].value_counts()
         if len(counts) < 2 or counts.max() == 1:

@@ -39,5 +39,5 @@ def preview(images: np.ndarray, manifest: pd.DataFrame, augmentation: Augmentati
 def _first_of_each_class(manifest: pd.DataFrame, count: int) -> np.ndarray:
     """Rows of training images: the first of each class, then the second of each, and so on."""
     training = manifest.reset_index(drop=True).query("split == 'train'")
-    turn = training.groupby("label").cumcount().rename("turn")
-    return pd.concat([turn, training["label"]], axis=1).sort_values(["turn", "label"]).index.to_numpy()[:count]
+    turns = training.assign(turn=training.groupby("label").cumcount())
+    return turns.sort_values(["turn", "label"]).index.to_numpy()[:count]

@@ -13,7 +13,6 @@ from dogs_vs_cats.errors import SourceError, listed, quantity
 from dogs_vs_cats.images import corrections as correcting
 from dogs_vs_cats.images import grouping
 from dogs_vs_cats.images.correction_files import NO_CORRECTIONS, Corrections, read_corrections
-from dogs_vs_cats.images.grouping import with_groups
 from dogs_vs_cats.images.near_duplicates import find_groups
 from dogs_vs_cats.images.split_choice import divide
 from dogs_vs_cats.images.split_sizes import check_folds
@@ -90,7 +89,7 @@ def read_images(
     facts = {"bit_depth": decoded.bit_depth, "constant": len(constant), "fit": ingestion.fit}
     usable = decoded.usable.assign(group=groups)
     if ingestion.group is not None:
-        usable = with_groups(usable, decoded.groups)
+        usable = grouping.with_groups(usable, decoded.groups)
     return decoded.images, usable, decoded.rejected, decoded.class_names, facts
 
 
@@ -187,30 +186,29 @@ def _folds(manifest: pd.DataFrame, wanted: int | str | None, split: str) -> int 
     """
     if wanted is None:
         return None
+    image, different_image = ("group", "group") if "group_name" in manifest else ("image", "distinct image")
     used = manifest[manifest["split"] != UNUSED]
+    different = {str(name): count for name, count in used.groupby("class_name")["group"].nunique().items()}
+    if wanted != "auto":
+        check_folds(int(wanted), different, f"{different_image}s")
+        return int(wanted)
     # Not of the corrected splits: an image that is left out shouldn't change the way of evaluation.
     in_test = manifest[manifest.get("given_split", manifest["split"]) == TEST]
-    what = "groups" if "group_name" in manifest else "images"
-    tested = in_test["group"].nunique() if what == "groups" else len(in_test)
-    different = used.groupby("class_name")["group"].nunique()
-    smallest, most = different.idxmin(), int(different.min())
-    if wanted == "auto":
-        if tested >= ENOUGH_TO_TEST:
-            return None
-        if split == "official" or most < 2:
-            why = f"because class {smallest} has only one {'group' if what == 'groups' else 'distinct image'}"
-            if most > 1:
-                why = f"because the source has its own test part; ingestion.folds={min(FOLDS, most)} does"
-            logger.warning(
-                "The accuracy is uncertain with only %d test %s, and ingestion.folds: auto doesn't cross-validate "
-                "here, %s",
-                *(tested, what, why),
-            )
-            return None
-    else:
-        words = "groups" if what == "groups" else "distinct images"
-        check_folds(int(wanted), {str(name): int(count) for name, count in different.items()}, words)
-    return min(FOLDS, most) if wanted == "auto" else int(wanted)
+    tested = in_test["group"].nunique() if image == "group" else len(in_test)
+    if tested >= ENOUGH_TO_TEST:
+        return None
+    smallest = min(different, key=lambda name: different[name])
+    folds = min(FOLDS, different[smallest])
+    if folds > 1 and split != "official":
+        return folds
+    why = f"because class {smallest} has only one {different_image}"
+    if folds > 1:
+        why = f"because the source has its own test part; ingestion.folds={folds} does"
+    logger.warning(
+        "The accuracy is uncertain with only %d test %ss, and ingestion.folds: auto doesn't cross-validate here, %s",
+        *(tested, image, why),
+    )
+    return None
 
 
 def _identity(
@@ -231,11 +229,10 @@ def _identity(
 def _near_duplicates(manifest: pd.DataFrame) -> dict[str, int]:
     copies = manifest.assign(copies=manifest.get("copies", manifest["group"]))
     copies = copies[copies["copies"].duplicated(keep=False)]
-    used = copies[copies["split"] != UNUSED]
     return {
         "groups": int(copies["copies"].nunique()),
         "images": len(copies),
-        "groups_across_splits": int((used.groupby("copies")["split"].nunique() > 1).sum()),
+        "groups_across_splits": grouping.across_splits(copies, "copies"),
     }
 
 

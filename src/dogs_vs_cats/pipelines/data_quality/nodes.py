@@ -71,10 +71,13 @@ def describe_photos(images: np.ndarray, manifest: pd.DataFrame, ingestion_record
     found = [
         of for _, part in track(in_order(measured, blocks, chunk=1), "Looking at photos", len(blocks)) for of in part
     ]
-    longer, shorter = (photos[["width", "height"]].agg(side, axis=1) for side in ("max", "min"))
-    copies = photos.get("copies", photos["group"])
-    measures = pd.DataFrame(found, photos.index)
-    return photos.assign(**measures, short_side=shorter, elongation=longer / shorter, copies=copies)
+    sides = photos[["width", "height"]]
+    return photos.assign(
+        **pd.DataFrame(found, photos.index),
+        short_side=sides.min(axis=1),
+        elongation=sides.max(axis=1) / sides.min(axis=1),
+        copies=photos.get("copies", photos["group"]),
+    )
 
 
 def place_photos(
