@@ -303,7 +303,7 @@ def test_damaged_features_are_extracted_again(tmp_path, caplog):
     store.add(keys_of(3), rows_of(3))
     for name in ("keys.npy", "rows.npy"):
         file = sorted(tmp_path.rglob(name))[0]
-        os.truncate(file, file.stat().st_size - 3)
+        os.truncate(file, 0 if name == "keys.npy" else file.stat().st_size - 3)
         assert len(FeatureStore(tmp_path, "base").missing(keys_of(1, 2, 3))) in (1, 2)
     assert "are extracted again" in caplog.text
 

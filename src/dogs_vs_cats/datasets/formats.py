@@ -10,7 +10,7 @@ import numpy as np
 from kedro.io import AbstractDataset
 
 from dogs_vs_cats.datasets.local_file import LocalFileDataset
-from dogs_vs_cats.storage.arrays import save_array
+from dogs_vs_cats.storage.arrays import map_array, save_array
 from dogs_vs_cats.storage.file_hash import md5
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ class MemoryMapDataset(LocalFileDataset[np.ndarray, np.ndarray]):
     """
 
     def _read(self) -> np.ndarray:
-        array: np.ndarray = np.load(self._filepath, mmap_mode="r", allow_pickle=False)
-        return array
+        return map_array(self._filepath)
 
     def _write(self, data: np.ndarray, path: Path) -> None:
         if not _linked(data, path):
@@ -121,7 +120,7 @@ def _linked(data: np.ndarray, path: Path) -> bool:
     if not isinstance(data, np.memmap) or data.filename is None:
         return False
     try:
-        whole = np.load(data.filename, mmap_mode="r", allow_pickle=False)
+        whole = map_array(Path(data.filename))
         if any(getattr(whole, name) != getattr(data, name) for name in ("shape", "dtype", "strides", "offset")):
             return False
         os.link(data.filename, path)

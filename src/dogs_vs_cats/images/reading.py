@@ -26,7 +26,7 @@ from dogs_vs_cats.images.pixels import read_image
 from dogs_vs_cats.images.sources import Entry, Source, fingerprint
 from dogs_vs_cats.parameters.ingestion import Fit, IngestionParameters
 from dogs_vs_cats.progress import track
-from dogs_vs_cats.storage.arrays import save_array, write_header
+from dogs_vs_cats.storage.arrays import map_array, save_array, write_header
 from dogs_vs_cats.storage.content_store import ContentStore
 
 logger = logging.getLogger(__name__)
@@ -164,8 +164,8 @@ def load_decoded(folder: Path) -> DecodedSource:
     """Opens what `write_decoded` has written."""
     table = json.loads((folder / "table.json").read_text(encoding="utf-8"))
     return DecodedSource(
-        images=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
-        thumbnails=np.load(folder / "thumbnails.npy", mmap_mode="r", allow_pickle=False),
+        images=map_array(folder / "images.npy"),
+        thumbnails=map_array(folder / "thumbnails.npy"),
         usable=pd.DataFrame(table.pop("usable"), columns=_COLUMNS),
         rejected=pd.DataFrame(table.pop("rejected"), columns=["path", "reason"]),
         **table,

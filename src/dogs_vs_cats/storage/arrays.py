@@ -28,6 +28,20 @@ def save_array(path: Path, array: np.ndarray) -> None:
         file.write(ordered.data)
 
 
+def map_array(path: Path) -> np.ndarray:
+    """Opens a `.npy` file as a read-only memory map.
+
+    Raises:
+        OSError: It can't be read.
+        ValueError: It is damaged.
+    """
+    try:
+        mapped: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except EOFError as error:
+        raise ValueError(f"{path} is empty") from error
+    return mapped
+
+
 def write_header(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
     """Writes the header of a `.npy` file of rows one after the other. It has the same length for any number of rows."""
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}

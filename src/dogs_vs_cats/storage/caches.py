@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from dogs_vs_cats.errors import quantity
+from dogs_vs_cats.storage.arrays import map_array
 from dogs_vs_cats.storage.content_store import ContentStore, last_used
 
 STORES = {"decoded images": "data/02_intermediate/store", "features": "data/04_feature/store"}
@@ -133,7 +133,7 @@ def _entries(kind: str, folder: Path) -> Iterator[CacheEntry]:
 def _shape(path: Path) -> tuple[int, ...]:
     for name in ("images.npy", "rows.npy"):
         try:
-            return tuple(np.load(path / name, mmap_mode="r", allow_pickle=False).shape)
+            return map_array(path / name).shape
         except (OSError, ValueError):
             continue
     return ()

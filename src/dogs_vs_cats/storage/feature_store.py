@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dogs_vs_cats.storage.arrays import save_array, save_rows
+from dogs_vs_cats.storage.arrays import map_array, save_array, save_rows
 from dogs_vs_cats.storage.content_store import ContentStore, mark_used
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ def count_rows(folder: Path, width: int) -> int:
     count = 0
     for path in folder.glob("*/rows.npy"):
         with suppress(OSError, ValueError):
-            rows = np.load(path, mmap_mode="r", allow_pickle=False)
+            rows = map_array(path)
             count += len(rows) if rows.shape[1:] == (width,) else 0
     return count
 
@@ -117,8 +117,7 @@ class FeatureStore:
         """Yields entries with their keys and rows; a damaged one is ignored, and so extracted again."""
         for entry in self._store.entries(key):
             try:
-                stored = np.load(entry / "keys.npy", allow_pickle=False)
-                rows = np.load(entry / "rows.npy", mmap_mode="r", allow_pickle=False)
+                stored, rows = map_array(entry / "keys.npy"), map_array(entry / "rows.npy")
             except (OSError, ValueError):
                 if entry not in self._outdated:
                     logger.warning("The features in %s are damaged, so they are extracted again", entry)

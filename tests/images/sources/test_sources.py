@@ -460,6 +460,8 @@ class TestUnlabelled:
             "photos/a.jpg",
             "photos/new\nline.jpg",
         ]
+        table.write_text("\ufeffid;path\r\n1;photos/a.jpg\r\n", encoding="utf-8")  # as a spreadsheet saves it
+        assert paths(open_source(parameters(table), tmp_path, labelled=False)) == ["photos/a.jpg"]
 
     @pytest.mark.parametrize(
         ("name", "text", "message"),

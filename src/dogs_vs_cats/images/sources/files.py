@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from dogs_vs_cats.errors import SourceError, reason
 from dogs_vs_cats.images.sources.base import UNLABELLED, Entry, ImageReadError, Source
 from dogs_vs_cats.images.sources.layouts import NoClassesError, arrange
-from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key, suffix_of
+from dogs_vs_cats.images.sources.names import as_text, has_image_name, natural_key, separator_of, suffix_of
 from dogs_vs_cats.parameters.command_line import as_yaml
 from dogs_vs_cats.parameters.ingestion import LABEL_SUFFIXES, IngestionParameters
 
@@ -280,7 +280,9 @@ def listed_paths(path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             if path.suffix.lower() == ".csv":
-                lines = [row.get("path") or "" for row in csv.DictReader(file)]
+                separator = separator_of(file.readline())
+                file.seek(0)
+                lines = [row.get("path") or "" for row in csv.DictReader(file, delimiter=separator)]
             else:
                 lines = [line.rstrip("\r\n") for line in file]
     except (OSError, csv.Error) as error:

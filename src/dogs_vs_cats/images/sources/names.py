@@ -60,6 +60,11 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")
 _GLUED = re.compile(r"(\w+?)(sets?|data|images?|imgs?)")
 
 
+def separator_of(header: str) -> str:
+    """What separates the columns of a table, by its first line: a comma, a semicolon, a tab or a vertical bar."""
+    return max(",;\t|", key=header.count)
+
+
 def natural_key(text: str) -> tuple[str, str]:
     """Sorting key that puts `cat.2` before `cat.10`, whatever the number of digits.
 

@@ -6,9 +6,7 @@ import posixpath
 import pandas as pd
 
 from dogs_vs_cats.errors import SourceError
-from dogs_vs_cats.images.sources.names import has_image_name
-
-_SEPARATORS = ",;\t|"
+from dogs_vs_cats.images.sources.names import has_image_name, separator_of
 
 
 def parsed(data: bytes, where: str, headers: str) -> pd.DataFrame:
@@ -32,7 +30,7 @@ def parsed(data: bytes, where: str, headers: str) -> pd.DataFrame:
             raise ValueError("it has null characters")
         text = text.lstrip("\r\n")
         header = text.partition("\n")[0]
-        separator = max(_SEPARATORS, key=header.count)
+        separator = separator_of(header)
         frame = pd.read_csv(
             io.StringIO(text),
             sep=separator,
