@@ -28,18 +28,3 @@ def test_contradictory_copies_are_found_and_listed_first() -> None:
     assert (issues["kind"][:30] == "contradiction").all()
     assert issues["path"][:30].str.startswith("copy").mean() >= 0.9
     assert not issues["path"].duplicated().any()
-
-
-def test_a_copy_of_a_test_photo_is_left_out_of_the_training() -> None:
-    _, photos = two_classes(40)
-    photos = photos.assign(copies=photos["copies"].replace({2: 0}))
-    photos.loc[2, "split"] = "test"
-    probability = np.tile([0.5, 0.5], (40, 1))
-    errors = label_errors.judge(np.eye(2)[photos["label"]] * 0.8 + 0.1, photos)
-
-    found = copies.compare(photos, probability)
-    issues = list_issues(
-        photos, photos, errors, found, image_quality.find_junk(with_ordinary_measures(photos)), CLASSES
-    )
-
-    assert issues[["path", "action", "kind"]].to_numpy().tolist() == [["0.jpg", "leave_out", "copy"]]

@@ -118,8 +118,8 @@ def test_a_tiny_photo_with_a_wrong_label_is_relabelled_and_a_dark_one_is_left_ou
     assert table["action"].to_dict() == {tiny: relabel, long: relabel, dark: leave_out, small: leave_out}
 
 
-@pytest.mark.parametrize("labels", [[0, 1], [0, 0]], ids=["contradictory", "both wrong"])
-def test_a_copy_of_a_test_photo_is_left_out_of_training_whatever_its_label(labels: list[int]) -> None:
+@pytest.mark.parametrize(("labels", "kind"), [([0, 1], "contradiction"), ([0, 0], "label"), ([1, 1], "copy")])
+def test_a_copy_of_a_test_photo_is_left_out_of_training_whatever_its_label(labels: list[int], kind: str) -> None:
     manifest = pd.DataFrame({"path": ["train/a.jpg", "test/b.jpg"], "label": labels, "split": ["train", "test"]})
     copies = compare(manifest.assign(copies=0), np.array([[0.1, 0.9], [0.1, 0.9]]))
 
@@ -128,8 +128,9 @@ def test_a_copy_of_a_test_photo_is_left_out_of_training_whatever_its_label(label
     actions, notes = table["action"].to_dict(), table["note"].to_dict()
     assert actions[0] == "leave_out"
     assert table["label"].isna().to_dict()[0]
-    assert notes[0].startswith("labelled 1, ")
-    assert notes[0].endswith("; in train, with a copy in test: test/b.jpg")
+    assert notes[0].startswith("labelled 1, ") == (kind != "copy")
+    assert notes[0].endswith("in train, with a copy in test: test/b.jpg")
+    assert table["kind"][0] == kind
     assert actions.get(1, "relabel") == "relabel"
 
 

@@ -15,7 +15,7 @@ from dogs_vs_cats.evaluation.criteria import rank
 from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error, reliability_curve
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import majority_baseline, predictions_table
-from dogs_vs_cats.evaluation.significance import fraction_interval, holm, mcnemar, mcnemar_pairs, mean_interval
+from dogs_vs_cats.evaluation.significance import fraction_interval, holm, mcnemar, mean_interval
 from dogs_vs_cats.images.splits import SPLITS
 
 TWO = ["cat", "dog"]
@@ -299,15 +299,6 @@ def test_mcnemar_against_hand_computed_figures(only_first: int, only_second: int
     assert result["p_value"] == pytest.approx(p_value)
 
 
-def test_the_lectures_88_and_90_percent_of_1000_photos_are_no_difference() -> None:
-    # Independent errors: 88 images only the first gets right, 108 only the second, 792 both, 12 none.
-    first = [True] * 88 + [False] * 108 + [True] * 792 + [False] * 12
-    second = [False] * 88 + [True] * 108 + [True] * 792 + [False] * 12
-    assert (sum(first), sum(second)) == (880, 900)
-    result = mcnemar(by_correctness(first), by_correctness(second))
-    assert result["p_value"] == pytest.approx(0.17, abs=0.02)
-
-
 def test_mcnemar_pairs_images_by_path_and_not_by_position() -> None:
     first = by_correctness([True, True, False, False])
     result = mcnemar(first, first.iloc[::-1])
@@ -318,12 +309,6 @@ def test_mcnemar_refuses_predictions_of_other_images() -> None:
     first, second = by_correctness([True, False]), by_correctness([True, False, True])
     with pytest.raises(StaleInputError, match=r"different test images \(2 and 3\)"):
         mcnemar(first, second)
-
-
-def test_all_pairs_are_tested_once() -> None:
-    tables = {name: by_correctness([True, False]) for name in "abc"}
-    pairs = [(entry["first"], entry["second"]) for entry in mcnemar_pairs(tables)]
-    assert pairs == [("a", "b"), ("a", "c"), ("b", "c")]
 
 
 @pytest.mark.parametrize(
@@ -338,20 +323,6 @@ def test_all_pairs_are_tested_once() -> None:
 )
 def test_holms_correction_against_known_figures(p_values: list[float], adjusted: list[float]) -> None:
     assert holm(p_values) == pytest.approx(adjusted)
-
-
-def test_a_pair_is_significant_by_its_p_value_adjusted_over_all_pairs() -> None:
-    # 1 against 9 images that only one of the two gets right: p = 0.02, which among six pairs is no finding.
-    base = [True] * 9 + [False] * 1 + [True] * 40
-    other = [False] * 9 + [True] * 1 + [True] * 40
-    tables = {"a": by_correctness(base), "b": by_correctness(other)}
-    (alone,) = mcnemar_pairs(tables)
-    assert alone["p_value"] == alone["p_value_adjusted"] == pytest.approx(22 / 1024)
-    assert alone["significant"] is True
-    four = mcnemar_pairs({**tables, "c": by_correctness(base), "d": by_correctness(base)})
-    assert [entry["p_value"] for entry in four] == pytest.approx([22 / 1024, 1, 1, 22 / 1024, 22 / 1024, 1])
-    assert four[0]["p_value_adjusted"] == pytest.approx(6 * 22 / 1024)
-    assert not any(entry["significant"] for entry in four)
 
 
 def test_seeds_are_summarised_by_mean_and_sample_deviation() -> None:

@@ -81,28 +81,9 @@ def test_the_known_slips_are_found_by_computing(claims):
 
 
 @pytest.mark.medium
-def test_what_the_lectures_have_right_is_the_same_here(claims):
-    verdicts = by_claim(claims)["verdict"]
-    for claim in (
-        "photos: size; training; validation",
-        "naive CNN: sizes",
-        "naive CNN: parameters",
-        "approach 1: layers, and how many of the first are frozen",
-        "approach 2: parameters of the head",
-        "augmentation: rotation; shifts; shear; zoom; horizontal flip",
-        "LeNet-5 in tf.keras: parameters",
-        "original LeNet-5: output units",
-        "CNN with batch normalisation: parameters; trainable; not",
-        "AlexNet: parameters",
-        "AlexNet: windows, strides s, paddings p",
-        "VGG-16: parameters",
-        "naïve module on 28×28×256, 8 kernels each",
-        "GoogLeNet: total loss",
-        "frozen, either way",
-        "one-dimensional convolution",
-        "edge in an 8×8 image: first and last row",
-    ):
-        assert verdicts[claim] == "the same", claim
+def test_all_else_that_is_computed_is_the_same_here(claims):
+    """Beside the slips, no setting and no count differs from the lecture's."""
+    assert not (claims["verdict"] == Verdict.OTHER).any()
 
 
 @pytest.mark.medium

@@ -122,6 +122,14 @@ def test_results_of_other_settings_get_no_verdict_and_the_note_says_why(changes,
     assert why in claim.note
 
 
+def test_a_note_has_the_settings_of_the_results_and_not_those_of_the_configuration():
+    settings = {"batch_size": 30, "keep_best_epoch": False, "optimizer": "sgd", "learning_rate": 0.01}
+    row = {**ROW, "train_images": 3_000, "validation_images": 1_000, "epochs": 2, "parameters": 19_024_513}
+    claims = found(lecture=experiment(PHOTOS, naive_cnn={**row, "trained_with": settings}))
+    note = claims["naive CNN: validation accuracy after 2 epochs"].note
+    assert note.endswith("The lecture names no optimizer; ours is sgd with a learning rate of 0.01.")
+
+
 def test_a_run_that_was_cut_short_is_not_held_against_a_lecture_that_names_no_epochs():
     claims = found(mnist=experiment(mlp=mlp(40_000, epochs=1)))
     assert claims[MLP_ON_40_000].note == "data/08_reporting/mnist has epochs: 1 instead of 20."

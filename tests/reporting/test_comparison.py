@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from pydantic import ValidationError
 
 from dogs_vs_cats.evaluation import drift
 from dogs_vs_cats.evaluation.cross_validation import measure
@@ -773,14 +772,6 @@ def test_what_cannot_be_compared_is_not_compared() -> None:
     other = predictions_of(manifest_of(["cat", "dog"], 40), ["cat", "dog"], 5)
     with pytest.raises(Exception, match="different test images"):
         compare({"a": 10, "b": 4}, changes={"b.predictions": other})
-
-
-def test_lecture_figures_are_checked() -> None:
-    with pytest.raises(ValidationError):
-        ComparisonParameters.model_validate({"lecture": {"a": {"test_acuracy": 0.9}}})
-    with pytest.raises(ValidationError):
-        ComparisonParameters.model_validate({"lecture": {"a": {"test_accuracy": 90.0}}})
-    assert ComparisonParameters.model_validate({"lecture": {"a": {"test_accuracy": 1}}}).lecture is not None
 
 
 def test_numbers_are_written_as_precisely_as_the_images_allow() -> None:

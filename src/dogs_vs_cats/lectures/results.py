@@ -49,7 +49,9 @@ def hold_against(
         name = _find(experiments, claim.images, wanted)
         found = {approach: _measured(experiments[name], approach) for approach in wanted}
         row = next(iter(found.values()))
-        filled, notes = _accuracy(claim, row) if claim.accuracy else (claim.filled(found, Verdict.MEASURED), [])
+        filled, notes = claim.filled(found, Verdict.MEASURED), []
+        if claim.accuracy:
+            filled, notes = _accuracy(filled, row)
         note = " ".join(text for text in (*notes, _base(row), filled.note) if text)
         return replace(filled, experiment=name, note=note)
     except NoResultsError as reason:
