@@ -90,6 +90,13 @@ def test_learning_curves_of_several_seeds_are_their_mean_with_a_band() -> None:
     assert not learning_figures.learning_curves(history_of(seeds=1)).axes[0].collections
 
 
+def test_the_mean_of_several_seeds_ends_where_the_first_of_them_was_stopped() -> None:
+    history = history_of(seeds=3)
+    history = history[(history["seed"] != 1) | (history["epoch"] < 3)]
+    for figure in (learning_figures.learning_curves(history), learning_figures.comparison_curves({"a": history})):
+        assert np.array_equal(figure.axes[0].lines[0].get_xdata(), [1, 2])
+
+
 def test_the_beginning_of_fine_tuning_is_marked() -> None:
     assert "fine-tuning" in texts(learning_figures.learning_curves(history_of(tuned_from=3)))
     assert np.ravel(learning_figures.learning_curves(history_of(tuned_from=3)).axes[0].lines[-1].get_xdata())[0] == 2.5

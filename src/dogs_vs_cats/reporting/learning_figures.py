@@ -31,6 +31,7 @@ def learning_curves(figure: Figure, history: pd.DataFrame) -> None:
         history: Columns `seed`, `epoch` (from 1), `phase`, `loss`, `accuracy`, `val_loss`, `val_accuracy`. Several
             seeds become their mean, with a band of one standard deviation.
     """
+    history = _of_all_seeds(history)
     for column, axes in _panels(figure, history["epoch"].max()).items():
         _draw_curve(axes, history, column, color=SERIES[0], label="training", marker="o")
         if has_validation(history):
@@ -60,6 +61,7 @@ def comparison_curves(figure: Figure, histories: Mapping[str, pd.DataFrame]) -> 
         figure: The figure.
         histories: The history of each approach, as in `learning_curves`.
     """
+    histories = {approach: _of_all_seeds(history) for approach, history in histories.items()}
     panels = _panels(figure, max(history["epoch"].max() for history in histories.values()))
     for column, axes in panels.items():
         for index, (approach, history) in enumerate(histories.items()):
@@ -77,6 +79,11 @@ def comparison_curves(figure: Figure, histories: Mapping[str, pd.DataFrame]) -> 
     panels["accuracy"].plot([], [], color=MUTED, label="training", **TRAINING_LINE)
     handles, labels = panels["accuracy"].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
+
+
+def _of_all_seeds(history: pd.DataFrame) -> pd.DataFrame:
+    """Leaves out the epochs that some seeds, stopped early, didn't reach: their mean is not that of all seeds."""
+    return history[history["epoch"] <= history.groupby("seed")["epoch"].max().min()]
 
 
 def _panels(figure: Figure, epochs: int) -> dict[str, Axes]:
