@@ -49,9 +49,8 @@ def hold_against(
         name = _find(experiments, claim.images, wanted)
         found = {approach: _measured(experiments[name], approach) for approach in wanted}
         row = next(iter(found.values()))
-        filled, notes = claim.filled(found, Verdict.MEASURED), []
-        if claim.accuracy:
-            filled, notes = _accuracy(filled, row)
+        filled = claim.filled(found, Verdict.MEASURED)
+        filled, notes = _accuracy(filled, row) if claim.accuracy else (filled, [])
         note = " ".join(text for text in (*notes, _base(row), filled.note) if text)
         return replace(filled, experiment=name, note=note)
     except NoResultsError as reason:

@@ -83,7 +83,8 @@ def comparison_curves(figure: Figure, histories: Mapping[str, pd.DataFrame]) -> 
 
 def _of_all_seeds(history: pd.DataFrame) -> pd.DataFrame:
     """Leaves out the epochs that some seeds, stopped early, didn't reach: their mean is not that of all seeds."""
-    return history[history["epoch"] <= history.groupby("seed")["epoch"].max().min()]
+    reached: pd.DataFrame = history[history["epoch"] <= history.groupby("seed")["epoch"].max().min()]
+    return reached
 
 
 def _panels(figure: Figure, epochs: int) -> dict[str, Axes]:
