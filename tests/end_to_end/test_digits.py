@@ -1,6 +1,5 @@
 """The lectures' networks on digits: N classes from IDX files to the report, and training on all images."""
 
-import gzip
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from dogs_vs_cats.approaches import approach_of
 from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.tracking.store import prepare_mlflow
 from tests.conftest import SHARED, SOURCE, copy_project, kedro
+from tests.images.sources.test_sources import write_idx
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.parameters.test_parameters import refused
 
@@ -100,26 +100,18 @@ def test_only_an_approach_of_the_environment_can_be_explained():
     assert "explanation.approach: 'naive_cnn' isn't one of the approaches lenet5" in refused(values)
 
 
-def write_idx(path, array):
-    header = bytes((0, 0, 8, array.ndim)) + b"".join(size.to_bytes(4, "big") for size in array.shape)
-    with gzip.open(path, "wb") as file:
-        file.write(header + array.astype(np.uint8).tobytes())
-
-
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory):
     """A finished, tracked run on ten kinds of "digits", bright in different places; another trained on all images."""
     root = tmp_path_factory.mktemp("digits")
     folder = root / "idx"
-    folder.mkdir()
     random = np.random.default_rng(0)
     for part, count in (("train", 90), ("t10k", 30)):
         labels = np.arange(count) % 10
         images = random.integers(0, 60, (count, 28, 28))
         for image, label in zip(images, labels, strict=True):
             image[:, 2 * label + 4 : 2 * label + 6] += 150
-        write_idx(folder / f"{part}-images-idx3-ubyte.gz", images)
-        write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
+        write_idx(folder, part, images.astype(np.uint8), labels.astype(np.uint8), suffix=".gz")
     project = copy_project(root / "project")
     quick = {"epochs": 2, "batch_size": 16}
     changes = {

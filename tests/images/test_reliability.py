@@ -227,7 +227,7 @@ def test_what_is_no_file_or_does_not_stay_what_it_was(tmp_path):
     finally:
         stop.set()
         growing.join()
-    decoded = load_decoded(folder)
+    decoded = load_decoded(folder, {})
     assert decoded.usable["path"].tolist() == ["Cat/0.jpg", "Dog/0.jpg"]
     reasons = dict(zip(decoded.rejected["path"], decoded.rejected["reason"], strict=True))
     for name, (_, reason) in (THINGS | CHANGES).items():

@@ -19,7 +19,7 @@ THUMBNAIL_SIZE = 16
 """Height and width of the thumbnails by which images are compared, in pixels."""
 
 MAX_DISTANCE = 7
-"""Hashes of copies differ in at most so many of 63 bits. Four bands of bits find every pair up to this distance: in
+"""Hashes of copies differ in at most this many of 63 bits. Four bands of bits find every pair up to this distance: in
 one of the four, two such hashes differ in one bit at most."""
 
 MIN_CORRELATION = 0.98

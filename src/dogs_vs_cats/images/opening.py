@@ -1,7 +1,7 @@
 """Opens the source of a run once, although two steps need it: the check before the run, and ingestion.
 
 Listing a source takes seconds for 100,000 files, and far longer on a file system in the network. So the check leaves
-the source here, and ingestion takes it over. Nobody has to: a source that isn't here is opened.
+the source here, and ingestion takes it over. Without a check, ingestion opens the source itself.
 """
 
 from dogs_vs_cats.images.sources import Source, open_source

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -71,7 +71,7 @@ class DecodedSource:
     class_names: list[str]
     bit_depth: int | None
     unreadable: list[str]
-    groups: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str]
 
     @property
     def contradictory(self) -> list[str]:
@@ -105,13 +105,13 @@ def decoded_source(ingestion: IngestionParameters, seed: int, store_folder: Path
             key = cache_key(source, ingestion)
             with store.in_use():
                 earlier = store.find(key)
-                decoded = _load_earlier(earlier) if earlier else None
+                decoded = _load_earlier(earlier, source.groups) if earlier else None
                 if decoded is not None and not _can_be_read_now(source, decoded, ingestion):
                     logger.info("All %d images are decoded already", len(decoded.images))
-                    return replace(decoded, groups=source.groups)
+                    return decoded
                 with store.create(key) as folder:
                     write_decoded(source, ingestion, folder)
-                decoded = replace(load_decoded(store_folder / folder.name), groups=source.groups)
+                decoded = load_decoded(store_folder / folder.name, source.groups)
         if earlier is not None:
             store.remove(earlier)
         return decoded
@@ -160,22 +160,23 @@ def write_decoded(source: Source, ingestion: IngestionParameters, folder: Path) 
     (folder / "table.json").write_text(json.dumps(table), encoding="utf-8")
 
 
-def load_decoded(folder: Path) -> DecodedSource:
-    """Opens what `write_decoded` has written."""
+def load_decoded(folder: Path, groups: dict[str, str]) -> DecodedSource:
+    """Opens what `write_decoded` has written; `groups` as in `DecodedSource`."""
     table = json.loads((folder / "table.json").read_text(encoding="utf-8"))
     return DecodedSource(
         images=map_array(folder / "images.npy"),
         thumbnails=map_array(folder / "thumbnails.npy"),
         usable=pd.DataFrame(table.pop("usable"), columns=_COLUMNS),
         rejected=pd.DataFrame(table.pop("rejected"), columns=["path", "reason"]),
+        groups=groups,
         **table,
     )
 
 
-def _load_earlier(folder: Path) -> DecodedSource | None:
+def _load_earlier(folder: Path, groups: dict[str, str]) -> DecodedSource | None:
     """Opens the images that an earlier run has decoded, unless they are damaged."""
     try:
-        return load_decoded(folder)
+        return load_decoded(folder, groups)
     except (OSError, ValueError):
         logger.warning("The decoded images in %s are damaged, so they are decoded again", folder)
         return None

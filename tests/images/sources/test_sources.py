@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -480,17 +481,26 @@ class TestUnlabelled:
             open_source(parameters(source), tmp_path, labelled=False)
 
 
+def idx(array: np.ndarray) -> bytes:
+    """A file of bytes in the format of MNIST."""
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def write_idx(folder: Path, part: str, images: np.ndarray, numbers: np.ndarray, suffix: str = "", cut: int = 0) -> None:
+    """Writes the two files of a part, plain or compressed, perhaps without their last bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, array in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", numbers)):
+        data = idx(array)
+        data = data[: len(data) - cut]
+        (folder / f"{part}-{name}{suffix}").write_bytes(gzip.compress(data, 1) if suffix else data)
+
+
 class TestIdx:
     IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
     LABELS = np.array([7, 1, 1, 7, 3], np.uint8)
 
-    def write(self, root: Path, part: str, count: int = 5, *, suffix: str = "", cut: int = 0) -> None:
-        root.mkdir(exist_ok=True)
-        images = b"\0\0\x08\x03" + struct.pack(">3I", count, 4, 3) + self.IMAGES[:count].tobytes()
-        numbers = b"\0\0\x08\x01" + struct.pack(">I", count) + self.LABELS[:count].tobytes()
-        for name, data in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", numbers)):
-            data = data[: len(data) - cut]
-            (root / f"{part}-{name}{suffix}").write_bytes(gzip.compress(data) if suffix else data)
+    def write(self, root: Path, part: str, count: int = 5, **options: Any) -> None:
+        write_idx(root, part, self.IMAGES[:count], self.LABELS[:count], **options)
 
     @pytest.mark.parametrize("suffix", ["", ".gz"])
     @pytest.mark.parametrize("below", ["", "MNIST/raw/"])
@@ -536,8 +546,7 @@ class TestIdx:
     def test_missing_partner_and_unequal_counts(self, tmp_path):
         root = tmp_path / "mnist"
         self.write(root, "train")
-        data = b"\0\0\x08\x01" + struct.pack(">I", 2) + bytes(2)
-        (root / "train-labels-idx1-ubyte").write_bytes(data)
+        (root / "train-labels-idx1-ubyte").write_bytes(idx(self.LABELS[:2]))
         with pytest.raises(SourceError, match=r"has 5 images, but .* has 2 labels"):
             open_source(parameters(root), tmp_path)
         (root / "train-labels-idx1-ubyte").unlink()
@@ -561,12 +570,7 @@ class TestIdx:
         numbers = np.arange(count, dtype=np.uint8) % 10
 
         def names() -> list[str]:
-            for name, header, data in (
-                ("images-idx3-ubyte", (0x803, count, 28, 28), pixels),
-                ("labels-idx1-ubyte", (0x801, count), numbers),
-            ):
-                content = struct.pack(f">{len(header)}I", *header) + data.tobytes()
-                (tmp_path / f"t10k-{name}{suffix}").write_bytes(gzip.compress(content, 1) if suffix else content)
+            write_idx(tmp_path, "t10k", pixels.reshape(-1, 28, 28), numbers, suffix=suffix)
             return open_source(parameters(tmp_path, channels=1), tmp_path).class_names
 
         assert names() == list(KERAS_CLASSES["fashion_mnist"])
@@ -602,12 +606,9 @@ def with_keras_cache(folder: Path, script: str) -> list[object]:
 @pytest.mark.medium
 def test_keras_datasets_from_its_cache_and_unreachable(tmp_path):
     folder = tmp_path / "datasets" / "fashion-mnist"
-    folder.mkdir(parents=True)
     for part, count in (("train", 60_000), ("t10k", 10_000)):
-        images = struct.pack(">4I", 0x803, count, 28, 28) + bytes(count * 28 * 28)
-        numbers = struct.pack(">2I", 0x801, count) + bytes(i % 10 for i in range(count))
-        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images, 1))
-        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(numbers, 1))
+        images, numbers = np.zeros((count, 28, 28), np.uint8), np.arange(count) % 10
+        write_idx(folder, part, images, numbers.astype(np.uint8), suffix=".gz")
     script = """
 import json
 from pathlib import Path

@@ -97,12 +97,12 @@ def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
 
 
 def shrink_factor(height: int, width: int, rows: int, columns: int) -> int:
-    """Returns the largest of 1, 2, 4 and 8 that leaves an image, divided by it, at least so many rows and columns."""
+    """Returns the largest of 1, 2, 4 and 8 that leaves a shrunk image at least this many rows and columns."""
     return next((by for by in (8, 4, 2) if -(-height // by) >= rows and -(-width // by) >= columns), 1)
 
 
 def _stretch(pixels: np.ndarray, extent: tuple[float, float], rows: int, columns: int) -> np.ndarray:
-    """Resizes each side by itself.
+    """Resizes the sides independently.
 
     First the image is shrunk by the `shrink_factor`, which the JPEG decoder has already done. Then it is smoothed and
     interpolated linearly. Pillow's antialiased bilinear filter weighs the surroundings of a pixel by a triangle of

@@ -318,5 +318,5 @@ def _code(error: Exception) -> str | None:
 
 
 def _reason(error: Exception) -> str:
-    """What a library says, without addresses' secrets."""
+    """The message of a library, without the secrets of addresses."""
     return without_credentials(reason(error)).removesuffix(".")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MOST_TABLES = 10
-"""So many tables among the files are looked at for labels."""
+"""At most this many tables among the files are searched for labels."""
 
 
 class FileSource(Source):

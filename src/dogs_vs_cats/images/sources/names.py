@@ -61,7 +61,7 @@ _GLUED = re.compile(r"(\w+?)(sets?|data|images?|imgs?)")
 
 
 def separator_of(header: str) -> str:
-    """What separates the columns of a table, by its first line: a comma, a semicolon, a tab or a vertical bar."""
+    """The separator of a table's columns, by its first line: a comma, a semicolon, a tab or a vertical bar."""
     return max(",;\t|", key=header.count)
 
 

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 _ADVICE = "Set ingestion.columns to the headers of the image and its class, as in ingestion.columns=[file,breed]"
 _PARTS = (TRAIN, VALIDATION, TEST)
 _TRIED = 100
-"""So many names at the beginning of a column show whether it names files."""
+"""This many names at the beginning of a column show whether it names files."""
 
 
 class LabelTable:
@@ -139,7 +139,7 @@ class LabelTable:
             roles[column_role(str(header))].append(str(header))
         images, labels, others = roles["image"], roles["label"], roles[""]
         if not labels and len(self._frame.columns) == 2:
-            # Whatever they are called: that of the class is the one that doesn't name files.
+            # Whatever their headers: the class is in the column that doesn't name files.
             images, labels = images or others, [""]
         if len(labels) != 1:
             problem = f"{listed(labels)} may all be the class" if labels else "no header says which is the class"

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 ENOUGH_TO_TEST = 200
 """With `ingestion.folds: auto`, fewer test images lead to cross-validation.
 
-The 95 % interval of an accuracy of 0.95 on so many images is six points wide.
+The 95 % interval of an accuracy of 0.95 on this many images is six points wide.
 """
 
 FOLDS = 5

@@ -20,7 +20,7 @@ from dogs_vs_cats.storage.arrays import averaged, read_rows, row_parts
 logger = logging.getLogger(__name__)
 
 FEWEST = 20
-"""So many photos are needed."""
+"""Fewest photos that can be judged."""
 
 MISTAKES = 12
 """Confident mistakes whose neighbours are shown."""
