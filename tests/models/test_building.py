@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dogs_vs_cats.errors import BackboneError, ProjectError
+from dogs_vs_cats.errors import BackboneError, ParameterError, ProjectError
 from dogs_vs_cats.models.architectures import ARCHITECTURES
 from dogs_vs_cats.models.backbones import build
 from dogs_vs_cats.models.building import without_weights
@@ -129,6 +129,14 @@ def test_a_base_that_cannot_be_built_is_refused_with_the_run(group, changes, mes
     with pytest.raises(BackboneError, match=message):
         refuse_unbuildable(made, values)
     refuse_unbuildable({"images"}, values)
+
+
+def test_more_devices_than_there_are_are_refused_where_the_run_trains():
+    values = parameters()
+    values["compute"] |= {"devices": 99}
+    refuse_unbuildable({"images"}, values)
+    with pytest.raises(ParameterError, match=r"^compute\.devices is 99"):
+        refuse_unbuildable({"images", "naive_cnn.training_inputs"}, values)
 
 
 @pytest.mark.slow

@@ -77,10 +77,15 @@ class RowBatches(keras.utils.PyDataset):
         """Number of batches in an epoch."""
         return -(-len(self._rows) // self._batch_size)
 
+    @property
+    def sizes(self) -> list[int]:
+        """Rows in each batch."""
+        return [min(self._batch_size, len(self._rows) - start) for start in range(0, len(self._rows), self._batch_size)]
+
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a batch of the present epoch."""
         if not 0 <= index < len(self):
-            raise IndexError(f"there are {len(self)} batches, and none has the number {index}")
+            raise IndexError(f"there are {len(self)} batches; asked was for number {index}")
         return self.batch(self.epoch, index)
 
     def callback(self) -> keras.callbacks.Callback:

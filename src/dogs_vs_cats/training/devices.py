@@ -1,6 +1,6 @@
 """Training on accelerators: which ones, a batch split among several of them, images that stay on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,21 +70,31 @@ class EvenBatches(keras.utils.PyDataset):
     """Batches that can be split evenly among several devices, with a weight for each row.
 
     A batch is filled up with copies of its first rows, which weigh nothing. As each device averages over the rows it
-    has, the others weigh so much more that the loss and its gradient are those of the batch as it was.
+    has, the others weigh so much more that the loss and its gradient are those of the batch as it was. In the mean over
+    an epoch that Keras shows, a smaller last batch then counts a little too much. Where that mean is the result, as in
+    validation, all rows weigh the same instead, which makes it exact.
     """
 
-    def __init__(self, batches: RowBatches | SoftBatches, devices: int, class_weight: dict[int, float] | None):
+    def __init__(
+        self,
+        batches: RowBatches | SoftBatches,
+        devices: int,
+        class_weight: dict[int, float] | None,
+        sizes: Sequence[int] = (),
+    ):
         """Wraps batches; nothing is read yet.
 
         Args:
             batches: The batches to read.
             devices: Number of devices.
             class_weight: A weight for each label; None weighs all alike. Soft batches have their own weights.
+            sizes: Rows in each batch, where the mean over all of them is to be exact.
         """
         super().__init__()
         self._batches = batches
         self._devices = devices
         self._class_weight = class_weight
+        self._weight = sum(map(self._filled, sizes)) / sum(sizes) if sizes else None
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -94,15 +104,18 @@ class EvenBatches(keras.utils.PyDataset):
         """Reads a batch of the present epoch: rows, labels, and float32 weights."""
         rows, labels, *own = self._batches[index]
         count = len(labels)
-        full = -(-count // self._devices) * self._devices
+        full = self._filled(count)
         weights = np.zeros(full, np.float32)
-        weights[:count] = full / count
+        weights[:count] = self._weight or full / count
         if own:
             weights[:count] *= own[0]
         elif self._class_weight is not None:
             weights[:count] *= [self._class_weight[int(label)] for label in labels]
         places = np.arange(full) % count
         return rows[places], labels[places], weights
+
+    def _filled(self, count: int) -> int:
+        return -(-count // self._devices) * self._devices
 
 
 def keeps_images(compute: ComputeParameters, size: int) -> bool:

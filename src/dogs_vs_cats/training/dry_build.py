@@ -12,7 +12,7 @@ from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.models.building import without_weights
 from dogs_vs_cats.parameters.backbone import BackboneParameters
-from dogs_vs_cats.parameters.compute import BATCH_SIZE
+from dogs_vs_cats.parameters.compute import BATCH_SIZE, ComputeParameters
 
 _CLASSES = 10  # They aren't known before the images are, and hardly matter to what is checked here.
 _GIB = 2**30
@@ -34,13 +34,19 @@ def refuse_unbuildable(outputs: Collection[str], parameters: Mapping[str, Any]) 
         Number of features of one image; None unless the run makes the base and extracts features with it.
 
     Raises:
-        ParameterError: The images are too small for a network, or a network is too large for this machine.
+        ParameterError: There are fewer devices than `compute.devices`, the images are too small for a network, or a
+            network is too large for this machine.
         BackboneError: The base can't be built, its weights can't be fetched or don't fit, or an approach can't be
             built on it.
         ModelFileError: The file of the base is damaged.
     """
     from dogs_vs_cats.models import backbones
+    from dogs_vs_cats.training.devices import training_devices
 
+    compute = ComputeParameters.model_validate(parameters["compute"])
+    # The machines of a cluster may have other devices.
+    if compute.cluster is None and any(name.endswith(".training_inputs") for name in outputs):
+        training_devices(compute)
     size, channels = parameters["ingestion"]["image_size"], parameters["ingestion"]["channels"]
     backbone = None
     if "backbone" in outputs:

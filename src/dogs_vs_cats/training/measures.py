@@ -18,18 +18,23 @@ def loss_function(classes: int, soft_labels: bool = False) -> keras.losses.Loss:
 
 
 def accuracy(classes: int, soft_labels: bool = False) -> keras.metrics.Metric:
-    """Returns the accuracy; of soft labels the most probable class counts.
+    """Returns the accuracy of all rows but those that weigh nothing; of soft labels the most probable class counts.
 
     Args:
         classes: Number of classes.
         soft_labels: Whether labels are probabilities.
     """
-    if not soft_labels:
-        hard = keras.metrics.BinaryAccuracy if classes == 2 else keras.metrics.SparseCategoricalAccuracy
-        return hard(name="accuracy")
     if classes == 2:
-        return keras.metrics.MeanMetricWrapper(_agreement, name="accuracy")
-    return keras.metrics.CategoricalAccuracy(name="accuracy")
+        return _Accuracy(_agreement if soft_labels else keras.metrics.binary_accuracy, name="accuracy")
+    several = keras.metrics.categorical_accuracy if soft_labels else keras.metrics.sparse_categorical_accuracy
+    return _Accuracy(several, name="accuracy")
+
+
+class _Accuracy(keras.metrics.MeanMetricWrapper):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Counts rows; weights of classes are for the loss alone."""
+        counted = None if sample_weight is None else keras.ops.sign(sample_weight)
+        return super().update_state(y_true, y_pred, counted)
 
 
 def _agreement(labels: Any, probabilities: Any) -> Any:

@@ -62,7 +62,9 @@ class Training:
         if parameters.has_soft_labels:
             softening = parameters if batches is self.batches else None
             given = SoftBatches(batches, self.inputs.data.classes, softening, class_weight)
-        return given if self.devices == 1 else EvenBatches(given, self.devices, class_weight)
+        if self.devices == 1:
+            return given
+        return EvenBatches(given, self.devices, class_weight, () if batches is self.batches else batches.sizes)
 
     @property
     def separate_validation_model(self) -> keras.Model | None:
@@ -92,12 +94,10 @@ def compile_for(training: Training, phase: Phase) -> None:
     if training.devices == 1:
         compile_updates(optimizer, compute)
     kind = (inputs.data.classes, inputs.parameters.has_soft_labels)
-    # Rows that only fill up a batch weigh nothing in weighted metrics.
-    metrics = "metrics" if training.devices == 1 else "weighted_metrics"
     own = {"optimizer": optimizer, "steps_per_execution": training.steps_per_execution}
     for model, options in ((training.model, own), (training.validation_model, {})):
         if model is not None:
-            measured = {"loss": loss_function(*kind), metrics: [accuracy(*kind)]}
+            measured = {"loss": loss_function(*kind), "weighted_metrics": [accuracy(*kind)]}
             model.compile(**measured, jit_compile=compute.jit_compile, **options)
     # Builds the optimizer's variables now, so that a saved state can be put into them.
     optimizer.build(variables)
