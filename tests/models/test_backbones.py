@@ -86,6 +86,7 @@ def test_grey_images_are_repeated_into_three_channels(shared, photos):
     [
         ({"name": "VGG61"}, "VGG61' is unknown.*VGG16, VGG19"),
         ({"kwargs": {"beta": 1}}, "can't be built with backbone.kwargs={'beta': 1}"),
+        ({"name": "EfficientNetV2B0", "preprocessing": "rescale"}, "EfficientNetV2B0 has its own preprocessing inside"),
         ({"weights": "data/01_raw/missing.h5"}, "there is no file.*missing.h5"),
         ({"weights": "~nobody-here/missing.h5"}, "there is no file.*~nobody-here/missing.h5"),
     ],

@@ -43,8 +43,8 @@ def application(parameters: BackboneParameters, image_size: int, channels: int) 
 
     Raises:
         ParameterError: The images are too small for the base.
-        BackboneError: The name or an argument is unknown, the ImageNet weights can't be fetched, or the file of
-            weights is missing or doesn't fit.
+        BackboneError: The name or an argument is unknown, the images would be rescaled twice, the ImageNet weights
+            can't be fetched, or the file of weights is missing or doesn't fit.
     """
     if parameters.name not in application_names():
         raise BackboneError(
@@ -66,7 +66,7 @@ def _built(parameters: BackboneParameters, weights: str | None, input_shape: Sha
     make = getattr(keras.applications, parameters.name)
 
     def build(shape: Shape) -> keras.Model:
-        x = _preprocessed(keras.Input(shape, name="image"), parameters.preprocessing, make)
+        x = _preprocessed(keras.Input(shape, name="image"), parameters, make)
         # The search for the least size that isn't too small needs no weights.
         loaded = weights if shape == input_shape else None
         return make(include_top=False, weights=loaded, input_tensor=x, **parameters.kwargs)
@@ -113,15 +113,27 @@ def _impatient_network() -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _preprocessed(image: keras.KerasTensor, preprocessing: str, make: Callable[..., keras.Model]) -> keras.KerasTensor:
-    """Prepares raw images as the base was trained, or with the lectures' division by 255."""
+def _preprocessed(
+    image: keras.KerasTensor, parameters: BackboneParameters, make: Callable[..., keras.Model]
+) -> keras.KerasTensor:
+    """Prepares raw images as the base was trained, or with the lectures' division by 255.
+
+    Raises:
+        BackboneError: They would be divided twice.
+    """
     x = keras.ops.cast(image, "float32")
     if image.shape[-1] == 1:
         x = keras.ops.repeat(x, 3, axis=-1)
-    if preprocessing == "rescale":
-        return x / 255
-    # Each class is in a module with the preprocessing that it was trained with.
-    return sys.modules[make.__module__].preprocess_input(x)
+    # Each class is in a module with the preprocessing that it was trained with, which does nothing if it is inside.
+    own = sys.modules[make.__module__].preprocess_input(x)
+    if parameters.preprocessing == "own":
+        return own
+    if own is x and parameters.kwargs.get("include_preprocessing", True):
+        raise BackboneError(
+            f"backbone.preprocessing=rescale: {parameters.name} has its own preprocessing inside, which would follow. "
+            "Set it to own, or backbone.kwargs={include_preprocessing: false} where the class takes that."
+        )
+    return x / 255
 
 
 def _load_weights(base: keras.Model, path: Path, parameters: BackboneParameters) -> None:
