@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, create_model, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from dogs_vs_cats import approaches
@@ -38,7 +38,7 @@ class SharedParameters(ParameterGroup):
     """
 
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    approaches: Annotated[Distinct[str], Field(min_length=1)]
+    approaches: Annotated[Distinct[Annotated[str, Field(pattern=r"^[\w-]+$")]], Field(min_length=1)]
     compute: ComputeParameters
     ingestion: IngestionParameters
     augmentation: AugmentationParameters
@@ -51,6 +51,13 @@ class SharedParameters(ParameterGroup):
     storage: StorageParameters
     tracking: TrackingParameters
     tuning: TuningParameters
+
+    @field_validator("approaches")
+    @classmethod
+    def _have_blocks_of_their_own(cls, names: list[str]) -> list[str]:
+        if groups := [name for name in names if name in SharedParameters.model_fields]:
+            raise ValueError(f"{groups[0]} has a meaning of its own, so an approach needs another name")
+        return names
 
 
 def _known(approach: object) -> object:
@@ -116,39 +123,42 @@ def check(parameters: Mapping[str, Any]) -> None:
 
 
 def _contradictions(parameters: Any) -> list[str]:
-    listed, explained = parameters.approaches, parameters.explanation.approach
+    blocks = {name: getattr(parameters, name) for name in parameters.approaches}
+    modules = {name: approaches.approach_of(block.approach or name, None) for name, block in blocks.items()}
     problems = []
-    if explained not in (None, *listed):
-        problems.append(f"explanation.approach: {explained!r} isn't one of the approaches {', '.join(listed)}")
-    for name in listed:
-        mixed = [option for option in ("mixup", "cutmix") if getattr(getattr(parameters, name, None), option, 0)]
-        if mixed and parameters.compute.images_on_device is True:
+    if parameters.explanation.approach not in (None, *blocks):
+        problems.append(
+            f"explanation.approach: {parameters.explanation.approach!r} isn't one of the approaches {', '.join(blocks)}"
+        )
+    unknown = sorted((parameters.comparison.lecture or {}).keys() - type(parameters).model_fields.keys())
+    problems += [f"comparison.lecture: there is no approach {name!r}" for name in unknown]
+    for name, block in blocks.items():
+        if modules[name].TRAINS_ON == "images" and parameters.compute.images_on_device is True:
+            problems += _worked_on_by_the_host(name, block, parameters.augmentation)
+        extracted = getattr(parameters.transfer_bottleneck, "pooling", None)
+        if getattr(block, "pooling", extracted) != extracted:
             problems.append(
-                f"{name}.{mixed[0]}: mixing works on the host, but compute.images_on_device: true keeps the images on "
-                f"the GPU; set compute.images_on_device to auto, or {' and '.join(f'{name}.{it}' for it in mixed)} to 0"
-            )
-    extracted = getattr(parameters.transfer_bottleneck, "pooling", None)
-    for name in listed:
-        pooling = getattr(getattr(parameters, name, None), "pooling", extracted)
-        if pooling != extracted:
-            problems.append(
-                f"{name}.pooling: {pooling!r} differs from transfer_bottleneck.pooling, which all features are "
+                f"{name}.pooling: {block.pooling!r} differs from transfer_bottleneck.pooling, which all features are "
                 f"extracted with: set it to {extracted!r}"
             )
-    return [*problems, *_folds_for_nothing(parameters), *_more_than_all(parameters.ingestion)]
+    if isinstance(parameters.ingestion.folds, int) and not any(it.TRAINS_ON == "features" for it in modules.values()):
+        problems.append(
+            f"ingestion.folds: {parameters.ingestion.folds} cross-validates feature-based approaches alone, and "
+            f"approaches ({', '.join(blocks)}) has none; set it to null and give an approach several seeds with "
+            "redraw_split: true, or add transfer_bottleneck to approaches"
+        )
+    return [*problems, *_more_than_all(parameters.ingestion)]
 
 
-def _folds_for_nothing(parameters: Any) -> list[str]:
-    """A number of folds that no approach is cross-validated with."""
-    blocks = {name: getattr(parameters, name) for name in parameters.approaches}
-    modules = [approaches.approach_of(block.approach or name, None) for name, block in blocks.items()]
-    if not isinstance(parameters.ingestion.folds, int) or any(module.TRAINS_ON == "features" for module in modules):
-        return []
-    return [
-        f"ingestion.folds: {parameters.ingestion.folds} cross-validates feature-based approaches alone, and "
-        f"approaches ({', '.join(blocks)}) has none; set it to null and give an approach several seeds with "
-        "redraw_split: true, or add transfer_bottleneck to approaches"
-    ]
+def _worked_on_by_the_host(name: str, block: Any, augmentation: AugmentationParameters) -> list[str]:
+    """Training images that can't stay on the device, because each batch is mixed or augmented on the host."""
+    problem = "on the host, but compute.images_on_device: true keeps the images on the GPU; set it to auto, or"
+    mixed = [option for option in ("mixup", "cutmix") if getattr(block, option)]
+    if mixed:
+        return [f"{name}.{mixed[0]}: mixes {problem} {' and '.join(f'{name}.{option}' for option in mixed)} to 0"]
+    if block.augment and augmentation.engine in ("keras", "warp"):
+        return [f"{name}.augment: engine {augmentation.engine} works {problem} augmentation.engine to device"]
+    return []
 
 
 def _more_than_all(ingestion: IngestionParameters) -> list[str]:

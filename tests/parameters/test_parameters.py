@@ -98,6 +98,20 @@ def test_an_unknown_approach_and_a_missing_block_are_told():
     assert "naive_cnn: is missing; input should be a block of named parameters" in refused(values)
 
 
+@pytest.mark.parametrize("name", ["compute", "seed", "a b", "a.b", "../a"])
+def test_an_approach_has_a_name_of_its_own_that_files_can_have(name):
+    values = parameters()
+    variant = {**values["naive_cnn"], "approach": "naive_cnn"}
+    message = refused({name: variant, **values, "approaches": [name]})
+    assert message.startswith("1 parameter is wrong, and nothing was run:\n  - approaches")
+
+
+def test_a_figure_of_a_lecture_for_an_approach_that_is_not_there_is_refused():
+    values = parameters("lecture")
+    values["comparison"]["lecture"]["naive_cn"] = {"epochs": 2}
+    assert "comparison.lecture: there is no approach 'naive_cn'" in refused(values)
+
+
 def test_a_variant_with_another_pooling_than_the_features_is_refused():
     values = parameters()
     variant = {**values["transfer_bottleneck"], "approach": "transfer_bottleneck"}

@@ -5,12 +5,12 @@ import math
 import pytest
 
 from dogs_vs_cats.approaches import approach_of
-from dogs_vs_cats.errors import ParameterError
 from dogs_vs_cats.parameter_schema import check
 from dogs_vs_cats.pipelines.approach import nodes
 from dogs_vs_cats.training.inputs import LabelledImages
 from tests.approaches.test_approaches import BOTTLENECK, COMMON, END_TO_END
 from tests.parameters.test_parameters import parameters as environment_parameters
+from tests.parameters.test_parameters import refused
 from tests.training.test_phases import parameters
 from tests.training.test_training import (  # noqa: F401 - fixtures
     COMPUTE,
@@ -119,11 +119,13 @@ def test_mixed_images_are_augmented_on_the_device(images, manifest, tmp_path):  
     assert history["val_loss"].iloc[-1] < 0.7
 
 
-def test_images_that_stay_on_the_device_are_not_mixed():
+def test_images_that_stay_on_the_device_are_neither_mixed_nor_augmented_on_the_host():
     values = environment_parameters()
-    values["naive_cnn"] |= {"mixup": 0.2}
     values["compute"] |= {"images_on_device": True}
-    with pytest.raises(
-        ParameterError, match=r"naive_cnn.mixup: .*set compute.images_on_device to auto, or naive_cnn.mixup to 0"
-    ):
-        check(values)
+    values["transfer_bottleneck"] |= {"mixup": 0.2}  # of features
+    check(values)
+    values["naive_cnn"] |= {"mixup": 0.2}
+    assert "naive_cnn.mixup: mixes on the host, but compute.images_on_device: true" in refused(values)
+    values["naive_cnn"] |= {"mixup": 0}
+    values["augmentation"] |= {"engine": "warp"}
+    assert "set it to auto, or augmentation.engine to device" in refused(values)

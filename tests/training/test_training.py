@@ -350,12 +350,15 @@ def test_a_linear_head_is_solved_and_has_one_row_of_history(base, images, manife
     assert "lowest validation loss" not in caplog.text, "there was nothing to choose from"
 
 
-def test_several_seeds_of_a_linear_head_are_refused():
-    block = {**BOTTLENECK, "head": "linear", "seeds": [0, 1]}
+@pytest.mark.parametrize("name", ["transfer_bottleneck", "transfer_end_to_end"])
+def test_several_seeds_of_a_linear_head_that_is_not_fine_tuned_are_refused(name):
+    block = {**(BOTTLENECK if name == "transfer_bottleneck" else END_TO_END), "head": "linear", "seeds": [0, 1]}
+    schema = approach_of(name, block).Parameters
     with pytest.raises(ValueError, match=r"one solution on a split, whatever.*leave seeds empty, or set redraw_split"):
-        approach_of("transfer_bottleneck", block).Parameters.model_validate(block)
-    block["redraw_split"] = True
-    assert approach_of("transfer_bottleneck", block).Parameters.model_validate(block).seeds == [0, 1]
+        schema.model_validate(block)
+    assert schema.model_validate({**block, "redraw_split": True}).seeds == [0, 1]
+    if name == "transfer_end_to_end":
+        assert schema.model_validate({**block, "unfreeze_from": "auto"}).seeds == [0, 1]
 
 
 @pytest.mark.parametrize("seeds", [[], [3]])

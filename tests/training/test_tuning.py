@@ -24,7 +24,7 @@ from dogs_vs_cats.pipelines.tuning import nodes
 from dogs_vs_cats.pipelines.tuning.environment import make_environment
 from dogs_vs_cats.training.events import EpochEnd, TrialBegin, TrialEnd, subscribe, unsubscribe
 from dogs_vs_cats.training.inputs import LabelledImages
-from tests.approaches.test_approaches import BOTTLENECK
+from tests.approaches.test_approaches import BOTTLENECK, END_TO_END
 from tests.conftest import PROJECT, copy_project, kedro
 from tests.parameters.test_parameters import parameters, refused
 from tests.training.test_training import CLASSES, RECORD, inputs
@@ -249,9 +249,12 @@ def test_what_cannot_be_searched_is_refused_before_anything_is_trained(tmp_path)
         search(tmp_path, tuning(search_space={}))
     with pytest.raises(EnvironmentFilesError, match=r"experiment of conf/base"):
         search(tmp_path, tuning(environment="sample"))
-    ignored = r"search_space\.transfer_bottleneck searches dense_units, dropout and learning_rate, which head: linear "
-    with pytest.raises(TuningError, match=rf"{ignored}ignores\. Set them to null there, or set .*\.head=dense"):
+    found = r"searches dense_units, dropout and learning_rate, without effect unless transfer_bottleneck\.head=dense\."
+    with pytest.raises(TuningError, match=rf"transfer_bottleneck {found} Set them to null there, or set "):
         search(tmp_path, block={**BLOCK, "head": "linear"})
+    space = {"transfer_end_to_end": {"fine_tuning_epochs": {"choices": [1, 2]}}}
+    with pytest.raises(TuningError, match=r"fine_tuning_epochs, without .* it to null there, or set .*unfreeze_from=a"):
+        search(tmp_path, tuning("transfer_end_to_end", search_space=space), END_TO_END, runs=["transfer_end_to_end"])
     wanted = tuning(epochs=2, search_space={"transfer_bottleneck": {"class_weights": {"choices": [False, True]}}})
     with pytest.raises(TuningError, match=r"tuning\.epochs is 2, but head: linear is solved without.*epochs=null, or"):
         search(tmp_path, wanted, {**BLOCK, "head": "linear"})
@@ -286,6 +289,10 @@ def test_the_environment_photos_searches_what_its_head_uses():
             {"search_space": {"naive_cnn": {"redraw_split": {"choices": [True, False]}}}},
             "redraw_split: can't be searched",
         ),
+        (
+            {"search_space": {"naive_cnn": {"average_flips": {"choices": [True, False]}}}},
+            "average_flips: can't be searched: trials are validated on images as they are",
+        ),
         ({"search_space": {"naive_cnn": {"batch_size": {"choices": [8, 0]}}}}, "greater than 0; given was 0"),
         ({"search_space": {"naive_cnn": {"batch_size": {"uniform": [8, 16]}}}}, "integer; given was 8.0"),
         ({"search_space": {"transfer_bottleneck": {"augment": {"choices": [True, False]}}}}, "nothing to augment"),
@@ -294,6 +301,23 @@ def test_the_environment_photos_searches_what_its_head_uses():
             "log_uniform.0: input should be greater than 0; given was 0",
         ),
         ({"search_space": {"naive_cnn": {"learning_rate": {"uniform": [1, 1]}}}}, "must be below the second"),
+        (
+            {"epochs": 2, "search_space": {"transfer_bottleneck": {"epochs": {"choices": [2, 3]}}}},
+            "tuning.epochs: must be null where tuning.search_space.transfer_bottleneck searches epochs; given was 2",
+        ),
+        (
+            {
+                "search_space": {
+                    "transfer_end_to_end": {
+                        "unfreeze_from": {"choices": [None, "auto"]},
+                        "warmup_epochs": {"uniform": [0.0, 2.0]},
+                        "fine_tuning_epochs": {"choices": [2, 5]},
+                    }
+                }
+            },
+            "fine_tuning_epochs: must be greater than warmup_epochs (2); raise it, or lower warmup_epochs; given was "
+            "2, unfreeze_from=auto, warmup_epochs=2",
+        ),
         (
             {"search_space": {"naive_cnn": {"learning_rate": {"uniform": [0.1, 1], "choices": [0.1, 1.0]}}}},
             "exactly one of uniform, log_uniform and choices",
@@ -304,6 +328,16 @@ def test_a_wrong_search_is_reported_with_all_other_wrong_parameters(change, mess
     values = deepcopy(parameters())
     values["tuning"] |= change
     assert message in refused(values)
+
+
+def test_epochs_of_the_search_contradict_the_approach_that_is_searched_alone():
+    values = parameters()
+    values["naive_cnn"] |= {"warmup_epochs": 3}
+    values["tuning"] |= {"epochs": 2}
+    check(values)
+    values["tuning"] |= {"approach": "naive_cnn"}
+    expected = "  - tuning.epochs: 2 contradicts naive_cnn.warmup_epochs: must be less than epochs (2); given was 3"
+    assert refused(values).splitlines()[1:] == [expected]
 
 
 def environments():

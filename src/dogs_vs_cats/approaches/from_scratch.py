@@ -3,9 +3,9 @@
 The lectures' networks for MNIST are variants of this approach, each with a block of parameters in `conf/mnist`.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.models.architectures import ARCHITECTURES, has_dropout, known_architecture
@@ -42,15 +42,16 @@ class Parameters(TrainingParameters):
             raise ValueError(f"{architecture} has no dropout to set: set it to null, or take one of {with_dropout}")
         return dropout
 
-    @model_validator(mode="after")
-    def _epoch_can_be_chosen(self) -> Self:
-        chosen = self.keep_best_epoch or self.early_stopping_patience is not None
-        if self.train_on_all and chosen:
+    @field_validator("train_on_all")
+    @classmethod
+    def _no_epoch_is_chosen(cls, train_on_all: bool, others: ValidationInfo) -> bool:
+        chosen = others.data.get("keep_best_epoch") or others.data.get("early_stopping_patience") is not None
+        if train_on_all and chosen:
             raise ValueError(
-                "train_on_all leaves no validation images to choose an epoch by: set keep_best_epoch to false and "
+                "leaves no validation images to choose an epoch by: set keep_best_epoch to false and "
                 "early_stopping_patience to null"
             )
-        return self
+        return train_on_all
 
 
 def build(parameters: Parameters, input_shape: tuple[int, ...], classes: int, backbone: Model | None = None) -> Model:

@@ -5,9 +5,10 @@ parameters. A linear head is fitted instead of trained, see `training.linear_hea
 joined, so that the model file takes images like every other.
 """
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from dogs_vs_cats.compute.lazy_types import Model
 from dogs_vs_cats.parameters.training import STEPS, TrainingParameters
@@ -38,18 +39,9 @@ class Parameters(TrainingParameters):
         return 1 if self.head == "linear" else self.epochs
 
     @property
-    def unused(self) -> frozenset[str]:
+    def unused(self) -> Mapping[str, str]:
         """A linear head is fitted to all rows at once."""
-        return frozenset({*STEPS, "dense_units", "dropout"}) if self.head == "linear" else frozenset()
-
-    @model_validator(mode="after")
-    def _no_seeds_of_a_linear_head(self) -> Self:
-        if self.head == "linear" and len(self.seeds) > 1 and not self.redraw_split:
-            raise ValueError(
-                "head: linear has one solution on a split, whatever the seed: leave seeds empty, or set redraw_split "
-                "to true, so that each seed draws a split of its own"
-            )
-        return self
+        return dict.fromkeys((*STEPS, "dense_units", "dropout"), "head=dense") if self.head == "linear" else {}
 
     @field_validator("augment")
     @classmethod

@@ -9,12 +9,13 @@ probing, then fine-tuning (Kumar et al. 2022, *Fine-Tuning can Distort Pretraine
 Out-of-Distribution*).
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from dogs_vs_cats.compute.lazy_types import Model
-from dogs_vs_cats.parameters.training import TrainingParameters
+from dogs_vs_cats.parameters.training import STEPS, TrainingParameters
 
 TRAINS_ON: Literal["images", "features"] = "images"
 USES_BACKBONE = True
@@ -50,9 +51,15 @@ class Parameters(TrainingParameters):
         return head + (0 if self.unfreeze_from is None else self.fine_tuning_epochs)
 
     @property
-    def unused(self) -> frozenset[str]:
+    def unused(self) -> Mapping[str, str]:
         """A linear head is fitted to all rows at once; batches and the optimizer are those of fine-tuning."""
-        return frozenset({"epochs", "learning_rate", "dense_units"}) if self.head == "linear" else frozenset()
+        is_fitted, is_frozen = self.head == "linear", self.unfreeze_from is None
+        fine_tuning = ("fine_tuning_epochs", "fine_tuning_learning_rate", "fine_tuning_layer_decay")
+        return {
+            **dict.fromkeys(fine_tuning if is_frozen else (), "unfreeze_from=auto"),
+            **dict.fromkeys((*STEPS, "augment") if is_fitted and is_frozen else (), "unfreeze_from=auto"),
+            **dict.fromkeys(("epochs", "learning_rate", "dense_units") if is_fitted else (), "head=dense"),
+        }
 
     @field_validator("fine_tuning_epochs")
     @classmethod

@@ -85,7 +85,7 @@ class RowBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Reads a batch of the present epoch."""
         if not 0 <= index < len(self):
-            raise IndexError(f"there are {len(self)} batches; asked was for number {index}")
+            raise IndexError(f"there are {len(self)} batches, and none has the number {index}")
         return self.batch(self.epoch, index)
 
     def callback(self) -> keras.callbacks.Callback:

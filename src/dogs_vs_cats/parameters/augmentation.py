@@ -3,8 +3,9 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from dogs_vs_cats.parameters.base import ParameterGroup
+from dogs_vs_cats.parameters.base import CONTRADICTION, ParameterGroup
 
 
 class AugmentationParameters(ParameterGroup):
@@ -48,10 +49,13 @@ class AugmentationParameters(ParameterGroup):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.brightness_range is not None and self.brightness_range[0] > self.brightness_range[1]:
-            raise ValueError(f"brightness_range must be [lowest, highest], not {self.brightness_range}")
+            raise PydanticCustomError(
+                CONTRADICTION, f"brightness_range is [lowest, highest], not {self.brightness_range}"
+            )
         if self.engine == "device" and self.interpolation_order != 1:
-            raise ValueError(
+            raise PydanticCustomError(
+                CONTRADICTION,
                 f"engine: device interpolates with interpolation_order: 1 only, not {self.interpolation_order}; "
-                "engine: keras has the others"
+                "engine: keras has the others",
             )
         return self

@@ -13,6 +13,9 @@ Item = TypeVar("Item")
 MISSING = object()
 """Stands for a required parameter that isn't there. Every type refuses it, and so says what is allowed."""
 
+CONTRADICTION = "contradiction"
+"""Type of an error about several parameters of a group, which its message names; the whole group isn't shown."""
+
 
 class ParameterGroup(BaseModel):
     """One top-level block of `parameters*.yml`: immutable, and strict about names and types.
@@ -56,6 +59,8 @@ def explain(location: tuple[str | int, ...], details: list[ErrorDetails]) -> str
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(given)}"
         return f"{name}: there is no such parameter; {hint}"
     allowed = ", or ".join(map(refusal, details))
+    if details[0]["type"] == CONTRADICTION:
+        return f"{name}: {allowed}"
     return f"{name}: is missing; {allowed}" if given is MISSING else f"{name}: {allowed}; given was {given!r}"
 
 

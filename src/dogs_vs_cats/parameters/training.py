@@ -1,14 +1,16 @@
 """Parameters that every approach has, and those of the calibration of all models."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from dogs_vs_cats.parameters.base import Distinct, ParameterGroup
+from dogs_vs_cats.parameters.base import CONTRADICTION, Distinct, ParameterGroup
 
 STEPS = (
     *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_epochs", "weight_decay"),
-    *("label_smoothing", "mixup", "ema", "keep_best_epoch", "early_stopping_patience"),
+    *("label_smoothing", "mixup", "cutmix", "ema", "keep_best_epoch", "early_stopping_patience"),
 )
 """Parameters of training in steps, which a fitted head doesn't have."""
 
@@ -92,6 +94,16 @@ class TrainingParameters(ParameterGroup):
             raise ValueError("draws a split for each of several seeds: set seeds to two or more, such as [0, 1, 2]")
         return redraw_split
 
+    @model_validator(mode="after")
+    def _seeds_make_a_difference(self) -> Self:
+        if self.unused.keys() >= {*STEPS} and len(self.seeds) > 1 and not self.redraw_split:
+            raise PydanticCustomError(
+                CONTRADICTION,
+                "a linear head has one solution on a split, whatever the seed: leave seeds empty, or set redraw_split "
+                "to true, so that each seed draws a split of its own",
+            )
+        return self
+
     @property
     def has_soft_labels(self) -> bool:
         """Whether a training label is a probability of each class, not the number of one."""
@@ -108,9 +120,9 @@ class TrainingParameters(ParameterGroup):
         return self.epochs
 
     @property
-    def unused(self) -> frozenset[str]:
-        """Names of parameters that the others make meaningless."""
-        return frozenset()
+    def unused(self) -> Mapping[str, str]:
+        """Parameters without effect, each with the setting `NAME=VALUE` of another one that would give it one."""
+        return {}
 
 
 class CalibrationParameters(ParameterGroup):

@@ -14,9 +14,9 @@ FIXED = {
     "redraw_split": "another split is no better setting",
     "train_on_all": "it leaves no validation images to choose by",
     "pooling": "the features on disk were made with one",
+    "average_flips": "trials are validated on images as they are",
 }
 """Parameters of an approach that no search can choose, and why."""
-
 
 _TWO = Field(min_length=2, max_length=2)
 

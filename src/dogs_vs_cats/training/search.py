@@ -54,7 +54,7 @@ class Search:
             "own": self._own,
             "search_space": {name: space.model_dump() for name, space in self._spaces.items()},
             "seed": inputs.seed,
-            **({"trials_at_once": tuning.trials_at_once} if tuning.trials_at_once > 1 else {}),
+            "trials_at_once": tuning.trials_at_once,
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         self._study = optuna.create_study(

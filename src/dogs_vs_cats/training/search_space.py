@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dogs_vs_cats import approaches
-from dogs_vs_cats.parameters.base import explain
-from dogs_vs_cats.parameters.tuning import FIXED, Space, TuningParameters
+from dogs_vs_cats.parameters.base import explain, written
+from dogs_vs_cats.parameters.tuning import FIXED, Space, TuningParameters, Value
 
 
 def problems(parameters: Mapping[str, Any]) -> list[str]:
@@ -29,24 +29,41 @@ def problems(parameters: Mapping[str, Any]) -> list[str]:
         if name not in known
     ]
     for approach in known:
-        block = parameters[approach]
         if spaces := tuning.spaces(approach):  # explanation and tuning name an approach, too
-            found += _problems(approach, {**block, "epochs": tuning.epochs or block["epochs"]}, spaces)
-    return found
+            epochs = tuning.epochs if approach == tuning.approach else None
+            found += _problems(approach, parameters[approach], spaces, epochs)
+    return list(dict.fromkeys(found))
 
 
-def _problems(approach: str, block: Mapping[str, Any], spaces: Mapping[str, Space]) -> list[str]:
-    schema, where = approaches.approach_of(approach, block).Parameters, ("tuning", "search_space", approach)
-    found = [f"{'.'.join(where)}.{name}: can't be searched: {FIXED[name]}" for name in spaces if name in FIXED]
-    for count in (1, 2):
-        # Values can be allowed each but not together: a network without dropout, and a dropout.
-        if found:
-            break
-        for names in combinations(spaces, count):
-            for values in product(*(spaces[name].extremes() for name in names)):
-                try:
-                    schema.model_validate({**block, **dict(zip(names, values, strict=True))})
-                except ValidationError as error:
-                    details = error.errors()
-                    found.append(explain((*where, *details[0]["loc"][:1]), details))
-    return found
+def _problems(approach: str, block: Mapping[str, Any], spaces: Mapping[str, Space], epochs: int | None) -> list[str]:
+    """Checks the search space of one approach, whose trials have a number of epochs of their own if `epochs` is set."""
+    where = f"tuning.search_space.{approach}"
+    if fixed := [f"{where}.{name}: can't be searched: {FIXED[name]}" for name in spaces if name in FIXED]:
+        return fixed
+    if epochs is not None and "epochs" in spaces:
+        return [f"tuning.epochs: must be null where {where} searches epochs; given was {epochs}"]
+    block = block if epochs is None else {**block, "epochs": epochs}
+    # Values can be allowed each but not together: a network without dropout, and a dropout.
+    for count in range(4):
+        tried = (
+            dict(zip(names, values, strict=True))
+            for names in combinations(spaces, count)
+            for values in product(*(spaces[name].extremes() for name in names))
+        )
+        if refused := list(filter(None, (_refusal(approach, block, values) for values in tried))):
+            return refused
+    return []
+
+
+def _refusal(approach: str, block: Mapping[str, Any], tried: Mapping[str, Value]) -> str:
+    """Says why a block isn't allowed with some values; empty if it is."""
+    try:
+        approaches.approach_of(approach, block).Parameters.model_validate({**block, **tried})
+    except ValidationError as error:
+        details = error.errors()
+        location = details[0]["loc"][:1]
+        if not tried:
+            return f"tuning.epochs: {block['epochs']} contradicts {explain((approach, *location), details)}"
+        others = "".join(f", {name}={written(value)}" for name, value in tried.items() if name not in location)
+        return explain(("tuning", "search_space", approach, *location), details) + others
+    return ""

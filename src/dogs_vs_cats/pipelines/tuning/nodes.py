@@ -63,18 +63,20 @@ def _check(tuning: TuningParameters, approaches_run: list[str], inputs: Training
             f"tuning.approach is {name}, which this environment doesn't run; it runs {', '.join(approaches_run)}. "
             f"Name one of these: kedro run --pipelines=tuning --params=tuning.approach={approaches_run[0]}"
         )
-    if unused := inputs.parameters.unused.intersection(tuning.spaces(inputs.name)):
-        found, head = joined(sorted(unused)), inputs.block["head"]
-        raise TuningError(
-            f"tuning.search_space.{name} searches {found}, which head: {head} ignores. Set "
-            f"{'them' if len(unused) > 1 else 'it'} to null there, or set {name}.head=dense."
-        )
-    if tuning.epochs is not None and "epochs" in inputs.parameters.unused:
+    spaces, unused = tuning.spaces(name), inputs.parameters.unused
+    for setting in sorted({*unused.values()}):
+        names = [searched for searched in spaces if unused.get(searched) == setting]
+        if names and setting.partition("=")[0] not in spaces:
+            raise TuningError(
+                f"tuning.search_space.{name} searches {joined(names)}, without effect unless {name}.{setting}. Set "
+                f"{'them' if len(names) > 1 else 'it'} to null there, or set {name}.{setting}."
+            )
+    if tuning.epochs is not None and "epochs" in unused:
         raise TuningError(
             f"tuning.epochs is {tuning.epochs}, but head: {inputs.block['head']} is solved without epochs. Set "
             f"tuning.epochs=null, or {name}.head=dense."
         )
-    if not tuning.spaces(inputs.name):
+    if not spaces:
         raise TuningError(
             f"tuning.search_space has nothing for {name}. Write which of its parameters are searched, and where: "
             f"{', '.join(sorted(inputs.approach.Parameters.model_fields.keys() - FIXED.keys()))}"
