@@ -276,8 +276,9 @@ def test_a_picture_comes_from_the_manifest_or_from_a_file(images, manifest, tmp_
         asked(image=str(tmp_path / "wide.png")), ingestion(), RECORD | {"fit": "crop"}, images, manifest
     )
     assert (found[1] == 200).all()
-    with pytest.raises(ParameterError, match="neither a path of the manifest"):
-        nodes.choose_image(asked(image="test/99"), ingestion(), RECORD, images, manifest)
+    for name in ("test/99", "x" * 300, str(tmp_path)):
+        with pytest.raises(ParameterError, match="neither a path of the manifest"):
+            nodes.choose_image(asked(image=name), ingestion(), RECORD, images, manifest)
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with pytest.raises(ParameterError, match=r"broken\.png, which can't be used"):
         nodes.choose_image(asked(image=str(tmp_path / "broken.png")), ingestion(), RECORD, images, manifest)

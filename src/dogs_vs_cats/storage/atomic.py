@@ -66,24 +66,26 @@ def in_use(folder: Path) -> Iterator[None]:
         yield
 
 
-def alone_in(folder: Path) -> AbstractContextManager[bool]:
+def alone_in(folder: Path) -> AbstractContextManager[bool | None]:
     """Tries to lock a folder exclusively, so that its content may be removed; doesn't wait.
 
     Returns:
-        A context manager that tells whether it worked. Then others who want to use the folder wait until the block
-        ends.
+        A context manager that tells whether it worked; None where the file system has no locks. While the block has the
+        folder alone, others who want to use it wait.
     """
     return _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
-def _locked(folder: Path, kind: int) -> Iterator[bool]:
+def _locked(folder: Path, kind: int) -> Iterator[bool | None]:
     with _opened(folder) as descriptor:
-        locked = True
+        locked: bool | None = True
         try:
             fcntl.flock(descriptor, kind)
-        except OSError:
+        except BlockingIOError:
             locked = False
+        except OSError:
+            locked = None
         yield locked
 
 

@@ -68,7 +68,7 @@ class ContentStore:
                 with suppress(FileNotFoundError):
                     discarded = entry.rename(entry.with_name(f".{entry.name}.partial"))
                     shutil.rmtree(discarded, ignore_errors=True)
-            return alone
+            return bool(alone)
 
 
 def last_used(entry: Path) -> float:

@@ -1,6 +1,8 @@
 """Downloads against a real server that breaks off, changes its mind, or has something else."""
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import logging
 import os
@@ -325,6 +327,14 @@ def test_a_folder_that_cannot_be_written(site, tmp_path):
     (tmp_path / "downloads").write_text("a file where the folder should be")
     with pytest.raises(SourceError, match=r"can't be stored in .*downloads"):
         download(f"{site.address}/photos.zip", None, tmp_path / "downloads")
+
+
+def test_a_file_system_without_locks_is_no_other_process(site, tmp_path, monkeypatch):
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert download(f"{site.address}/photos.zip", None, tmp_path / "downloads").read_bytes() == site.data
 
 
 def test_disk_full_and_room_again(site, tmp_path):

@@ -89,7 +89,7 @@ def stored(shown: str, version: str, sha256: str | None, folder: Path, transfer:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with alone_in(folder) as alone:
-            if not alone:
+            if alone is False:
                 raise SourceError(f"Another process is downloading to {folder} right now: wait for it, then run again.")
             transfer(part)
             _check(part, sha256, shown)

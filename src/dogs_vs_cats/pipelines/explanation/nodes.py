@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from dogs_vs_cats.compute.lazy_types import Figure, Model
-from dogs_vs_cats.errors import ParameterError
+from dogs_vs_cats.errors import ParameterError, reason
 from dogs_vs_cats.evaluation.predictions import most_confident, predictions_table
 from dogs_vs_cats.evaluation.probabilities import every_class
 from dogs_vs_cats.parameters.compute import ComputeParameters
@@ -41,18 +41,18 @@ def choose_image(
     rows = np.flatnonzero(manifest["split"] == "test" if wanted is None else manifest["path"] == wanted)
     if len(rows):
         return str(manifest["path"].iloc[rows[0]]), np.asarray(images[rows[0]])
-    file = resolve(str(wanted))
-    if not file.is_file():
-        raise ParameterError(
-            f"explanation.image is {wanted!r}: neither a path of the manifest (such as {manifest['path'].iloc[0]}) nor "
-            "a file."
-        )
     from dogs_vs_cats.images.decoding import ImageRejected, decode
 
+    file = resolve(str(wanted))
     options = ingestion.decoding(ingestion_record["bit_depth"], ingestion_record["fit"])
     try:
         decoded = decode(file.read_bytes(), image_size=images.shape[1], channels=images.shape[3], **options)
-    except (ImageRejected, OSError) as error:
+    except (OSError, ValueError) as error:
+        raise ParameterError(
+            f"explanation.image is {wanted!r}: neither a path of the manifest (such as {manifest['path'].iloc[0]}) nor "
+            f"a file that can be read ({reason(error)})."
+        ) from error
+    except ImageRejected as error:
         raise ParameterError(f"explanation.image is {file}, which can't be used: {error}") from error
     return file.name, decoded.pixels
 
