@@ -164,7 +164,7 @@ def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict
     repeats = [rows for _, rows in predictions.groupby("repeat")]
     measured = [classification_metrics(rows, class_names)[TEST] for rows in repeats]
     metrics: dict[str, Any] = {
-        name: _mean([each[name] for each in measured]) if isinstance(value, float) else value
+        name: float(np.mean([each[name] for each in measured])) if isinstance(value, float) else value
         for name, value in measured[0].items()
     }
     by_fold = [[_accuracies(rows) for _, rows in repeat.groupby("fold")] for repeat in repeats]
@@ -199,11 +199,6 @@ def _accuracies(predictions: pd.DataFrame) -> tuple[float, float]:
     labels, predicted = _answers(predictions)
     images, recognised = recalls(labels, predicted)
     return float((labels == predicted).mean()), float(recognised[images > 0].mean())
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def _answers(predictions: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -99,9 +99,7 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
     """Tests whether two approaches differ in accuracy on the same test images: McNemar's exact test (McNemar 1947).
 
     Only images that exactly one of the two classifies correctly count. If both were equally good, each would be correct
-    on half of these (a two-sided binomial test).
-
-    Where images come in groups, the groups are the units of a randomisation test, see `flip_test`.
+    on half of these (a two-sided binomial test). Where images come in groups, these are the units, see `flip_test`.
 
     The test takes the answers of an approach for those of one model. In a cross-validation they come from models that
     share training images, so that p is approximate.
@@ -123,20 +121,16 @@ def mcnemar(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, Any]:
             f"Two approaches predicted different test images ({len(one)} and {len(other)}), so they can't be "
             "compared. Train and evaluate both again on the present images: run `kedro run`."
         )
-    from scipy.stats import binomtest
-
-    one_correct = one["label"] == one["predicted"]
-    other_correct = (other["label"] == other["predicted"])[one.index]
-    only_one, only_other = int((one_correct & ~other_correct).sum()), int((other_correct & ~one_correct).sum())
-    if "group" in one:
-        balance = (one_correct.astype(int) - other_correct.astype(int)).groupby(one["group"]).sum()
-        counts = {"images": len(one), "groups": len(balance)}
-        counts |= {"only_first_correct": only_one, "only_second_correct": only_other}
-        return {**counts, "p_value": flip_test(balance.to_numpy())}
-    # Without a disagreement p is 1, as it is for a single one.
-    p_value = float(binomtest(only_one, max(only_one + only_other, 1)).pvalue)
-    counts = {"images": len(one), "only_first_correct": only_one, "only_second_correct": only_other}
-    return {**counts, "p_value": p_value}
+    one_correct, other_correct = (table["label"] == table["predicted"] for table in (one, other.loc[one.index]))
+    difference = one_correct.astype(int) - other_correct.astype(int)
+    differences = difference.groupby(one["group"]).sum() if "group" in one else difference
+    return {
+        "images": len(one),
+        **({"groups": len(differences)} if "group" in one else {}),
+        "only_first_correct": int((difference > 0).sum()),
+        "only_second_correct": int((difference < 0).sum()),
+        "p_value": flip_test(differences.to_numpy()),
+    }
 
 
 def flip_test(differences: NDArray[np.integer]) -> float:
