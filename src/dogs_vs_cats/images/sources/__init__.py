@@ -94,21 +94,15 @@ def _open(ingestion: IngestionParameters, project_root: Path, labelled: bool, se
 
 
 def _folder_of_images(path: Path, ingestion: IngestionParameters, project_root: Path) -> Path | None:
-    """The folder that `ingestion.images` names; refuses one beside a source that is no table."""
+    """The folder that `ingestion.images` names; refuses one beside a source that is no table on disk."""
     if ingestion.images is None:
         return None
-    if ingestion.source.startswith(CLOUD):
-        raise SourceError(
-            f"ingestion.images is {ingestion.images}, but works only with a table on disk, and ingestion.source is "
-            f"{without_credentials(ingestion.source)}. Set ingestion.images to null; a table in object storage lies "
-            "beside its images."
-        )
     folder = resolve(ingestion.images, project_root)
     if path.suffix.lower() not in LABEL_SUFFIXES or not path.is_file():
         raise SourceError(
-            f"ingestion.images is {ingestion.images}, the folder that paths in a table of labels are relative to, but "
-            f"ingestion.source is {without_credentials(ingestion.source)}. Set ingestion.source to the .csv file, or "
-            "ingestion.images to null."
+            f"ingestion.images is {ingestion.images}, the folder of the images that a table names. It works only with "
+            f"a table on disk, and ingestion.source is {without_credentials(ingestion.source)}. Set ingestion.source "
+            "to the .csv file, or ingestion.images to null."
         )
     if not folder.is_dir():
         raise SourceError(

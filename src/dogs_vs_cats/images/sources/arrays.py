@@ -87,25 +87,24 @@ def idx_source(root: Path, paths: Sequence[str]) -> ArraySource:
         SourceError: A file is missing, damaged, or doesn't belong to its partner; there are files of several datasets;
             or there is one class only.
     """
-    files: dict[str, dict[str, dict[Path, Path]]] = {"train": defaultdict(dict), "test": defaultdict(dict)}
-    for path in sorted(paths, key=lambda path: (not path.endswith(".gz"), natural_key(path))):
-        if match := _IDX_NAME.fullmatch(path.rpartition("/")[2]):
+    files: dict[str, dict[str, list[Path]]] = {"train": defaultdict(list), "test": defaultdict(list)}
+    for path in sorted(paths, key=natural_key):
+        match = _IDX_NAME.fullmatch(path.rpartition("/")[2])
+        has_plain = path.endswith(".gz") and path.removesuffix(".gz") in paths
+        if match and not has_plain:
             part = "train" if match["part"].lower() == "train" else "test"
-            # A plain file comes later and takes the place of the compressed one beside it.
-            files[part][match["kind"].lower()][root / path.removesuffix(".gz")] = root / path
+            files[part][match["kind"].lower()].append(root / path)
     parts = {}
     for part, found in files.items():
-        places = {kind: list(of.values()) for kind, of in found.items()}
-        if len(places) == 1:
-            raise SourceError(
-                f"{next(iter(places.values()))[0]} has no partner: of images and labels, one file is missing."
-            )
-        if places:
-            images, labels = _read_equal(places["images"], 3), _read_equal(places["labels"], 1)
+        if len(found) == 1:
+            ((alone, *_),) = found.values()
+            raise SourceError(f"{alone} has no partner: of images and labels, one file is missing.")
+        if found:
+            images, labels = _read_equal(found["images"], 3), _read_equal(found["labels"], 1)
             if len(images) != len(labels):
                 raise SourceError(
-                    f"{places['images'][0]} has {len(images):,} images, but {places['labels'][0]} has "
-                    f"{len(labels):,} labels."
+                    f"{found['images'][0]} has {len(images):,} images, but {found['labels'][0]} has {len(labels):,} "
+                    "labels."
                 )
             parts[part] = images, labels
     numbers = np.unique(np.concatenate([labels for _, labels in parts.values()]))

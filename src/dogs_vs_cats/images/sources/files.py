@@ -64,30 +64,20 @@ class FileSource(Source):
         data = self.read(Entry(path, UNLABELLED, "", ""))
         return LabelTable(data, f"{where}/{path}", self._ingestion.columns, group=self._ingestion.group)
 
-    def label_by(self, table: "LabelTable", *, by_path: bool = False) -> None:
-        """Takes the files that a table names, with the classes and parts that it gives them.
-
-        Args:
-            table: The table.
-            by_path: Whether it names them by their paths, and not by parts of these.
-
-        Raises:
-            SourceError: See `LabelTable.rows`.
-        """
-        self._take(table, table.rows(self.files, by_path=by_path))
-
     def label_by_table(self, path: str, where: str) -> None:
-        """Does the same with one of the files as the table; `where` is the folder in messages.
+        """Takes the files that a table among them names; `where` is the folder in messages.
 
         Raises:
             SourceError: The table can't be read, or see `LabelTable.rows`.
         """
         try:
-            self.label_by(self._table(path, where))
+            table = self._table(path, where)
         except ImageReadError as error:
             raise SourceError(f"The table {where}/{path} gives no labels: {error}.") from error
+        self.take(table, table.rows(self.files))
 
-    def _take(self, table: "LabelTable", rows: Sequence[tuple[str, str, str]]) -> None:
+    def take(self, table: "LabelTable", rows: Sequence[tuple[str, str, str]]) -> None:
+        """Takes the files that a table names, with the classes and parts that it gives them: `LabelTable.rows`."""
         self.class_names = sorted({label for _, label, _ in rows}, key=natural_key)
         index = {name: label for label, name in enumerate(self.class_names)}
         self._entries = [Entry(path, index[label], part, self.files[path][1]) for path, label, part in rows]
@@ -115,7 +105,7 @@ class FileSource(Source):
                 wrong.append(error)
         found = [(table, rows) for table, rows in found if not table.missing] or found
         if len(found) == 1:
-            self._take(*found[0])
+            self.take(*found[0])
         elif found:
             values = " or ".join(f"ingestion.source={as_yaml(table.where)}" for table, _ in found[:3])
             raise SourceError(f"Several tables in {where} may hold the labels. Set {values}.") from without
@@ -264,7 +254,7 @@ def table_source(path: Path, ingestion: IngestionParameters, folder: Path) -> Fo
         raise SourceError(f"The table {path} can't be read: {reason(error)}.") from error
     names = table.names(lambda name: _is_file(folder / name))
     source = FolderSource(folder, ingestion, names)
-    source.label_by(table, by_path=names is not None)
+    source.take(table, table.rows(source.files, by_path=names is not None))
     return source
 
 
