@@ -1,4 +1,4 @@
-"""Every kind of source and layout, and archives and folders that were made to do harm."""
+"""Every kind of source: folders, archives, lists, arrays and drawn images; their classes, parts and paths."""
 
 import gzip
 import io
