@@ -12,7 +12,12 @@ from scipy import stats
 
 from dogs_vs_cats.errors import ModelFileError, StaleInputError, TrainingError
 from dogs_vs_cats.evaluation.criteria import rank
-from dogs_vs_cats.evaluation.curves import areas_under_roc, expected_calibration_error, reliability_curve
+from dogs_vs_cats.evaluation.curves import (
+    accuracy_coverage,
+    areas_under_roc,
+    expected_calibration_error,
+    reliability_curve,
+)
 from dogs_vs_cats.evaluation.metrics import classification_metrics, seed_summary
 from dogs_vs_cats.evaluation.predictions import majority_baseline, predictions_table
 from dogs_vs_cats.evaluation.significance import fraction_interval, holm, mcnemar, mean_interval
@@ -268,6 +273,11 @@ def test_the_reliability_curve_has_at_most_ten_points() -> None:
     random = np.random.default_rng(0)
     table = two_class((np.arange(1000) % 2).tolist(), random.random(1000).tolist())
     assert reliability_curve(table, TWO)["images"].tolist() == [100] * 10
+
+
+def test_images_of_one_confidence_are_one_point_of_the_coverage_curve() -> None:
+    points = accuracy_coverage(two_class([1, 0, 1, 0], [1.0, 1.0, 0.75, 0.0]), TWO)
+    assert points.to_numpy().tolist() == [[1, 3 / 4, 2 / 3, 3], [0.75, 1, 3 / 4, 4]]
 
 
 def test_the_baseline_answers_the_majority_of_the_training_images_everywhere() -> None:

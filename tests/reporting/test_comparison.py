@@ -431,7 +431,7 @@ def test_the_report_shows_the_finding_the_numbers_the_lecture_and_the_links(
     text = re.sub(r"\s+", " ", page.text)
     assert "fine is best, but its difference from good could be chance" in text
     assert "Its lead over good (91.7%) is not significant" in text
-    for number in ("1,234,567", "91.7%", "1.6 min", "4.5 min", "69%"):
+    for number in ("1,234,567", "91.7%", "1.6 min", "4.5 min", "69%", "Precision (dog)0.9"):
         assert number in text
     assert "http://127.0.0.1:5000/#/runs/abc" in page.references
     assert "kedro run" in text

@@ -169,9 +169,10 @@ def measure(predictions: pd.DataFrame, class_names: Sequence[str]) -> tuple[dict
     }
     by_fold = [[_accuracies(rows) for _, rows in repeat.groupby("fold")] for repeat in repeats]
     accuracies, balanced = np.moveaxis(np.array(by_fold), -1, 0)
-    images, _ = recalls(*_answers(repeats[0]))
-    recognised = np.mean([recalls(*_answers(rows))[1] for rows in repeats], axis=0)
-    (labels, _), groups, right = _answers(repeats[0]), groups_of(repeats[0]), _fraction_right(predictions, repeats[0])
+    labels, groups = repeats[0]["label"].to_numpy(), groups_of(repeats[0])
+    right = _fraction_right(predictions, repeats[0])
+    images = np.bincount(labels)
+    recognised = np.bincount(labels, weights=right) / np.maximum(images, 1)
     counted = images * effective_fraction(right, groups, labels)
     drawn = {
         "accuracy": fraction_interval(metrics["accuracy"], metrics["images"] * effective_fraction(right, groups)),
@@ -196,10 +197,6 @@ def _fraction_right(predictions: pd.DataFrame, images: pd.DataFrame) -> NDArray[
 
 def _accuracies(predictions: pd.DataFrame) -> tuple[float, float]:
     """Returns accuracy and balanced accuracy in one fold, the latter over the classes that it has images of."""
-    labels, predicted = _answers(predictions)
+    labels, predicted = predictions["label"].to_numpy(), predictions["predicted"].to_numpy()
     images, recognised = recalls(labels, predicted)
     return float((labels == predicted).mean()), float(recognised[images > 0].mean())
-
-
-def _answers(predictions: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return predictions["label"].to_numpy(), predictions["predicted"].to_numpy()

@@ -152,12 +152,14 @@ def accuracy_coverage(predictions: pd.DataFrame, class_names: Sequence[str]) -> 
         class_names: The classes, in the order of their labels.
 
     Returns:
-        A row for each image, most confident first: `confidence` (probability of the predicted class), `coverage`
-        (fraction of the images that are at least as confident) and `accuracy` (on these), each 0..1.
+        A row for each confidence that occurs, the highest first: `confidence` (probability of the predicted class),
+        `coverage` (fraction of the images that are at least as confident) and `accuracy` (on these), each 0..1; and
+        `images`, their number.
     """
     confidence = class_probabilities(predictions, class_names).max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     correct = (predictions["label"] == predictions["predicted"]).to_numpy()[order]
     count = np.arange(1, len(order) + 1)
     columns = {"confidence": confidence[order], "coverage": count / len(order), "accuracy": correct.cumsum() / count}
-    return pd.DataFrame(columns)
+    # The order of images with the same confidence, many with 1, means nothing.
+    return pd.DataFrame({**columns, "images": count}).drop_duplicates("confidence", keep="last")

@@ -6,7 +6,7 @@ from typing import Any
 from dogs_vs_cats.errors import plural, quantity
 from dogs_vs_cats.evaluation.drift import LEAST
 from dogs_vs_cats.evaluation.significance import SIGNIFICANCE_LEVEL
-from dogs_vs_cats.reporting.wording import count, percent
+from dogs_vs_cats.reporting.wording import count, interval, percent
 
 Drift = Mapping[str, Any]
 
@@ -30,8 +30,7 @@ def verdict(drift: Drift) -> str:
 
 def with_interval(estimate: Mapping[str, float], photos: int) -> str:
     """Writes a share with its interval, such as 31.0% (25.5–37.1)."""
-    low, high = (percent(estimate[end], photos)[:-1] for end in ("low", "high"))
-    return f"{percent(estimate['value'], photos)} ({low}–{high})"
+    return f"{percent(estimate['value'], photos)} ({interval(estimate['low'], estimate['high'], photos)})"
 
 
 def figures(drift: Drift) -> list[tuple[str, str, str]]:

@@ -213,11 +213,10 @@ def accuracy_coverage_curve(figure: Figure, predictions: pd.DataFrame, class_nam
             continue
         points = curves.accuracy_coverage(rows, class_names)
         # The accuracy on a handful of images only jumps up and down.
-        start = min(max(9, len(points) // 20), len(points) - 1)
-        shown = points[start:]
+        shown = points[points["images"] >= min(max(10, len(rows) // 20), len(rows))]
         axes.plot(shown["coverage"], shown["accuracy"], color=colour, label=split, linewidth=width)
         if split == "validation":
-            _mark_thresholds(axes, points, start)
+            _mark_thresholds(axes, shown)
     axes.margins(y=0.12)
     lowest, _ = axes.get_ylim()
     # The room above the curve is for labels: no accuracy lies there.
@@ -228,12 +227,12 @@ def accuracy_coverage_curve(figure: Figure, predictions: pd.DataFrame, class_nam
     axes.legend(loc="lower left")
 
 
-def _mark_thresholds(axes: Axes, points: pd.DataFrame, start: int) -> None:
+def _mark_thresholds(axes: Axes, points: pd.DataFrame) -> None:
     """Marks confidence thresholds; marks too close for a label each share one, at the first."""
     labels: list[tuple[float, float, list[str]]] = []
     for threshold in CONFIDENCE_THRESHOLDS:
         answered = points[points["confidence"] >= threshold]
-        if len(answered) <= start:
+        if answered.empty:
             continue
         coverage, accuracy = answered[["coverage", "accuracy"]].to_numpy()[-1].tolist()
         axes.plot(coverage, accuracy, "o", color=SERIES[0], clip_on=False, zorder=3)

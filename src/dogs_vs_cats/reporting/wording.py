@@ -23,6 +23,11 @@ def percent(accuracy: float, images: int) -> str:
     return f"{accuracy:.{digits}%}"
 
 
+def interval(low: float, high: float, images: int) -> str:
+    """Writes the ends of an interval as percentages, without their sign: 86.3–98.3."""
+    return f"{percent(low, images)[:-1]}–{percent(high, images)[:-1]}"
+
+
 def points(difference: float, images: int) -> str:
     """Writes a difference of two accuracies in percentage points, with its sign, likewise."""
     return signed(100 * difference, f".{_digits(images)}f")
@@ -108,5 +113,5 @@ def _digits(images: int) -> int:
     return 1 if images < 5000 else 2
 
 
-FILTERS = (certainty, count, decimal, duration, mebibytes, p_value, percent, points, written)
+FILTERS = (certainty, count, decimal, duration, interval, mebibytes, p_value, percent, points, written)
 """The functions that templates use."""
