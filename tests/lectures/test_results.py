@@ -91,7 +91,7 @@ def approach_2(preprocessing, accuracy, pooling="avg", **changes):
 )
 def test_a_measured_accuracy_is_judged_by_its_interval(low, high, verdict):
     row = {**ROW, "test_accuracy_low": low, "test_accuracy_high": high}
-    history = pd.DataFrame({"seed": [3, 4], "accuracy": [0.7, 0.1], "val_accuracy": [0.9, 0.1]})
+    history = pd.DataFrame({"seed": [3, 4], "accuracy": [0.7, 0.1], "val_accuracy": [0.9, 0.1], "val_loss": 0.3})
     claims = found(anything=experiment(lenet5=row, histories={"lenet5": history}))
     assert claims["LeNet-5: test accuracy after 20 epochs"].verdict == verdict
     assert claims["LeNet-5: test accuracy after 20 epochs"].ours == "0.9840"

@@ -365,7 +365,7 @@ def test_one_approach_alone_is_held_against_the_baseline() -> None:
     assert "Comparison of 1 approach," in report
 
 
-def test_an_approach_that_diverged_is_not_praised_and_gets_advice(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_approach_that_diverged_is_named_with_advice(caplog: pytest.LogCaptureFixture) -> None:
     summary = summary_of(compare({"guessing": 2, "good": 12}))
     advice = (
         "guessing has diverged: it classifies 50.0% of its own training images correctly, and its log loss on them, "
@@ -388,7 +388,7 @@ def test_an_approach_that_diverged_is_not_praised_and_gets_advice(caplog: pytest
         assert not failures({"approaches": alone["approaches"] | {"guessing": row | better}})
 
 
-def test_better_accuracy_elsewhere_is_told() -> None:
+def test_a_better_test_accuracy_of_another_approach_is_stated() -> None:
     manifest = manifest_of(["cat", "dog"], 180)
     # On the validation images `first` is surer than `second`, on the test images it is wrong more often.
     first = predictions_of(manifest, ["cat", "dog"], 1000)
@@ -666,7 +666,7 @@ def test_the_page_shows_the_recalls_of_uneven_classes_and_of_no_others() -> None
 
 
 @pytest.mark.parametrize("redrawn", [False, True])
-def test_several_seeds_are_told_with_mean_interval_and_deviation(redrawn: bool) -> None:
+def test_several_seeds_are_stated_with_mean_interval_and_deviation(redrawn: bool) -> None:
     manifest = manifest_of(["cat", "dog"], 60)
     runs = {
         seed: classification_metrics(predictions_of(manifest, ["cat", "dog"], wrong), ["cat", "dog"])

@@ -278,12 +278,6 @@ def test_a_baseline_far_below_does_not_squash_the_approaches() -> None:
     assert "◂ 11.0%" in texts(figure)
 
 
-def test_the_same_results_give_the_same_picture(predictions: pd.DataFrame) -> None:
-    assert png(evaluation_figures.calibration_curve(predictions, TWO)) == png(
-        evaluation_figures.calibration_curve(predictions, TWO)
-    )
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_along_the_coverage_curve_keep_apart(seed: int) -> None:
     # Hardly any image is between 0.6 and 0.8 sure, so that these marks lie close to each other.

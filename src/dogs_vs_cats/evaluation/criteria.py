@@ -30,11 +30,9 @@ def rank(metric: Metric, figures: Mapping[str, Any]) -> tuple[float, float]:
         metric: Decides; a tie is decided by the log loss.
         figures: The metrics of an approach on the validation images. One that is missing or None is the worst.
     """
-    first, second = (_cost(name, figures.get(name)) for name in (metric, DEFAULT))
-    return first, second
 
+    def cost(name: Metric) -> float:
+        value = figures.get(name)
+        return math.inf if value is None else value if is_lower_better(name) else -value
 
-def _cost(metric: Metric, value: float | None) -> float:
-    if value is None:
-        return math.inf
-    return value if is_lower_better(metric) else -value
+    return cost(metric), cost(DEFAULT)

@@ -1,7 +1,7 @@
 """Finds labels that are probably wrong: confident learning.
 
-A classifier that wasn't trained on a photo has nothing of that photo's label, so where it is confident of another class
-the label is suspect (Northcutt, Jiang and Chuang 2021, *Confident Learning: Estimating Uncertainty in Dataset Labels*,
+A classifier that wasn't trained on a photo doesn't know that photo's label: where it is confident of another class, the
+label is suspect (Northcutt, Jiang and Chuang 2021, *Confident Learning: Estimating Uncertainty in Dataset Labels*,
 Journal of Artificial Intelligence Research 70). This is written from that paper.
 """
 
@@ -25,15 +25,14 @@ Where classes overlap, a right label can look wrong. Two Gaussian classes of 1,0
 gave an estimate of 0.02 at an accuracy of 0.92, 0.07 at 0.85, 0.17 at 0.75, and 0.49 at 0.51.
 """
 
-_LABELS = ("label", "given_label")
-
 
 def fold_count(photos: pd.DataFrame) -> int:
     """Number of folds: `FOLDS`, or as many as the largest class has groups, but at least 2.
 
     `divide` deals out the classes before corrections or those after, so the smaller of both counts.
     """
-    largest = [int(photos.groupby(name)["group"].nunique().max()) for name in _LABELS if name in photos]
+    labels = photos.columns.intersection(["label", "given_label"])
+    largest = [int(photos.groupby(name)["group"].nunique().max()) for name in labels]
     return max(2, min(FOLDS, *largest))
 
 

@@ -113,7 +113,7 @@ class Curve(NamedTuple):
 
 
 def fit_curve(measured: pd.DataFrame, seed: int) -> Curve | None:
-    """Fits a power law to the errors at each size, with a band about which photos were fitted to and tested on.
+    """Fits a power law to the errors at each size, with a band for the choice of photos to fit and to test.
 
     For the band, errors are drawn from a multivariate t distribution, and a curve is fitted to each draw. The
     covariance of the sizes is that of the divisions, times the correction of `significance.resampled_interval`, whose

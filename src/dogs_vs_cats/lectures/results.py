@@ -144,8 +144,8 @@ def _learning(experiment: Experiment, approach: str) -> dict[str, Any]:
         return {}
     history = experiment.histories[approach]
     first_seed = history[history["seed"] == history["seed"].iloc[0]]
-    facts = {"first_epoch": first_seed.iloc[0], "epochs_in_history": len(first_seed)}
-    return facts | ({"best_epoch": first_seed["val_loss"].to_numpy().argmin() + 1} if "val_loss" in first_seed else {})
+    best_epoch = first_seed["val_loss"].to_numpy().argmin() + 1
+    return {"first_epoch": first_seed.iloc[0], "epochs_in_history": len(first_seed), "best_epoch": best_epoch}
 
 
 def _accuracy(claim: Claim, row: Mapping[str, Any]) -> tuple[Claim, list[str]]:

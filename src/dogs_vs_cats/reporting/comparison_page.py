@@ -18,17 +18,18 @@ from dogs_vs_cats.reporting.settings import differences, flattened
 from dogs_vs_cats.reporting.wording import duration, percent, signed, whole_command
 
 EXPORT_COLUMNS = (
-    *(
-        "file",
-        "refused",
-        "images",
-        "largest_difference",
-        "changed_answers",
-        "accuracy",
-        "accuracy_low",
-        "accuracy_high",
-    ),
-    *("keras_accuracy", "megabytes", "milliseconds", "keras_milliseconds"),
+    "file",
+    "refused",
+    "images",
+    "largest_difference",
+    "changed_answers",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "keras_accuracy",
+    "megabytes",
+    "milliseconds",
+    "keras_milliseconds",
 )
 """Of an export's table; where the runtimes of all its files failed, it lacks some."""
 
