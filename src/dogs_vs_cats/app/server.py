@@ -11,8 +11,6 @@ import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS
-from mlflow.protos.databricks_pb2 import DEADLINE_EXCEEDED, INTERNAL_ERROR
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from werkzeug.formparser import FormDataParser
 from werkzeug.http import parse_options_header
@@ -24,7 +22,7 @@ from dogs_vs_cats.inference.classifiers import Classifier
 from dogs_vs_cats.inference.predictor import unpadded_predictor
 from dogs_vs_cats.parameters.compute import BATCH_SIZE, ComputeParameters
 from dogs_vs_cats.parameters.ingestion import DecodingOptions
-from dogs_vs_cats.tracking.scoring import max_seconds, scoring_app
+from dogs_vs_cats.tracking.scoring import DEADLINE_EXCEEDED, INTERNAL_ERROR, max_seconds, scoring_app, status_of
 from dogs_vs_cats.tracking.served_model import Refusal, read
 
 MAX_CONNECTIONS = 128
@@ -193,7 +191,7 @@ def build(photos: PhotoClassifier, max_bytes: int) -> FastAPI:
 
     @application.exception_handler(Refusal)
     def refused(request: Request, refusal: Refusal) -> JSONResponse:
-        return _error(ERROR_CODE_TO_HTTP_STATUS[refusal.error_code], refusal.error_code, refusal.message)
+        return _error(status_of(refusal), refusal.error_code, refusal.message)
 
     return application
 

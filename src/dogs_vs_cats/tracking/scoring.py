@@ -5,10 +5,14 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from mlflow.environment_variables import MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT
+from mlflow.exceptions import ERROR_CODE_TO_HTTP_STATUS
 from mlflow.models import Model
+from mlflow.protos.databricks_pb2 import DEADLINE_EXCEEDED, INTERNAL_ERROR
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
 from dogs_vs_cats.tracking.served_model import Refusal
+
+__all__ = ["DEADLINE_EXCEEDED", "INTERNAL_ERROR", "max_seconds", "scoring_app", "status_of"]
 
 Answer = Callable[[list[Any]], list[dict[str, Any]]]
 
@@ -32,6 +36,11 @@ class _Answers:
 def max_seconds() -> int:
     """The time after which MLflow's application gives up an answer, with status 504."""
     return int(cast(Any, MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT).get())
+
+
+def status_of(refusal: Refusal) -> int:
+    """The HTTP status that MLflow gives a refusal."""
+    return int(ERROR_CODE_TO_HTTP_STATUS[refusal.error_code])
 
 
 def scoring_app(answer: Answer) -> FastAPI:
