@@ -1,7 +1,9 @@
 """The commit and the dirty files of real repositories."""
 
 import hashlib
+import os
 import subprocess
+import sys
 
 import pytest
 
@@ -33,6 +35,13 @@ def test_files_that_differ_from_the_commit_are_named_but_not_dvc_lock_nor_notes(
     found = describe_code(repository)
     assert found["commit"] == clean["commit"]
     assert found["dirty_files"] == ["code.py", "conf/mine/globals.yml", "src/new ü.py"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS takes no such names")
+def test_a_name_that_is_not_utf_8_is_escaped(repository):
+    (repository / "src").mkdir()
+    (repository / os.fsdecode(b"src/caf\xe9.py")).touch()
+    assert describe_code(repository)["dirty_files"] == [r"src/caf\xe9.py"]
 
 
 def test_of_a_project_in_a_folder_of_a_repository_its_own_files_are_named(repository):

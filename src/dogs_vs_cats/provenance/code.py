@@ -55,9 +55,20 @@ def new_files(*options: str, root: Path = ROOT) -> list[str]:
 
 
 def git(*arguments: str, root: Path = ROOT) -> str:
-    """Output of a git command without its last line end; empty without git, a repository or a commit."""
+    """Output of a git command without its last line end; empty without git, a repository or a commit.
+
+    Bytes that aren't UTF-8, which names of files may have, are escaped.
+    """
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=20, check=True)
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=root,
+            capture_output=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+            timeout=20,
+            check=True,
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.removesuffix("\n")
