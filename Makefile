@@ -77,7 +77,7 @@ docs: dev ## Build the documentation site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 audit: dev ## Check the locked packages against the known vulnerabilities (needs the network)
-	@$(BIN)/python .ci/audit.py requirements-gpu.lock
+	@$(BIN)/python -m pip_audit --strict --require-hashes --disable-pip --requirement requirements-gpu.lock
 
 soak: dev ## Kill 60 runs at random moments, and see that each costs nothing
 	@$(BIN)/pytest tests/end_to_end/test_faults.py --kills=60 --timeout=7200 -s
