@@ -3,9 +3,8 @@
     PYTHONPATH=src python benchmarks/learning_curve.py    # prints tables and draws docs/images/learning_curve.png
 
 Of Kaggle's photos of cats and dogs, 1,000 test all heads. The training photos are drawn five times, half of each class.
-The features are those that `kedro run --env=photos` extracts with each base. For each base it also measures heads on
-features that have a standard deviation of 1 each, and with the first one, the effect of class weights where there are
-few dogs.
+The features are those that `kedro run --env=photos` extracts with each base. With the first one, it also measures the
+effect of class weights where there are few dogs.
 """
 
 import itertools
@@ -53,7 +52,7 @@ def extract(project: Path, base: str) -> tuple[np.ndarray, pd.DataFrame]:
     return features.reshape(len(features), -1, features.shape[-1]).mean(axis=1), manifest
 
 
-def accuracies(features: np.ndarray, manifest: pd.DataFrame, standardised: bool = False) -> pd.DataFrame:
+def accuracies(features: np.ndarray, manifest: pd.DataFrame) -> pd.DataFrame:
     """Test accuracy for each number of training photos and each draw."""
     labels = manifest["label"].to_numpy()
     train, test = (np.flatnonzero(manifest["split"] == split) for split in ("train", "test"))
@@ -63,9 +62,8 @@ def accuracies(features: np.ndarray, manifest: pd.DataFrame, standardised: bool 
         for draw in DRAWS:
             shuffled = np.random.default_rng(draw).permutation(train)
             some = np.concatenate([shuffled[labels[shuffled] == label][: size // 2] for label in (0, 1)])
-            scale = np.maximum(features[some].std(axis=0), 1e-6) if standardised else np.ones(1, np.float32)
-            head = linear_head.fit(linear_head.Rows(features[some] / scale, labels[some]), none)
-            _, accuracy = head.log_loss_and_accuracy(linear_head.Rows(features[test] / scale, labels[test]))
+            head = linear_head.fit(linear_head.Rows(features[some], labels[some]), none)
+            _, accuracy = head.log_loss_and_accuracy(linear_head.Rows(features[test], labels[test]))
             rows.append({"photos": size, "draw": draw, "accuracy": accuracy})
     return pd.DataFrame(rows)
 
@@ -121,11 +119,8 @@ def main() -> None:
                     uneven = recalls_of_uneven(features, manifest).groupby(["cats", "dogs", "class_weights"])
                     print(f"{base}, few dogs\n{uneven.mean().round(3).to_string()}", flush=True)
                 measured[base] = accuracies(features, manifest)
-                others = accuracies(features, manifest, standardised=True).groupby("photos")["accuracy"]
-            grouped = measured[base].groupby("photos")["accuracy"]
-            print(f"{base} ({features.shape[1]:,} features)")
-            table = grouped.agg(["mean", "min", "max"]).assign(standardised=others.mean())
-            print(table.round(4).to_string(), flush=True)
+            table = measured[base].groupby("photos")["accuracy"].agg(["mean", "min", "max"])
+            print(f"{base} ({features.shape[1]:,} features)\n{table.round(4).to_string()}", flush=True)
     draw(measured).savefig(ROOT / "docs" / "images" / "learning_curve.png", dpi=110)
 
 

@@ -1,7 +1,7 @@
 """How often photos that show neither class are flagged, and how often pets are.
 
 Needs a trained experiment (`kedro run`), whose test images are the pets. The others are generated: noise, blanks,
-gradients, the drawn animals of the source task; and digits, where MNIST is at hand (IDX files, --mnist FOLDER).
+clouds, stripes; and digits, where MNIST is at hand (IDX files, --mnist FOLDER).
 """
 
 import gzip
@@ -49,12 +49,6 @@ def _stripes(random: np.random.Generator, size: int) -> np.ndarray:
     return np.repeat(rows[:, np.newaxis].astype(np.uint8), size, axis=1)
 
 
-def _other_animals(size: int) -> np.ndarray:
-    from dogs_vs_cats.images.generated.source_task import source_task_images
-
-    return source_task_images(COUNT, size, 3, 7)[0]
-
-
 def _digits(folder: Path, size: int) -> np.ndarray:
     import cv2
 
@@ -69,7 +63,6 @@ def _others(size: int, mnist: Path | None) -> Iterator[tuple[str, np.ndarray]]:
     yield "coloured clouds", _soft_noise(random, size)
     yield "blanks", _blanks(random, size)
     yield "stripes", _stripes(random, size)
-    yield "drawn animals of the source task", _other_animals(size)
     if mnist is not None:
         yield "MNIST digits", _digits(mnist, size)
 
