@@ -1,8 +1,8 @@
-"""Renews the sample's figures in the docs and the picture of the README from one run: `make readme`.
+"""Renews the sample's figures in docs/dvc.md and the picture of the README from one run: `make readme`.
 
-The pages show outputs of DVC's commands in fenced blocks. A clone of the committed state reproduces the sample and runs
-one experiment. There, each command that a page shows runs again, and its output replaces the old one. The picture is a
-screenshot of the comparison page. It carries the run's metrics, which a test compares with the pages.
+The page shows outputs of DVC's commands in fenced blocks. A clone of the committed state reproduces the sample and runs
+one experiment. There, each command that the page shows runs again, and its output replaces the old one. The picture is
+a screenshot of the comparison page. It carries the run's metrics, which a test compares with the page.
 """
 
 import base64
@@ -21,7 +21,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("docs/dvc.md",)
+PAGE = "docs/dvc.md"
 PICTURE = "docs/images/comparison.png"
 WIDTH = 1180
 EXPERIMENT = "dvc exp run -S conf/base/parameters_naive_cnn.yml:naive_cnn.learning_rate=0.0005 --name slower"
@@ -32,7 +32,7 @@ SHOWN = re.compile(
 
 
 def main() -> None:
-    """Runs the sample and the experiment, then rewrites the pages and the picture."""
+    """Runs the sample and the experiment, then rewrites the page and the picture."""
     chromium, driver = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
     if not (chromium and driver):
         sys.exit("The picture is a screenshot, which needs headless Chromium: install chromium and chromedriver.")
@@ -48,9 +48,8 @@ def main() -> None:
         metrics.add_text("metrics", (reports / "metrics.json").read_text(encoding="utf-8"))
         picture.save(ROOT / PICTURE, pnginfo=metrics, optimize=True)
         run(clone, EXPERIMENT)
-        for page in PAGES:
-            text = (ROOT / page).read_text(encoding="utf-8")
-            (ROOT / page).write_text(SHOWN.sub(lambda shown: renewed(shown, clone), text), encoding="utf-8")
+        text = (ROOT / PAGE).read_text(encoding="utf-8")
+        (ROOT / PAGE).write_text(SHOWN.sub(lambda shown: renewed(shown, clone), text), encoding="utf-8")
 
 
 def run(clone: Path, command: str, stdout: int | None = None) -> str:
@@ -75,7 +74,7 @@ def run(clone: Path, command: str, stdout: int | None = None) -> str:
 
 
 def renewed(shown: re.Match[str], clone: Path) -> str:
-    """Runs a command of a page again and returns its block with the new output."""
+    """Runs a command of the page again and returns its block with the new output."""
     lines = run(clone, shown["command"], stdout=subprocess.PIPE).splitlines()
     output = "".join(f"{line.rstrip()}\n" for line in lines if line)
     return f"```console\n$ {shown['command']}\n{output}```"

@@ -150,8 +150,6 @@ def test_it_writes_below_the_project_path_and_reads_from_there(
     [
         ([], "Set --conf-source to a folder like conf, or to the archive that kedro package writes"),
         (["--conf-source={conf}", "--env=tset"], "There is no environment 'tset'. Did you mean test?"),
-        (["--conf-source={conf}", "--pipelines=comparsion"], "Did you mean comparison?"),
-        (["--conf-source={conf}", "--params=seed=x"], "seed: input should be a valid integer"),
     ],
 )
 def test_its_slips_are_one_line(

@@ -36,13 +36,6 @@ def test_files_are_named_after_processor_and_cores(machine, name):
     assert machines.file_name(machine) == name
 
 
-def test_this_machine_has_a_name_of_its_own():
-    machine = machines.this_machine()
-    assert machine["processor"]
-    assert machine["instructions"]
-    assert machines.file_name(machine).endswith(f"-{machine['cores']}.json")
-
-
 def test_the_table_has_a_column_for_each_machine_and_gaps_where_a_row_was_not_measured(results):
     header, _, lecture, augmentation = machines.table(results).splitlines()
     assert header.split(" | ")[2:] == [

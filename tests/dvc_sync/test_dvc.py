@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import shutil
 import signal
@@ -22,7 +21,6 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from filelock import FileLock
 from PIL import Image
 
 from dogs_vs_cats.reporting.dvc_views import HEADLINES
@@ -398,19 +396,6 @@ def test_an_s3_remote_gives_a_fresh_clone_everything(shared_project, tmp_path, s
     round_trip(shared_project, tmp_path / "fresh", tmp_path / "fresh-state")
 
 
-def test_a_remote_that_is_gone_costs_nothing(clone, tmp_path):
-    store = tmp_path / "store"
-    clone.dvc("remote", "add", "--default", "store", str(store))
-    before = {path: path.read_bytes() for path in (clone.root / "data").rglob("*") if path.is_file()}
-    store.write_text("a file where the remote was: nothing can be stored there")
-    clone.dvc("push", check=False)
-    assert {path: path.read_bytes() for path in (clone.root / "data").rglob("*") if path.is_file()} == before
-    assert "Data and pipelines are up to date" in clone.dvc("repro")
-    store.unlink()
-    clone.dvc("push")
-    assert "Cache and remote 'store' are in sync" in clone.dvc("status", "--cloud")
-
-
 def test_killed_in_the_middle_of_training_and_started_again_gives_the_same_hashes(clone):
     naive_cnn = ("--single-item", "approach_on_images@naive_cnn")
     clone.edit("conf/test/parameters.yml", "naive_cnn:\n  epochs: 2", "naive_cnn:\n  epochs: 150")
@@ -444,36 +429,6 @@ def test_force_in_another_clone_gives_the_same_lock(forced):
     assert process.wait(timeout=600) == 0, output.read_text()
     assert len(stages_in(output.read_text())) == 7
     assert project.git("status", "--porcelain") == ""
-
-
-def test_a_second_run_of_the_same_experiment_says_that_the_first_is_going_on(tmp_path):
-    project = copy_project(tmp_path / "project")
-    (project / "data").mkdir(exist_ok=True)
-    with FileLock(project / "data/.test.lock"):
-        result = kedro(project, "run", "--env=test", "--pipelines=data_ingestion", check=False)
-    assert result.returncode == 1
-    assert "Another run of this experiment is in progress" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-def test_two_runs_at_once_mix_nothing(finished_project, tmp_path):
-    project = copy_project(tmp_path / "project")
-    command = [sys.executable, "-m", "kedro", "run", "--env=test", "--pipelines=data_ingestion"]
-    environment = {**os.environ, "DOGS_VS_CATS_TRACKING": "off"}
-    runs = [
-        subprocess.Popen(
-            command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        for _ in range(2)
-    ]
-    outputs = [run.communicate(timeout=300)[0] for run in runs]
-    codes = [run.returncode for run in runs]
-    assert 0 in codes, outputs
-    for code, output in zip(codes, outputs, strict=True):
-        assert code == 0 or "Another run of this experiment is in progress" in output
-    for name in ("images.npy", "manifest.csv", "ingestion.json"):
-        made = (project / "data/02_intermediate/test" / name).read_bytes()
-        assert made == (finished_project / "data/02_intermediate/test" / name).read_bytes()
 
 
 def test_after_make_install_what_dvc_unpickles_is_private(tmp_path):

@@ -270,19 +270,6 @@ def test_an_environment_with_other_approaches_is_left_to_kedro(project):
     assert environments.problems(project) == []
 
 
-def test_an_environment_of_many_files_goes_on_working_in_kedro(project):
-    """Until November 2026 an environment had a file for each group, and a file of variables for DVC."""
-    old = project / "conf/old"
-    old.mkdir()
-    (old / "globals.yml").write_text("experiment: old\n")
-    (old / "dvc_vars.yml").write_text("raw_data: conf/old/dvc_vars.yml\nbase_folder: ../base/\n")
-    (old / "parameters.yml").write_text("# Ours.\n")
-    for group, value in yaml.safe_load((project / "conf/test/parameters.yml").read_text()).items():
-        if group != "seed":
-            (old / f"parameters_{group}.yml").write_text(yaml.safe_dump({group: value}))
-    assert merged(project, "old") == merged(project, "test")
-
-
 def test_raw_data_is_watched_where_there_is_some(project):
     def raw_data(source, images=None):
         return variables("mine", {"source": source, "images": images})["raw_data"]

@@ -167,21 +167,6 @@ def test_inputs_made_with_other_parameters_are_refused_and_results_of_another_ma
     assert "naive_cnn was trained on other images" in refusal(comparison)
 
 
-def test_wrong_parameters_and_too_few_images_are_one_clean_line(tmp_path):
-    project = copy_project(tmp_path / "project")
-    folder = tmp_path / "photos"
-    for name in ("cat", "dog"):
-        (folder / name).mkdir(parents=True)
-    epochs, source = kedro_in_turn(
-        project,
-        ["run", "--env=test", "--params=naive_cnn.epochs=0"],
-        ["run", "--env=test", "--pipelines=data_ingestion", f"--params=ingestion.source={folder}"],
-    )
-    assert "Error: 1 parameter is wrong, and nothing was run: - naive_cnn.epochs: " in refusal(epochs)
-    assert "Error: " in refusal(source)
-    assert not list((project / "data").rglob("*.npy"))
-
-
 @pytest.mark.slow
 def test_everything_runs_under_jax_where_tensorflow_is_not_installed(tmp_path):
     pytest.importorskip("jax")

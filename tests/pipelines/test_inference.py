@@ -30,7 +30,7 @@ from dogs_vs_cats.parameters.inference import InferenceParameters
 from dogs_vs_cats.parameters.ingestion import IngestionParameters
 from dogs_vs_cats.pipelines.inference import nodes
 from dogs_vs_cats.storage.file_hash import md5
-from tests.conftest import PROJECT, copy_project, kedro, kedro_in_turn
+from tests.conftest import PROJECT, copy_project, kedro
 from tests.parameters.test_parameters import parameters as environment_parameters
 from tests.training.test_training import COMPUTE
 
@@ -570,21 +570,3 @@ def test_the_champion_of_the_registry_answers_like_the_same_model_on_disk(finish
         tables[model] = pd.read_csv(project / "data/07_model_output/test/inference.csv")
     assert tables["null"]["out_of_distribution"][:10].notna().all()
     pd.testing.assert_frame_equal(tables["champion"], tables["null"])
-
-
-@pytest.mark.slow
-def test_what_can_not_be_classified_is_refused_in_one_line(finished_project, tmp_path):
-    project = copy_project(tmp_path / "project")
-    shutil.copytree(finished_project / "data", project / "data", dirs_exist_ok=True)
-    shutil.copy(project / "data/06_models/test/naive_cnn.keras", project / "own.keras")
-    refusals = {
-        "inference.format=csv": "inference.source is missing",
-        "inference.source=nowhere": "can't be opened",
-        "inference.source=data,inference.model=best": "'best'",
-        "inference.source=data,inference.model=own.keras": "own.keras has 2 classes, whose names belong in the file",
-    }
-    commands = (["run", "--env=test", "--pipelines=inference", f"--params={given}"] for given in refusals)
-    for answer, message in zip(kedro_in_turn(project, *commands), refusals.values(), strict=True):
-        assert answer.returncode == 1
-        assert "Traceback" not in answer.stdout + answer.stderr
-        assert message in " ".join(answer.stderr.split())

@@ -22,8 +22,6 @@ from tests.tracking.tracking_stub import CONF, EXPLANATION, FIGURES, Stub
 @pytest.fixture
 def stub(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "ROOT", tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "DOGS_VS_CATS_TRACKING", "DVC_EXP_NAME", "DVC_STAGE", "DVC_ROOT"):
-        monkeypatch.delenv(name, raising=False)
     return Stub(tmp_path)
 
 
@@ -116,9 +114,7 @@ def test_the_command_has_its_parameters(program, monkeypatch):
     assert run_facts.kedro_command() == "kedro run --params=naive_cnn.epochs=3,seed=1 --env=test"
 
 
-def test_processes_of_one_dvc_command_share_a_group_and_others_do_not(tmp_path, monkeypatch):
-    for name in ("DVC_EXP_NAME", "DVC_STAGE", "DVC_ROOT"):
-        monkeypatch.delenv(name, raising=False)
+def test_processes_of_one_dvc_command_share_a_group_and_others_do_not(tmp_path):
     code = "from dogs_vs_cats.tracking.run_facts import group; print(group()['key'])"
     # With a shell in between, as DVC has it.
     command = ["sh", "-c", '"$@"; true', "sh", sys.executable, "-c", code]

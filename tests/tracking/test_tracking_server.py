@@ -24,7 +24,6 @@ from dogs_vs_cats.tracking.commands import tracking_commands
 from dogs_vs_cats.tracking.datasets import fetch_model
 from dogs_vs_cats.tracking.outbox import FOLDER
 from dogs_vs_cats.tracking.store import prepare_mlflow
-from tests.conftest import TRACKING_VARIABLES
 from tests.tracking.tracking_stub import Stub
 
 pytestmark = pytest.mark.slow
@@ -109,12 +108,6 @@ def server(tmp_path_factory):
     started = mlflow_server(tmp_path_factory.mktemp("server"))
     yield started
     started.stop()
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
-    for name in TRACKING_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
 
 
 def client_of(address):
@@ -294,7 +287,6 @@ def test_the_champion_answers_photos_over_http_as_the_model_file_does(photos, tm
     model = module.build(None, (32, 32, 3), 2)
     model.save(tmp_path / "saved.keras")
     monkeypatch.setattr(store, "ROOT", tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     content = (tmp_path / "saved.keras").read_bytes()
     Stub(tmp_path, ["naive_cnn"], models={"naive_cnn": content}, registered_model="pets").run()
 

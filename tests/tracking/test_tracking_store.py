@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from dogs_vs_cats.tracking.images import example_image
 from dogs_vs_cats.tracking.outbox import FOLDER
 from dogs_vs_cats.tracking.store import prepare_mlflow
 from dogs_vs_cats.training.events import EpochEnd, TrialBegin, TrialEnd, publish
-from tests.conftest import PROJECT, TRACKING_VARIABLES
+from tests.conftest import PROJECT
 from tests.tracking.tracking_stub import EPOCHS, EXPLANATION, FIGURES, Stub, WorkerThread
 
 pytestmark = pytest.mark.medium
@@ -44,12 +44,6 @@ def empty_store(tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch):
-    for name in TRACKING_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -99,6 +93,14 @@ def artifacts(client, run, folder=None):
     return sorted(names)
 
 
+@contextmanager
+def locked(root):
+    """Keeps everyone else away from the store."""
+    with closing(sqlite3.connect(root / "mlflow.db", isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+
+
 def upload(*arguments):
     return CliRunner().invoke(tracking_commands, ["upload", *arguments])
 
@@ -107,8 +109,6 @@ def upload(*arguments):
 def tracked(tmp_path_factory, empty_store):
     """A project in which everything has run once, tracked. Read only."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in TRACKING_VARIABLES:
-            patch.delenv(name, raising=False)
         root = tmp_path_factory.mktemp("tracked")
         shutil.copy(empty_store, root / "mlflow.db")
         patch.setattr(store, "ROOT", root)
@@ -516,13 +516,8 @@ def test_a_killed_run_keeps_its_epochs_and_is_marked_so(project):
 def test_a_locked_store_costs_nothing_and_is_filled_later(root, caplog):
     caplog.set_level(logging.INFO)
     stub = Stub(root, registered_model="pets")
-    lock = sqlite3.connect(root / "mlflow.db", isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    try:
+    with locked(root):
         stub.run()
-    finally:
-        lock.execute("ROLLBACK")
-        lock.close()
     assert json.loads((root / "data/comparison.html").read_text()) == {}
     warnings = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 2
@@ -571,13 +566,8 @@ def test_an_address_where_nothing_answers_changes_no_result(project, monkeypatch
 
 def test_an_outbox_that_is_sent_again_duplicates_nothing(root):
     stub = Stub(root, registered_model="pets", log_loss={"naive_cnn": 0.1})
-    lock = sqlite3.connect(root / "mlflow.db", isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    try:
+    with locked(root):
         stub.run()
-    finally:
-        lock.execute("ROLLBACK")
-        lock.close()
 
     def stored():
         client, found = client_of(root), runs(root)
@@ -608,13 +598,8 @@ def test_an_outbox_that_is_sent_again_duplicates_nothing(root):
 
 def test_the_next_run_sends_what_the_last_one_could_not(root, monkeypatch):
     stub = Stub(root, approaches=["naive_cnn"])
-    lock = sqlite3.connect(root / "mlflow.db", isolation_level=None)
-    lock.execute("BEGIN EXCLUSIVE")
-    try:
+    with locked(root):
         stub.run(evaluate=[], compare=False)
-    finally:
-        lock.execute("ROLLBACK")
-        lock.close()
     stub.run(train=[], compare=False)
     (run,) = of(runs(root), "naive_cnn")
     assert steps(client_of(root), run, "loss") == [1, 2, 3]
