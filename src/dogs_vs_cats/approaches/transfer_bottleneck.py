@@ -34,11 +34,6 @@ class Parameters(TrainingParameters):
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
     @property
-    def epochs_in_all(self) -> int:
-        """Those of the head."""
-        return 1 if self.head == "linear" else self.epochs
-
-    @property
     def unused(self) -> Mapping[str, str]:
         """A linear head is fitted to all rows at once."""
         return dict.fromkeys((*STEPS, "dense_units", "dropout"), "head=dense") if self.head == "linear" else {}

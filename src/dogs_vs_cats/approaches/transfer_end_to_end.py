@@ -47,8 +47,7 @@ class Parameters(TrainingParameters):
     @property
     def epochs_in_all(self) -> int:
         """Those of the head and of fine-tuning."""
-        head = 1 if self.head == "linear" else self.epochs
-        return head + (0 if self.unfreeze_from is None else self.fine_tuning_epochs)
+        return super().epochs_in_all + (0 if self.unfreeze_from is None else self.fine_tuning_epochs)
 
     @property
     def unused(self) -> Mapping[str, str]:

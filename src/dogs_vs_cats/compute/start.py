@@ -1,7 +1,4 @@
-"""How Keras uses the machine: threads, precision, compilation; and a quiet start of it.
-
-With `devices`, the one place that knows which backend runs. Everything else is written for any Keras backend.
-"""
+"""Starting Keras quietly, with the threads and the instructions that the parameters ask for."""
 
 import gc
 import importlib.util

@@ -117,7 +117,12 @@ class TrainingParameters(ParameterGroup):
     @property
     def epochs_in_all(self) -> int:
         """Epochs of all phases, unless the training stops early; a head that is solved counts as one."""
-        return self.epochs
+        return 1 if self.solves_head else self.epochs
+
+    @property
+    def solves_head(self) -> bool:
+        """Whether the head is solved at once instead of trained in epochs."""
+        return "epochs" in self.unused
 
     @property
     def unused(self) -> Mapping[str, str]:

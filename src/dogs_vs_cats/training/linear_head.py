@@ -106,10 +106,7 @@ def fit(training: Rows, validation: Rows, weights: ClassWeights = None) -> Linea
     Returns:
         The head for the chosen penalty.
     """
-    # In place, as all features may take gigabytes.
-    scaled = np.array(training.features, np.float32)
-    mean, scale = _standardise(scaled)
-    rows = training._replace(features=scaled)
+    rows, mean, scale = _standardised(training)
     strength = _choose(rows, validation._replace(features=(validation.features - mean) / scale), weights)
     return _solution(rows, strength, weights, mean, scale)
 
@@ -123,10 +120,7 @@ def choose_strength(rows: Rows) -> float:
     Returns:
         One of `STRENGTHS`, by cross-validation.
     """
-    scaled = np.array(rows.features, np.float32)
-    _standardise(scaled)
-    nothing = rows.take(slice(0))
-    return _choose(rows._replace(features=scaled), nothing, None)
+    return _choose(_standardised(rows)[0], rows.take(slice(0)), None)
 
 
 def fit_with(rows: Rows, strength: float) -> LinearHead:
@@ -136,19 +130,19 @@ def fit_with(rows: Rows, strength: float) -> LinearHead:
         rows: As for `fit`.
         strength: The penalty, see `STRENGTHS`.
     """
-    scaled = np.array(rows.features, np.float32)
-    mean, scale = _standardise(scaled)
-    return _solution(rows._replace(features=scaled), strength, None, mean, scale)
+    scaled, mean, scale = _standardised(rows)
+    return _solution(scaled, strength, None, mean, scale)
 
 
-def _standardise(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], np.float32]:
-    """Centres features and divides them by one number for all, in place; returns the means and that number."""
+def _standardised(rows: Rows) -> tuple[Rows, NDArray[np.float32], np.float32]:
+    """Centres a copy of features and divides it by one number for all; returns the means and that number too."""
+    features = np.array(rows.features, np.float32)  # the one copy, as all features may take gigabytes
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
     features -= mean
     variances = np.einsum("ij,ij->j", features, features) / len(features)
     scale = np.float32(np.sqrt(variances.mean(dtype=np.float64)) or 1)
     features /= scale
-    return mean, scale
+    return rows._replace(features=features), mean, scale
 
 
 def _solution(

@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from dogs_vs_cats.progress import progress
 from dogs_vs_cats.training.checkpoint import Checkpoint, TrainState, best_row, without_images
 from dogs_vs_cats.training.duration import Announcement
 from dogs_vs_cats.training.events import EpochEnd, publish
+from dogs_vs_cats.training.inputs import TrainingInputs
 from dogs_vs_cats.training.phases import Phase, averaged_weights, is_constant, learning_rate
 from dogs_vs_cats.training.plan import Training, compile_for
 
@@ -81,6 +82,21 @@ def count_weights(weights: Sequence[keras.Variable]) -> int:
     return int(sum(np.prod(weight.shape) for weight in weights))
 
 
+def publish_epoch(inputs: TrainingInputs, row: Mapping[str, Any]) -> None:
+    """Publishes a row of the history."""
+    figures = {name: value for name, value in row.items() if isinstance(value, float)}
+    publish(EpochEnd(inputs.name, row["seed"], row["epoch"], figures, inputs.trial))
+
+
+def log_epoch(inputs: TrainingInputs, what: str, row: Mapping[str, Any], seconds: float) -> None:
+    """Logs the figures of a row of the history; `what` says what was trained in that time."""
+    validation = "no validation"
+    if row["val_loss"] is not None:
+        validation = "validation: loss {val_loss:.4f}, accuracy {val_accuracy:.3f}".format_map(row)
+    text = "loss {loss:.4f}, accuracy {accuracy:.3f}".format_map(row)
+    logger.info("%s: %s, %s; %s (%.1f s)", inputs.name, what, text, validation, seconds)
+
+
 def _values(model: keras.Model) -> tuple[np.ndarray, ...]:
     # `convert_to_numpy` copies each twice under TensorFlow.
     return tuple(np.asarray(weight) for weight in without_images(model.weights))
@@ -134,7 +150,7 @@ class _Epochs(keras.callbacks.Callback):
         self.validation = training.prepared_batches(training.validation)
         self.state = checkpoint.restore() or state
         for row in self.state.history[self._first :]:
-            self._publish(row)
+            publish_epoch(training.inputs, row)
         if len(self.state.history) > self._first:
             logger.info("%s: resuming after epoch %d of an interrupted run", self._name, len(self.state.history))
 
@@ -183,21 +199,14 @@ class _Epochs(keras.callbacks.Callback):
                 "learning_rate": self._learning_rate,
             }
             self._refuse_nan(row)
-            self._publish(row)
-            self._log(row, seconds)
+            publish_epoch(self._training.inputs, row)
+            log_epoch(self._training.inputs, f"epoch {row['epoch']}/{self.last_epoch}", row, seconds)
             self._record(row, seconds)
         # The last epoch's state would be deleted as soon as it is written.
         ends = self.is_over and self._phase is self._training.phases[-1]
         if not ends and time.monotonic() - self._saved_at >= SECONDS_BETWEEN_STATES:
             self._checkpoint.save(self.state)
             self._saved_at = time.monotonic()
-
-    def _log(self, row: dict[str, Any], seconds: float) -> None:
-        validation = "no validation"
-        if row["val_loss"] is not None:
-            validation = f"validation: loss {row['val_loss']:.4f}, accuracy {row['val_accuracy']:.3f}"
-        text = f"epoch {row['epoch']}/{self.last_epoch}, loss {row['loss']:.4f}, accuracy {row['accuracy']:.3f}"
-        logger.info("%s: %s; %s (%.1f s)", self._name, text, validation, seconds)
 
     def _record(self, row: dict[str, Any], seconds: float) -> None:
         """Adds an epoch to the state, with the weights that the model has now if it is the best."""
@@ -218,7 +227,3 @@ class _Epochs(keras.callbacks.Callback):
                     f"{self._name}: the {loss} is {row[loss]} after epoch {row['epoch']}. A learning rate that is too "
                     f"high does this; {rate}: try a tenth of it."
                 )
-
-    def _publish(self, row: dict[str, Any]) -> None:
-        figures = {name: value for name, value in row.items() if isinstance(value, float)}
-        publish(EpochEnd(self._name, self._training.seed, row["epoch"], figures, self._training.inputs.trial))

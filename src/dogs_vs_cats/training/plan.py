@@ -1,4 +1,4 @@
-"""The plan of a training: what is trained, on what and how, and how Keras is told."""
+"""The plan of a training: its model, batches and settings; and compiling the model for one of its phases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,6 @@
 """How an approach is trained: as a whole model on batches of images, or as a head on bottleneck features."""
 
 import gc
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,13 +21,10 @@ from dogs_vs_cats.training import linear_head
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
 from dogs_vs_cats.training.checkpoint import TrainState
 from dogs_vs_cats.training.devices import ResidentImages, data_parallel, keeps_images, training_devices
-from dogs_vs_cats.training.events import EpochEnd, publish
 from dogs_vs_cats.training.inputs import TrainingInputs
-from dogs_vs_cats.training.loop import train
+from dogs_vs_cats.training.loop import log_epoch, publish_epoch, train
 from dogs_vs_cats.training.phases import Phase
 from dogs_vs_cats.training.plan import Training
-
-logger = logging.getLogger(__name__)
 
 Prepared = tuple[Training, Callable[[], Model]]
 """A training, and a function that returns the model from raw images to probabilities once it is over."""
@@ -126,7 +122,7 @@ def _on_images(inputs: TrainingInputs, seed: int) -> Prepared:
 def _start(inputs: TrainingInputs, seed: int, model: Model) -> TrainState:
     """Fits a linear head to features and puts it into a model; its figures are the first row of the history."""
     data, began = inputs.data, time.perf_counter()
-    if getattr(inputs.parameters, "head", "dense") != "linear":
+    if not inputs.parameters.solves_head:
         return TrainState()
     features = cast(np.ndarray, data.features if inputs.approach.TRAINS_ON == "features" else data.averaged_features)
     labels, groups = (data.manifest.loc[data.in_use, column].to_numpy() for column in ("label", "group"))
@@ -138,11 +134,9 @@ def _start(inputs: TrainingInputs, seed: int, model: Model) -> TrainState:
     validated = head.log_loss_and_accuracy(validation) if len(validation.labels) else (None, None)
     row = {"seed": seed, "epoch": 1, "phase": "head", "loss": loss, "accuracy": accuracy}
     row |= {"val_loss": validated[0], "val_accuracy": validated[1], "learning_rate": None}
-    figures = {name: value for name, value in row.items() if isinstance(value, float)}
-    publish(EpochEnd(inputs.name, seed, 1, figures, inputs.trial))
-    text = "no validation" if validated[0] is None else "validation: loss {:.4f}, accuracy {:.3f}".format(*validated)
+    publish_epoch(inputs, row)
     seconds = time.perf_counter() - began
-    logger.info("%s: linear head, loss %.4f, accuracy %.3f; %s (%.1f s)", inputs.name, loss, accuracy, text, seconds)
+    log_epoch(inputs, "linear head", row, seconds)
     return TrainState((row,), seconds)
 
 
@@ -199,7 +193,7 @@ def _phases(inputs: TrainingInputs, model: Model) -> list[Phase]:
     """The head's phase, unless the head is fitted, and a second one where a part of the base is unfrozen."""
     parameters = cast(Any, inputs.parameters)
     phases = []
-    if getattr(parameters, "head", "dense") == "dense":
+    if not parameters.solves_head:
         phases.append(Phase("head", parameters.epochs, parameters.learning_rate))
     if names := _unfrozen(inputs):
         base = model.get_layer(cast(Model, inputs.data.backbone).name)

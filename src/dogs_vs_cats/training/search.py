@@ -8,12 +8,12 @@ it is interrupted.
 import hashlib
 import json
 import logging
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import optuna
 import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
@@ -46,7 +46,7 @@ class Search:
         own = {name: value for name, value in inputs.block.items() if name != "redraw_split"}
         self._tuning, self._inputs, self._folder, self._name = tuning, inputs, folder, inputs.name
         self._spaces = tuning.spaces(inputs.name)
-        self._own = {name: own.get(name, getattr(inputs.parameters, name)) for name in self._spaces}
+        self._own = {name: getattr(inputs.parameters, name) for name in self._spaces}
         self._block = {**own, "seeds": own["seeds"][:1], "epochs": tuning.epochs or own["epochs"]}
         identity = {
             **inputs.identity(),
@@ -70,13 +70,13 @@ class Search:
             TuningError: No trial was finished.
             ClusterError: The cluster that trains can't be reached or fails.
         """
-        done, at_once = len(self._over()), self._tuning.trials_at_once
+        done, at_once = len(self._trials), self._tuning.trials_at_once
         inputs = replace(self._inputs, block=self._block)
         if done:
             logger.info("%s: resuming after %d trials of an earlier search", self._name, done)
         for first in range(done - done % at_once, self._tuning.trials, at_once):
             numbers = range(max(first, done) + 1, min(first + at_once, self._tuning.trials) + 1)
-            earlier = self._over()[:first]
+            earlier = self._trials[:first]
             proposals = [
                 propose(number, self._spaces, self._own, earlier, inputs.seed, inputs.parameters.epochs_in_all)
                 for number in numbers
@@ -86,7 +86,7 @@ class Search:
                 self._study.add_trial(trial)
                 publish(TrialEnd(self._name, number, *_outcome(trial)))
         shutil.rmtree(self._folder / "state", ignore_errors=True)
-        if not self._trials(TrialState.COMPLETE):
+        if not self._finished:
             raise TuningError(
                 f"None of the {self._tuning.trials} trials was finished; see the warnings above. Narrow "
                 f"tuning.search_space.{self._name}: a learning rate that is too high is the usual reason."
@@ -100,7 +100,7 @@ class Search:
         """
         rows = [
             (number, *_outcome(trial), len(trial.intermediate_values), *(trial.params[name] for name in self._spaces))
-            for number, trial in enumerate(self._over(), start=1)
+            for number, trial in enumerate(self._trials, start=1)
         ]
         columns = ["trial", "outcome", "val_loss", "epochs", *self._spaces]
         table = pd.DataFrame(rows, columns=columns, dtype=object)
@@ -115,31 +115,35 @@ class Search:
             `importance`: the fraction of the validation loss's variation that each parameter explains, most important
             first, by functional ANOVA (Hutter et al. 2014); empty where too few trials are finished to tell.
         """
-        trials, finished = self._over(), self._trials(TrialState.COMPLETE)
-        losses = [cast(float, trial.value) for trial in finished]
-        best = finished[int(np.argmin(losses))]
-        own = [loss for trial, loss in zip(finished, losses, strict=True) if trial.params == self._own]
+        finished = self._finished
+        best = min(finished, key=_loss)
         importance = {}
-        if len(set(losses)) > 1:
+        if len({*map(_loss, finished)}) > 1:
             importance = get_param_importances(self._study, evaluator=FanovaImportanceEvaluator(seed=self._inputs.seed))
         return {
             "approach": self._name,
             "environment": self._tuning.environment,
-            "best_trial": [trial.number for trial in trials].index(best.number) + 1,
+            "best_trial": best.number + 1,
             "best_val_loss": best.value,
             "best_values": {name: best.params[name] for name in self._spaces},
-            "own_val_loss": min(own, default=None),
-            "trials": len(trials),
-            "pruned": len(trials) - len(finished),
-            "importance": {name: float(part) for name, part in importance.items() if np.isfinite(part)},
+            "own_val_loss": min((_loss(trial) for trial in finished if trial.params == self._own), default=None),
+            "trials": len(self._trials),
+            "pruned": len(self._trials) - len(finished),
+            "importance": {name: float(part) for name, part in importance.items() if math.isfinite(part)},
         }
 
-    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False, states=states)
+    @property
+    def _trials(self) -> list[FrozenTrial]:
+        """The trials in their order; all of them are over."""
+        return self._study.get_trials(deepcopy=False)
 
-    def _over(self) -> list[FrozenTrial]:
-        """The trials that are over, in their order."""
-        return self._trials(TrialState.COMPLETE, TrialState.PRUNED)
+    @property
+    def _finished(self) -> list[FrozenTrial]:
+        return [trial for trial in self._trials if trial.state == TrialState.COMPLETE]
+
+
+def _loss(trial: FrozenTrial) -> float:
+    return cast(float, trial.value)
 
 
 def _outcome(trial: FrozenTrial) -> tuple[str, float | None]:

@@ -61,10 +61,9 @@ def train(
     data, seeds = inputs.data, inputs.seeds
     if not len(data.rows("validation")):
         logger.warning("%s trains on the validation images too, so it is neither validated nor calibrated", inputs.name)
-    unused = inputs.parameters.unused
-    if "epochs" in unused:  # that a frozen base isn't fine-tuned is no news
-        names = ", ".join(sorted(unused.keys() & inputs.block.keys()))
-        logger.info("%s.head=%s ignores %s", inputs.name, inputs.block["head"], names)
+    if inputs.parameters.solves_head:
+        unused = ", ".join(sorted(inputs.parameters.unused.keys() & inputs.block.keys()))
+        logger.info("%s.head=%s ignores %s", inputs.name, inputs.block["head"], unused)
     if len(seeds) > 1:
         which = "each on its own split" if inputs.parameters.redraw_split else "all on one split"
         logger.info("%s trains with %d seeds, %s", inputs.name, len(seeds), which)

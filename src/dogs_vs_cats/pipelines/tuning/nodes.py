@@ -71,7 +71,7 @@ def _check(tuning: TuningParameters, approaches_run: list[str], inputs: Training
                 f"tuning.search_space.{name} searches {joined(names)}, without effect unless {name}.{setting}. Set "
                 f"{'them' if len(names) > 1 else 'it'} to null there, or set {name}.{setting}."
             )
-    if tuning.epochs is not None and "epochs" in unused:
+    if tuning.epochs is not None and inputs.parameters.solves_head:
         raise TuningError(
             f"tuning.epochs is {tuning.epochs}, but head: {inputs.block['head']} is solved without epochs. Set "
             f"tuning.epochs=null, or {name}.head=dense."
