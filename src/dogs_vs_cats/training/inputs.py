@@ -15,7 +15,6 @@ from dogs_vs_cats.images.splitting import COPIES, GROUPS, random_split
 from dogs_vs_cats.parameters.augmentation import AugmentationParameters
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.parameters.training import EVEN, CalibrationParameters, TrainingParameters
-from dogs_vs_cats.storage.arrays import averaged
 
 if TYPE_CHECKING:
     from dogs_vs_cats.images.batches import RowBatches
@@ -109,13 +108,6 @@ class LabelledImages:
         return RowBatches(
             np.asanyarray(self.features), rows, self.labels[self.in_use], batch_size=batch_size, **options
         )
-
-    @property
-    def averaged_features(self) -> np.ndarray | None:
-        """The features, averaged over the positions of the base's maps; None where there are none."""
-        if self.features is None or self.backbone is None:
-            return None
-        return averaged(self.features, self.backbone.output_shape[-1])
 
     def as_used_by(self, block: Mapping[str, Any]) -> "LabelledImages":
         """The same images with the splits of one approach: with `train_on_all`, it trains on validation images too."""

@@ -17,6 +17,7 @@ from dogs_vs_cats.images.batches import RowBatches
 from dogs_vs_cats.models.batchnorm_folding import fold_batch_normalisation
 from dogs_vs_cats.models.flip_averaging import average_flips
 from dogs_vs_cats.models.frozen_base import after_base, find_base, join, last_stage
+from dogs_vs_cats.storage.arrays import averaged
 from dogs_vs_cats.training import linear_head
 from dogs_vs_cats.training.auxiliary_losses import AuxiliaryLosses
 from dogs_vs_cats.training.checkpoint import TrainState
@@ -124,7 +125,9 @@ def _start(inputs: TrainingInputs, seed: int, model: Model) -> TrainState:
     data, began = inputs.data, time.perf_counter()
     if not inputs.parameters.solves_head:
         return TrainState()
-    features = cast(np.ndarray, data.features if inputs.approach.TRAINS_ON == "features" else data.averaged_features)
+    features = cast(np.ndarray, data.features)
+    if inputs.approach.TRAINS_ON == "images":
+        features = averaged(features, cast(Model, data.backbone).output_shape[-1])
     labels, groups = (data.manifest.loc[data.in_use, column].to_numpy() for column in ("label", "group"))
     places = (data.feature_rows(data.manifest["split"] == split) for split in ("train", "validation"))
     training, validation = (linear_head.Rows(features[rows], labels[rows], groups[rows]) for rows in places)

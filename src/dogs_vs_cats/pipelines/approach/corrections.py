@@ -2,8 +2,6 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import numpy as np
@@ -15,8 +13,7 @@ from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.significance import mcnemar
 from dogs_vs_cats.parameters.compute import ComputeParameters
 from dogs_vs_cats.pipelines.approach.folds import predict_folds
-from dogs_vs_cats.pipelines.approach.training import calibrate, predict_rows
-from dogs_vs_cats.training.events import quietly
+from dogs_vs_cats.pipelines.approach.training import predict_test
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 
 logger = logging.getLogger(__name__)
@@ -48,7 +45,7 @@ def measure_corrections(
     given = replace(inputs, data=_before(data, inputs.compute))
     crossed = evaluated_by(metrics) == "k-fold"
     tested = data.manifest[data.in_use if crossed else data.manifest["split"] == "test"]
-    answers = predict_folds(given) if crossed else _predict_test(given)
+    answers = predict_folds(given) if crossed else predict_test(given)
     answers = answers[answers["path"].isin(tested["path"])]
     answers = answers.assign(label=answers["path"].map(tested.set_index("path")["label"]))
     classes = data.class_names
@@ -81,13 +78,3 @@ def _before(data: LabelledImages, compute: ComputeParameters) -> LabelledImages:
     extractor = pooled(cast(Model, data.backbone), data.features_record["pooling"])
     features[~rest] = predict(extractor, data.images, left_out, compute)
     return replace(before, features=features)
-
-
-def _predict_test(inputs: TrainingInputs) -> pd.DataFrame:
-    """Trains with the first seed, and predicts the test images."""
-    from dogs_vs_cats.training.recipes import train_model
-
-    with quietly(), TemporaryDirectory() as state_folder:
-        model, _ = train_model(inputs, inputs.seeds[0], Path(state_folder))
-        calibrate(model, inputs)
-        return predict_rows(model, inputs.data, inputs.data.manifest["split"] == "test", inputs.compute)

@@ -2,8 +2,6 @@
 
 import logging
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -11,9 +9,8 @@ import pandas as pd
 from dogs_vs_cats.evaluation import cross_validation
 from dogs_vs_cats.evaluation.cross_validation import divide, measure
 from dogs_vs_cats.evaluation.metrics import without_test
-from dogs_vs_cats.pipelines.approach.training import calibrate, predict_rows
+from dogs_vs_cats.pipelines.approach.training import predict_test
 from dogs_vs_cats.progress import progress
-from dogs_vs_cats.training.events import quietly
 from dogs_vs_cats.training.inputs import TrainingInputs
 
 logger = logging.getLogger(__name__)
@@ -64,22 +61,14 @@ def predict_folds(inputs: TrainingInputs) -> pd.DataFrame:
     """
     from threadpoolctl import threadpool_limits
 
-    from dogs_vs_cats.training.recipes import train_model
-
     data, tables = inputs.data, []
     divisions = list(divide(data.manifest, data.ingestion_record["folds"], inputs.seed))
     shown = progress(f"Cross-validating {inputs.name}", len(divisions), "trainings")
     # On a few hundred images, several threads take longer to agree than one takes to compute.
-    with shown as advance, quietly(), threadpool_limits(1, "blas"):
+    with shown as advance, threadpool_limits(1, "blas"):
         for fold in divisions:
             within = replace(inputs, data=replace(data, manifest=data.manifest.assign(split=fold.splits)))
-            # These trainings are too short for their states to be worth keeping.
-            with TemporaryDirectory() as state_folder:
-                model, _ = train_model(within, inputs.seeds[0], Path(state_folder))
-            calibrate(model, within)
-            tested = within.data.manifest["split"] == "test"
-            table = predict_rows(model, within.data, tested, inputs.compute)
-            tables.append(table.assign(repeat=fold.repeat, fold=fold.number))
+            tables.append(predict_test(within).assign(repeat=fold.repeat, fold=fold.number))
             advance(1)
     return pd.concat(tables, ignore_index=True)
 

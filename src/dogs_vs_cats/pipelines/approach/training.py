@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from dogs_vs_cats.evaluation import calibration
 from dogs_vs_cats.evaluation.metrics import classification_metrics
 from dogs_vs_cats.evaluation.predictions import predictions_table
 from dogs_vs_cats.parameters.compute import ComputeParameters
+from dogs_vs_cats.training.events import quietly
 from dogs_vs_cats.training.inputs import LabelledImages, TrainingInputs
 
 if TYPE_CHECKING:
@@ -71,6 +73,16 @@ def train_seed(inputs: TrainingInputs, seed: int, state_folder: Path) -> Trained
         accuracy = (measured["label"] == measured["predicted"]).mean()
         logger.info("%s: accuracy %.4f on the test images", inputs.name, accuracy)
     return Trained(model, state, temperature, metrics)
+
+
+def predict_test(inputs: TrainingInputs) -> pd.DataFrame:
+    """Trains with the first seed, quietly and without storing how far it has come, and predicts the test images."""
+    from dogs_vs_cats.training.recipes import train_model
+
+    with quietly(), TemporaryDirectory() as state_folder:
+        model, _ = train_model(inputs, inputs.seeds[0], Path(state_folder))
+        calibrate(model, inputs)
+        return predict_rows(model, inputs.data, inputs.data.manifest["split"] == "test", inputs.compute)
 
 
 def calibrate(model: Model, inputs: TrainingInputs) -> float | None:
