@@ -125,4 +125,4 @@ serve: install ## Answer photos over HTTP with the champion, on http://127.0.0.1
 clean-runs: ## Delete what runs have made: arrays, models, reports, the local tracking store
 	@find data -mindepth 2 -not -type d -not -name .gitkeep -not -path 'data/01_raw/*' -not -name '*.dvc' -delete
 	@find data -mindepth 2 -type d -empty -not -path 'data/01_raw/*' -delete
-	@rm -rf mlflow.db mlartifacts .tracking_outbox
+	@rm -rf mlflow.db* mlartifacts .tracking_outbox

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock, Timeout
 from kedro.io import DataCatalog
 
 from dogs_vs_cats.errors import ProjectError
@@ -627,6 +628,22 @@ def test_a_store_that_has_lost_its_runs_gets_everything_again(root):
     assert steps(client_of(root), run, "loss") == [1, 2, 3]
     assert run.data.tags["mlflow.parentRunId"] == parent_of(found)[0].info.run_id
     assert not list((root / FOLDER).iterdir())
+
+
+def test_no_other_process_connects_while_the_tables_are_created(project, monkeypatch):
+    from mlflow import MlflowClient
+
+    search, other = MlflowClient.search_experiments, FileLock(project / "mlflow.db.lock", timeout=0)
+
+    def search_alone(*arguments, **options):
+        with pytest.raises(Timeout):
+            other.acquire()
+        return search(*arguments, **options)
+
+    monkeypatch.setattr(MlflowClient, "search_experiments", search_alone)
+    store.connect(store.uri())
+    with other:
+        assert other.is_locked
 
 
 def test_a_model_that_arrives_at_the_third_attempt_is_there_once(root, monkeypatch):

@@ -5,10 +5,12 @@ import logging
 import os
 import sqlite3
 import warnings
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from filelock import FileLock
 
 from dogs_vs_cats.parameters.credentials import without_credentials
 from dogs_vs_cats.project import ROOT
@@ -122,18 +124,26 @@ def problem(store: str) -> str:
 
 
 def connect(store: str) -> "MlflowClient":
-    """Imports MLflow and returns a client of a store.
+    """Imports MLflow and returns a client of a store, which has answered.
 
     Raises:
-        OSError: The store has a `problem`.
+        Exception: The store has a `problem`, or doesn't answer.
     """
-    if found := problem(store):
-        raise OSError(found)
-    prepare_mlflow()
-    import mlflow
+    with _alone_with(store):
+        if found := problem(store):
+            raise OSError(found)
+        prepare_mlflow()
+        import mlflow
 
-    mlflow.set_tracking_uri(store)  # the registry and downloads use the global store in places
-    return mlflow.MlflowClient(registry_uri=store)
+        mlflow.set_tracking_uri(store)  # the registry and downloads use the global store in places
+        client = mlflow.MlflowClient(registry_uri=store)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def _alone_with(store: str) -> AbstractContextManager[object]:
+    """Lets one process at a time connect to a SQLite database: two that create its tables at once destroy it."""
+    return FileLock(f"{store.removeprefix(_SQLITE)}.lock") if store.startswith(_SQLITE) else nullcontext()
 
 
 def experiment_id(client: "MlflowClient", store: str, name: str) -> str:
