@@ -304,14 +304,3 @@ def test_without_a_model_the_page_says_what_to_do(tmp_path):
         output.split()
     )
     assert "Traceback" not in output
-
-
-def test_a_port_in_use_is_said_in_one_line(project, address):
-    port = address.rsplit(":", 1)[1].strip("/")
-    process = start(project, f"--port={port}", "--model=naive_cnn")
-    output, _ = process.communicate(timeout=180)
-    assert process.returncode == 1
-    assert output.splitlines()[-1] == (
-        f"Error: Can't listen on 127.0.0.1, port {port}: Address already in use. Name another one: "
-        "--host=ADDRESS --port=PORT"
-    )

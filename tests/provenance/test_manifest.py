@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 
-from dogs_vs_cats.provenance.manifest import describe_run, differences, made_elsewhere, with_result, without_replaced
+from dogs_vs_cats.provenance.manifest import describe_run, differences, made_elsewhere, with_result
 from tests.parameters.test_parameters import parameters as environment_parameters
 
 
@@ -34,15 +34,6 @@ def test_each_result_belongs_to_the_run_that_made_it_last(facts, elsewhere):
         manifest = with_result(manifest, "e", run, name, "1")
     assert [list(run["results"]) for run in manifest["runs"]] == [["images"], ["backbone"]]
     assert len(with_result(manifest, "e", facts, "images", "2")["runs"]) == 1
-
-
-def test_a_result_that_was_replaced_or_deleted_since_is_no_longer_in_the_manifest(facts, elsewhere):
-    manifest = {}
-    for run, name in ((elsewhere, "images"), (facts, "backbone"), (facts, "features")):
-        manifest = with_result(manifest, "e", run, name, "1")
-    kept = without_replaced(manifest, {"images": "2", "backbone": "1", "features": ""})
-    assert kept == {"experiment": "e", "runs": [{**facts, "results": {"backbone": "1"}}]}
-    assert without_replaced(manifest, {}) == manifest
 
 
 def test_a_run_on_another_machine_says_in_one_line_what_differs(facts, elsewhere):
