@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -81,6 +81,15 @@ def test_work_that_waits_ends_with_the_failure_of_other_work_but_does_not_fail_i
     assert errors == []
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Lets Ctrl-C interrupt the tests even if they run in the background of a shell, which then ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_the_main_thread_waits_for_its_turn_leaves_the_turn_to_its_owner() -> None:
     turns, taken = Turns(), threading.Event()
     main = threading.main_thread().ident
