@@ -108,7 +108,8 @@ def with_dtype_policy(model: "keras.Model", policy: str) -> "keras.Model":
     uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
     clone = keras.models.clone_model(uncompiled, clone_function=copy, recursive=True)
     for copied, weight in zip(clone.weights, model.weights, strict=True):
-        copied.assign(weight)  # one at a time: `get_weights` would take the memory of all once more
+        # `get_weights` would take the memory of all weights once more. Under JAX, `assign` alone shares the array.
+        copied.assign(keras.ops.copy(weight))
     return clone
 
 

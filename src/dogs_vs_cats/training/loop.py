@@ -98,8 +98,7 @@ def log_epoch(inputs: TrainingInputs, what: str, row: Mapping[str, Any], seconds
 
 
 def _values(model: keras.Model) -> tuple[np.ndarray, ...]:
-    # `convert_to_numpy` copies each twice under TensorFlow.
-    return tuple(np.asarray(weight) for weight in without_images(model.weights))
+    return tuple(keras.ops.convert_to_numpy(weight) for weight in without_images(model.weights))
 
 
 def _assign(model: keras.Model, weights: Sequence[np.ndarray]) -> None:
