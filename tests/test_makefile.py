@@ -1,5 +1,6 @@
-"""What make passes on to the programs, and what it deletes."""
+"""Arguments that make passes on to the programs, and files that it deletes."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,7 +27,10 @@ def project(tmp_path: Path) -> Path:
 
 
 def make(project: Path, *arguments: str) -> list[str]:
-    done = subprocess.run(["make", *arguments], cwd=project, capture_output=True, text=True, check=True)
+    # Without the options of `make test`, which would be passed on.
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    command = ["make", *arguments]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 
